@@ -1,0 +1,36 @@
+"""Exit statuses of the callbacks (DESIGN §3.10) and the errors that carry them."""
+
+from __future__ import annotations
+
+SUCCESS = 0
+FAILED = 1
+USAGE = 64
+REFUSED = 65
+PLATFORM = 75
+
+
+class MagnusError(Exception):
+    """An error of ours with a message for the user and the exit status of the process.
+
+    `str(error)` is one or more lines, without a traceback: what is wrong and, where known, the likely fix.
+    """
+
+    status = FAILED
+
+
+class UsageError(MagnusError):
+    """The command line cannot be understood."""
+
+    status = USAGE
+
+
+class Refused(MagnusError):
+    """Bad definition, drift between manifest and image, a run id in use by another walk, a closed run."""
+
+    status = REFUSED
+
+
+class PlatformError(MagnusError):
+    """A store or the machine failed, not the step: an engine may try again without spending the user's attempts."""
+
+    status = PLATFORM

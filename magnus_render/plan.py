@@ -1,0 +1,227 @@
+"""The resolved definition and the records of a run, as plain JSON data.
+
+The front end makes a plan, targets render it, the runtime executes it; all three know only these types. They are
+typed dictionaries, so that reading one costs a callback no more than `json.loads`. At run time this module is
+nearly empty on purpose: import the types under `TYPE_CHECKING`.
+"""
+
+from __future__ import annotations
+
+PLAN_VERSION = 1
+ITEMS_PER_PAGE = 32
+LARGE_VALUE = 4096
+
+TASK, PARALLEL, MAP, DAG, AS_IS = "task", "parallel", "map", "dag", "as-is"
+SUCCESS_NODE, FAIL_NODE = "success", "fail"
+COMPOSITES = frozenset((PARALLEL, MAP, DAG))
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Literal, TypedDict
+
+    from typing_extensions import NotRequired
+
+    Json = Any
+    NodeType = Literal["task", "parallel", "map", "dag", "as-is", "success", "fail"]
+    Status = Literal["SUCCESS", "FAIL", "PROCESSING", "TRIGGERED", "CRASHED"]
+
+    class Retry(TypedDict):
+        """Attempts in all (1 or more); `delay` and `max_delay` in seconds, `backoff` a factor of 1 or more."""
+
+        attempts: int
+        delay: float
+        backoff: float
+        max_delay: float | None
+
+    class Catalog(TypedDict):
+        """Globs relative to `compute_data_folder` (itself relative to the project's folder)."""
+
+        get: list[str]
+        put: list[str]
+        compute_data_folder: str
+
+    class Scope(TypedDict):
+        """A composite that encloses a node, outermost first."""
+
+        address: str  # definition address of the composite
+        type: NodeType
+        iterate_as: str  # of a map, else ''
+
+    class Before(TypedDict):
+        """A possible predecessor in the same graph."""
+
+        slug: str
+        via: Literal["next", "on_failure"]
+        type: NodeType
+
+    class After(TypedDict):
+        """What a hand-over leads to."""
+
+        slug: str
+        type: NodeType
+        iterate_on: str  # of a map, else ''
+        iterate_as: str
+
+    class Node(TypedDict):
+        """One node of a plan. Fields that a type does not have are absent; all times are in seconds."""
+
+        address: str  # definition address
+        name: str
+        path: str  # definition dot path, for people: names, with `_` where a map's index stands
+        type: NodeType
+        hash: str  # of the definition: what `--use-cached` compares
+        graph: Graph  # the graph the node stands in
+        scopes: list[Scope]
+        before: list[Before]  # empty for a graph's start node
+        description: NotRequired[str]
+        next: NotRequired[After]
+        on_failure: NotRequired[After]  # only if the user wrote one; else the graph's fail node
+        # task
+        command: NotRequired[str]
+        command_type: NotRequired[str]  # entry-point name in `magnus_render.task`
+        command_config: NotRequired[dict[str, Json]]
+        catalog: NotRequired[Catalog]
+        retry: NotRequired[Retry]
+        timeout: NotRequired[float | None]
+        secrets: NotRequired[dict[str, str]]  # environment variable -> secret name
+        # composites
+        branches: NotRequired[list[Branch]]  # parallel: as declared; map: one, slug `_`; dag: one, slug `branch`
+        iterate_on: NotRequired[str]
+        iterate_as: NotRequired[str]
+        max_concurrency: NotRequired[int | None]
+        fail_fast: NotRequired[bool]
+        counted_by: NotRequired[str]  # map: slug of the task whose hand-over carries the count, '' if none can
+        fan_in: NotRequired[bool]  # parallel: a `fan_in` callback must come first (a composite before a composite)
+        separate: NotRequired[bool]
+        # as-is
+        render: NotRequired[str | dict[str, Json]]
+        executor_config: NotRequired[dict[str, dict[str, Json]]]
+
+    class Branch(TypedDict):
+        slug: str
+        name: str
+
+    class Graph(TypedDict):
+        """A graph of a plan; all but `address` and `names` are slugs of nodes in it."""
+
+        address: str
+        start: str
+        success: str
+        fail: str
+        success_name: str
+        fail_name: str
+        nodes: list[str]  # in reading order, status nodes included
+
+    class Plan(TypedDict):
+        version: int
+        name: str
+        description: str
+        max_time: float | None
+        dag_hash: str  # 16 hexadecimal digits
+        variables: dict[str, str]  # those that were substituted
+        graphs: dict[str, Graph]
+        nodes: dict[str, Node]
+
+    class ServiceConfig(TypedDict):
+        type: str
+        config: dict[str, Json]
+
+    class Services(TypedDict):
+        """What a callback needs to find its stores: rendered into outputs as `MAGNUS_CONFIG`."""
+
+        run_log_store: ServiceConfig
+        catalog: ServiceConfig
+        secrets: ServiceConfig
+
+    class Config(Services):
+        """The resolved configuration blocks."""
+
+        executor: ServiceConfig
+
+    # ---- records (docs/architecture.md has their keys) ----
+
+    class CodeIdentity(TypedDict):
+        commit: str  # '' when the project is not under git
+        dirty: bool
+
+    class RunRecord(TypedDict):
+        version: int
+        run_id: str
+        name: str
+        dag_hash: str
+        pages: int
+        parameters: Packed
+        tag: str
+        target: str
+        walk: str
+        code: CodeIdentity
+        original_run_id: str  # of --use-cached, else ''
+        changed: bool  # initial parameters differ from those of original_run_id
+        created: float  # seconds since the epoch
+        max_time: float | None
+        variables: dict[str, str]
+
+    class Packed(TypedDict):
+        """A mapping whose large values (over 4 KiB as JSON) stand in `values/<sha256>.json`."""
+
+        values: dict[str, Json]
+        large: dict[str, str]  # name -> sha256
+
+    class State(TypedDict):
+        """What is visible after a success; `set` and `filed` name what was added since the graph began."""
+
+        parameters: Packed
+        files: dict[str, FileEntry]
+        set: list[str]
+        filed: list[str]
+        mocked: bool  # all before this on its path was mocked (or nothing came before)
+
+    class FileEntry(TypedDict):
+        sha256: str
+        size: int
+
+    class AttemptStart(TypedDict):
+        attempt: int
+        try_: int  # the user's attempt this one counts as (several, if the platform ended one)
+        time: float
+        sees: str  # sha256 of the state
+        after: str  # slug of the predecessor, '' at a graph's start
+        deadline: float | None  # seconds since the epoch after which it can't be running
+
+    class CatalogRecord(TypedDict):
+        path: str
+        stage: Literal["get", "put"]
+        sha256: str
+        size: int
+
+    class AttemptEnd(TypedDict):
+        attempt: int  # 0 of a mocked step
+        try_: int
+        status: Status
+        time: float
+        message: str
+        set: Packed
+        catalog: list[CatalogRecord]
+        metrics: dict[str, Json]
+        handed_to: str  # slug, '' if another attempt is to come
+        state: str  # sha256 of what is visible afterwards: after a failure, what the step saw
+        mock: bool
+        platform: bool  # ended by the platform or a signal: does not count as one of the user's attempts
+
+    class CompositeStart(TypedDict):
+        sees: str  # sha256 of the state the composite sees
+        count: int | None  # of a map
+        message: str  # not empty: the map failed, and why
+        items_mocked: list[bool] | None  # of a map in a run with --use-cached: same item at the same index
+
+    class Join(TypedDict):
+        set: Packed
+        files: dict[str, FileEntry]
+        message: str
+        mocked: bool
+
+    class GraphEnd(TypedDict):
+        status: Status
+        state: str
+        time: float
+        mock: bool

@@ -1,0 +1,88 @@
+"""What a task type must do. Task types register in the entry-point group `magnus_render.task`.
+
+A task runs in a process of its own, forked by the callback, with its working folder, environment, standard input
+(empty), output and error already in place. It talks back through files in `context.folder` only, so that what it says
+is the same for Python, a shell or a notebook kernel, and survives a crash:
+
+- `parameters.json`: visible parameters and map variables, one JSON object (`$MAGNUS_PARAMETERS`)
+- `output`: lines of `name=value` or JSON objects; later lines win (`$MAGNUS_OUTPUT`)
+- `metrics`: lines of JSON objects, merged (`$MAGNUS_METRICS`)
+- `catalog`: lines of JSON objects `{"stage", "path", "sha256", "size"}` by put_in_catalog and get_from_catalog
+- `secrets`: names of secrets read, one a line, written before the value is returned
+- `message`: why the task failed, when it can say so itself
+- `context.json`: what the user API needs (services, visible files, map variables, data folder)
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from magnus_render.plan import Node
+
+
+class TaskFailure(Exception):
+    """The task failed for a reason it can name; `str(error)` is the attempt's message (docs/semantics.md)."""
+
+
+class Context:
+    """What one attempt of a task knows."""
+
+    __slots__ = ("address", "attempt", "folder", "map_variables", "node", "parameters", "run_id", "workdir")
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        address: str,
+        attempt: int,
+        node: Node,
+        parameters: dict[str, Any],
+        map_variables: dict[str, Any],
+        folder: str,
+        workdir: str,
+    ) -> None:
+        self.run_id = run_id
+        self.address = address
+        self.attempt = attempt
+        """The user's attempt, from 1."""
+        self.node = node
+        self.parameters = parameters
+        """Visible parameters, without those a map variable shadows."""
+        self.map_variables = map_variables
+        """Values of the enclosing maps' variables by name; the innermost wins."""
+        self.folder = folder
+        """Absolute path of the private folder described above."""
+        self.workdir = workdir
+        """Absolute path of the working folder."""
+
+
+class BaseTask:
+    """One task type."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def environment(self, context: Context) -> dict[str, str]:
+        """Return variables to add to the step's environment, besides those every step gets. Called in the callback."""
+        return {}
+
+    def run(self, context: Context) -> None:
+        """Do the work, in the forked process; may `os.exec*`.
+
+        Raise `TaskFailure`, or any other exception (its type and first line become the message, its traceback goes to
+        standard error). Parameters are set by appending to the file `output`.
+        """
+        raise NotImplementedError
+
+    def finish(self, context: Context) -> None:
+        """Complete the files after the process has ended with status 0. Called in the callback.
+
+        Raise `TaskFailure` to fail the attempt.
+        """
+
+    def validate(self, options: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with the node's `command_config`, one sentence each; for `magnus validate`."""
+        return []

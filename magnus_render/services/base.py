@@ -1,0 +1,100 @@
+"""What a run log store, a catalog and a secrets provider must do.
+
+Implementations register in the entry-point groups `magnus_render.run_log_store`, `magnus_render.catalog` and
+`magnus_render.secrets`, and must pass the contract suites in `tests/contract/`. Standard library only: the runtime
+imports this at every step.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any, BinaryIO
+
+
+class BaseRunLogStore:
+    """Small immutable records under string keys.
+
+    Keys are `RUN_ID/...` with `/` between segments of `[A-Za-z0-9._-]`; no segment begins with a dot. Every method raises
+    `errors.PlatformError` when the storage behind it fails (full, read-only, unreachable), naming what and where.
+    """
+
+    local_only = False
+    """True if only a walk in this very process can use it."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Take the `config` block; raise `errors.Refused` naming an unknown or missing key."""
+        raise NotImplementedError
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Write a record if there is none of that key, atomically; tell whether it was written."""
+        raise NotImplementedError
+
+    def read(self, key: str) -> bytes | None:
+        """Return a record, whole, or None."""
+        raise NotImplementedError
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the records and folders directly in a folder, sorted; [] if there is none."""
+        raise NotImplementedError
+
+    def read_all(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, data) of all records below a folder except logs (`*.log`), in no particular order."""
+        raise NotImplementedError
+
+    def runs(self) -> list[str]:
+        """Return the ids of all runs, sorted."""
+        raise NotImplementedError
+
+    def remove_run(self, run_id: str) -> None:
+        """Delete a run, `run.json` last of all to be written and first to be deleted."""
+        raise NotImplementedError
+
+    def open_log(self, key: str) -> BinaryIO:
+        """Return a file to write an attempt's log to; it is kept under `key` once closed (or as it is written)."""
+        raise NotImplementedError
+
+
+class BaseCatalog:
+    """Content-addressed files: one blob per SHA-256. Names stand in the run's records, not here."""
+
+    keeps = True
+    """False if nothing is kept: then `get` and `put` of a step do nothing at all."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def put(self, path: str) -> tuple[str, int]:
+        """Store the file at `path`, unless it is there; return its SHA-256 and its size in bytes."""
+        raise NotImplementedError
+
+    def get(self, sha256: str, path: str) -> None:
+        """Write a blob to `path` atomically, after checking it against its hash.
+
+        Raise `errors.PlatformError` if it is not there or does not match.
+        """
+        raise NotImplementedError
+
+    def blobs(self) -> Iterator[str]:
+        """Yield the SHA-256 of every blob."""
+        raise NotImplementedError
+
+    def remove(self, sha256: str) -> None:
+        """Delete a blob if it is there."""
+        raise NotImplementedError
+
+
+class BaseSecrets:
+    """Where secrets come from. Values are never recorded."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def get(self, name: str) -> str:
+        """Return a secret's value; raise `KeyError` if it is not there."""
+        raise NotImplementedError
+
+    def known(self) -> list[str]:
+        """Return the names that can be listed cheaply, to mask their values in logs from the start."""
+        return []
