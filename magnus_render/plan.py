@@ -70,7 +70,8 @@ if TYPE_CHECKING:
         path: str  # definition dot path, for people: names, with `_` where a map's index stands
         type: NodeType
         hash: str  # of the definition: what `--use-cached` compares
-        graph: Graph  # the graph the node stands in
+        order: int  # position in reading order, from 0, in the whole plan
+        graph: GraphHead  # of the graph the node stands in
         scopes: list[Scope]
         before: list[Before]  # empty for a graph's start node
         description: NotRequired[str]
@@ -93,6 +94,8 @@ if TYPE_CHECKING:
         counted_by: NotRequired[str]  # map: slug of the task whose hand-over carries the count, '' if none can
         fan_in: NotRequired[bool]  # parallel: a `fan_in` callback must come first (a composite before a composite)
         separate: NotRequired[bool]
+        # added to the pages of a run: by branch slug, the composites and as-is nodes that lead to its success node
+        tails: NotRequired[dict[str, list[str]]]
         # as-is
         render: NotRequired[str | dict[str, Json]]
         executor_config: NotRequired[dict[str, dict[str, Json]]]
@@ -101,16 +104,18 @@ if TYPE_CHECKING:
         slug: str
         name: str
 
-    class Graph(TypedDict):
-        """A graph of a plan; all but `address` and `names` are slugs of nodes in it."""
+    class GraphHead(TypedDict):
+        """What a node must know of its graph; all but `address` are slugs of nodes in it."""
 
         address: str
         start: str
         success: str
         fail: str
-        success_name: str
-        fail_name: str
-        nodes: list[str]  # in reading order, status nodes included
+
+    class Graph(GraphHead):
+        """A graph of a plan."""
+
+        nodes: list[str]  # slugs in reading order, status nodes included
 
     class Plan(TypedDict):
         version: int

@@ -1,0 +1,152 @@
+"""`magnus`: knows the commands by name and imports only the one that is called.
+
+The callbacks go straight to the runtime. The others are typer functions, one module each; help on all of them is printed
+from the table below, so that neither typer nor any command is imported for it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from magnus_render.errors import USAGE
+from magnus_render.runtime import callback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# name -> (module in magnus_render.cli, what it is in that module, one line for `magnus --help`)
+COMMANDS = {
+    "render": ("render", "render", "Print the pipeline for another engine: bash, ..."),
+    "execute": ("execute", "execute", "Run the pipeline here, and show how it goes."),
+    "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
+    "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),
+    "runs": ("runs", "app", "Run logs: list, show, diff, prune."),
+    "explain": ("explain", "explain", "Say what a diagnostic code means."),
+    "schema": ("schema", "schema", "Print the JSON Schema of a definition, for editors."),
+    "targets": ("targets", "targets", "List what a pipeline can be rendered for."),
+    "execute_step": ("single", "execute_step", "Run one step of a pipeline alone."),
+    "execute_function": ("single", "execute_function", "Run one Python function, wrapped as a step."),
+    "execute_notebook": ("single", "execute_notebook", "Run one notebook, wrapped as a step."),
+}
+CALLBACKS = {
+    "execute_single_node": "Run one attempt of one step.",
+    "start_run": "Create the record of a run.",
+    "map_count": "Record a map's items and print their number.",
+    "fan_in": "Record what a composite sees.",
+}
+_COMPLETION = ("--install-completion", "--show-completion")
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its status."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: list[str]) -> int:
+    """Run one command line and return its exit status."""
+    import os
+
+    name = argv[0] if argv else "--help"
+    if name in CALLBACKS:
+        return callback.main(argv, front=_Front())
+    if "_MAGNUS_COMPLETE" in os.environ or name in _COMPLETION:
+        return _typer(list(COMMANDS), argv)
+    if name in ("--help", "-h", "help"):
+        print(_help())
+        return 0
+    if name in ("--version", "-V"):
+        from magnus_render import __version__
+
+        print(f"magnus {__version__}")
+        return 0
+    if name not in COMMANDS:
+        print(f"magnus: no command '{name}'{_meant(name)}; `magnus --help` lists them", file=sys.stderr)
+        return USAGE
+    return _typer([name], argv)
+
+
+def _help() -> str:
+    width = max(map(len, [*COMMANDS, *CALLBACKS]))
+    commands = "\n".join(f"  {name:{width}}  {entry[2]}" for name, entry in COMMANDS.items())
+    callbacks = "\n".join(f"  {name:{width}}  {text}" for name, text in CALLBACKS.items())
+    return f"""Usage: magnus COMMAND [OPTION...]
+
+One pipeline definition, any engine, the same run.
+
+Commands:
+{commands}
+
+Called by rendered pipelines:
+{callbacks}
+
+Options:
+  --version              Print the version.
+  --install-completion   Install completion for the current shell.
+  --show-completion      Print the completion script.
+
+`magnus COMMAND --help` says more about a command."""
+
+
+def _meant(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, [*COMMANDS, *CALLBACKS], n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _typer(names: list[str], argv: list[str]) -> int:
+    """Run a command line with typer, knowing only some of the commands."""
+    from importlib import import_module
+
+    import typer
+
+    from magnus_render.errors import MagnusError
+
+    app = typer.Typer(
+        name="magnus",
+        add_completion=len(names) > 1,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(lambda: None)
+    for name in names:
+        module, attribute, text = COMMANDS[name]
+        command: Any = getattr(import_module(f"magnus_render.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name, help=text)
+        else:
+            app.command(name)(command)
+    try:
+        status = app(argv, prog_name="magnus", standalone_mode=True)
+    except MagnusError as error:
+        print(f"magnus: {error}", file=sys.stderr)
+        return error.status
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        return USAGE if code == 2 else code
+    return int(status or 0)
+
+
+class _Front:
+    """The front end, imported when a callback has to read YAML after all."""
+
+    def load(self, file: str, config: str | None) -> tuple[Any, Any]:
+        """See `runtime.callback.Front`."""
+        from magnus_render.graph.load import load
+
+        loaded = load(file, config)
+        for diagnostic in loaded.diagnostics:
+            print(diagnostic, file=sys.stderr)
+        return loaded.plan, loaded.config
+
+    def parameters(self, file: str) -> dict[str, Any]:
+        """See `runtime.callback.Front`."""
+        from magnus_render.graph.load import load_parameters
+
+        return load_parameters(file)

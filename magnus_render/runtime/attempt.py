@@ -1,0 +1,389 @@
+"""One attempt of one step: what it sees, its process, its record, and the hand-over (DESIGN §3.1, §4)."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from magnus_render import naming
+from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError
+from magnus_render.runtime import process, state, tasks, workspace
+from magnus_render.runtime.cached import mock
+from magnus_render.runtime.handover import hand_over
+from magnus_render.runtime.tasks import child, results
+from magnus_render.runtime.tasks.base import Context, TaskFailure
+from magnus_render.services import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from magnus_render.plan import (
+        AttemptEnd,
+        AttemptStart,
+        CatalogRecord,
+        Json,
+        Node,
+        Services,
+        State,
+        Status,
+    )
+    from magnus_render.runtime.records import Run
+
+_OWN = ("MAGNUS_PRM_", "MAGNUS_TRACK_", "MAGNUS_CONFIG", "MAGNUS_WORKSPACES", "MAGNUS_CONTEXT", "MAGNUS_PLAN")
+
+
+class Options:
+    """What the caller of a step says besides its address."""
+
+    __slots__ = ("after", "attempt", "exit_status", "fan_out", "map_variables", "resume", "workspaces")
+
+    def __init__(
+        self,
+        *,
+        attempt: int = 1,
+        after: str = "",
+        map_variables: dict[str, Json] | None = None,
+        exit_status: int | None = None,
+        fan_out: str = "",
+        resume: bool = False,
+        workspaces: str = "",
+    ) -> None:
+        self.attempt = attempt
+        """The user's attempt, from 1."""
+        self.after = after
+        self.map_variables = map_variables
+        self.exit_status = exit_status
+        self.fan_out = fan_out
+        """Where to write the item count if the step hands over to a map, or ''."""
+        self.resume = resume
+        self.workspaces = workspaces
+        """`branch`, `step` or '': see `workspace`."""
+
+
+def execute(run: Run, services: Services, address: str, node: Node, options: Options) -> int:
+    """Run one attempt of a task (or record how an as-is ended); return the exit status of the callback."""
+    done: AttemptEnd | None = run.of(address, "success")
+    if done is not None:
+        hand_over(run, address, node, done["handed_to"], done["state"], options.fan_out)
+        return SUCCESS
+    if options.resume and (failed := _recorded_failure(run, address, options.attempt)):
+        if failed["handed_to"]:
+            hand_over(run, address, node, failed["handed_to"], failed["state"], options.fan_out)
+        return FAILED
+    deadline = _deadline(run)
+    if deadline is not None and time.time() >= deadline:
+        print(f"magnus: {_over(run)}: '{address}' is not started", file=sys.stderr)
+        return FAILED
+    with process.Signals() as signals:
+        sees = state.seen_by(run, address, options.after)
+        if options.exit_status is None and mock(run, address, node, sees, options.fan_out):
+            return SUCCESS
+        return _Attempt(run, services, address, node, options, sees, deadline, signals).run()
+
+
+def _recorded_failure(run: Run, address: str, attempt: int) -> AttemptEnd | None:
+    for name in run.names(address):
+        if name.endswith(".end.json"):
+            end: AttemptEnd = run.of(address, name.removesuffix(".json"))
+            if end["try_"] == attempt and not end["platform"]:
+                return end
+    return None
+
+
+def _deadline(run: Run) -> float | None:
+    limit = run.record["max_time"]
+    return None if limit is None else run.record["created"] + limit
+
+
+def _over(run: Run) -> str:
+    return f"max_time of {run.record['max_time']:g} s is over"
+
+
+class _Attempt:
+    def __init__(
+        self,
+        run: Run,
+        services: Services,
+        address: str,
+        node: Node,
+        options: Options,
+        sees: str,
+        deadline: float | None,
+        signals: process.Signals,
+    ) -> None:
+        self.run_ = run
+        self.services = services
+        self.address = address
+        self.node = node
+        self.options = options
+        self.sees = sees
+        self.deadline = deadline
+        self.signals = signals
+        self.state: State = run.state(sees)
+        self.warnings: list[str] = []
+        self.catalogued: list[CatalogRecord] = []
+        self.set: dict[str, Json] = {}
+        self.metrics: dict[str, Json] = {}
+        self.platform = False
+
+    def run(self) -> int:
+        self.number = self._begin()
+        try:
+            if self.options.exit_status is None:
+                self._work()
+            elif self.options.exit_status:
+                raise TaskFailure(f"exited with status {self.options.exit_status}")
+        except TaskFailure as failure:
+            return self._failed(str(failure))
+        return self._succeeded()
+
+    def _begin(self) -> int:
+        timeout = self.node.get("timeout")
+        now = time.time()
+        ends = [end for end in (self.deadline, now + timeout if timeout else None) if end is not None]
+        start: AttemptStart = {
+            "attempt": 1,
+            "try_": self.options.attempt,
+            "time": now,
+            "sees": self.sees,
+            "after": self.options.after,
+            "deadline": min(ends) if ends else None,
+        }
+        folder = naming.key(self.address)
+        while not self.run_.create(f"{folder}/{start['attempt']}.start.json", start):
+            taken = [
+                int(n.partition(".")[0]) for n in self.run_.names(self.address) if n.endswith(".start.json")
+            ]
+            start["attempt"] = max(taken) + 1
+        return start["attempt"]
+
+    # ---- the work ----
+
+    def _work(self) -> None:
+        node, run = self.node, self.run_
+        mode = self.options.workspaces
+        workdir = workspace.place(run.run_id, self.address, node, mode)
+        data = workspace.data_folder(node)
+        workspace.make(workdir, data, fresh=mode == "step")
+        folder = os.path.join(workdir, data)
+        catalog = lookup.load("catalog", self.services["catalog"])
+        wanted = node.get("catalog")
+        if wanted and catalog.keeps:
+            got, warnings = workspace.get_files(catalog, wanted, self.state["files"], folder)
+            self.catalogued += got
+            self.warnings += warnings
+        scratch = _scratch()
+        try:
+            self._supervise(scratch, workdir, folder)
+        finally:
+            _remove(scratch)
+        if wanted and catalog.keeps:
+            put, warnings = workspace.put_files(catalog, wanted, folder)
+            self.catalogued += put
+            self.warnings += warnings
+        if mode == "step":
+            workspace.clear(workdir)
+
+    def _supervise(self, scratch: str, workdir: str, folder: str) -> None:
+        run, node = self.run_, self.node
+        variables = run.map_variables(self.address, node["scopes"])
+        parameters = run.unpack(self.state["parameters"])
+        for name in variables:
+            parameters.pop(name, None)
+        context = Context(
+            run_id=run.run_id,
+            address=self.address,
+            attempt=self.options.attempt,
+            node=node,
+            parameters=parameters,
+            map_variables=variables,
+            folder=scratch,
+            workdir=workdir,
+        )
+        task = tasks.load(node["command_type"])(node)
+        results.prepare(context)
+        api = {
+            "folder": scratch,
+            "run_id": run.run_id,
+            "step": self.address,
+            "map_variables": variables,
+            "services": self.services,
+            "files": self.state["files"],
+            "data_folder": folder,
+        }
+        with open(os.path.join(scratch, "context.json"), "w", encoding="utf-8") as file:
+            json.dump(api, file)
+        secrets = _Secrets(self.services, node, scratch)
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
+        environment.update(secrets.environment)
+        environment.update(
+            MAGNUS_RUN_ID=run.run_id,
+            MAGNUS_STEP=self.address,
+            MAGNUS_ATTEMPT=str(self.options.attempt),
+            MAGNUS_MAP_VARIABLE=json.dumps(variables),
+            MAGNUS_PARAMETERS=os.path.join(scratch, "parameters.json"),
+            MAGNUS_OUTPUT=os.path.join(scratch, "output"),
+            MAGNUS_METRICS=os.path.join(scratch, "metrics"),
+            MAGNUS_CONTEXT=os.path.join(scratch, "context.json"),
+        )
+        environment.update(task.environment(context))
+        log = run.store.open_log(f"{run.run_id}/{naming.key(self.address)}/{self.number}.log")
+        with log:
+            ended = process.supervise(
+                lambda: child.run_in_child(task, context),
+                environment=environment,
+                workdir=workdir,
+                log=log,
+                secrets=secrets.mask,
+                signals=self.signals,
+                timeout=node.get("timeout"),
+                deadline=self.deadline,
+            )
+        self._judge(ended, scratch)
+        task.finish(context)
+        found = results.read_results(context, node)
+        self.set, self.metrics = found.set, found.metrics
+        self.catalogued += found.catalog
+
+    def _judge(self, ended: process.Ended, scratch: str) -> None:
+        """Raise `TaskFailure` with the attempt's message if the process did not end well."""
+        if ended.stopped_by:
+            self.platform = True
+            raise TaskFailure(f"stopped by signal {ended.stopped_by}")
+        if ended.timed_out:
+            raise TaskFailure(
+                _over(self.run_) if ended.over else f"timed out after {self.node['timeout']:g} s"
+            )
+        if ended.signal:
+            raise TaskFailure(f"killed by signal {ended.signal}")
+        if ended.status:
+            said = _read(os.path.join(scratch, "message"))
+            raise TaskFailure(said or f"exited with status {ended.status}")
+
+    # ---- the record ----
+
+    def _end(self, status: Status, message: str) -> AttemptEnd:
+        return {
+            "attempt": self.number,
+            "try_": self.options.attempt,
+            "status": status,
+            "time": time.time(),
+            "message": message,
+            "set": {"values": {}, "large": {}},
+            "catalog": _in_order(self.catalogued),
+            "metrics": self.metrics,
+            "handed_to": "",
+            "state": self.sees,
+            "mock": False,
+            "platform": self.platform,
+        }
+
+    def _succeeded(self) -> int:
+        run = self.run_
+        try:
+            packed = run.pack(self.set)
+        except (ValueError, TypeError, RecursionError):
+            return self._failed("a value that was set is not JSON")
+        files = state.files_put(self.catalogued)
+        after = run.save({**state.added(self.state, packed, files), "mocked": False})
+        end = self._end("SUCCESS", "\n".join(self.warnings))
+        end["set"], end["state"], end["handed_to"] = packed, after, self.node["next"]["slug"]
+        if not run.create(f"{naming.key(self.address)}/success.json", end):
+            end.update(
+                status="CRASHED", platform=True, message="another attempt succeeded before", handed_to=""
+            )
+            run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
+            return SUCCESS
+        hand_over(run, self.address, self.node, end["handed_to"], after, self.options.fan_out)
+        return SUCCESS
+
+    def _failed(self, message: str) -> int:
+        run, node = self.run_, self.node
+        end = self._end("CRASHED" if self.platform else "FAIL", message)
+        retry = node.get("retry")
+        over = self.deadline is not None and time.time() >= self.deadline
+        last = over or retry is None or self.options.attempt >= retry["attempts"]
+        if not self.platform and last:
+            handler = node.get("on_failure")
+            end["handed_to"] = handler["slug"] if handler else node["graph"]["fail"]
+        run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
+        print(f"magnus: {node['path']}: {message}", file=sys.stderr)
+        if end["handed_to"]:
+            hand_over(run, self.address, node, end["handed_to"], self.sees, self.options.fan_out)
+        return PLATFORM if self.platform else FAILED
+
+
+def _in_order(catalogued: list[CatalogRecord]) -> list[CatalogRecord]:
+    """Return gets, then puts, each sorted by name, the last of several of one name."""
+    unique = {(c["stage"], c["path"]): c for c in catalogued}
+    return [unique[key] for key in sorted(unique)]
+
+
+# ---- secrets and small files ----
+
+
+class _Secrets:
+    """The secrets a step gets as variables, and the values to mask in what it prints."""
+
+    def __init__(self, services: Services, node: Node, folder: str) -> None:
+        self.environment: dict[str, str] = {}
+        self._used = os.path.join(folder, "secrets")
+        self._size = 0
+        self._store = lookup.load("secrets", services["secrets"])
+        self._pending: list[str] = []
+        for variable, name in (node.get("secrets") or {}).items():
+            try:
+                self.environment[variable] = self._store.get(name)
+            except KeyError:
+                raise TaskFailure(f"secret '{name}' is not there") from None
+        self._pending += self.environment.values()
+        for name in self._store.known():
+            self._pending.append(self._store.get(name))
+
+    def mask(self, masker: process.Masker) -> None:
+        """Add what must be masked by now: the declared secrets, and those the step has asked for since."""
+        try:
+            size = os.stat(self._used).st_size
+        except OSError:
+            size = 0
+        if size != self._size:
+            self._size = size
+            for name in _read(self._used).splitlines():
+                try:
+                    self._pending.append(self._store.get(name))
+                except (KeyError, MagnusError):
+                    continue
+        while self._pending:
+            masker.add(self._pending.pop())
+
+
+def _scratch() -> str:
+    base = os.environ.get("TMPDIR") or "/tmp"
+    while True:
+        path = os.path.join(base, f"magnus-{os.getpid()}-{os.urandom(6).hex()}")
+        try:
+            os.mkdir(path, 0o700)
+            return os.path.abspath(path)
+        except FileExistsError:
+            continue
+
+
+def _remove(folder: str) -> None:
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        try:
+            os.unlink(path)
+        except OSError:
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+    os.rmdir(folder)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read().strip("\n")
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,346 @@
+"""The callbacks: what every generated step calls (docs/architecture.md, "The callbacks").
+
+`main` understands their command lines without a parser library: this module is started for every step of every run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from magnus_render import naming
+from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError, Refused, UsageError
+from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, TASK
+from magnus_render.runtime.records import Run, dumps
+from magnus_render.services import lookup
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    from magnus_render.plan import Json, Plan, Services
+
+    class Front(Protocol):
+        """What the runtime needs of the front end, and only where a run is created from a definition in YAML."""
+
+        def load(self, file: str, config: str | None) -> tuple[Plan, Services]:
+            """Return the plan and the stores of a definition; raise `MagnusError`."""
+
+        def parameters(self, file: str) -> dict[str, Json]:
+            """Return the parameters in a YAML or JSON file; raise `MagnusError`."""
+
+
+COMMANDS = ("execute_single_node", "map_count", "fan_in", "start_run")
+
+_SHORT = {"-f": "--file", "-c": "--config", "-p": "--parameters-file"}
+_VALUES = {
+    "--file": "FILE         the definition, where no plan is given",
+    "--config": "FILE       configuration blocks that stand beside the definition",
+    "--plan": "FILE         resolved plan and stores, by `magnus render --plan`",
+    "--parameters-file": "FILE  initial parameters, YAML or JSON",
+    "--param": "NAME=VALUE  one initial parameter; may be repeated",
+    "--use-cached": "RUN_ID do not run again what succeeded in that run",
+    "--walk": "WALK         who walks the graph: a run id belongs to one walk",
+    "--dag-hash": "HASH     of the definition the caller was rendered from",
+    "--tag": "TAG           of the run",
+    "--target": "TARGET     that the caller was rendered for",
+}
+_STEP_VALUES = {
+    "--attempt": "N         the user's attempt, from 1",
+    "--after": "STEP        the step that handed over to this one",
+    "--map-variable": "JSON the map variables the caller believes in",
+    "--exit-status": "N     record how a native as-is ended",
+    "--fan-out": "FILE      where to write the item count of the map that follows",
+}
+_FLAGS = {"--resume": "           go on with an interrupted walk", "--help": "             this text"}
+
+
+def main(
+    argv: list[str],
+    *,
+    front: Front | None = None,
+    plan: Plan | None = None,
+    services: Services | None = None,
+) -> int:
+    """Run one callback and return its exit status; errors go to standard error.
+
+    `argv` begins with the command. `front` loads YAML where it must be read; `plan` and `services` spare that.
+    """
+    try:
+        if "--help" in argv or "-h" in argv:
+            print(_usage(argv[0]))
+            return SUCCESS
+        return _Call(argv, front, plan, services).run()
+    except MagnusError as error:
+        print(f"magnus: {error}", file=sys.stderr)
+        return error.status
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"magnus: {where}{error.strerror or error}", file=sys.stderr)
+        return PLATFORM
+    except KeyboardInterrupt:
+        return PLATFORM
+
+
+def _usage(command: str) -> str:
+    step = "" if command == "start_run" else " STEP"
+    options = {**_VALUES, **(_STEP_VALUES if command == "execute_single_node" else {}), **_FLAGS}
+    long = {v: f"{k}, {v}" for k, v in _SHORT.items()}
+    lines = [f"  {long.get(name, name)} {text}" for name, text in options.items()]
+    return "\n".join(
+        (
+            f"usage: magnus {command} RUN_ID{step} [OPTION...]\n",
+            *lines,
+            "\nExit status: 0 success, 1 failed, 64 usage, 65 refused, 75 the platform failed (try again).",
+        )
+    )
+
+
+class _Call:
+    """A command line, understood."""
+
+    def __init__(
+        self, argv: list[str], front: Front | None, plan: Plan | None, services: Services | None
+    ) -> None:
+        self.command = argv[0]
+        self.front = front
+        self.plan = plan
+        self.services_ = services
+        self.values: dict[str, str] = {}
+        self.params: list[str] = []
+        self.resume = False
+        words = self._parse(argv[1:])
+        wanted = ["RUN_ID"] if self.command == "start_run" else ["RUN_ID", "STEP"]
+        if len(words) != len(wanted):
+            raise UsageError(f"{self.command} takes {' '.join(wanted)}, not {len(words)} words: see --help")
+        self.run_id = words[0]
+        if not valid_run_id(self.run_id):
+            raise UsageError(
+                f"'{self.run_id}' is not a run id: 1 to 80 of A-Z a-z 0-9 _ -, beginning with a letter or digit"
+            )
+        self.address = naming.from_dot_path(words[1]) if len(words) > 1 else ""
+
+    def _parse(self, argv: list[str]) -> list[str]:
+        known = dict(_VALUES)
+        if self.command == "execute_single_node":
+            known.update(_STEP_VALUES)
+        words: list[str] = []
+        rest = iter(argv)
+        for word in rest:
+            name, equals, value = word.partition("=")
+            name = _SHORT.get(name, name)
+            if word == "--":
+                words.extend(rest)
+            elif name == "--resume" and not equals:
+                self.resume = True
+            elif name in known:
+                if not equals:
+                    value = next(rest, "\0")
+                    if value == "\0":
+                        raise UsageError(f"{name} needs a value")
+                if name == "--param":
+                    self.params.append(value)
+                else:
+                    self.values[name] = value
+            elif word.startswith("-") and word != "-":
+                raise UsageError(f"{self.command} has no option {name}: see --help")
+            else:
+                words.append(word)
+        return words
+
+    # ---- what is meant ----
+
+    def run(self) -> int:
+        if self.command == "start_run":
+            self._start()
+            return SUCCESS
+        run = self._open()
+        node = run.node(self.address)
+        if self.command == "execute_single_node":
+            if node["type"] == TASK or (node["type"] == AS_IS and "--exit-status" in self.values):
+                return self._execute(run)
+            if node["type"] == FAIL_NODE:
+                from magnus_render.runtime.handover import end_graph
+
+                end_graph(run, naming.parent(self.address), "FAIL", "")
+                return FAILED
+            if node["type"] not in COMPOSITES:
+                return SUCCESS
+        elif node["type"] not in COMPOSITES or (self.command == "map_count" and node["type"] != MAP):
+            raise UsageError(f"{self.command}: '{self.address}' is a {node['type']}")
+        return self._enter(run)
+
+    def _enter(self, run: Run) -> int:
+        from magnus_render.runtime import state
+        from magnus_render.runtime.handover import enter
+
+        node = run.node(self.address)
+        count = enter(run, self.address, node, state.seen_by(run, self.address))
+        if node["type"] != MAP:
+            return SUCCESS
+        if count is None:
+            return FAILED
+        print(count, flush=True)
+        return SUCCESS
+
+    def _execute(self, run: Run) -> int:
+        from magnus_render.runtime import attempt
+
+        node = run.node(self.address)
+        given = self._map_variables(run)
+        options = attempt.Options(
+            attempt=self._number("--attempt", 1),
+            after=(
+                naming.last(naming.from_dot_path(self.values.get("--after", "")))
+                if "--after" in self.values
+                else ""
+            ),
+            map_variables=given,
+            exit_status=self._number("--exit-status", 0) if "--exit-status" in self.values else None,
+            fan_out=self.values.get("--fan-out", ""),
+            resume=self.resume,
+            workspaces=os.environ.get("MAGNUS_WORKSPACES", ""),
+        )
+        return attempt.execute(run, self.services(), self.address, node, options)
+
+    def _map_variables(self, run: Run) -> dict[str, Json] | None:
+        """Check the caller's belief against the recorded items; what is recorded counts."""
+        text = self.values.get("--map-variable")
+        if not text:
+            return None
+        try:
+            given = json.loads(text)
+        except ValueError as error:
+            raise UsageError(f"--map-variable is not JSON: {error}") from None
+        if not isinstance(given, dict):
+            raise UsageError("--map-variable is not a JSON object")
+        recorded = run.map_variables(self.address, run.node(self.address)["scopes"])
+        for name, value in given.items():
+            if name not in recorded:
+                raise UsageError(f"--map-variable: no enclosing map iterates as '{name}'")
+            if dumps(recorded[name]) != dumps(value):
+                raise Refused(f"--map-variable: '{name}' is recorded with another value for '{self.address}'")
+        return given
+
+    def _number(self, name: str, default: int) -> int:
+        text = self.values.get(name)
+        if text is None:
+            return default
+        if not (text.isascii() and text.isdigit()) or (name == "--attempt" and int(text) < 1):
+            raise UsageError(f"{name} takes a whole number, not '{text}'")
+        return int(text)
+
+    # ---- stores, plan, run ----
+
+    def services(self) -> Services:
+        """Return where the stores are: told by the caller, the plan file, the environment or the definition."""
+        if self.services_ is None:
+            if "--plan" not in self.values and (text := os.environ.get("MAGNUS_CONFIG")):
+                try:
+                    self.services_ = json.loads(text)
+                except ValueError as error:
+                    raise UsageError(f"MAGNUS_CONFIG is not JSON: {error}") from None
+            else:
+                self._load()
+        assert self.services_ is not None
+        return self.services_
+
+    def _load(self) -> Plan:
+        """Return the plan, from wherever the caller said; the stores too, unless they are known."""
+        if self.plan is None:
+            if "--plan" in self.values:
+                document = _json_file(self.values["--plan"])
+                self.plan, services = document["plan"], document["services"]
+            elif "--file" in self.values and self.front is not None:
+                self.plan, services = self.front.load(self.values["--file"], self.values.get("--config"))
+            else:
+                raise UsageError("say where the definition is: -f FILE, or --plan FILE")
+            self.services_ = self.services_ or services
+        return self.plan
+
+    def _store(self) -> Any:
+        return lookup.load("run_log_store", self.services()["run_log_store"])
+
+    def _start(self) -> Run:
+        from magnus_render.runtime import create
+
+        store = self._store()
+        parameters: dict[str, Json] = {}
+        if file := self.values.get("--parameters-file"):
+            parameters.update(self._parameters(file))
+        if self.command == "start_run":
+            parameters.update(create.from_environment(os.environ))
+        for text in self.params:
+            name, equals, value = text.partition("=")
+            if not equals or not name:
+                raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
+            parameters[name] = create.loose(value)
+        if self.resume:
+            run = create.resume(store, self.run_id, parameters)
+            create.check_hash(run.record, self.values.get("--dag-hash", ""))
+            return run
+        plan = self._load()
+        wanted = self.values.get("--dag-hash", "")
+        if wanted and wanted != plan["dag_hash"]:
+            raise Refused(
+                f"the definition is {plan['dag_hash']}, the caller was rendered from {wanted}: "
+                "they have drifted apart; render again"
+            )
+        return create.create(
+            store,
+            self.run_id,
+            plan,
+            parameters=parameters,
+            walk=self.values.get("--walk", ""),
+            target=self.values.get("--target", ""),
+            tag=self.values.get("--tag", ""),
+            use_cached=self.values.get("--use-cached", ""),
+        )
+
+    def _parameters(self, file: str) -> dict[str, Json]:
+        if file.endswith(".json") or self.front is None:
+            found = _json_file(file)
+            if not isinstance(found, dict):
+                raise Refused(f"{file}: initial parameters are a JSON object")
+            return found
+        return self.front.parameters(file)
+
+    def _open(self) -> Run:
+        """Return the run, created if need be, after checking that the caller belongs to it."""
+        run = Run.open(self._store(), self.run_id)
+        if run is None:
+            if self.resume or not (self.plan or "--plan" in self.values or "--file" in self.values):
+                raise Refused(f"there is no run '{self.run_id}' in the run log store: start it first")
+            run = self._start()
+        from_walk = self.values.get("--walk", "")
+        if from_walk and not self.resume and run.record["walk"] != from_walk:
+            raise Refused(
+                f"run '{self.run_id}' belongs to another walk ({run.record['target']}): choose another id"
+            )
+        wanted = self.values.get("--dag-hash", "")
+        if wanted and wanted != run.record["dag_hash"]:
+            from magnus_render.runtime.create import check_hash
+
+            check_hash(run.record, wanted)
+        return run
+
+
+def valid_run_id(text: str) -> bool:
+    """Tell whether a text is a run id: `[A-Za-z0-9][A-Za-z0-9_-]{0,79}`."""
+    return (
+        0 < len(text) <= 80
+        and text.isascii()
+        and text[0].isalnum()
+        and all(c.isalnum() or c in "_-" for c in text)
+    )
+
+
+def _json_file(path: str) -> Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise Refused(f"{path}: not JSON: {error}") from None

@@ -1,0 +1,202 @@
+"""Creates the record of a run: the definition in pages, the initial parameters, who walks it (DESIGN §4)."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+from magnus_render.errors import Refused, UsageError
+from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION
+from magnus_render.runtime.records import Run, dumps, page_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from magnus_render.plan import CodeIdentity, Json, Plan, RunRecord
+    from magnus_render.services.base import BaseRunLogStore
+
+PAGE_NODES = 16
+PREFIX = "MAGNUS_PRM_"
+
+
+def loose(text: str) -> Json:
+    """Return the JSON value a text is, or the text itself: how parameters of an environment or command line are read."""
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _refuse(constant: str) -> Json:
+    raise ValueError(constant)
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
+    """Return the initial parameters that an environment gives; names keep their case."""
+    return {
+        name[len(PREFIX) :]: loose(value)
+        for name, value in sorted(environment.items())
+        if name.startswith(PREFIX) and len(name) > len(PREFIX)
+    }
+
+
+def create(
+    store: BaseRunLogStore,
+    run_id: str,
+    plan: Plan,
+    *,
+    parameters: Mapping[str, Json],
+    walk: str,
+    target: str,
+    tag: str = "",
+    use_cached: str = "",
+) -> Run:
+    """Create a run, or return the one that the same walk created before.
+
+    Raises `Refused` if it exists and differs: another definition, other parameters, another walk.
+    """
+    if use_cached == run_id:
+        raise UsageError("--use-cached names the run itself")
+    given, changed = dict(parameters), False
+    if use_cached:
+        original = Run.open(store, use_cached)
+        if original is None:
+            raise Refused(f"--use-cached: there is no run '{use_cached}' in the run log store")
+        old = original.unpack(original.record["parameters"])
+        changed = any(name not in old or dumps(old[name]) != dumps(value) for name, value in given.items())
+        given = {**old, **given}
+    pages = -(-len(plan["nodes"]) // PAGE_NODES)
+    record: RunRecord = {
+        "version": PLAN_VERSION,
+        "run_id": run_id,
+        "name": plan["name"],
+        "dag_hash": plan["dag_hash"],
+        "pages": pages,
+        "parameters": {"values": {}, "large": {}},
+        "tag": tag,
+        "target": target,
+        "walk": walk,
+        "code": {"commit": "", "dirty": False},
+        "original_run_id": use_cached,
+        "changed": changed,
+        "created": time.time(),
+        "max_time": plan["max_time"],
+        "variables": plan["variables"],
+    }
+    run = Run(store, run_id, record)
+    record["parameters"] = run.pack(given)
+    existing = Run.open(store, run_id)
+    if existing is None:
+        record["code"] = code_identity()
+        _write_pages(run, plan, pages)
+        if run.create("run.json", record):
+            return run
+        existing = Run.open(store, run_id)
+        assert existing is not None
+    _compare(existing.record, record)
+    return existing
+
+
+def _compare(there: RunRecord, mine: RunRecord) -> None:
+    if there["walk"] != mine["walk"]:
+        raise Refused(
+            f"run id '{mine['run_id']}' is in use: another walk created it ({there['target']}). "
+            "Choose another id, or --resume to go on with an interrupted walk"
+        )
+    check_hash(there, mine["dag_hash"])
+    for field, words in (
+        ("parameters", "other initial parameters"),
+        ("original_run_id", "another --use-cached"),
+        ("tag", "another tag"),
+    ):
+        if dumps(there[field]) != dumps(mine[field]):  # type: ignore[literal-required]
+            raise Refused(f"run '{mine['run_id']}' exists with {words}")
+
+
+def check_hash(there: RunRecord, dag_hash: str) -> None:
+    """Refuse a caller whose definition is not the run's: manifest and image have drifted apart."""
+    if dag_hash and there["dag_hash"] != dag_hash:
+        raise Refused(
+            f"run '{there['run_id']}' has the definition {there['dag_hash']}, the caller has {dag_hash}: "
+            "manifest and definition have drifted apart; render again and deploy both"
+        )
+
+
+def resume(store: BaseRunLogStore, run_id: str, parameters: Mapping[str, Json]) -> Run:
+    """Return a run that an interrupted walk left, to go on with it.
+
+    Raises `Refused` if there is none, if it reached its fail node, or if other initial parameters are given.
+    """
+    run = Run.open(store, run_id)
+    if run is None:
+        raise Refused(f"--resume: there is no run '{run_id}' in the run log store")
+    end = run.of("", "end")
+    if end and end["status"] == "FAIL":
+        raise Refused(
+            f"run '{run_id}' has failed and is closed: start a new run with --use-cached {run_id} "
+            "to run again from the failure"
+        )
+    frozen = run.unpack(run.record["parameters"])
+    for name, value in parameters.items():
+        if name not in frozen or dumps(frozen[name]) != dumps(value):
+            raise Refused(f"run '{run_id}': parameter '{name}' differs from the one the run was started with")
+    return run
+
+
+def _write_pages(run: Run, plan: Plan, pages: int) -> None:
+    tails = _tails(plan)
+    books: list[dict[str, Any]] = [{} for _ in range(pages)]
+    for address, node in plan["nodes"].items():
+        page: dict[str, Any] = {k: v for k, v in node.items() if k not in ("render", "executor_config")}
+        if node["type"] in COMPOSITES:
+            page["tails"] = tails.get(address, {})
+        books[page_of(address, pages)][address] = page
+    folder = f"plan/{plan['dag_hash']}"
+    run.create(f"{folder}/graphs.json", {k: v for k, v in plan.items() if k != "nodes"})
+    for number, nodes in enumerate(books):
+        run.create(f"{folder}/{number}.json", {"nodes": nodes})
+
+
+def _tails(plan: Plan) -> dict[str, dict[str, list[str]]]:
+    """Return, by composite and branch, the nodes that lead to success and that no step's record may stand for."""
+    tails: dict[str, dict[str, list[str]]] = {}
+    for node in plan["nodes"].values():
+        graph = node["graph"]
+        after = node.get("next")
+        if not graph["address"] or after is None or after["slug"] != graph["success"]:
+            continue
+        if node["type"] in COMPOSITES or node["type"] == AS_IS:
+            composite, _, branch = graph["address"].rpartition(".")
+            slug = node["address"].rpartition(".")[2]
+            tails.setdefault(composite, {}).setdefault(branch, []).append(slug)
+    return tails
+
+
+def code_identity() -> CodeIdentity:
+    """Return the git commit of the working folder and whether it has changes; empty without git or a repository."""
+    commit = _git("rev-parse", "HEAD").strip()
+    return {"commit": commit, "dirty": bool(commit) and bool(_git("status", "--porcelain"))}
+
+
+def _git(*words: str) -> str:
+    import shutil
+
+    if shutil.which("git") is None:
+        return ""
+    reader, writer = os.pipe()
+    null = os.open(os.devnull, os.O_RDWR)
+    actions = [
+        (os.POSIX_SPAWN_DUP2, null, 0),
+        (os.POSIX_SPAWN_DUP2, writer, 1),
+        (os.POSIX_SPAWN_DUP2, null, 2),
+    ]
+    pid = os.posix_spawnp("git", ["git", *words], os.environ, file_actions=actions)
+    os.close(writer)
+    os.close(null)
+    with os.fdopen(reader, "rb") as stream:
+        output = stream.read().decode("utf-8", "replace")
+    _, status = os.waitpid(pid, 0)
+    return output if status == 0 else ""

@@ -1,0 +1,178 @@
+"""A run's records through a run log store: JSON in and out, large values once, plan pages, states."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+
+from magnus_render import naming
+from magnus_render.errors import PlatformError, Refused
+from magnus_render.plan import ITEMS_PER_PAGE, LARGE_VALUE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from magnus_render.plan import Json, Node, Packed, RunRecord, Scope, State
+    from magnus_render.services.base import BaseRunLogStore
+
+
+def dumps(value: Json) -> bytes:
+    """Return the canonical JSON of a value: sorted keys, no blanks, ASCII.
+
+    Raises ValueError or TypeError for what is not JSON.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def page_of(address: str, pages: int) -> int:
+    """Return the number of the plan page that holds the definition of a node, given any instance's address."""
+    if pages == 1:
+        return 0
+    return int(sha256(naming.normal(address).encode()).hexdigest()[:8], 16) % pages
+
+
+class Run:
+    """One run in a store. Everything read is kept, for records never change."""
+
+    def __init__(self, store: BaseRunLogStore, run_id: str, record: RunRecord) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.record = record
+        self._pages: dict[int, dict[str, Node]] = {}
+        self._states: dict[str, State] = {}
+
+    @classmethod
+    def open(cls, store: BaseRunLogStore, run_id: str) -> Run | None:
+        """Return the run of that id, or None if nobody has created it."""
+        data = store.read(f"{run_id}/run.json")
+        return None if data is None else cls(store, run_id, json.loads(data))
+
+    # ---- records ----
+
+    def read(self, key: str) -> Any:
+        """Return the JSON under a key of this run, or None."""
+        data = self.store.read(f"{self.run_id}/{key}")
+        return None if data is None else json.loads(data)
+
+    def create(self, key: str, value: Json) -> bool:
+        """Write a record if there is none; tell whether it was written."""
+        return self.store.create(f"{self.run_id}/{key}", dumps(value))
+
+    def names(self, address: str) -> list[str]:
+        """Return what lies in the record folder of an address."""
+        return self.store.names(f"{self.run_id}/{naming.key(address)}")
+
+    def of(self, address: str, name: str) -> Any:
+        """Return the record `name` (without `.json`) of an address, or None."""
+        return self.read(f"{naming.key(address)}/{name}.json")
+
+    # ---- definition ----
+
+    def find(self, address: str) -> Node | None:
+        """Return the definition of the node at an instance address, or None if there is no such node."""
+        number = page_of(address, self.record["pages"])
+        page = self._pages.get(number)
+        if page is None:
+            data = self.read(f"plan/{self.record['dag_hash']}/{number}.json")
+            if data is None:
+                raise PlatformError(f"run {self.run_id}: page {number} of its definition is gone")
+            page = self._pages[number] = data["nodes"]
+        node = page.get(address)
+        if node is not None:
+            return node
+        parts = address.split(".")
+        for candidate, node in page.items():
+            definition = candidate.split(".")
+            if len(definition) == len(parts) and all(
+                a == b or (a == "_" and b.isdigit()) for a, b in zip(definition, parts, strict=True)
+            ):
+                return node
+        return None
+
+    def node(self, address: str) -> Node:
+        """Return the definition of the node at an instance address; raise `Refused` if there is none."""
+        node = self.find(address)
+        if node is None:
+            raise Refused(f"run {self.run_id}: its definition has no step '{address}'")
+        return node
+
+    # ---- values and states ----
+
+    def pack(self, values: Mapping[str, Json]) -> Packed:
+        """Store large values by hash and return the mapping with references in their place."""
+        packed: Packed = {"values": {}, "large": {}}
+        for name, value in values.items():
+            data = dumps(value)
+            if len(data) <= LARGE_VALUE:
+                packed["values"][name] = value
+            else:
+                digest = sha256(data).hexdigest()
+                self.store.create(f"{self.run_id}/values/{digest}.json", data)
+                packed["large"][name] = digest
+        return packed
+
+    def unpack(self, packed: Packed) -> dict[str, Json]:
+        """Return the mapping with its large values read."""
+        values = dict(packed["values"])
+        for name in packed["large"]:
+            values[name] = self.unpack_one(packed, name)
+        return values
+
+    def unpack_one(self, packed: Packed, name: str) -> Json:
+        """Return one value of a packed mapping; raise KeyError if it is not there."""
+        if name in packed["values"]:
+            return packed["values"][name]
+        digest = packed["large"][name]
+        data = self.store.read(f"{self.run_id}/values/{digest}.json")
+        if data is None:
+            raise PlatformError(f"run {self.run_id}: the value {digest} is gone")
+        return json.loads(data)
+
+    def state(self, digest: str) -> State:
+        """Return a state by its hash."""
+        state: State | None = self._states.get(digest)
+        if state is None:
+            state = self.read(f"states/{digest}.json")
+            if state is None:
+                raise PlatformError(f"run {self.run_id}: the state {digest} is gone")
+            self._states[digest] = state
+        return state
+
+    def save(self, state: State) -> str:
+        """Store a state, unless it is there, and return its hash."""
+        data = dumps(state)
+        digest = sha256(data).hexdigest()
+        if digest not in self._states:
+            self.store.create(f"{self.run_id}/states/{digest}.json", data)
+            self._states[digest] = state
+        return digest
+
+    # ---- maps ----
+
+    def item(self, address: str, index: int) -> Json:
+        """Return an item of the map at an address; raise `Refused` if it has no such item."""
+        page: Packed | None = self.of(address, f"items.{index // ITEMS_PER_PAGE}")
+        name = str(index)
+        if page is None or (name not in page["values"] and name not in page["large"]):
+            raise Refused(f"run {self.run_id}: the map '{address}' has no item {index}")
+        return self.unpack_one(page, name)
+
+    def items(self, address: str, count: int) -> list[Json]:
+        """Return all items of the map at an address."""
+        items: list[Json] = []
+        for number in range(-(-count // ITEMS_PER_PAGE)):
+            page = self.unpack(self.of(address, f"items.{number}"))
+            items.extend(page[str(index)] for index in sorted(map(int, page)))
+        return items
+
+    def map_variables(self, address: str, scopes: list[Scope]) -> dict[str, Json]:
+        """Return the values of the map variables at an instance address, outermost first; the innermost wins."""
+        parts = address.split(".")
+        values: dict[str, Json] = {}
+        for scope in scopes:
+            if scope["iterate_as"]:
+                depth = scope["address"].count(".") + 1
+                values[scope["iterate_as"]] = self.item(".".join(parts[:depth]), int(parts[depth]))
+        return values

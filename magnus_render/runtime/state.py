@@ -1,0 +1,305 @@
+"""What a node sees: the state left by what came before it on its own path (DESIGN §3.3, §3.4).
+
+Nothing here waits or locks. A state is found by walking *back* from the node that asks: to the record of its predecessor,
+through a join of branches, or up to what the enclosing composite saw. The one place where several predecessors are possible
+is `_came_from`; the one place where branches meet is `join`.
+"""
+
+from __future__ import annotations
+
+from magnus_render import naming
+from magnus_render.errors import PlatformError, UsageError
+from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL
+from magnus_render.runtime import merge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from magnus_render.plan import (
+        AttemptEnd,
+        Before,
+        CatalogRecord,
+        CompositeStart,
+        FileEntry,
+        GraphEnd,
+        Join,
+        Node,
+        Packed,
+        State,
+    )
+    from magnus_render.runtime.records import Run
+
+
+def initial(run: Run) -> str:
+    """Return the state that the root graph starts from."""
+    record = run.record
+    state: State = {
+        "parameters": record["parameters"],
+        "files": {},
+        "set": [],
+        "filed": [],
+        "mocked": bool(record["original_run_id"]) and not record["changed"],
+    }
+    return run.save(state)
+
+
+def seen_by(run: Run, address: str, after: str = "") -> str:
+    """Return the hash of the state that the node at an instance address sees.
+
+    `after` is the slug of the predecessor, where the engine knows it. Raises `UsageError` if no such edge exists, and
+    `PlatformError` if the records do not tell.
+    """
+    passed: list[str] = (
+        []
+    )  # on the way back: graphs whose start was passed, and '' for a failure, latest first
+    while True:
+        node = run.node(address)
+        if node["type"] in COMPOSITES and (start := run.of(address, "start")):
+            digest: str = start["sees"]
+            break
+        if not node["before"]:
+            graph = naming.parent(address)
+            if not graph:
+                digest = initial(run)
+                break
+            passed.append(graph)
+            address, after = naming.parent(graph), ""
+            continue
+        before = _came_from(run, address, node, after)
+        if before["via"] == "on_failure":
+            passed.append("")
+        found, address = _left_by(run, naming.join(naming.parent(address), before["slug"]), before)
+        if found:
+            digest = found
+            break
+        after = ""
+    for graph in reversed(passed):
+        if graph:
+            enter_composite(run, naming.parent(graph), digest)
+            digest = _enter(run, graph, digest)
+        else:
+            digest = run.save({**run.state(digest), "mocked": False})
+    return digest
+
+
+def enter_composite(run: Run, address: str, digest: str) -> None:
+    """Record what a composite other than a map sees, so that no later step has to look behind it."""
+    start: CompositeStart = {"sees": digest, "count": None, "message": "", "items_mocked": None}
+    run.create(f"{naming.key(address)}/start.json", start)
+
+
+def _enter(run: Run, graph: str, digest: str) -> str:
+    """Return the state at the start of a branch, given what the composite sees: nothing set yet in this graph."""
+    state = run.state(digest)
+    mocked = state["mocked"]
+    composite = naming.parent(graph)
+    if mocked and run.node(composite)["type"] == MAP:
+        same = run.of(composite, "start")["items_mocked"]
+        mocked = bool(same and same[int(naming.last(graph))])
+    return run.save({**state, "set": [], "filed": [], "mocked": mocked})
+
+
+def _left_by(run: Run, address: str, before: Before) -> tuple[str, str]:
+    """Return the state a predecessor left and '', or '' and the address whose state is the one looked for."""
+    if before["type"] == AS_IS:
+        return "", address
+    if before["type"] in COMPOSITES:
+        if before["via"] == "next":
+            return after_composite(run, address), ""
+        return "", address
+    end = last_end(run, address, failed=before["via"] == "on_failure")
+    if end is not None:
+        return end["state"], ""
+    return "", address  # it crashed: its successor sees what it saw
+
+
+def last_end(run: Run, address: str, failed: bool = False) -> AttemptEnd | None:
+    """Return how a step ended: its success or, if it has none (or `failed` is asked for), its last recorded end."""
+    end: AttemptEnd | None = None if failed else run.of(address, "success")
+    if end is None:
+        numbers = [int(n.partition(".")[0]) for n in run.names(address) if n.endswith(".end.json")]
+        if numbers:
+            end = run.of(address, f"{max(numbers)}.end")
+    return end
+
+
+def _came_from(run: Run, address: str, node: Node, after: str) -> Before:
+    """Tell which of a node's possible predecessors handed over to it.
+
+    In this order: what the engine says; a recorded hand-over; a composite whose outcome leads here; a step that began and
+    left no end (it crashed, and the engine went on); a step that something led to and that left nothing at all.
+    """
+    choices = node["before"]
+    if after:
+        choices = [b for b in choices if b["slug"] == after]
+        if not choices:
+            raise UsageError(f"'{after}' does not lead to '{address}'")
+    if len(choices) == 1:
+        return choices[0]
+    graph, me = naming.parent(address), naming.last(address)
+    crashed: list[Before] = []
+    for choice in choices:
+        origin = naming.join(graph, choice["slug"])
+        if choice["type"] in COMPOSITES:
+            if outcome(run, origin) == ("SUCCESS" if choice["via"] == "next" else "FAIL"):
+                return choice
+        elif choice["type"] != AS_IS or run.names(origin):
+            end = last_end(run, origin)
+            if end is None or not end["handed_to"]:
+                if choice["via"] == "on_failure":
+                    crashed.append(choice)
+            elif end["handed_to"] == me and (end["status"] == "SUCCESS") == (choice["via"] == "next"):
+                return choice
+        elif choice["via"] == "next" and _reached(run, origin):
+            return choice
+    for choice in crashed:
+        if run.names(naming.join(graph, choice["slug"])):
+            return choice
+    for choice in crashed:
+        if _reached(run, naming.join(graph, choice["slug"])):
+            return choice
+    raise PlatformError(f"run {run.run_id}: the records do not tell what came before '{address}'")
+
+
+def _reached(run: Run, address: str) -> bool:
+    """Tell whether the walk came to a node of a graph that was entered, from what its predecessors recorded."""
+    graph, stack = naming.parent(address), [naming.last(address)]
+    while stack:
+        slug = stack.pop()
+        here = naming.join(graph, slug)
+        node = run.node(here)
+        if not node["before"] or run.names(here):
+            return True
+        for before in node["before"]:
+            origin = naming.join(graph, before["slug"])
+            if before["type"] in COMPOSITES:
+                if outcome(run, origin) == ("SUCCESS" if before["via"] == "next" else "FAIL"):
+                    return True
+            elif before["type"] == AS_IS and not run.names(origin):
+                if before["via"] == "next":
+                    stack.append(before["slug"])
+            else:
+                end = last_end(run, origin)
+                if end is not None and end["handed_to"] == slug:
+                    return True
+    return False
+
+
+# ---- composites ----
+
+
+def branch_graphs(run: Run, address: str, node: Node) -> list[str]:
+    """Return the instance addresses of a composite's branch graphs, in order; of a map that was not entered, none."""
+    if node["type"] == MAP:
+        start: CompositeStart | None = run.of(address, "start")
+        count = (start["count"] or 0) if start else 0
+        return [f"{address}.{index}" for index in range(count)]
+    return [f"{address}.{branch['slug']}" for branch in node["branches"]]
+
+
+def outcome(run: Run, address: str) -> str:
+    """Return 'SUCCESS' or 'FAIL' as a composite's branches ended, or '' if there is no trace of it."""
+    node = run.node(address)
+    start: CompositeStart | None = run.of(address, "start")
+    if start and start["message"]:
+        return "FAIL"
+    if node["type"] == MAP and not start:
+        return ""
+    ends = [branch_end(run, graph) for graph in branch_graphs(run, address, node)]
+    if all(end and end["status"] == "SUCCESS" for end in ends):
+        return "SUCCESS"
+    return "FAIL" if start or any(ends) or run.names(address) else ""
+
+
+def branch_end(run: Run, graph: str) -> GraphEnd | None:
+    """Return how a branch ended, or None if it has not (or nothing recorded that it failed).
+
+    Most branches end in a step that writes the end as it hands over. Behind a composite or a silent as-is no step does:
+    there the end is computed from what is recorded of them.
+    """
+    end: GraphEnd | None = run.of(graph, "end")
+    if end is not None:
+        return end
+    composite = run.node(naming.parent(graph))
+    branch = naming.last(graph) if composite["type"] in (PARALLEL, DAG) else "_"
+    for tail in composite["tails"].get(branch, []):
+        address = naming.join(graph, tail)
+        if run.node(address)["type"] == AS_IS:
+            if not run.names(address) and _reached(run, address):
+                state = seen_by(run, address)
+                return {"status": "SUCCESS", "state": state, "time": 0.0, "mock": run.state(state)["mocked"]}
+        elif outcome(run, address) == "SUCCESS":
+            state = after_composite(run, address)
+            return {"status": "SUCCESS", "state": state, "time": 0.0, "mock": run.state(state)["mocked"]}
+    return None
+
+
+def join(run: Run, address: str) -> Join:
+    """Return what a composite's branches set, merged; record it if nobody has.
+
+    Raises `PlatformError` if a branch has not ended well.
+    """
+    recorded: Join | None = run.of(address, "join")
+    if recorded is not None:
+        return recorded
+    node = run.node(address)
+    graphs = branch_graphs(run, address, node)
+    contributions: list[merge.Contribution] = []
+    mocked = True
+    for graph in graphs:
+        end = branch_end(run, graph)
+        if end is None or end["status"] != "SUCCESS":
+            raise PlatformError(f"run {run.run_id}: the branch '{graph}' is not recorded as a success")
+        state = run.state(end["state"])
+        mocked = mocked and state["mocked"]
+        parameters = state["parameters"]
+        contributions.append(
+            merge.Contribution(
+                {name: run.unpack_one(parameters, name) for name in state["set"]},
+                {path: state["files"][path] for path in state["filed"]},
+            )
+        )
+    if node["type"] == MAP:
+        merged = merge.merge_map(contributions)
+    else:
+        names = [branch["name"] for branch in node["branches"]]
+        merged = merge.merge_parallel(list(zip(names, contributions, strict=True)))
+    if not graphs:
+        mocked = run.state(seen_by(run, address))["mocked"]
+    result: Join = {
+        "set": run.pack(merged.set),
+        "files": merged.files,
+        "message": merged.message,
+        "mocked": mocked,
+    }
+    run.create(f"{naming.key(address)}/join.json", result)
+    return result
+
+
+def after_composite(run: Run, address: str) -> str:
+    """Return the state behind a composite that succeeded: what it saw and what its branches set."""
+    joined = join(run, address)
+    state = added(run.state(seen_by(run, address)), joined["set"], joined["files"])
+    return run.save({**state, "mocked": joined["mocked"]})
+
+
+def added(state: State, packed: Packed, files: dict[str, FileEntry]) -> State:
+    """Return a state with parameters and files added to it."""
+    values, large = dict(state["parameters"]["values"]), dict(state["parameters"]["large"])
+    for name, value in packed["values"].items():
+        large.pop(name, None)
+        values[name] = value
+    for name, digest in packed["large"].items():
+        values.pop(name, None)
+        large[name] = digest
+    return {
+        "parameters": {"values": values, "large": large},
+        "files": {**state["files"], **files},
+        "set": sorted({*state["set"], *packed["values"], *packed["large"]}),
+        "filed": sorted({*state["filed"], *files}),
+        "mocked": state["mocked"],
+    }
+
+
+def files_put(catalogued: list[CatalogRecord]) -> dict[str, FileEntry]:
+    """Return the files that catalog records of a step put, by path."""
+    return {c["path"]: {"sha256": c["sha256"], "size": c["size"]} for c in catalogued if c["stage"] == "put"}
