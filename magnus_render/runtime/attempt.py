@@ -13,6 +13,7 @@ from magnus_render.runtime import process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
 from magnus_render.runtime.handover import hand_over
 from magnus_render.runtime.tasks import child, results
+from magnus_render.runtime.tasks import folder as folders
 from magnus_render.runtime.tasks.base import Context, TaskFailure
 from magnus_render.services import lookup
 
@@ -202,7 +203,7 @@ class _Attempt:
             workdir=workdir,
         )
         task = tasks.load(node["command_type"])(node)
-        results.prepare(context)
+        folders.prepare(context)
         api = {
             "folder": scratch,
             "run_id": run.run_id,
@@ -240,9 +241,15 @@ class _Attempt:
                 timeout=node.get("timeout"),
                 deadline=self.deadline,
             )
-        self._judge(ended, scratch)
-        task.finish(context)
-        found = results.read_results(context, node)
+        try:
+            self._judge(ended, scratch)
+            task.finish(context)
+            self._take(results.read_results(context))
+        except TaskFailure:
+            self._take(results.read_results(context, lenient=True))  # recorded, unseen
+            raise
+
+    def _take(self, found: results.Results) -> None:
         self.set, self.metrics = found.set, found.metrics
         self.catalogued += found.catalog
 
@@ -281,18 +288,14 @@ class _Attempt:
 
     def _succeeded(self) -> int:
         run = self.run_
-        try:
-            packed = run.pack(self.set)
-        except (ValueError, TypeError, RecursionError):
-            return self._failed("a value that was set is not JSON")
+        packed = run.pack(self.set)
         files = state.files_put(self.catalogued)
         after = run.save({**state.added(self.state, packed, files), "mocked": False})
         end = self._end("SUCCESS", "\n".join(self.warnings))
         end["set"], end["state"], end["handed_to"] = packed, after, self.node["next"]["slug"]
         if not run.create(f"{naming.key(self.address)}/success.json", end):
-            end.update(
-                status="CRASHED", platform=True, message="another attempt succeeded before", handed_to=""
-            )
+            end["status"], end["platform"], end["handed_to"] = "CRASHED", True, ""
+            end["message"] = "another attempt succeeded before"
             run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
             return SUCCESS
         hand_over(run, self.address, self.node, end["handed_to"], after, self.options.fan_out)
@@ -307,6 +310,7 @@ class _Attempt:
         if not self.platform and last:
             handler = node.get("on_failure")
             end["handed_to"] = handler["slug"] if handler else node["graph"]["fail"]
+        end["set"] = run.pack(self.set)
         run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
         print(f"magnus: {node['path']}: {message}", file=sys.stderr)
         if end["handed_to"]:

@@ -44,23 +44,39 @@ class Masker:
         """Return what can be shown of a stream; what may be the beginning of a secret is held back."""
         if not self._secrets:
             return data
-        data = self._held.pop(stream, b"") + data
-        for secret in self._secrets:
-            data = data.replace(secret, b"********")
-        keep = 0
-        for secret in self._secrets:
-            for length in range(min(len(secret) - 1, len(data)), keep, -1):
-                if data.endswith(secret[:length]):
-                    keep = length
-                    break
-        if keep:
-            self._held[stream] = data[-keep:]
-            data = data[:-keep]
-        return data
+        return self._mask(stream, self._held.pop(stream, b"") + data, final=False)
 
     def flush(self, stream: int) -> bytes:
         """Return what is still held of a stream."""
-        return self._held.pop(stream, b"")
+        return self._mask(stream, self._held.pop(stream, b""), final=True)
+
+    def _mask(self, stream: int, data: bytes, final: bool) -> bytes:
+        shown = []
+        while data:
+            held = len(data) if final else self._partial(data)
+            found, secret = len(data), b""
+            for candidate in self._secrets:  # longest first: of those that begin at one place, it wins
+                at = data.find(candidate, 0, found + len(candidate) - 1)
+                if 0 <= at < found:
+                    found, secret = at, candidate
+            if held <= found:
+                shown.append(data[:held])
+                if held < len(data):
+                    self._held[stream] = data[held:]
+                break
+            shown += [data[:found], b"********"]
+            data = data[found + len(secret) :]
+        return b"".join(shown)
+
+    def _partial(self, data: bytes) -> int:
+        """Return where the longest end of the data begins that may become a secret; its length if there is none."""
+        for start in range(max(0, len(data) - len(self._secrets[0]) + 1), len(data)):
+            if any(
+                len(secret) > len(data) - start and secret.startswith(data[start:])
+                for secret in self._secrets
+            ):
+                return start
+        return len(data)
 
 
 class Ended:

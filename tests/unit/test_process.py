@@ -1,0 +1,154 @@
+"""Supervision of a task's process: output, masking, timeouts, signals, what is left behind."""
+
+import io
+import os
+import signal
+import time
+
+import pytest
+
+from magnus_render.errors import PlatformError
+from magnus_render.runtime import process
+
+
+def supervise(work, *, log=None, timeout=None, deadline=None, secrets=lambda masker: None, signals=None):
+    log = io.BytesIO() if log is None else log
+    if signals is None:
+        with process.Signals() as signals:
+            return supervise(work, log=log, timeout=timeout, deadline=deadline, secrets=secrets, signals=signals)
+    ended = process.supervise(
+        work,
+        environment=dict(os.environ, SEEN="yes"),
+        workdir="/",
+        log=log,
+        secrets=secrets,
+        signals=signals,
+        timeout=timeout,
+        deadline=deadline,
+    )
+    return ended, log.getvalue()
+
+
+def sh(text):
+    return lambda: os.execve("/bin/sh", ["sh", "-c", text], dict(os.environ))
+
+
+def test_output_and_status(capfd):
+    ended, log = supervise(sh('echo out; echo err >&2; pwd; echo "$SEEN"; read line || echo empty; exit 3'))
+    assert (ended.status, ended.signal) == (3, 0)
+    captured = capfd.readouterr()
+    assert captured.out == "out\n/\nyes\nempty\n"
+    assert captured.err == "err\n"
+    assert sorted(log.splitlines()) == [b"/", b"empty", b"err", b"out", b"yes"]
+
+
+def test_a_megabyte_on_each_stream(capfd):
+    ended, log = supervise(sh("head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2"))
+    assert ended.status == 0
+    assert len(log) == 2_000_000
+
+
+def test_a_signal_is_told(capfd):
+    ended, _ = supervise(sh("kill -9 $$"))
+    assert ended.signal == 9
+
+
+def test_an_exception_in_the_child_does_not_come_back(capfd):
+    ended, log = supervise(lambda: 1 // 0)
+    assert ended.status == 255
+    assert b"ZeroDivisionError" in log
+
+
+def test_timeout_ends_the_whole_group(tmp_path, capfd):
+    ended, _ = supervise(sh(f"(sleep 100 & echo $! > {tmp_path}/pid; wait)"), timeout=0.3)
+    assert ended.timed_out and not ended.over
+    child = int((tmp_path / "pid").read_text())
+    with pytest.raises(ProcessLookupError):
+        _gone(child)
+
+
+def _gone(pid):
+    for _ in range(500):
+        os.kill(pid, 0)
+        with open(f"/proc/{pid}/stat") as stat:
+            if stat.read().rpartition(")")[2].split()[0] == "Z":
+                raise ProcessLookupError
+        os.sched_yield()
+
+
+def test_deadline_is_told_apart(capfd):
+    ended, _ = supervise(sh("sleep 100"), timeout=50, deadline=time.time() + 0.3)
+    assert ended.timed_out and ended.over
+
+
+def test_who_ignores_term_is_killed(capfd, monkeypatch):
+    monkeypatch.setattr(process, "GRACE", 0.2)
+    ended, _ = supervise(sh("trap '' TERM; while :; do sleep 0.05; done"), timeout=0.2)
+    assert ended.timed_out and ended.signal == signal.SIGKILL
+
+
+def test_a_signal_to_the_callback_stops_the_task(capfd):
+    with process.Signals() as signals:
+        parent = os.getpid()
+        ended, _ = supervise(sh(f"kill -TERM {parent}; sleep 100"), signals=signals)
+    assert ended.stopped_by == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_background_processes_do_not_hold_a_step_up(capfd):
+    began = time.monotonic()
+    ended, log = supervise(sh("sleep 100 & echo done"))
+    assert ended.status == 0 and log == b"done\n"
+    assert time.monotonic() - began < 50
+
+
+def test_log_that_cannot_be_written_is_the_platforms_failure(capfd):
+    class Full(io.BytesIO):
+        def write(self, data):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(PlatformError, match="No space left"):
+        supervise(sh("echo x; sleep 100"), log=Full())
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_masks_over_the_edges_of_reads(size):
+    masker = process.Masker()
+    masker.add("s3cret-s3cret!")
+    masker.add("")
+    masker.add("s3c")
+    text = b"a s3cret-s3cret! b s3cret-s3cret s3c s3 end s3cret-s3cret!"
+    shown = b"".join(masker.feed(1, text[i : i + size]) for i in range(0, len(text), size))
+    shown += masker.flush(1)
+    assert b"s3c" not in shown
+    assert shown.endswith(b"end ********")
+
+
+def test_streams_are_masked_apart():
+    masker = process.Masker()
+    masker.add("secret")
+    assert masker.feed(1, b"sec") == b""
+    assert masker.feed(2, b"ret") == b"ret"
+    assert masker.feed(1, b"ond") == b"second"
+
+
+def test_secrets_asked_for_while_running_are_masked(tmp_path, capfd):
+    used = tmp_path / "used"
+    used.write_text("")
+
+    def secrets(masker):
+        for line in used.read_text().splitlines():
+            masker.add(line)
+
+    _, log = supervise(sh(f"echo hunter2; echo hunter2 > {used}; echo hunter2"), secrets=secrets)
+    assert log.endswith(b"********\n")
+    assert "hunter2\n********\n" in capfd.readouterr().out or log.startswith(b"********")
+
+
+def test_python_output_is_seen_as_it_comes(capfd):
+    def work():
+        os.write(1, b"line\n")
+        return 0
+
+    _, log = supervise(work)
+    assert log == b"line\n"
