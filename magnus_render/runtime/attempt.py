@@ -8,10 +8,11 @@ import sys
 import time
 
 from magnus_render import naming
-from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError
+from magnus_render.errors import FAILED, PLATFORM, SUCCESS
 from magnus_render.runtime import process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
 from magnus_render.runtime.handover import hand_over
+from magnus_render.runtime.masking import Secrets, read_text
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
 from magnus_render.runtime.tasks.base import Context, TaskFailure
@@ -209,13 +210,13 @@ class _Attempt:
             "run_id": run.run_id,
             "step": self.address,
             "map_variables": variables,
-            "services": self.services,
+            "services": _from_anywhere(self.services),
             "files": self.state["files"],
             "data_folder": folder,
         }
         with open(os.path.join(scratch, "context.json"), "w", encoding="utf-8") as file:
             json.dump(api, file)
-        secrets = _Secrets(self.services, node, scratch)
+        secrets = Secrets(self.services, node, scratch)
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
         environment.update(secrets.environment)
         environment.update(
@@ -242,7 +243,7 @@ class _Attempt:
                 deadline=self.deadline,
             )
         try:
-            self._judge(ended, scratch)
+            self._judge(ended, scratch, secrets)
             task.finish(context)
             self._take(results.read_results(context))
         except TaskFailure:
@@ -253,7 +254,7 @@ class _Attempt:
         self.set, self.metrics = found.set, found.metrics
         self.catalogued += found.catalog
 
-    def _judge(self, ended: process.Ended, scratch: str) -> None:
+    def _judge(self, ended: process.Ended, scratch: str, secrets: Secrets) -> None:
         """Raise `TaskFailure` with the attempt's message if the process did not end well."""
         if ended.stopped_by:
             self.platform = True
@@ -265,7 +266,8 @@ class _Attempt:
         if ended.signal:
             raise TaskFailure(f"killed by signal {ended.signal}")
         if ended.status:
-            said = _read(os.path.join(scratch, "message"))
+            said = secrets.hide(read_text(os.path.join(scratch, folders.MESSAGE)))
+            self.platform = os.path.exists(os.path.join(scratch, folders.PLATFORM))
             raise TaskFailure(said or f"exited with status {ended.status}")
 
     # ---- the record ----
@@ -318,48 +320,23 @@ class _Attempt:
         return PLATFORM if self.platform else FAILED
 
 
+def _from_anywhere(services: Services) -> Services:
+    """Return the stores that a step uses itself, so that they are found from its workspace too."""
+    found: Services = {**services}
+    for kind in ("catalog", "secrets"):
+        given = services[kind]
+        config = getattr(lookup.load(kind, given), "config", given["config"])
+        found[kind] = {"type": given["type"], "config": config}
+    return found
+
+
 def _in_order(catalogued: list[CatalogRecord]) -> list[CatalogRecord]:
     """Return gets, then puts, each sorted by name, the last of several of one name."""
     unique = {(c["stage"], c["path"]): c for c in catalogued}
     return [unique[key] for key in sorted(unique)]
 
 
-# ---- secrets and small files ----
-
-
-class _Secrets:
-    """The secrets a step gets as variables, and the values to mask in what it prints."""
-
-    def __init__(self, services: Services, node: Node, folder: str) -> None:
-        self.environment: dict[str, str] = {}
-        self._used = os.path.join(folder, "secrets")
-        self._size = 0
-        self._store = lookup.load("secrets", services["secrets"])
-        self._pending: list[str] = []
-        for variable, name in (node.get("secrets") or {}).items():
-            try:
-                self.environment[variable] = self._store.get(name)
-            except KeyError:
-                raise TaskFailure(f"secret '{name}' is not there") from None
-        self._pending += self.environment.values()
-        for name in self._store.known():
-            self._pending.append(self._store.get(name))
-
-    def mask(self, masker: process.Masker) -> None:
-        """Add what must be masked by now: the declared secrets, and those the step has asked for since."""
-        try:
-            size = os.stat(self._used).st_size
-        except OSError:
-            size = 0
-        if size != self._size:
-            self._size = size
-            for name in _read(self._used).splitlines():
-                try:
-                    self._pending.append(self._store.get(name))
-                except (KeyError, MagnusError):
-                    continue
-        while self._pending:
-            masker.add(self._pending.pop())
+# ---- small files ----
 
 
 def _scratch() -> str:
@@ -383,11 +360,3 @@ def _remove(folder: str) -> None:
 
             shutil.rmtree(path, ignore_errors=True)
     os.rmdir(folder)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip("\n")
-    except FileNotFoundError:
-        return ""

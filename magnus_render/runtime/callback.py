@@ -46,9 +46,10 @@ _VALUES = {
     "--tag": "TAG           of the run",
     "--target": "TARGET     that the caller was rendered for",
 }
+_NODE_VALUES = {"--after": "STEP        the step that handed over to this one"}
 _STEP_VALUES = {
+    **_NODE_VALUES,
     "--attempt": "N         the user's attempt, from 1",
-    "--after": "STEP        the step that handed over to this one",
     "--map-variable": "JSON the map variables the caller believes in",
     "--exit-status": "N     record how a native as-is ended",
     "--fan-out": "FILE      where to write the item count of the map that follows",
@@ -85,7 +86,8 @@ def main(
 
 def _usage(command: str) -> str:
     step = "" if command == "start_run" else " STEP"
-    options = {**_VALUES, **(_STEP_VALUES if command == "execute_single_node" else {}), **_FLAGS}
+    own = {"execute_single_node": _STEP_VALUES, "start_run": {}}.get(command, _NODE_VALUES)
+    options = {**_VALUES, **own, **_FLAGS}
     long = {v: f"{k}, {v}" for k, v in _SHORT.items()}
     lines = [f"  {long.get(name, name)} {text}" for name, text in options.items()]
     return "\n".join(
@@ -125,6 +127,8 @@ class _Call:
         known = dict(_VALUES)
         if self.command == "execute_single_node":
             known.update(_STEP_VALUES)
+        elif self.command != "start_run":
+            known.update(_NODE_VALUES)
         words: list[str] = []
         rest = iter(argv)
         for word in rest:
@@ -176,7 +180,7 @@ class _Call:
         from magnus_render.runtime.handover import enter
 
         node = run.node(self.address)
-        count = enter(run, self.address, node, state.seen_by(run, self.address))
+        count = enter(run, self.address, node, state.seen_by(run, self.address, self._after()))
         if node["type"] != MAP:
             return SUCCESS
         if count is None:
@@ -191,11 +195,7 @@ class _Call:
         given = self._map_variables(run)
         options = attempt.Options(
             attempt=self._number("--attempt", 1),
-            after=(
-                naming.last(naming.from_dot_path(self.values.get("--after", "")))
-                if "--after" in self.values
-                else ""
-            ),
+            after=self._after(),
             map_variables=given,
             exit_status=self._number("--exit-status", 0) if "--exit-status" in self.values else None,
             fan_out=self.values.get("--fan-out", ""),
@@ -222,6 +222,9 @@ class _Call:
             if dumps(recorded[name]) != dumps(value):
                 raise Refused(f"--map-variable: '{name}' is recorded with another value for '{self.address}'")
         return given
+
+    def _after(self) -> str:
+        return naming.last(naming.from_dot_path(self.values["--after"])) if self.values.get("--after") else ""
 
     def _number(self, name: str, default: int) -> int:
         text = self.values.get(name)
@@ -264,6 +267,7 @@ class _Call:
 
     def _start(self) -> Run:
         from magnus_render.runtime import create
+        from magnus_render.runtime.tasks.values import loose
 
         store = self._store()
         parameters: dict[str, Json] = {}
@@ -275,7 +279,7 @@ class _Call:
             name, equals, value = text.partition("=")
             if not equals or not name:
                 raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
-            parameters[name] = create.loose(value)
+            parameters[name] = loose(value)
         if self.resume:
             run = create.resume(store, self.run_id, parameters)
             create.check_hash(run.record, self.values.get("--dag-hash", ""))

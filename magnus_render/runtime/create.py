@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from magnus_render.errors import Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION
 from magnus_render.runtime.records import Run, dumps, page_of
+from magnus_render.runtime.tasks.values import loose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 
 PAGE_NODES = 16
 PREFIX = "MAGNUS_PRM_"
-
-
-def loose(text: str) -> Json:
-    """Return the JSON value a text is, or the text itself: how parameters of an environment or command line are read."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _refuse(constant: str) -> Json:
-    raise ValueError(constant)
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
@@ -153,6 +141,9 @@ def _write_pages(run: Run, plan: Plan, pages: int) -> None:
         page: dict[str, Any] = {k: v for k, v in node.items() if k not in ("render", "executor_config")}
         if node["type"] in COMPOSITES:
             page["tails"] = tails.get(address, {})
+        if node["type"] == AS_IS:
+            text = node.get("render")
+            page["silent"] = not (text.get(run.record["target"]) if isinstance(text, dict) else text)
         books[page_of(address, pages)][address] = page
     folder = f"plan/{plan['dag_hash']}"
     run.create(f"{folder}/graphs.json", {k: v for k, v in plan.items() if k != "nodes"})

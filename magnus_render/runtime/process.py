@@ -14,6 +14,7 @@ import sys
 import time
 
 from magnus_render.errors import PlatformError
+from magnus_render.runtime.masking import Masker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,59 +25,6 @@ GRACE = 10.0
 """Seconds between TERM and KILL."""
 _CHUNK = 65536
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-
-
-class Masker:
-    """Replaces secrets in two streams of bytes, also where a secret is split between reads."""
-
-    def __init__(self) -> None:
-        self._secrets: list[bytes] = []
-        self._held: dict[int, bytes] = {}
-
-    def add(self, value: str) -> None:
-        """Mask a value from now on; an empty one is ignored."""
-        data = value.encode("utf-8", "surrogateescape")
-        if data and data not in self._secrets:
-            self._secrets.append(data)
-            self._secrets.sort(key=len, reverse=True)
-
-    def feed(self, stream: int, data: bytes) -> bytes:
-        """Return what can be shown of a stream; what may be the beginning of a secret is held back."""
-        if not self._secrets:
-            return data
-        return self._mask(stream, self._held.pop(stream, b"") + data, final=False)
-
-    def flush(self, stream: int) -> bytes:
-        """Return what is still held of a stream."""
-        return self._mask(stream, self._held.pop(stream, b""), final=True)
-
-    def _mask(self, stream: int, data: bytes, final: bool) -> bytes:
-        shown = []
-        while data:
-            held = len(data) if final else self._partial(data)
-            found, secret = len(data), b""
-            for candidate in self._secrets:  # longest first: of those that begin at one place, it wins
-                at = data.find(candidate, 0, found + len(candidate) - 1)
-                if 0 <= at < found:
-                    found, secret = at, candidate
-            if held <= found:
-                shown.append(data[:held])
-                if held < len(data):
-                    self._held[stream] = data[held:]
-                break
-            shown += [data[:found], b"********"]
-            data = data[found + len(secret) :]
-        return b"".join(shown)
-
-    def _partial(self, data: bytes) -> int:
-        """Return where the longest end of the data begins that may become a secret; its length if there is none."""
-        for start in range(max(0, len(data) - len(self._secrets[0]) + 1), len(data)):
-            if any(
-                len(secret) > len(data) - start and secret.startswith(data[start:])
-                for secret in self._secrets
-            ):
-                return start
-        return len(data)
 
 
 class Ended:

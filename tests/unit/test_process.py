@@ -9,13 +9,16 @@ import pytest
 
 from magnus_render.errors import PlatformError
 from magnus_render.runtime import process
+from magnus_render.runtime.masking import Masker
 
 
 def supervise(work, *, log=None, timeout=None, deadline=None, secrets=lambda masker: None, signals=None):
     log = io.BytesIO() if log is None else log
     if signals is None:
         with process.Signals() as signals:
-            return supervise(work, log=log, timeout=timeout, deadline=deadline, secrets=secrets, signals=signals)
+            return supervise(
+                work, log=log, timeout=timeout, deadline=deadline, secrets=secrets, signals=signals
+            )
     ended = process.supervise(
         work,
         environment=dict(os.environ, SEEN="yes"),
@@ -113,7 +116,7 @@ def test_log_that_cannot_be_written_is_the_platforms_failure(capfd):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
 def test_masks_over_the_edges_of_reads(size):
-    masker = process.Masker()
+    masker = Masker()
     masker.add("s3cret-s3cret!")
     masker.add("")
     masker.add("s3c")
@@ -125,7 +128,7 @@ def test_masks_over_the_edges_of_reads(size):
 
 
 def test_streams_are_masked_apart():
-    masker = process.Masker()
+    masker = Masker()
     masker.add("secret")
     assert masker.feed(1, b"sec") == b""
     assert masker.feed(2, b"ret") == b"ret"

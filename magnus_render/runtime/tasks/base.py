@@ -10,6 +10,7 @@ is the same for Python, a shell or a notebook kernel, and survives a crash:
 - `catalog`: lines of JSON objects `{"stage", "path", "sha256", "size"}` by put_in_catalog and get_from_catalog
 - `secrets`: names of secrets read, one a line, written before the value is returned
 - `message`: why the task failed, when it can say so itself
+- `platform`: is there if it was a store that failed, in a call of the user API, and not the task
 - `context.json`: what the user API needs (services, visible files, map variables, data folder)
 """
 

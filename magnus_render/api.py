@@ -1,0 +1,271 @@
+"""What code inside a step may ask of magnus: parameters, files, secrets, metrics.
+
+All of it works in any process of a step, in Python tasks, notebooks and Python programs that shell tasks start,
+and is the same on every engine. What a step sets, catalogues or tracks is seen by others if the step succeeds (DESIGN §3.3).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from magnus_render.runtime.tasks import folder as files
+from magnus_render.runtime.tasks.base import TaskFailure
+from magnus_render.runtime.tasks.results import output_lines
+from magnus_render.runtime.tasks.values import check, is_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from magnus_render.plan import FileEntry
+    from magnus_render.services.base import BaseCatalog
+
+CONTEXT = "MAGNUS_CONTEXT"
+"""Names the file by which a process knows the step it belongs to."""
+
+__all__ = [
+    "MissingError",
+    "OutsideStepError",
+    "get_from_catalog",
+    "get_object",
+    "get_parameter",
+    "get_run_id",
+    "get_secret",
+    "put_in_catalog",
+    "put_object",
+    "set_parameter",
+    "track_this",
+]
+
+
+class OutsideStepError(RuntimeError):
+    """The process does not belong to a step."""
+
+
+class MissingError(TaskFailure, KeyError):
+    """There is no parameter, file or secret of that name. Caught as `KeyError` too; uncaught, it is the step's message."""
+
+    __str__ = Exception.__str__
+
+
+class _Step:
+    """What `context.json` says, read once."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        try:
+            with open(path, "rb") as file:
+                self.data: dict[str, Any] = json.load(file)
+        except OSError as error:
+            raise OutsideStepError(
+                f"{CONTEXT} names '{path}', which cannot be read: {error.strerror}"
+            ) from None
+        self.folder: str = self.data["folder"]
+        self.map_variables: dict[str, Any] = self.data["map_variables"]
+        with open(os.path.join(self.folder, files.PARAMETERS), "rb") as file:
+            self.parameters: dict[str, Any] = json.load(file)
+
+
+_current: _Step | None = None
+
+
+def _step(function: str) -> _Step:
+    global _current
+    path = os.environ.get(CONTEXT)
+    if not path:
+        raise OutsideStepError(
+            f"{function} works inside a step only; this process was not started by magnus ({CONTEXT} is not set). "
+            "To try one function, use: magnus execute_function module.function"
+        )
+    if _current is None or _current.path != path:
+        _current = _Step(path)
+    return _current
+
+
+def get_run_id() -> str:
+    """Return the id of the run that this step belongs to."""
+    run_id: str = _step("get_run_id").data["run_id"]
+    return run_id
+
+
+def data_folder() -> str:
+    """Return the absolute path of the step's data folder; it may not exist yet."""
+    path: str = _step("data_folder").data["data_folder"]
+    return path
+
+
+# ---- parameters ----
+
+
+def get_parameter(name: str | None = None) -> Any:
+    """Return a parameter or map variable that this step sees, or a dict of all of them if no name is given.
+
+    What this step has set before is seen. Raises `MissingError` if there is none of that name.
+    """
+    step = _step("get_parameter")
+    visible = dict(step.parameters)
+    for values in output_lines(files.read(step.folder, files.OUTPUT), lenient=True):
+        visible.update(values)
+    visible.update(step.map_variables)
+    if name is None:
+        return visible
+    if name not in visible:
+        raise MissingError(f"parameter '{name}' is missing")
+    return visible[name]
+
+
+def set_parameter(**parameters: Any) -> None:
+    """Set parameters: JSON values, seen by the steps after this one if it succeeds.
+
+    Raises `TaskFailure` for a value that is not JSON, and for the variable of an enclosing map.
+    """
+    step = _step("set_parameter")
+    check(parameters, step.map_variables)
+    if parameters:
+        files.append_json(step.folder, files.OUTPUT, parameters)
+
+
+def track_this(step: int | None = None, **metrics: Any) -> None:
+    """Record metrics of this step: JSON values; a later value of one name replaces the earlier.
+
+    With `step` (an epoch, say), a metric becomes an object of its values by step: `{"loss": {"1": 0.7, "2": 0.4}}`.
+    Raises `TaskFailure` for a value that is not JSON.
+    """
+    here = _step("track_this")
+    for name, value in metrics.items():
+        if not is_json(value):
+            raise TaskFailure(f"metric '{name}' is not JSON")
+    if metrics:
+        line = metrics if step is None else {name: {str(step): value} for name, value in metrics.items()}
+        files.append_json(here.folder, files.METRICS, line)
+
+
+# ---- secrets ----
+
+
+def get_secret(name: str) -> str:
+    """Return a secret's value; in what the step prints from now on it is masked.
+
+    Raises `MissingError` if the secrets provider does not have it.
+    """
+    from magnus_render.services import lookup
+
+    step = _step("get_secret")
+    provider = lookup.load("secrets", step.data["services"]["secrets"])
+    try:
+        value: str = provider.get(name)
+    except KeyError:
+        raise MissingError(f"secret '{name}' is not there") from None
+    files.append(step.folder, files.SECRETS, name)
+    return value
+
+
+# ---- catalog ----
+
+
+def put_in_catalog(filepath: str | os.PathLike[str]) -> None:
+    """Catalogue a file, under its path relative to the step's data folder.
+
+    `filepath` is relative to the working folder, or else to the data folder. A file outside the data folder is named
+    by its path in the working folder, one outside both by its base name. Raises `MissingError` if there is no such file.
+    """
+    step = _step("put_in_catalog")
+    path = os.fspath(filepath)
+    data = step.data["data_folder"]
+    found = next((p for p in (path, os.path.join(data, path)) if os.path.isfile(p)), None)
+    if found is None:
+        raise MissingError(f"catalog: nothing to put for '{path}'")
+    _put(step, found, _name(found, data))
+
+
+def get_from_catalog(name: str, destination_folder: str | os.PathLike[str] = "") -> str:
+    """Bring a catalogued file that this step sees into a folder (default: its data folder) and return its path.
+
+    Raises `MissingError` if there is none of that name.
+    """
+    step = _step("get_from_catalog")
+    target = os.path.join(os.fspath(destination_folder) or step.data["data_folder"], name)
+    catalog = _catalog(step)
+    if not catalog.keeps and os.path.isfile(target):
+        return target  # files that no catalog keeps are where the step before has left them
+    _get(step, catalog, name, target)
+    return target
+
+
+def put_object(obj: Any, name: str) -> None:
+    """Catalogue any Python object, pickled, as the file `<name>.pickle`."""
+    import pickle
+
+    step = _step("put_object")
+    path = os.path.join(step.folder, f"object-{os.getpid()}")
+    try:
+        with open(path, "wb") as file:
+            pickle.dump(obj, file)
+        _put(step, path, f"{name}.pickle")
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def get_object(name: str) -> Any:
+    """Return an object that `put_object` has catalogued in this run, on this step's path.
+
+    Unpickling runs code that the step which put it has chosen. Raises `MissingError` if there is none of that name.
+    """
+    import pickle
+
+    step = _step("get_object")
+    path = os.path.join(step.folder, f"object-{os.getpid()}")
+    try:
+        _get(step, _catalog(step), f"{name}.pickle", path)
+        with open(path, "rb") as file:
+            return pickle.load(file)
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+
+
+def _catalog(step: _Step) -> BaseCatalog:
+    from magnus_render.services import lookup
+
+    catalog: BaseCatalog = lookup.load("catalog", step.data["services"]["catalog"])
+    return catalog
+
+
+def _put(step: _Step, path: str, name: str) -> None:
+    catalog = _catalog(step)
+    if catalog.keeps:
+        digest, size = catalog.put(path)
+        _note(step, "put", name, digest, size)
+
+
+def _get(step: _Step, catalog: BaseCatalog, name: str, target: str) -> None:
+    name = os.path.normpath(name)
+    entry: FileEntry | None = step.data["files"].get(name)
+    for line in files.read(step.folder, files.CATALOG).splitlines():
+        noted = json.loads(line)
+        if noted["stage"] == "put" and noted["path"] == name:
+            entry = noted
+    if entry is None:
+        raise MissingError(f"catalog: nothing to get for '{name}'")
+    os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
+    catalog.get(entry["sha256"], target)
+    _note(step, "get", name, entry["sha256"], entry["size"])
+
+
+def _note(step: _Step, stage: str, name: str, sha256: str, size: int) -> None:
+    files.append_json(
+        step.folder, files.CATALOG, {"stage": stage, "path": name, "sha256": sha256, "size": size}
+    )
+
+
+def _name(path: str, data: str) -> str:
+    """Return the catalog's name of a file: its path in the data folder, else in the working folder, else its base name."""
+    base = os.path.basename(path)
+    places = (os.path.abspath(path), os.path.join(os.path.realpath(os.path.dirname(path) or "."), base))
+    for folder in (data, os.path.realpath(data), os.getcwd()):
+        for place in places:
+            if place.startswith(folder.rstrip("/") + "/"):
+                return os.path.relpath(place, folder)
+    return base

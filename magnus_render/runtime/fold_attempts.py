@@ -1,0 +1,230 @@
+"""The part of the fold that looks at one task or as-is: its attempts, its status, where it handed over."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from magnus_render import naming
+from magnus_render.errors import PlatformError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from magnus_render.plan import AttemptEnd, AttemptStart, Node, Packed, RunRecord, State
+
+    Step = dict[str, Any]
+
+GRACE = 30.0
+"""Seconds after an attempt's deadline when it can no longer be running."""
+
+
+class Records:
+    """The records of a run by key (without the run id), parsed when they are looked at."""
+
+    def __init__(self, records: Mapping[str, Any]) -> None:
+        self._records = records
+        self.direct: dict[str, list[str]] = {}
+        """Names of the records directly in a folder."""
+        self._below: set[str] = set()
+        for key in records:
+            folder, _, name = key.rpartition("/")
+            self.direct.setdefault(folder, []).append(name)
+        for folder in self.direct:
+            while folder and folder not in self._below:
+                self._below.add(folder)
+                folder = folder.rpartition("/")[0]
+
+    def get(self, key: str) -> Any:
+        """Return a record, or None; raise `PlatformError` if it is not JSON (the disk has failed)."""
+        record = self._records.get(key)
+        if not isinstance(record, bytes):
+            return record
+        try:
+            return json.loads(record)
+        except ValueError as error:
+            raise PlatformError(f"the record {key} is damaged: {error}") from error
+
+    def of(self, address: str, name: str) -> Any:
+        """Return the record `name` (without `.json`) of an instance address, or None."""
+        return self.get(f"{naming.key(address)}/{name}.json")
+
+    def has(self, address: str) -> bool:
+        """Tell whether anything is recorded of an instance address or below it."""
+        return naming.key(address) in self._below
+
+    def state(self, sha256: str) -> State | None:
+        """Return a state, or None if there is none (yet)."""
+        state: State | None = self.get(f"states/{sha256}.json") if sha256 else None
+        return state
+
+    def unpack(self, packed: Packed, names: list[str] | None = None) -> dict[str, Any]:
+        """Return values of a packed mapping: all, or those named; those that are not there are left out."""
+        wanted = [*packed["values"], *packed["large"]] if names is None else names
+        values = {}
+        for name in wanted:
+            if name in packed["values"]:
+                values[name] = packed["values"][name]
+            elif name in packed["large"]:
+                key = f"values/{packed['large'][name]}.json"
+                if key in self._records:
+                    values[name] = self.get(key)
+        return values
+
+
+class Tried:
+    """What is recorded of one task or as-is."""
+
+    def __init__(self, records: Records, address: str) -> None:
+        self.starts: dict[int, AttemptStart] = {}
+        self.ends: dict[int, AttemptEnd] = {}
+        self.success: AttemptEnd | None = None
+        for name in records.direct.get(naming.key(address), ()):
+            number, _, kind = name.partition(".")
+            if name == "success.json":
+                self.success = records.of(address, "success")
+            elif number.isdigit() and kind == "start.json":
+                self.starts[int(number)] = records.of(address, f"{number}.start")
+            elif number.isdigit() and kind == "end.json":
+                self.ends[int(number)] = records.of(address, f"{number}.end")
+        if self.success is not None and self.success["attempt"]:
+            self.ends[self.success["attempt"]] = self.success
+        self.numbers = sorted(self.starts.keys() | self.ends.keys())
+
+    @property
+    def recorded(self) -> bool:
+        """True if anything is recorded."""
+        return self.success is not None or bool(self.numbers)
+
+    @property
+    def last_end(self) -> AttemptEnd | None:
+        """The success if there is one, else the last attempt that ended."""
+        if self.success is not None:
+            return self.success
+        return self.ends[max(self.ends)] if self.ends else None
+
+    @property
+    def handed_over(self) -> AttemptEnd | None:
+        """The end that handed over to another node: the success, or the last failure that did."""
+        if self.success is not None:
+            return self.success
+        handed = [number for number, end in self.ends.items() if end["handed_to"]]
+        return self.ends[max(handed)] if handed else None
+
+    def status(self, over: bool, now: float) -> str:
+        """Return the step's status. `over`: its graph has ended or the walk went on, so nothing of it runs."""
+        if self.success is not None:
+            return "SUCCESS"
+        if self.handed_over is not None:
+            return "FAIL"
+        last = self.numbers[-1]
+        end = self.ends.get(last)
+        if end is None:
+            return "CRASHED" if self._crashed(last, over, now) else "PROCESSING"
+        if end["platform"]:
+            return "CRASHED"
+        return "FAIL" if over else "PROCESSING"  # another attempt is to come
+
+    def attempts(self, run: RunRecord, address: str, over: bool, now: float) -> list[dict[str, Any]]:
+        """Return the folded attempts, in order."""
+        over = over or self.handed_over is not None
+        folded = []
+        for number in self.numbers:
+            start, end = self.starts.get(number), self.ends.get(number)
+            if end is not None:
+                status = end["status"]
+            else:
+                status = "CRASHED" if self._crashed(number, over, now) else "PROCESSING"
+            began, ended = start and start["time"], end and end["time"]
+            attempt: dict[str, Any] = {
+                "attempt_number": number,
+                "status": status,
+                "start_time": iso(began),
+                "end_time": iso(ended),
+                "duration": None if began is None or ended is None else round(ended - began, 3),
+                "message": end["message"] if end else "",
+                "log": f"{run['run_id']}/{naming.key(address)}/{number}.log",
+                "code_identity": run["code"],
+            }
+            if end["platform"] if end else self._repeated(number):
+                attempt["platform"] = True
+            folded.append(attempt)
+        return folded
+
+    def _crashed(self, number: int, over: bool, now: float) -> bool:
+        """Tell whether an attempt without an end can no longer be running."""
+        deadline = self.starts[number]["deadline"]
+        return over or number < self.numbers[-1] or (deadline is not None and now > deadline + GRACE)
+
+    def _repeated(self, number: int) -> bool:
+        """Tell whether the platform lost an attempt without an end: another took its place as the user's attempt."""
+        try_ = self.starts[number]["try_"]
+        later = any(n > number and self.starts[n]["try_"] == try_ for n in self.starts)
+        return later or any(end["try_"] == try_ for end in self.ends.values())
+
+
+def blank(node: Node, address: str, name: str) -> Step:
+    """Return a folded step that nothing is known of yet."""
+    return {
+        "name": name,
+        "internal_name": address,
+        "step_type": node["type"],
+        "status": "TRIGGERED",
+        "message": "",
+        "mock": False,
+        "attempts": [],
+        "user_defined_metrics": {},
+        "data_catalog": [],
+        "branches": {},
+    }
+
+
+def task_step(tried: Tried, run: RunRecord, node: Node, address: str, over: bool, now: float) -> Step:
+    """Return the folded step of a task that was tried, or that a mock stands for."""
+    step = blank(node, address, node["name"])
+    step["status"] = tried.status(over, now)
+    step["attempts"] = tried.attempts(run, address, over, now)
+    step["mock"] = tried.success is not None and tried.success["mock"]
+    end = tried.last_end
+    if end is not None:
+        step["user_defined_metrics"] = end["metrics"]
+        step["data_catalog"] = _catalog(end)
+    if step["status"] == "SUCCESS" and tried.success is not None:
+        step["message"] = tried.success["message"]
+    elif step["status"] in ("FAIL", "CRASHED"):
+        settling = tried.handed_over or tried.ends.get(tried.numbers[-1])
+        step["message"] = settling["message"] if settling else ""
+    return step
+
+
+def as_is_step(tried: Tried, node: Node, address: str) -> Step:
+    """Return the folded step of an as-is that was recorded; it never has attempts."""
+    step = blank(node, address, node["name"])
+    end = tried.last_end
+    if tried.success is not None:
+        step["status"] = "SUCCESS"
+    elif end is not None:
+        step["status"] = "CRASHED" if end["platform"] else "FAIL"
+    else:
+        step["status"] = "PROCESSING"
+    step["message"] = end["message"] if end else ""
+    return step
+
+
+def _catalog(end: AttemptEnd) -> list[dict[str, Any]]:
+    """Gets first, then puts, each sorted by name; of one name the last."""
+    unique = {(entry["stage"], entry["path"]): entry for entry in end["catalog"]}
+    return [
+        {"name": path, "stage": stage, "sha256": entry["sha256"], "size": entry["size"]}
+        for (stage, path), entry in sorted(unique.items())
+    ]
+
+
+def iso(seconds: float | None) -> str | None:
+    """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
+    if seconds is None:
+        return None
+    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{thousandths:03d}+00:00"

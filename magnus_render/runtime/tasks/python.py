@@ -1,0 +1,117 @@
+"""Tasks that are Python functions or lambda expressions."""
+
+from __future__ import annotations
+
+import sys
+
+from magnus_render.runtime.tasks import folder as files
+from magnus_render.runtime.tasks.arguments import bind
+from magnus_render.runtime.tasks.base import BaseTask, TaskFailure
+from magnus_render.runtime.tasks.results import python_path, shims
+from magnus_render.runtime.tasks.values import check
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from magnus_render.runtime.tasks.base import Context
+
+
+class PythonTask(BaseTask):
+    """`command: package.module.function`, or `package.module:object.function`.
+
+    The working folder comes first on `sys.path`. Arguments are taken by name from the visible parameters and map
+    variables; a returned dict or pydantic model sets parameters. A coroutine function is run to its end.
+    """
+
+    def environment(self, context: Context) -> dict[str, str]:
+        import os
+
+        return {"PYTHONPATH": python_path(os.environ)}
+
+    def run(self, context: Context) -> None:
+        _set_path(context.workdir)
+        sys.argv[:] = [self.node["command"]]
+        function = self.function()
+        args, kwargs = bind(function, {**context.parameters, **context.map_variables})
+        result = function(*args, **kwargs)
+        if hasattr(type(result), "__await__"):
+            result = _wait_for(result)
+        values = _values(result)
+        if values:
+            check(values, context.map_variables)
+            files.append_json(context.folder, files.OUTPUT, values)
+
+    def function(self) -> Callable[..., Any]:
+        """Return what the command names; raise `TaskFailure` if it names nothing that can be called."""
+        command = self.node["command"].strip()
+        separator = ":" if ":" in command else "."
+        module, _, name = command.rpartition(separator)
+        if not module or not name or "" in module.split("."):
+            raise TaskFailure(f"'{command}' names no function: write module.function")
+        try:
+            # Unlike importlib's function, the built-in one leaves the import system out of tracebacks.
+            __import__(module)
+        except ModuleNotFoundError as error:
+            if error.name and f"{module}.".startswith(f"{error.name}."):
+                raise TaskFailure(f"cannot import '{module}'") from None
+            raise
+        found: Any = sys.modules[module]
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if not callable(found):
+            raise TaskFailure(f"module '{module}' has no function '{name}'")
+        return found  # type: ignore[no-any-return]
+
+    def validate(self, options: Mapping[str, Any]) -> list[str]:
+        return [f"a python task has no option '{name}'" for name in options]
+
+
+class PythonLambdaTask(PythonTask):
+    """`command: "lambda x: {'y': x + 1}"`: an expression that sees the builtins alone.
+
+    What it needs it imports by `__import__`.
+    """
+
+    def function(self) -> Callable[..., Any]:
+        import builtins
+
+        source = self.node["command"].strip()
+        found = eval(
+            compile(source, "<command>", "eval"), {"__builtins__": builtins, "__name__": "<command>"}
+        )
+        if not callable(found):
+            raise TaskFailure(f"the command is of type {type(found).__name__}, not a lambda expression")
+        return found  # type: ignore[no-any-return]
+
+
+def _set_path(workdir: str) -> None:
+    """Put the working folder first, then our `magnus`: a module of the user's wins over it, an installed one does not."""
+    sys.path[:0] = [workdir, shims()]
+    # The parent may have listed the folder before a step before this one wrote a module there.
+    sys.path_importer_cache.pop(workdir, None)
+
+
+def _wait_for(awaitable: Any) -> Any:
+    import asyncio
+
+    async def run() -> Any:
+        return await awaitable
+
+    return asyncio.run(run())
+
+
+def _values(result: Any) -> dict[Any, Any]:
+    """Return the parameters that a function's result sets."""
+    if result is None:
+        return {}
+    if isinstance(result, dict):
+        return result
+    pydantic = sys.modules.get("pydantic")
+    if pydantic is not None and isinstance(result, pydantic.BaseModel):
+        dumped = result.model_dump(mode="json")
+        if isinstance(dumped, dict):
+            return dumped
+    kind = type(result).__name__
+    raise TaskFailure(f"returned {kind}: a task returns a dict, a pydantic model or None")

@@ -1,0 +1,109 @@
+"""Notebook tasks, with a real kernel."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magnus_render.runtime.tasks.notebook import NotebookTask
+from tests.unit.task_runs import Runner
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    pytest.importorskip("papermill")
+    pytest.importorskip("ipykernel")
+    return Runner(tmp_path)
+
+
+def write(
+    runner: Runner, *cells: str, path: str = "books/note.ipynb", metadata: dict[str, Any] | None = None
+) -> str:
+    book = {
+        "cells": [
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": f"cell-{number}",
+                "metadata": {"tags": ["parameters"]} if number == 0 else {},
+                "outputs": [],
+                "source": source,
+            }
+            for number, source in enumerate(cells)
+        ],
+        "metadata": metadata or {},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
+    file = runner.project / path
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(book))
+    return path
+
+
+def test_a_notebook_gets_and_sets_parameters_and_is_catalogued(runner: Runner) -> None:
+    book = write(
+        runner,
+        "a = 0\nflag = None",
+        "from magnus import set_parameter, get_parameter, track_this, get_run_id\nimport os\n"
+        "print('hello', get_run_id())",
+        "set_parameter(r=[a, flag, i, get_parameter('not a name')], cwd=os.getcwd())\ntrack_this(m=0.5)",
+    )
+    outcome = runner.run(
+        book,
+        "notebook",
+        parameters={"a": "1", "flag": True, "not a name": None},
+        map_variables={"i": {"x": None}},
+    )
+    assert outcome.message == "", outcome.err
+    assert outcome.set == {"r": ["1", True, {"x": None}, None], "cwd": str(runner.project)}
+    assert outcome.metrics == {"m": 0.5} and "hello run-1\n" in outcome.out
+    assert [(entry["stage"], entry["path"]) for entry in outcome.catalog] == [("put", "note_out.ipynb")]
+    assert "hello run-1" in (runner.project / "data/note_out.ipynb").read_text()
+
+
+def test_a_failing_cell_is_the_message(runner: Runner) -> None:
+    book = write(
+        runner, "a = 1", "from magnus import set_parameter\nset_parameter(b=1)\nraise ValueError('one\\ntwo')"
+    )
+    outcome = runner.run(
+        book, "notebook", config={"notebook_output_path": "out/done.ipynb", "kernel_name": "python3"}
+    )
+    assert outcome.message == "ValueError: one" and outcome.set == {"b": 1}
+    assert [entry["path"] for entry in outcome.catalog] == ["out/done.ipynb"]
+    assert "ValueError" in outcome.err
+    book = write(runner, "a = 1", "from magnus import get_secret\nget_secret('x')")
+    config = {"optional_ploomber_args": {"timeout": 100, "unknown": 1}}
+    outcome = runner.run(book, "notebook", config=config)
+    assert outcome.message == "secret 'x' is not there"
+    assert "a notebook task has no option 'unknown'" in outcome.err
+
+
+def test_no_notebook(runner: Runner) -> None:
+    outcome = runner.run("none.ipynb", "notebook")
+    assert outcome.message == "cannot read the notebook 'none.ipynb': No such file or directory"
+    (runner.project / "bad.ipynb").write_text("no")
+    assert runner.run("bad.ipynb", "notebook").message == "'bad.ipynb' is not a notebook"
+
+
+def test_without_papermill(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "papermill", None)
+    outcome = runner.run(write(runner, "a = 1"), "notebook")
+    assert outcome.message == (
+        "a notebook task needs papermill, which is not installed: pip install 'magnus-render[notebook]'"
+    )
+
+
+def test_options() -> None:
+    task = NotebookTask({})  # type: ignore[typeddict-item]
+    assert task.validate({"kernel_name": "r", "timeout": 3, "optional_ploomber_args": {"log": 1}}) == []
+    (wrong,) = task.validate({"kernel": "r", "log": 3})
+    assert wrong.startswith(
+        "a notebook task has no option 'log'; it has autosave_cell_every, execution_timeout, "
+    )
+    assert task.validate({"timeout": "3"}) == ["'execution_timeout' is not of type int"]
+    assert task.validate({"optional_ploomber_args": 3}) == ["'optional_ploomber_args' is a mapping"]

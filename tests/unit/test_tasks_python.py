@@ -1,0 +1,290 @@
+"""Python tasks: arguments, results, failures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.task_runs import Outcome, Runner
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    return Runner(tmp_path)
+
+
+def run(runner: Runner, source: str, parameters: dict[str, Any] | None = None, **more: Any) -> Outcome:
+    """Run `f` of a module."""
+    runner.module(source)
+    return runner.run("steps.f", parameters=parameters, **more)
+
+
+@pytest.mark.parametrize(
+    ("source", "parameters", "expected"),
+    [
+        ("def f(): pass", {"a": 1}, {}),
+        ("def f(a): return {'b': a}", {"a": 1}, {"b": 1}),
+        ("def f(a, b=2): return {'r': [a, b]}", {"a": 1}, {"r": [1, 2]}),
+        ("def f(a, b=2): return {'r': [a, b]}", {"b": 3, "a": 1}, {"r": [1, 3]}),
+        ("def f(*, a, b=4): return {'r': [a, b]}", {"a": 1}, {"r": [1, 4]}),
+        ("def f(a=7, /, b=8): return {'r': [a, b]}", {"b": 1}, {"r": [7, 1]}),
+        (
+            "def f(a, /, b, *args, c): return {'r': [a, b, args, c]}",
+            {"a": 1, "b": 2, "c": 3},
+            {"r": [1, 2, [], 3]},
+        ),
+        ("def f(a, **rest): return rest", {"a": 1, "b": 2, "not a name": 3}, {"b": 2, "not a name": 3}),
+        ("def f(a, /, **rest): return {'r': a, **rest}", {"a": 1, "b": 2}, {"r": 1, "b": 2}),
+        ("from typing import Optional\ndef f(a: Optional[int] = None): return {'r': a}", {}, {"r": None}),
+        (
+            "from typing import Optional\ndef f(a: Optional[int] = 3): return {'r': a}",
+            {"a": None},
+            {"r": None},
+        ),
+        (
+            "from __future__ import annotations\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import nowhere\n"
+            "def f(a: nowhere.Thing, b: int | None = None): return {'r': [a, b]}",
+            {"a": "123"},
+            {"r": ["123", None]},
+        ),
+        ("def f(a: int): return {'r': a}", {"a": "123"}, {"r": "123"}),
+        ("f = lambda a: {'r': a}", {"a": True}, {"r": True}),
+        (
+            "async def f(a):\n    import asyncio\n    await asyncio.sleep(0)\n    return {'r': a}",
+            {"a": 1},
+            {"r": 1},
+        ),
+        (
+            "import functools\ndef d(g):\n    @functools.wraps(g)\n    def w(*a, **k): return g(*a, **k)\n    return w\n"
+            "@d\ndef f(a, b=2): return {'r': [a, b]}",
+            {"a": 1, "unknown": 2},
+            {"r": [1, 2]},
+        ),
+        ("class C:\n    def __call__(self, a): return {'r': a}\nf = C()", {"a": 1, "z": 2}, {"r": 1}),
+        ("class C:\n    def m(self, a): return {'r': a}\nf = C().m", {"a": 1, "z": 2}, {"r": 1}),
+        (
+            "import functools\ndef g(a, b): return {'r': [a, b]}\nf = functools.partial(g, b=2)",
+            {"a": 1},
+            {"r": [1, 2]},
+        ),
+        (
+            "def f(): return {'t': (1, 'a'), 'n': {'Deep': [None, 1.5]}}",
+            {},
+            {"t": [1, "a"], "n": {"Deep": [None, 1.5]}},
+        ),
+        ("def f(): return {'Case': 1, 'case': 2}", {}, {"Case": 1, "case": 2}),
+        ("import sys\ndef f(): sys.exit()", {}, {}),
+        ("import sys\ndef f(): sys.exit(0)", {}, {}),
+    ],
+)
+def test_arguments_and_results(
+    runner: Runner, source: str, parameters: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    outcome = run(runner, source, parameters)
+    assert (outcome.message, outcome.set) == ("", expected), outcome.err
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, 0, 1, 1.0, "123", "true", "null", None, "", [], {}, [1, [2]], "é\n\t"]
+)
+def test_json_types_arrive_and_leave_as_they_are(runner: Runner, value: Any) -> None:
+    outcome = run(runner, "def f(a): return {'r': a, 'type': type(a).__name__}", {"a": value})
+    assert outcome.set["r"] == value and outcome.set["type"] == type(value).__name__
+
+
+def test_map_variables_are_arguments_and_shadow_parameters(runner: Runner) -> None:
+    outcome = run(
+        runner, "def f(a, i): return {'r': [a, i]}", {"a": 1, "i": 2}, map_variables={"i": {"x": 3}}
+    )
+    assert outcome.set == {"r": [1, {"x": 3}]}
+
+
+MODEL = (
+    "from typing import Optional\nfrom pydantic import BaseModel, Field\n"
+    "class M(BaseModel):\n    x: int\n    y: str = 'y'\n"
+)
+
+
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+@pytest.mark.parametrize(
+    ("source", "value", "expected"),
+    [
+        ("def f(m: M): return {'r': m.x + 1}", {"x": 1}, {"r": 2}),
+        ("def f(m: M): return m", {"x": 1}, {"x": 1, "y": "y"}),
+        ("def f(m: Optional[M]): return {'r': m is None}", None, {"r": True}),
+        ("def f(m: Optional[M]): return {'r': m.x}", {"x": 1}, {"r": 1}),
+        ("def f(m: M = None): return {'r': m}", None, {"r": None}),
+        ("def f(m: 'Optional[M]' = None): return {'r': m.x}", {"x": 1}, {"r": 1}),
+        ("def f(m: list[M]): return {'r': [i.x for i in m]}", [{"x": 1}, {"x": 2}], {"r": [1, 2]}),
+        ("def f(m: dict[str, M]): return {'r': m['k'].x}", {"k": {"x": 1}}, {"r": 1}),
+        ("class C:\n    def __call__(self, m: M): return {'r': m.x}\nf = C()", {"x": 1}, {"r": 1}),
+    ],
+)
+def test_pydantic(runner: Runner, future: str, source: str, value: Any, expected: dict[str, Any]) -> None:
+    outcome = run(runner, future + MODEL + source, {"m": value})
+    assert (outcome.message, outcome.set) == ("", expected), outcome.err
+
+
+def test_a_pydantic_argument_that_is_not_valid_says_what_is_wrong(runner: Runner) -> None:
+    outcome = run(runner, MODEL + "def f(m: M): pass", {"m": {"x": "many"}})
+    assert outcome.message.startswith("argument 'm' is not valid: x: Input should be a valid integer")
+    assert "1 validation error" in outcome.err and "Traceback" not in outcome.err
+    field = MODEL + "from typing import Annotated\ndef f(m: Annotated[int, Field(gt=3)]): return {'r': m}"
+    assert run(runner, field, {"m": 4}).set == {"r": 4}
+    assert run(runner, field, {"m": 3}).message == "argument 'm' is not valid: Input should be greater than 3"
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def f(a): pass", "argument 'a' has no parameter"),
+        ("def f(*, a): pass", "argument 'a' has no parameter"),
+        ("def f(): return 3", "returned int: a task returns a dict, a pydantic model or None"),
+        ("def f(): return [{}]", "returned list: a task returns a dict, a pydantic model or None"),
+        ("def f(): yield {}", "returned generator: a task returns a dict, a pydantic model or None"),
+        ("def f(): return {'x': float('nan')}", "parameter 'x' is not JSON"),
+        ("def f(): return {'x': [1, {'y': float('-inf')}]}", "parameter 'x' is not JSON"),
+        ("def f(): return {'ok': 1, 'x': {1, 2}}", "parameter 'x' is not JSON"),
+        ("def f(): return {'x': {1: 2}}", "parameter 'x' is not JSON"),
+        ("def f(): return {'x': b'bytes'}", "parameter 'x' is not JSON"),
+        ("def f(): return {'x': chr(0xd800)}", "parameter 'x' is not JSON"),
+        ("def f(): return {'x': 10 ** 5000}", "parameter 'x' is not JSON"),
+        ("def f():\n    x = []\n    x.append(x)\n    return {'x': x}", "parameter 'x' is not JSON"),
+        (
+            "def f():\n    x = []\n    for _ in range(100000): x = [x]\n    return {'x': x}",
+            "parameter 'x' is not JSON",
+        ),
+        ("def f(): return {1: 2}", "a parameter name must be a non-empty string"),
+        ("def f(): return {'': 2}", "a parameter name must be a non-empty string"),
+        ("def f(): raise ValueError('one\\ntwo')", "ValueError: one"),
+        ("def f(): assert False", "AssertionError"),
+        ("def f(): raise KeyError('k')", "KeyError: 'k'"),
+        (
+            "class Odd(Exception):\n    def __str__(self): return 1/0\ndef f(): raise Odd",
+            "Odd: <exception str() failed>",
+        ),
+        ("import sys\ndef f(): sys.exit(3)", "exited with status 3"),
+        ("import sys\ndef f(): sys.exit(256)", "exited with status 256"),
+        ("import sys\ndef f(): sys.exit('bad')", "exited with status 1"),
+        ("import os\ndef f(): os._exit(7)", "exited with status 7"),
+        ("import os\ndef f(): os.kill(os.getpid(), 9)", "killed by signal 9"),
+        ("import nowhere", "ModuleNotFoundError: No module named 'nowhere'"),
+        ("def g(): pass", "module 'steps' has no function 'f'"),
+        ("f = 3", "module 'steps' has no function 'f'"),
+        ("def f(:", "SyntaxError: invalid syntax (steps.py, line 1)"),
+    ],
+)
+def test_failures(runner: Runner, source: str, message: str) -> None:
+    outcome = run(runner, source)
+    assert outcome.message == message, outcome.err
+    assert outcome.status != 0 and outcome.set == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("nowhere.f", "cannot import 'nowhere'"),
+        ("steps.inner.f", "cannot import 'steps.inner'"),
+        ("f", "'f' names no function: write module.function"),
+        ("steps:C.g", "module 'steps' has no function 'C.g'"),
+    ],
+)
+def test_commands_that_name_nothing(runner: Runner, command: str, message: str) -> None:
+    runner.module("class C: pass")
+    outcome = runner.run(command)
+    assert outcome.message == message and outcome.err == ""
+
+
+def test_commands(runner: Runner) -> None:
+    runner.module("class C:\n    @staticmethod\n    def g(a): return {'r': a}", "pack.age")
+    assert runner.run("pack.age:C.g", parameters={"a": 1}).set == {"r": 1}
+    runner.module("def f(): return {'r': 1}", "json_like")
+    assert runner.run("json_like.f", "python-function").set == {"r": 1}
+
+
+def test_the_map_variable_cannot_be_set(runner: Runner) -> None:
+    outcome = run(runner, "def f(i): return {'i': 1}", map_variables={"i": 0})
+    assert outcome.message == "'i' is the map's variable and cannot be set"
+
+
+def test_numpy_like_scalars_are_not_json(runner: Runner) -> None:
+    source = "class int64:\n    def __int__(self): return 3\n    __index__ = __int__\ndef f(): return {'n': int64()}"
+    assert run(runner, source).message == "parameter 'n' is not JSON"
+
+
+def test_a_traceback_shows_the_users_frames_alone(runner: Runner) -> None:
+    outcome = run(runner, "def g():\n    raise ValueError('no')\n\nasync def f():\n    g()\n")
+    assert "Traceback (most recent call last):\n" in outcome.err
+    assert 'steps.py", line 5, in f' in outcome.err and outcome.err.rstrip().endswith("ValueError: no")
+    assert "magnus_render" not in outcome.err and "asyncio" not in outcome.err
+    outcome = run(runner, "def f():\n    raise ValueError('no')\n1/0\n")
+    assert 'steps.py", line 3, in <module>' in outcome.err
+    assert "magnus_render" not in outcome.err and "importlib" not in outcome.err
+
+
+def test_output_streams_and_is_whole(runner: Runner) -> None:
+    source = (
+        "import sys, threading, atexit, subprocess\n"
+        "def late(): print('late')\n"
+        "def f():\n"
+        "    print('é', end=''); sys.stderr.write('x' * 200000)\n"
+        "    subprocess.run(['echo', 'child'])\n"
+        "    threading.Thread(target=late).start(); atexit.register(print, 'exit')\n"
+        "    return {'stdin': sys.stdin.read(), 'argv': sys.argv}\n"
+    )
+    outcome = run(runner, source)
+    assert outcome.err == "x" * 200000 and sorted(outcome.out.replace("é", "").split()) == [
+        "child",
+        "exit",
+        "late",
+    ]
+    assert outcome.set == {"stdin": "", "argv": ["steps.f"]}
+
+
+def test_the_projects_modules_come_first(runner: Runner) -> None:
+    runner.module("def f(): return {'r': 'mine'}", "colorsys")
+    assert runner.run("colorsys.f").set == {"r": "mine"}
+    assert run(runner, "import os, sys\ndef f(): return {'r': sys.path[0] == os.getcwd()}").set == {"r": True}
+
+
+def test_broken_pipes_are_errors_as_in_any_python_process(runner: Runner) -> None:
+    source = "import os\ndef f():\n    r, w = os.pipe(); os.close(r); os.write(w, b'x')\n"
+    assert run(runner, source).message == "BrokenPipeError: [Errno 32] Broken pipe"
+
+
+@pytest.mark.parametrize(
+    ("command", "parameters", "expected", "message"),
+    [
+        ("lambda x: {'y': x + 1}", {"x": 1}, {"y": 2}, ""),
+        ("  lambda: {'y': sorted([2, 1])}", {}, {"y": [1, 2]}, ""),
+        ("lambda x, **k: {'y': __import__('math').floor(x), **k}", {"x": 1.5, "z": 1}, {"y": 1, "z": 1}, ""),
+        ("lambda x=3: {'y': x}", {}, {"y": 3}, ""),
+        ("lambda x: {'y': x}", {}, {}, "argument 'x' has no parameter"),
+        ("lambda: 1 / 0", {}, {}, "ZeroDivisionError: division by zero"),
+        ("lambda: os.getcwd()", {}, {}, "NameError: name 'os' is not defined"),
+        ("1 + 1", {}, {}, "the command is of type int, not a lambda expression"),
+        ("lambda x: {'y': (x :=", {}, {}, None),
+    ],
+)
+def test_lambda(
+    runner: Runner, command: str, parameters: dict[str, Any], expected: dict[str, Any], message: str | None
+) -> None:
+    outcome = runner.run(command, "python-lambda", parameters=parameters)
+    assert outcome.set == expected
+    if message is None:
+        assert outcome.message.startswith("SyntaxError: ")
+    else:
+        assert outcome.message == message
+    assert "magnus_render" not in outcome.err
+
+
+def test_metrics_by_environment(runner: Runner) -> None:
+    source = (
+        "import os\ndef f():\n    os.environ['MAGNUS_TRACK_Loss'] = '0.5'; os.environ['MAGNUS_TRACK_note'] = 'fine: 1e999'\n"
+        "    os.environ['MAGNUS_TRACK_n'] = 'NaN'"
+    )
+    assert run(runner, source).metrics == {"Loss": 0.5, "note": "fine: 1e999", "n": "NaN"}
+    failing = run(runner, source + "\n    raise ValueError")
+    assert failing.metrics["Loss"] == 0.5 and failing.message == "ValueError"
