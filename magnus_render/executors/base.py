@@ -1,0 +1,110 @@
+"""What executors share: the order for a run, the base class, and how one is found by its type.
+
+An executor is an engine that magnus itself walks. They register in the entry-point group `magnus_render.executor`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.errors import Refused
+from magnus_render.services.options import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus_render.plan import Config, Json, Plan
+
+BUILT_IN = {"local": ("magnus_render.executors.local", "LocalExecutor")}
+"""Type -> (module, class): importing package metadata costs more than a short run."""
+
+RENDERED = {
+    "bash": "bash",
+    "demo-renderer": "bash",
+    "aws-step-functions": "aws-step-functions",
+    "stepfunctions": "aws-step-functions",
+    "argo": "argo",
+}
+"""Engines that walk the graph themselves, under all their names -> the target to render for."""
+
+
+@dataclass
+class Order:
+    """One run to be walked."""
+
+    plan: Plan
+    config: Config
+    run_id: str
+    file: str
+    """The definition, as the user named it."""
+    config_file: str = ""
+    """The file given by `-c`, or ''."""
+    parameters: dict[str, Json] = field(default_factory=dict)
+    """Initial parameters from the file given by `-p`."""
+    param: list[str] = field(default_factory=list)
+    """`NAME=VALUE`, as given."""
+    tag: str = ""
+    use_cached: str = ""
+    """The run whose successes are taken over, or ''."""
+    resume: bool = False
+
+
+class BaseExecutor:
+    """An engine that magnus walks."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """Take `executor.config`; raise `errors.Refused` naming an unknown key or a bad value."""
+        raise NotImplementedError
+
+    def execute(self, order: Order) -> int:
+        """Walk a run to its end and return the exit status of the process.
+
+        0 success, 1 failed, 64 usage, 65 refused, 75 the platform failed, 128 + n when stopped by signal n.
+        Raises `errors.MagnusError` for what is wrong before the run has begun.
+        """
+        raise NotImplementedError
+
+
+def load(executor: str, config: Mapping[str, Any], file: str = "FILE") -> BaseExecutor:
+    """Return the executor of a type; raise `errors.Refused` if magnus cannot walk it, and say what to do instead.
+
+    `file` is the definition, for the message.
+    """
+    return find(executor, file)(config)
+
+
+def find(executor: str, file: str = "FILE") -> type[BaseExecutor]:
+    """Return the class of an executor type; see `load`."""
+    from importlib import import_module
+
+    if executor in BUILT_IN:
+        module, name = BUILT_IN[executor]
+        built_in: type[BaseExecutor] = getattr(import_module(module), name)
+        return built_in
+    from importlib.metadata import entry_points
+
+    installed = entry_points(group="magnus_render.executor")
+    for entry_point in installed:
+        if entry_point.name == executor:
+            try:
+                found: type[BaseExecutor] = entry_point.load()
+            except Exception as error:  # third-party code may raise anything at import
+                reason = f"{type(error).__name__}: {error}"
+                raise Refused(
+                    f"executor '{executor}' ({entry_point.value}) cannot be loaded: {reason}"
+                ) from error
+            return found
+    targets = {entry_point.name for entry_point in entry_points(group="magnus_render.target")}
+    if executor in RENDERED or executor in targets:
+        target = RENDERED.get(executor, executor)
+        raise Refused(
+            f"{file}: executor '{executor}' walks the graph itself and cannot be executed by magnus: "
+            f"`magnus render {file} --target {target}` makes what it runs. "
+            "To run the pipeline here, pass -c FILE with `executor: {type: local}`"
+        )
+    known = sorted({*BUILT_IN, *installed.names})
+    raise Refused(
+        f"{file}: unknown executor '{executor}'{did_you_mean(executor, [*known, *RENDERED])}: "
+        f"magnus executes {', '.join(known)}"
+    )

@@ -1,0 +1,176 @@
+"""What a person sees of a run: the steps' output, a line when a step ends, and on a terminal what runs right now.
+
+Output of steps goes to the stream it came from, our own lines to standard error. The live display is drawn below
+all of that, taken away before anything is printed, and drawn again; nothing else of the screen is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from magnus_render.executors.terminal import duration, fit, safe, shown_line, width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Protocol
+
+    class Running(Protocol):
+        """A step at work."""
+
+        path: str
+        began: float
+
+
+_MOST_ROWS = 10
+_PERIOD = 0.1
+"""Seconds between drawings, at least."""
+_RED, _GREEN, _YELLOW, _DIM, _RESET = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
+_COLOURS = {"success": _GREEN, "failed": _RED, "refused": _RED, "stopped": _YELLOW}
+
+
+class Console:
+    """The plain form: lines, as they come. Also used where there is no terminal or `CI` is set."""
+
+    live = False
+
+    def __init__(self) -> None:
+        self._gone: set[int] = set()
+
+    def output(self, path: str, stream: int, line: bytes) -> None:
+        """Show a line that a step wrote to standard output (1) or error (2)."""
+        self._write(stream, f"[{safe(path)}] ".encode("utf-8", "backslashreplace") + line + b"\n")
+
+    def say(self, text: str, outcome: str = "") -> None:
+        """Show a line of our own; `outcome` is a word in it that may be coloured."""
+        self._write(2, f"magnus: {text}\n".encode("utf-8", "backslashreplace"))
+
+    def refresh(self, running: Iterable[Running], waiting: int, succeeded: int, failed: int) -> float | None:
+        """Bring the display up to date; return after how many seconds it should be done again, or None.
+
+        `waiting` steps have failed and are tried again after a pause; `failed` ones are not.
+        """
+        return None
+
+    def resized(self) -> None:
+        """Note that the terminal has another size."""
+
+    def close(self) -> None:
+        """Take the live display away."""
+
+    def _write(self, stream: int, data: bytes) -> None:
+        while data and stream not in self._gone:
+            try:
+                data = data[os.write(stream, data) :]
+            except BlockingIOError:
+                select.select([], [stream], [])
+            except OSError:
+                self._gone.add(stream)  # nobody reads it any more: the run goes on
+
+
+class LiveConsole(Console):
+    """The form for a terminal."""
+
+    live = True
+
+    def __init__(self, title: str, environment: Mapping[str, str] = os.environ) -> None:
+        """`title` stands at the left of the display's first row."""
+        super().__init__()
+        self._title = safe(title)
+        self._colour = not environment.get("NO_COLOR")
+        self._stdout_shows = _same_terminal(1, 2)
+        self._drawn: list[int] = []
+        """Columns of the rows that are on the screen."""
+        self._pending: list[str] = []
+        self._began = time.monotonic()
+        self._last = 0.0
+        self._columns, self._rows = self._size()
+
+    def output(self, path: str, stream: int, line: bytes) -> None:
+        if stream == 1 and not self._stdout_shows:
+            super().output(path, stream, line)
+            return
+        self._pending.append(f"{self._paint(f'[{safe(path)}]', _DIM)} {shown_line(line)}")
+
+    def say(self, text: str, outcome: str = "") -> None:
+        if outcome in _COLOURS:
+            text = text.replace(outcome, self._paint(outcome, _COLOURS[outcome]), 1)
+        self._pending.append(f"magnus: {text}")
+
+    def refresh(self, running: Iterable[Running], waiting: int, succeeded: int, failed: int) -> float | None:
+        now = time.monotonic()
+        if now - self._last < _PERIOD:
+            return self._last + _PERIOD - now
+        self._last = now
+        self._draw(self._block(list(running), waiting, succeeded, failed, now))
+        return 1.0
+
+    def resized(self) -> None:
+        self._columns, self._rows = self._size()
+        self._last = 0.0
+
+    def close(self) -> None:
+        self._draw([])
+
+    def _block(
+        self, running: list[Running], waiting: int, succeeded: int, failed: int, now: float
+    ) -> list[str]:
+        counts = [(len(running), "running"), (waiting, "waiting"), (succeeded, "done"), (failed, "failed")]
+        told = [f"{count} {word}" for count, word in counts if count or word in ("running", "done")]
+        rows = [f"{self._title}: {', '.join(told)}, {duration(now - self._began)}"]
+        most = max(0, min(_MOST_ROWS, self._rows - 2))
+        shown = running if len(running) <= most else running[: max(0, most - 1)]
+        columns = max(1, self._columns - 1)  # the last column is left free: no terminal wraps there by itself
+        for step in shown:
+            elapsed = f" {duration(now - step.began)}"
+            rows.append(fit(f"  {safe(step.path)}", max(0, columns - width(elapsed))) + elapsed)
+        if len(shown) < len(running) and most:
+            rows.append(f"  and {len(running) - len(shown)} more")
+        return [fit(row, columns) for row in rows]
+
+    def _draw(self, block: list[str]) -> None:
+        """Print what has come meanwhile, with `block` below it in place of what was drawn before."""
+        if not (block or self._pending or self._drawn):
+            return
+        above = "".join(f"{line}\n" for line in self._pending)
+        below = "\n".join(self._paint(row, _DIM) for row in block)
+        data = self._erase() + above + below
+        self._pending.clear()
+        self._drawn = [width(row) for row in block]
+        self._write(2, data.encode("utf-8", "backslashreplace"))
+
+    def _erase(self) -> str:
+        """Return what takes the drawn rows away; rows that a narrower terminal has wrapped take several lines."""
+        if not self._drawn:
+            return ""
+        lines = sum(max(1, -(-columns // max(1, self._columns))) for columns in self._drawn)
+        up = f"\x1b[{lines - 1}A" if lines > 1 else ""
+        return f"\r{up}\x1b[J"
+
+    def _paint(self, text: str, colour: str) -> str:
+        return f"{colour}{text}{_RESET}" if self._colour else text
+
+    def _size(self) -> tuple[int, int]:
+        try:
+            size = os.get_terminal_size(2)
+        except OSError:
+            return 80, 24
+        return size.columns or 80, size.lines or 24
+
+
+def console(title: str, environment: Mapping[str, str] = os.environ) -> Console:
+    """Return the console that suits standard error."""
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    if not terminal or environment.get("CI") or environment.get("TERM", "dumb") == "dumb":
+        return Console()
+    return LiveConsole(title, environment)
+
+
+def _same_terminal(first: int, second: int) -> bool:
+    try:
+        return os.isatty(first) and os.ttyname(first) == os.ttyname(second)
+    except OSError:
+        return False

@@ -1,0 +1,89 @@
+"""What is said when a run is over: how it ended, which steps failed, why, where their logs are, how to go on."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import TYPE_CHECKING
+
+from magnus_render import naming
+from magnus_render.errors import MagnusError
+from magnus_render.executors.terminal import duration, safe
+from magnus_render.plan import COMPOSITES
+from magnus_render.runtime import state
+from magnus_render.runtime.records import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magnus_render.executors.base import Order
+    from magnus_render.services.base import BaseRunLogStore
+
+_MOST_FAILURES = 10
+
+
+def failures(store: BaseRunLogStore, order: Order, failed: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield lines about the nodes (address, path) that failed for good, in the order they did."""
+    run = Run.open(store, order.run_id)
+    if run is None:
+        return
+    for address, path in failed[:_MOST_FAILURES]:
+        try:
+            message, log = _reason(run, address)
+        except MagnusError as error:
+            message, log = f"its record cannot be read: {error}", ""
+        first, *more = message.splitlines() or [""]
+        yield f"{safe(path)}: {safe(first)}{' ...' if more else ''}"
+        if log:
+            yield f"  log: {safe(log)}"
+    if len(failed) > _MOST_FAILURES:
+        yield f"and {len(failed) - _MOST_FAILURES} more: `magnus runs show {order.run_id}`"
+
+
+def _reason(run: Run, address: str) -> tuple[str, str]:
+    """Return why a node failed, and where its log is ('' if it has none)."""
+    if run.node(address)["type"] in COMPOSITES:
+        start = run.of(address, "start")
+        return (start and start["message"]) or "failed", ""
+    end = state.last_end(run, address)
+    numbers = [int(n.partition(".")[0]) for n in run.names(address) if n.endswith(".start.json")]
+    number = max(numbers, default=0)
+    if end is None or end["attempt"] < number:
+        return "ended without a word (was it killed?)", _log(run, address, number)
+    return end["message"], _log(run, address, end["attempt"])
+
+
+def _log(run: Run, address: str, number: int) -> str:
+    name = f"{number}.log"
+    if name not in run.names(address):
+        return ""
+    key = f"{run.run_id}/{naming.key(address)}/{name}"
+    folder = getattr(run.store, "path", None)
+    if not isinstance(folder, str):
+        return key
+    path = os.path.join(folder, key)
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
+def outcome(order: Order, status: int, seconds: float, counts: tuple[int, int]) -> tuple[str, str]:
+    """Return the line that says how the run ended, and the word in it that a console may colour.
+
+    `status` is the exit status, `counts` the numbers of steps that succeeded and that failed for good.
+    """
+    word = {0: "success", 1: "failed", 64: "refused", 65: "refused", 75: "broken off"}.get(status, "stopped")
+    succeeded, failed = counts
+    steps = f"{succeeded} step{'s' * (succeeded != 1)} done" + (f", {failed} failed" if failed else "")
+    return f"run {order.run_id}: {word} after {duration(seconds)} ({steps})", word
+
+
+def going_on(order: Order, status: int) -> str:
+    """Return the command that goes on from where a run ended, or '' if there is none."""
+    if order.config["run_log_store"]["type"] == "buffered" or status in (0, 64, 65) or not order.file:
+        return ""
+    words = ["magnus", "execute", "-f", order.file]
+    if order.config_file:
+        words += ["-c", order.config_file]
+    if status == 1:
+        return "to run again from the failure: " + shlex.join([*words, "--use-cached", order.run_id])
+    return "to go on with it: " + shlex.join([*words, "--run-id", order.run_id, "--resume"])

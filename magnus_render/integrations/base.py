@@ -1,0 +1,41 @@
+"""What an integration is: how one (executor, service, provider) triple works together, or why it cannot.
+
+A definition is the same for every executor. What must differ (where the run log lives, which volume is mounted) is
+the business of an integration. They register in the entry-point group `magnus_render.integration`, under any name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from magnus_render.plan import Config, ServiceConfig
+
+    Service = Literal["run_log_store", "catalog", "secrets"]
+
+
+class BaseIntegration:
+    """A triple that needs nothing: every hook lets things be."""
+
+    executor: str = ""
+    """Type of the executor or target, `*` for all of them."""
+    service: Service = "run_log_store"
+    provider: str = ""
+    """Type of the service, `*` for all of them."""
+
+    def validate(self, executor: str, service: ServiceConfig) -> list[str]:
+        """Return why this triple cannot work, each with a fix, one sentence each; asked before rendering or executing.
+
+        `executor` is the type in use, `service` the configuration of the provider.
+        """
+        return []
+
+    def configure_for_traversal(self, config: Config, stack: ExitStack) -> Config:
+        """Return the configuration for the process that walks the graph; `stack` is closed when the walk is over."""
+        return config
+
+    def configure_for_execution(self, config: Config) -> Config:
+        """Return the configuration for the processes, jobs or pods that run the nodes."""
+        return config
