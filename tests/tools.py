@@ -1,0 +1,39 @@
+"""Tools that some tests need besides Python packages: `make test` installs them where it can."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+
+def find(tool: str) -> str | None:
+    """Return the path of a program, looked for beside the running Python first, then on PATH."""
+    beside = shutil.which(tool, path=str(Path(sys.executable).parent))
+    return beside or shutil.which(tool)
+
+
+def require(tool: str) -> str:
+    """Return the path of a program, else skip the test and say why; with CI=true a missing tool is a failure."""
+    path = find(tool)
+    if path is None:
+        unavailable(f"{tool} is not installed")
+    return path
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip a test for something the machine lacks; with CI=true, fail it."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason}, and CI must have it", pytrace=False)
+    pytest.skip(reason)
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return an environment for a program under test: the `magnus` beside this Python first on PATH, no MAGNUS_*."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAGNUS_")}
+    kept["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
+    return kept | variables
