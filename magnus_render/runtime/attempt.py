@@ -292,7 +292,9 @@ class _Attempt:
         run = self.run_
         packed = run.pack(self.set)
         files = state.files_put(self.catalogued)
-        after = run.save({**state.added(self.state, packed, files), "mocked": False})
+        # An as-is sets nothing, so what follows it is as mocked as what came before.
+        mocked = self.state["mocked"] and self.options.exit_status is not None
+        after = run.save({**state.added(self.state, packed, files), "mocked": mocked})
         end = self._end("SUCCESS", "\n".join(self.warnings))
         end["set"], end["state"], end["handed_to"] = packed, after, self.node["next"]["slug"]
         if not run.create(f"{naming.key(self.address)}/success.json", end):

@@ -156,8 +156,8 @@ def _tails(plan: Plan) -> dict[str, dict[str, list[str]]]:
     tails: dict[str, dict[str, list[str]]] = {}
     for node in plan["nodes"].values():
         graph = node["graph"]
-        after = node.get("next")
-        if not graph["address"] or after is None or after["slug"] != graph["success"]:
+        ways = (node.get("next"), node.get("on_failure") if node["type"] in COMPOSITES else None)
+        if not graph["address"] or graph["success"] not in [way["slug"] for way in ways if way]:
             continue
         if node["type"] in COMPOSITES or node["type"] == AS_IS:
             composite, _, branch = graph["address"].rpartition(".")

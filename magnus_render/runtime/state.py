@@ -57,6 +57,8 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
             digest: str = start["sees"]
             break
         if not node["before"]:
+            if after:
+                raise UsageError(f"'{after}' does not lead to '{address}'")
             graph = naming.parent(address)
             if not graph:
                 digest = initial(run)
@@ -223,12 +225,19 @@ def branch_end(run: Run, graph: str) -> GraphEnd | None:
     branch = naming.last(graph) if composite["type"] in (PARALLEL, DAG) else "_"
     for tail in composite["tails"].get(branch, []):
         address = naming.join(graph, tail)
-        if run.node(address)["type"] == AS_IS:
+        node = run.node(address)
+        if node["type"] == AS_IS:
             if not run.names(address) and _reached(run, address):
                 state = seen_by(run, address)
                 return {"status": "SUCCESS", "state": state, "time": 0.0, "mock": run.state(state)["mocked"]}
-        elif outcome(run, address) == "SUCCESS":
-            state = after_composite(run, address)
+            continue
+        ended = outcome(run, address)
+        after = node.get("next") if ended == "SUCCESS" else node.get("on_failure")
+        if ended and after and after["slug"] == node["graph"]["success"]:
+            if ended == "SUCCESS":
+                state = after_composite(run, address)
+            else:
+                state = run.save({**run.state(seen_by(run, address)), "mocked": False})
             return {"status": "SUCCESS", "state": state, "time": 0.0, "mock": run.state(state)["mocked"]}
     return None
 

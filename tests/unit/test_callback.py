@@ -1,0 +1,251 @@
+"""The callbacks: who may call, what is recorded once, what a redelivered or a resumed call does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magnus_render.cli.main import run as magnus
+from magnus_render.runtime.callback import valid_run_id
+from magnus_render.runtime.fold import comparable, fold, read_run
+from magnus_render.services import lookup
+
+DEFINITION = """\
+dag:
+  start_at: a
+  steps:
+    a:
+      type: task
+      command_type: shell
+      command: echo ran >> ran.txt; echo '{"items":[10, 20]}' >> "$MAGNUS_OUTPUT"
+      next: m
+    m:
+      type: map
+      iterate_on: items
+      iterate_as: item
+      next: success
+      on_failure: repair
+      branch:
+        start_at: b
+        steps:
+          b: {type: task, command_type: shell, command: "test $MAGNUS_PRM_item != 20 || exit $MAGNUS_PRM_code", retry: 2, next: success}
+          success: {type: success}
+          fail: {type: fail}
+    repair: {type: task, command_type: shell, command: "true", next: fail}
+    success: {type: success}
+    fail: {type: fail}
+"""
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ("MAGNUS_CONFIG", "MAGNUS_WORKSPACES"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "dag.yaml").write_text(DEFINITION)
+    return tmp_path
+
+
+def call(command: str, *words: str) -> int:
+    return magnus([command, "r", *words, "-f", "dag.yaml"])
+
+
+def log(run_id: str = "r") -> dict[str, Any]:
+    store = lookup.load("run_log_store", {"type": "file-system", "config": {"path": ".run_log_store"}})
+    plan, run, records = read_run(store, run_id)
+    return fold(plan, run, records, 0.0)
+
+
+def test_a_whole_walk_by_hand(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert call("start_run", "--param", "code=0", "--walk", "w") == 0
+    assert call("execute_single_node", "a", "--walk", "w", "--fan-out", "count") == 0
+    assert (project / "count").read_text() == "2\n"
+    assert call("map_count", "m", "--walk", "w") == 0
+    assert capfd.readouterr().out.endswith("2\n")
+    assert call("execute_single_node", "m.0.b") == 0
+    assert call("execute_single_node", "m.1.b", "--map-variable", '{"item": 20}') == 0
+    assert log()["status"] == "SUCCESS"
+    assert log()["parameters"] == {"code": 0, "items": [10, 20]}
+
+
+def test_a_redelivered_call_runs_nothing_and_counts_again(project: Path) -> None:
+    assert call("start_run", "--param", "code=0") == 0
+    for number in range(3):
+        assert call("execute_single_node", "a", "--fan-out", f"count{number}") == 0
+        assert (project / f"count{number}").read_text() == "2\n"
+    assert (project / "ran.txt").read_text() == "ran\n"
+    assert len(log()["steps"]["a"]["attempts"]) == 1
+
+
+def test_attempts_are_numbered_as_they_come_and_the_last_one_hands_over(project: Path) -> None:
+    call("start_run", "--param", "code=3")
+    call("execute_single_node", "a")
+    assert call("execute_single_node", "m.1.b", "--attempt", "1") == 1
+    assert not (project / ".run_log_store/r/steps/m/1/end.json").exists()
+    assert call("execute_single_node", "m.1.b", "--attempt", "2") == 1
+    assert json.loads((project / ".run_log_store/r/steps/m/1/end.json").read_text())["status"] == "FAIL"
+    assert call("execute_single_node", "m.0.b") == 0
+    assert call("execute_single_node", "repair", "--after", "m") == 0
+    assert call("execute_single_node", "fail") == 1
+    found = log()
+    assert found["status"] == "FAIL"
+    step = found["steps"]["m"]["branches"]["m.1"]["steps"]["m.1.b"]
+    assert [attempt["message"] for attempt in step["attempts"]] == ["exited with status 3"] * 2
+
+
+def test_resume_returns_recorded_failures_and_runs_what_was_cut_off(project: Path) -> None:
+    call("start_run", "--param", "code=3")
+    call("execute_single_node", "a")
+    call("execute_single_node", "m.1.b", "--attempt", "1")
+    (project / ".run_log_store/r/steps/m/0/b").mkdir(parents=True)
+    start = json.loads((project / ".run_log_store/r/steps/m/1/b/1.start.json").read_text())
+    (project / ".run_log_store/r/steps/m/0/b/1.start.json").write_text(json.dumps(start))
+    assert call("start_run", "--resume", "--walk", "another") == 0
+    assert call("execute_single_node", "m.1.b", "--attempt", "1", "--resume", "--walk", "another") == 1
+    assert call("execute_single_node", "m.0.b", "--attempt", "1", "--resume") == 0
+    found = comparable(log())["steps"]["m"]["branches"]
+    assert len(found["m.1"]["steps"]["m.1.b"]["attempts"]) == 1
+    assert len(found["m.0"]["steps"]["m.0.b"]["attempts"]) == 1  # the one cut off was the platform's
+
+
+def test_a_run_that_failed_is_closed(capfd: pytest.CaptureFixture[str]) -> None:
+    call("start_run")
+    call("execute_single_node", "fail")
+    assert call("start_run", "--resume") == 65
+    assert "--use-cached r" in capfd.readouterr().err
+
+
+def test_refusals(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert call("start_run", "--walk", "one", "--param", "x=1") == 0
+    assert call("start_run", "--walk", "one", "--param", "x=1") == 0  # the same walk, the same words
+    for words, says in [
+        (("start_run", "--walk", "two"), "in use"),
+        (("start_run", "--walk", "one", "--param", "x=2"), "other initial parameters"),
+        (("start_run", "--walk", "one", "--param", "x=1", "--tag", "t"), "another tag"),
+        (("start_run", "--walk", "one", "--param", "x=1", "--dag-hash", "0" * 16), "drifted apart"),
+        (("execute_single_node", "a", "--walk", "two"), "another walk"),
+        (("execute_single_node", "a", "--dag-hash", "0" * 16), "drifted apart"),
+        (("execute_single_node", "none"), "no step"),
+        (("execute_single_node", "m.7.b"), "before"),
+        (("start_run", "--resume", "--param", "x=2"), "differs"),
+    ]:
+        status = call(*words)
+        err = capfd.readouterr().err
+        assert "Traceback" not in err
+        if says == "before":  # a map that nothing has entered
+            assert status in (65, 75), words
+        else:
+            assert status == 65, words
+            assert says in err
+    (project / "dag.yaml").write_text(DEFINITION.replace("ran.txt", "other.txt"))
+    assert call("start_run", "--walk", "one", "--param", "x=1") == 65
+    assert "drifted apart" in capfd.readouterr().err
+    assert magnus(["start_run", "unknown", "--resume", "-f", "dag.yaml"]) == 65
+    assert magnus(["start_run", "fresh", "--use-cached", "unknown", "-f", "dag.yaml"]) == 65
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["execute_single_node"],
+        ["execute_single_node", "r"],
+        ["execute_single_node", "r", "a", "more"],
+        ["execute_single_node", "r", "a", "--attempt", "0", "-f", "dag.yaml"],
+        ["execute_single_node", "r", "a", "--attempt", "x", "-f", "dag.yaml"],
+        ["execute_single_node", "r", "a", "--attempt"],
+        ["execute_single_node", "r", "a", "--no-such"],
+        ["execute_single_node", "r", "a", "--map-variable", "{", "-f", "dag.yaml"],
+        ["execute_single_node", "r", "a", "--map-variable", '{"x": 1}', "-f", "dag.yaml"],
+        ["execute_single_node", "r", "repair", "--after", "a", "-f", "dag.yaml"],
+        ["execute_single_node", "r", "m.0.b", "--after", "a", "-f", "dag.yaml"],
+        ["map_count", "r", "a", "-f", "dag.yaml"],
+        ["fan_in", "r", "a", "-f", "dag.yaml"],
+        ["start_run", "r/../x", "-f", "dag.yaml"],
+        ["start_run", "r"],
+        ["start_run", "s", "--param", "x", "-f", "dag.yaml"],
+        ["start_run", "s", "--use-cached", "s", "-f", "dag.yaml"],
+        ["start_run", "s", "--plan", "missing.json"],
+    ],
+)
+def test_usage(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    call("start_run")
+    call("execute_single_node", "a")
+    assert magnus(words) == 64
+    assert "magnus: " in capfd.readouterr().err
+
+
+def test_names_addresses_and_old_blanks(project: Path) -> None:
+    definition = "dag: {start_at: my step, steps: {my step: {type: task, command_type: shell, command: 'true', next: ok},"
+    (project / "dag.yaml").write_text(definition + " ok: {type: success}, no: {type: fail}}}\n")
+    assert call("start_run") == 0
+    for spelling in ("my step", "my%step"):
+        assert call("execute_single_node", spelling) == 0
+    assert len(log()["steps"]["my step"]["attempts"]) == 1
+
+
+def test_a_plan_file_spares_the_yaml(project: Path) -> None:
+    assert magnus(["render", "dag.yaml", "--target", "bash", "-o", "run.sh", "--plan", "plan.json"]) == 0
+    (project / "dag.yaml").unlink()
+    assert magnus(["start_run", "p", "--plan", "plan.json"]) == 0
+    assert magnus(["execute_single_node", "p", "a", "--plan", "plan.json"]) == 0
+    assert log("p")["steps"]["a"]["status"] == "SUCCESS"
+
+
+def test_a_step_may_create_the_run_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGNUS_PRM_container", "ignored")
+    assert call("execute_single_node", "a", "--param", "x=1") == 0
+    assert log()["parameters"] == {"x": 1, "items": [10, 20]}
+
+
+def test_environment_of_the_starter_gives_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGNUS_PRM_Text", "plain")
+    monkeypatch.setenv("MAGNUS_PRM_number", "1.0")
+    assert call("start_run", "--param", "number=2") == 0
+    monkeypatch.setenv("MAGNUS_PRM_Text", "too late")
+    assert call("execute_single_node", "a") == 0
+    assert log()["parameters"] == {"Text": "plain", "number": 2, "items": [10, 20]}
+
+
+@pytest.mark.parametrize(
+    ("text", "valid"),
+    [("a", True), ("A-1_b", True), ("0", True), ("x" * 80, True)]
+    + [(text, False) for text in ("", "x" * 81, "-a", "_a", "a.b", "a/b", "é", "a b", "a\n", "٣")],
+)
+def test_run_ids(text: str, valid: bool) -> None:
+    assert valid_run_id(text) is valid
+
+
+def test_a_long_pipeline_costs_a_callback_the_same(project: Path) -> None:
+    """A step reads its own page: the number of records read does not grow with the pipeline."""
+    counts = []
+    for steps in (10, 2000):
+        nodes = "".join(
+            f"    s{i}: {{type: task, command_type: shell, command: 'true', next: {f's{i + 1}' if i < steps - 1 else 'ok'}}}\n"
+            for i in range(steps)
+        )
+        (project / "dag.yaml").write_text(
+            f"dag:\n  start_at: s0\n  steps:\n{nodes}    ok: {{type: success}}\n    no: {{type: fail}}\n"
+        )
+        run_id = f"r{steps}"
+        assert magnus(["start_run", run_id, "-f", "dag.yaml"]) == 0
+        for step in range(3):
+            assert magnus(["execute_single_node", run_id, f"s{step}", "-f", "dag.yaml"]) == 0
+        store = lookup.load("run_log_store", {"type": "file-system", "config": {"path": ".run_log_store"}})
+        counts.append(_reads_of_a_step(store, run_id))
+    assert counts[0] == counts[1]
+
+
+def _reads_of_a_step(store: Any, run_id: str) -> int:
+    from magnus_render.runtime import state
+    from magnus_render.runtime.records import Run
+
+    reads = []
+    read = store.read
+    store.read = lambda key: reads.append(key) or read(key)
+    run = Run.open(store, run_id)
+    assert run is not None
+    state.seen_by(run, "s3")
+    return len(reads)
