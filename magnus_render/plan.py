@@ -86,18 +86,28 @@ if TYPE_CHECKING:
         timeout: NotRequired[float | None]
         secrets: NotRequired[dict[str, str]]  # environment variable -> secret name
         # composites
-        branches: NotRequired[list[Branch]]  # parallel: as declared; map: one, slug `_`; dag: one, slug `branch`
+        branches: NotRequired[
+            list[Branch]
+        ]  # parallel: as declared; map: one, slug `_`; dag: one, slug `branch`
         iterate_on: NotRequired[str]
         iterate_as: NotRequired[str]
         max_concurrency: NotRequired[int | None]
         fail_fast: NotRequired[bool]
-        counted_by: NotRequired[str]  # map: slug of the task whose hand-over carries the count, '' if none can
-        fan_in: NotRequired[bool]  # parallel: a `fan_in` callback must come first (a composite before a composite)
+        counted_by: NotRequired[
+            str
+        ]  # map: slug of the task whose hand-over carries the count, '' if none can
+        fan_in: NotRequired[
+            bool
+        ]  # parallel: a `fan_in` callback must come first (a composite before a composite)
         separate: NotRequired[bool]
-        # added to the pages of a run: by branch slug, the composites and as-is nodes that lead to its success node
-        tails: NotRequired[dict[str, list[str]]]
+        # added to the pages of a run: by branch slug, the nodes that lead to its success node with no step's record to say
+        # so, as (slug, "next" or "on_failure")
+        tails: NotRequired[dict[str, list[tuple[str, str]]]]
         # as-is
         render: NotRequired[str | dict[str, Json]]
+        silent: NotRequired[
+            bool
+        ]  # added to the pages of a run: there is no text for its target, nothing is recorded
         executor_config: NotRequired[dict[str, dict[str, Json]]]
 
     class Branch(TypedDict):
@@ -212,6 +222,7 @@ if TYPE_CHECKING:
         state: str  # sha256 of what is visible afterwards: after a failure, what the step saw
         mock: bool
         platform: bool  # ended by the platform or a signal: does not count as one of the user's attempts
+        sees: NotRequired[str]  # of a mocked step: sha256 of the state that it saw in the original run too
 
     class CompositeStart(TypedDict):
         sees: str  # sha256 of the state the composite sees

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def mock(run: Run, address: str, node: Node, sees: str, fan_out: str) -> bool:
     """Take a step's success over from the original run, if all before it was and its definition is the same.
 
-    It must also see the same, which can differ though all before it was taken over: a step before it may be gone from the definition, or a map
-    may have fewer items.
+    It must also see the same, which can differ though all before it was taken over: a step before it may be gone from
+    the definition, or a map may have fewer items.
     """
     seen = run.state(sees)
     if not seen["mocked"]:

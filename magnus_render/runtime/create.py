@@ -6,7 +6,7 @@ import os
 import time
 
 from magnus_render.errors import Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION
+from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION, TASK
 from magnus_render.runtime.records import Run, dumps, page_of
 from magnus_render.runtime.tasks.values import loose
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from magnus_render.plan import CodeIdentity, Json, Plan, RunRecord
+    from magnus_render.plan import After, CodeIdentity, Json, Plan, RunRecord
     from magnus_render.services.base import BaseRunLogStore
 
 PAGE_NODES = 16
 PREFIX = "MAGNUS_PRM_"
+_NOWHERE: After = {"slug": "", "type": "fail", "iterate_on": "", "iterate_as": ""}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
@@ -151,18 +152,19 @@ def _write_pages(run: Run, plan: Plan, pages: int) -> None:
         run.create(f"{folder}/{number}.json", {"nodes": nodes})
 
 
-def _tails(plan: Plan) -> dict[str, dict[str, list[str]]]:
-    """Return, by composite and branch, the nodes that lead to success and that no step's record may stand for."""
-    tails: dict[str, dict[str, list[str]]] = {}
+def _tails(plan: Plan) -> dict[str, dict[str, list[tuple[str, str]]]]:
+    """Return, by composite and branch, which nodes lead to success without a record of theirs that must say so."""
+    tails: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for node in plan["nodes"].values():
-        graph = node["graph"]
-        ways = (node.get("next"), node.get("on_failure") if node["type"] in COMPOSITES else None)
-        if not graph["address"] or graph["success"] not in [way["slug"] for way in ways if way]:
+        graph, slug = node["graph"], node["address"].rpartition(".")[2]
+        if not graph["address"]:
             continue
-        if node["type"] in COMPOSITES or node["type"] == AS_IS:
-            composite, _, branch = graph["address"].rpartition(".")
-            slug = node["address"].rpartition(".")[2]
-            tails.setdefault(composite, {}).setdefault(branch, []).append(slug)
+        composite, _, branch = graph["address"].rpartition(".")
+        found = tails.setdefault(composite, {}).setdefault(branch, [])
+        if node["type"] != TASK and node.get("next", _NOWHERE)["slug"] == graph["success"]:
+            found.append((slug, "next"))
+        if node.get("on_failure", _NOWHERE)["slug"] == graph["success"]:
+            found.append((slug, "on_failure"))
     return tails
 
 

@@ -215,31 +215,45 @@ def outcome(run: Run, address: str) -> str:
 def branch_end(run: Run, graph: str) -> GraphEnd | None:
     """Return how a branch ended, or None if it has not (or nothing recorded that it failed).
 
-    Most branches end in a step that writes the end as it hands over. Behind a composite or a silent as-is no step does:
-    there the end is computed from what is recorded of them.
+    Most branches end in a step that writes the end as it hands over. Behind a composite, a silent as-is or a step that
+    crashed none does: there the end is computed from what is recorded of them.
     """
     end: GraphEnd | None = run.of(graph, "end")
     if end is not None:
         return end
     composite = run.node(naming.parent(graph))
     branch = naming.last(graph) if composite["type"] in (PARALLEL, DAG) else "_"
-    for tail in composite["tails"].get(branch, []):
-        address = naming.join(graph, tail)
-        node = run.node(address)
-        if node["type"] == AS_IS:
-            if not run.names(address) and _reached(run, address):
-                state = seen_by(run, address)
-                return {"status": "SUCCESS", "state": state, "time": 0.0, "mock": run.state(state)["mocked"]}
+    for slug, via in composite["tails"].get(branch, []):
+        address = naming.join(graph, slug)
+        if via == "next" and _succeeded_silently(run, address):
+            composite_before = run.node(address)["type"] in COMPOSITES
+            digest = after_composite(run, address) if composite_before else seen_by(run, address)
+        elif via == "on_failure" and _failed_silently(run, address):
+            digest = run.save({**run.state(seen_by(run, address)), "mocked": False})
+        else:
             continue
-        ended = outcome(run, address)
-        after = node.get("next") if ended == "SUCCESS" else node.get("on_failure")
-        if ended and after and after["slug"] == node["graph"]["success"]:
-            if ended == "SUCCESS":
-                state = after_composite(run, address)
-            else:
-                state = run.save({**run.state(seen_by(run, address)), "mocked": False})
-            return {"status": "SUCCESS", "state": state, "time": 0.0, "mock": run.state(state)["mocked"]}
+        return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
     return None
+
+
+def _succeeded_silently(run: Run, address: str) -> bool:
+    """Tell whether a composite succeeded, or an as-is that leaves no record was passed."""
+    if run.node(address)["type"] in COMPOSITES:
+        return outcome(run, address) == "SUCCESS"
+    return not run.names(address) and _reached(run, address)
+
+
+def _failed_silently(run: Run, address: str) -> bool:
+    """Tell whether a composite failed, or a step ended without a record of its hand-over: it crashed, or never started."""
+    node = run.node(address)
+    if node["type"] in COMPOSITES:
+        return outcome(run, address) == "FAIL"
+    if node["type"] == AS_IS and (
+        node.get("silent") or run.names(naming.join(naming.parent(address), node["next"]["slug"]))
+    ):
+        return False
+    end = last_end(run, address)
+    return not (end and end["handed_to"]) and _reached(run, address)
 
 
 def join(run: Run, address: str) -> Join:

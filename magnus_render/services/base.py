@@ -1,8 +1,8 @@
 """What a run log store, a catalog and a secrets provider must do.
 
 Implementations register in the entry-point groups `magnus_render.run_log_store`, `magnus_render.catalog` and
-`magnus_render.secrets`, and must pass the contract suites in `tests/contract/`. Standard library only: the runtime
-imports this at every step.
+`magnus_render.secrets`, and must pass the contract suites in `tests/contract/`. Standard library only: the
+runtime imports this at every step.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class BaseRunLogStore:
     """Small immutable records under string keys.
 
-    Keys are `RUN_ID/...` with `/` between segments of `[A-Za-z0-9._-]`; no segment begins with a dot. Every method raises
-    `errors.PlatformError` when the storage behind it fails (full, read-only, unreachable), naming what and where.
+    Keys are `RUN_ID/...` with `/` between segments of `[A-Za-z0-9._-]`; no segment begins with a dot. Every
+    method raises `errors.PlatformError` when the storage behind it fails (full, read-only, unreachable),
+    naming what and where.
     """
 
     local_only = False

@@ -1,0 +1,204 @@
+"""The folded log as text for people: `magnus runs show`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.executors.terminal import duration, fit, safe
+from magnus_render.plan import COMPOSITES, FAIL_NODE, MAP, SUCCESS_NODE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magnus_render.plan import RunRecord
+    from magnus_render.services.base import BaseRunLogStore
+
+    Step = dict[str, Any]
+    Log = dict[str, Any]
+    Span = tuple[float, float] | None
+
+_COLOURS = {"SUCCESS": "32", "FAIL": "31", "CRASHED": "31", "PROCESSING": "33", "TRIGGERED": "36"}
+_VALUE_COLUMNS = 100
+_ITEMS_SHOWN = 10
+_FAILURES_SHOWN = 20
+
+
+def colours() -> bool:
+    """Tell whether standard output takes colours: a terminal, and NO_COLOR is not set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def painted(status: str, colour: bool, columns: int = 0) -> str:
+    """Return a status, padded to some columns, in its colour if wanted."""
+    text = status.ljust(columns)
+    return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if colour and status in _COLOURS else text
+
+
+def steps_of(log: Log) -> list[tuple[str, Step]]:
+    """Return all steps of a folded log by dot path, those of branches behind their composite."""
+    found: list[tuple[str, Step]] = []
+    stack = [iter(log["steps"].items())]
+    while stack:
+        for path, step in stack[-1]:
+            found.append((path, step))
+            inside = [item for branch in step["branches"].values() for item in branch["steps"].items()]
+            stack.append(iter(inside))
+            break
+        else:
+            stack.pop()
+    return found
+
+
+def spans(log: Log, now: float) -> dict[str, Span]:
+    """Return when each step began and ended (seconds since the epoch), by dot path; the whole run's under ''.
+
+    What is still running counts until `now`.
+    """
+    result: dict[str, Span] = {}
+    steps = steps_of(log)
+    for path, step in reversed(steps):
+        times = [
+            datetime.fromisoformat(attempt[key]).timestamp()
+            for attempt in step["attempts"]
+            for key in ("start_time", "end_time")
+            if attempt[key]
+        ]
+        if times and step["attempts"][-1]["status"] == "PROCESSING":
+            times.append(now)
+        for branch in step["branches"].values():
+            for inner in branch["steps"]:
+                times += result[inner] or ()
+        result[path] = (min(times), max(times)) if times else None
+    moments = [moment for path in log["steps"] for moment in (result[path] or ())]
+    result[""] = (min(moments), max(moments)) if moments else None
+    return result
+
+
+def took(span: Span) -> str:
+    """Return how long a span is, for people; '' if it is not known."""
+    return "" if span is None else duration(span[1] - span[0])
+
+
+def log_path(store: BaseRunLogStore, key: str) -> str:
+    """Return where a log is for people: its file if the store has files, else its key; '' if it is not there."""
+    if key.rpartition("/")[2] not in store.names(key.rpartition("/")[0]):
+        return ""
+    folder = getattr(store, "path", None)
+    if not isinstance(folder, str):
+        return key
+    path = os.path.join(folder, key)
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
+
+
+def show(
+    log: Log, run: RunRecord, store: BaseRunLogStore, *, colour: bool, everything: bool
+) -> Iterator[str]:
+    """Yield the lines that tell a run: what it is, its tree of steps, what failed and where the logs are."""
+    times = spans(log, time.time())
+    yield f"run {run['run_id']}: {painted(log['status'], colour)}"
+    yield "  " + ", ".join(_about(run, times[""]))
+    yield from _values("parameters", log["parameters"])
+    yield ""
+    yield from _tree(log, times, colour, everything)
+    yield from _failures(log, store, colour)
+
+
+def _about(run: RunRecord, span: Span) -> Iterator[str]:
+    yield f"pipeline {safe(run['name'])} ({run['dag_hash']})"
+    if run["target"]:
+        yield f"walked by {safe(run['target'])}"
+    yield f"started {datetime.fromtimestamp(run['created']).strftime('%Y-%m-%d %H:%M:%S')}"
+    if span is not None:
+        yield f"took {took(span)}"
+    if run["tag"]:
+        yield f"tag {safe(run['tag'])}"
+    if run["original_run_id"]:
+        yield f"using what succeeded in {run['original_run_id']}"
+    if run["code"]["commit"]:
+        yield f"commit {run['code']['commit'][:12]}{' with changes' if run['code']['dirty'] else ''}"
+
+
+def _values(title: str, values: dict[str, Any]) -> Iterator[str]:
+    if values:
+        yield f"  {title}:"
+    for name, value in sorted(values.items()):
+        yield "    " + fit(f"{safe(name)} = {safe(json.dumps(value, ensure_ascii=False))}", _VALUE_COLUMNS)
+
+
+def _tree(log: Log, times: dict[str, Span], colour: bool, everything: bool) -> Iterator[str]:
+    stack = [_graph(log["steps"], 1, times, colour, everything)]
+    while stack:
+        for line in stack[-1]:
+            if isinstance(line, str):
+                yield line
+            else:
+                stack.append(line)
+                break
+        else:
+            stack.pop()
+
+
+def _graph(
+    steps: dict[str, Step], depth: int, times: dict[str, Span], colour: bool, everything: bool
+) -> Iterator[Any]:
+    """Yield the lines of a graph and, in their place, iterators of the lines of graphs inside."""
+    indent = "  " * depth
+    for path, step in steps.items():
+        if step["step_type"] in (SUCCESS_NODE, FAIL_NODE):
+            continue
+        about = [step["step_type"]] if step["step_type"] != "task" else []
+        if step["step_type"] == MAP:
+            about.append(f"{len(step['branches'])} item{'s' * (len(step['branches']) != 1)}")
+        if len(step["attempts"]) > 1:
+            about.append(f"{len(step['attempts'])} attempts")
+        if step["mock"]:
+            about.append("not run again")
+        if took(times[path]):
+            about.append(took(times[path]))
+        yield f"{indent}{painted(step['status'], colour, 10)} {safe(step['name'])}  {', '.join(about)}".rstrip()
+        for line in step["message"].splitlines():
+            yield f"{indent}           {safe(line)}"
+        many = step["step_type"] == MAP and len(step["branches"]) > _ITEMS_SHOWN and not everything
+        hidden = 0
+        for name, branch in step["branches"].items():
+            if many and branch["status"] == "SUCCESS":
+                hidden += 1
+                continue
+            if step["step_type"] != "dag":
+                yield f"{indent}  {painted(branch['status'], colour, 10)} [{safe(name[len(path) + 1 :])}]"
+            inside = depth + (1 if step["step_type"] == "dag" else 2)
+            yield _graph(branch["steps"], inside, times, colour, everything)
+        if hidden:
+            yield f"{indent}  {painted('SUCCESS', colour, 10)} {hidden} items (--all shows them)"
+
+
+def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:
+    """Yield the steps where something went wrong: tasks and as-is, and maps that could not start."""
+    for path, step in steps_of(log):
+        if step["status"] not in ("FAIL", "CRASHED") or step["step_type"] in (SUCCESS_NODE, FAIL_NODE):
+            continue
+        if step["step_type"] not in COMPOSITES or not step["branches"]:
+            yield path, step
+
+
+def _failures(log: Log, store: BaseRunLogStore, colour: bool) -> Iterator[str]:
+    failed = list(failed_steps(log))
+    if failed:
+        yield ""
+        yield "What failed:"
+    for path, step in failed[:_FAILURES_SHOWN]:
+        lines = step["message"].splitlines() or ["left no word (was it killed?)"]
+        yield f"  {painted(step['status'], colour)} {safe(path)}: {safe(lines[0])}"
+        for line in lines[1:]:
+            yield f"    {safe(line)}"
+        where = log_path(store, step["attempts"][-1]["log"]) if step["attempts"] else ""
+        if where:
+            yield f"    log: {safe(where)}"
+    if len(failed) > _FAILURES_SHOWN:
+        yield f"  and {len(failed) - _FAILURES_SHOWN} more"

@@ -1,0 +1,96 @@
+"""Where the stores are, for commands that look at runs: they need no valid definition, only its configuration."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+from magnus_render.errors import Refused, UsageError
+from magnus_render.executors.terminal import safe
+from magnus_render.services import lookup
+
+if TYPE_CHECKING:
+    from magnus_render.plan import Services
+    from magnus_render.services.base import BaseRunLogStore
+
+_DEFAULTS: Services = {
+    "run_log_store": {"type": "file-system", "config": {}},
+    "catalog": {"type": "file-system", "config": {}},
+    "secrets": {"type": "do-nothing", "config": {}},
+}
+
+
+def services(file: str, config: str) -> Services:
+    """Return the stores that a definition and a configuration file name ('' for either that is not given).
+
+    Without any: those of `MAGNUS_CONFIG`, else the defaults. A definition's steps are not looked at, so neither their
+    errors nor their variables matter. Raises `MagnusError`.
+    """
+    if file or config:
+        return _read([path for path in (file, config) if path])
+    text = os.environ.get("MAGNUS_CONFIG")
+    if not text:
+        return _DEFAULTS
+    try:
+        found: Services = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"MAGNUS_CONFIG is not JSON: {error}") from None
+    return found
+
+
+def _read(paths: list[str]) -> Services:
+    from magnus_render.spec import legacy
+    from magnus_render.spec.config import Settings
+    from magnus_render.spec.reader import Reader
+    from magnus_render.spec.report import Report
+    from magnus_render.spec.tree import Map
+    from magnus_render.spec.variables import Variables
+
+    report = Report()
+    reader = Reader(report)
+    trees = []
+    for path in paths:
+        tree = reader.read(path)
+        report.check()
+        if not isinstance(tree, Map):
+            raise Refused(
+                f"{path}: the file must be a mapping, such as 'run_log_store: {{type: file-system}}'"
+            )
+        trees.append(legacy.root(tree, report))
+    settings = Settings(report)
+    settings.read(trees[0], trees[-1], Variables(os.environ, report))
+    report.check()
+    return settings.config
+
+
+def open_run_log_store(services: Services) -> BaseRunLogStore:
+    """Return the run log store; raise `Refused` if it keeps no runs to look at."""
+    store = lookup.load("run_log_store", services["run_log_store"])
+    if store.local_only:
+        kind = services["run_log_store"]["type"]
+        raise Refused(f"the run log store '{kind}' keeps no runs: use file-system to look at them afterwards")
+    return store
+
+
+def place(store: BaseRunLogStore) -> str:
+    """Return where a store is, for people."""
+    return getattr(store, "path", "") or "the run log store"
+
+
+def known_run(store: BaseRunLogStore, run_id: str) -> str:
+    """Return a run id that is in the store, or raise `Refused` with near misses."""
+    from difflib import get_close_matches
+
+    from magnus_render.runtime.callback import valid_run_id
+
+    if valid_run_id(run_id) and (store.read(f"{run_id}/run.json") is not None or store.names(run_id)):
+        return run_id
+    runs = store.runs()
+    if not runs:
+        hint = "it has no runs at all; -f FILE or -c FILE says which store to look in"
+    elif near := get_close_matches(run_id, runs, n=3):
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = "`magnus runs list` lists them"
+    raise Refused(f"there is no run '{safe(run_id)}' in {place(store)}: {hint}")

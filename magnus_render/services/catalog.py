@@ -1,0 +1,195 @@
+"""Catalogs: `do-nothing`, and `file-system`, a folder of blobs named by their content."""
+
+from __future__ import annotations
+
+import os
+
+from magnus_render.errors import PlatformError
+from magnus_render.services.base import BaseCatalog
+from magnus_render.services.options import (
+    check_keys,
+    platform_error,
+    remove_quietly,
+    temporary_name,
+    text,
+    write_all,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+_CHUNK = 1 << 20
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_HEX = frozenset("0123456789abcdef")
+
+
+class DoNothingCatalog(BaseCatalog):
+    """Keeps nothing: `get` and `put` of a step have no effect."""
+
+    keeps = False
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        check_keys("catalog 'do-nothing'", config, ())
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration that makes this catalog again."""
+        return {}
+
+    def put(self, path: str) -> tuple[str, int]:
+        source = _open_source(path)
+        try:
+            return _pump(source, path, None)
+        finally:
+            os.close(source)
+
+    def get(self, sha256: str, path: str) -> None:
+        raise PlatformError(f"cannot get {path}: the catalog is of type do-nothing and keeps no files")
+
+    def blobs(self) -> Iterator[str]:
+        return iter(())
+
+    def remove(self, sha256: str) -> None:
+        pass
+
+
+class FileSystemCatalog(BaseCatalog):
+    """A blob is the read-only file `<path>/<first two digits>/<sha256>`.
+
+    `path` (default `.catalog`) is relative to the working folder. Only content is kept, neither mode nor
+    time.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        service = "catalog 'file-system'"
+        check_keys(service, config, ("path",))
+        self.path = os.path.abspath(text(service, config, "path", ".catalog"))
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration that finds this catalog from any working folder."""
+        return {"path": self.path}
+
+    def put(self, path: str) -> tuple[str, int]:
+        source = _open_source(path)
+        try:
+            temporary = temporary_name(self.path)
+            try:
+                sha256, size = _copy(source, path, temporary)
+                blob = self._blob(sha256)
+                try:
+                    os.chmod(temporary, 0o444)
+                    os.makedirs(os.path.dirname(blob), exist_ok=True)
+                    # Replacing a blob by the same content is harmless, and mends one that has decayed.
+                    os.replace(temporary, blob)
+                except OSError as error:
+                    raise platform_error("write", blob, error) from error
+            except BaseException:
+                remove_quietly(temporary)
+                raise
+        finally:
+            os.close(source)
+        return sha256, size
+
+    def get(self, sha256: str, path: str) -> None:
+        blob = self._blob(sha256)
+        try:
+            source = _open_source(blob)
+        except PlatformError as error:
+            raise PlatformError(f"catalog: no content for {path}: {error}") from error
+        try:
+            folder = os.path.dirname(os.path.abspath(path))
+            temporary = temporary_name(folder)
+            try:
+                found, _ = _copy(source, blob, temporary)
+                if found != sha256:
+                    raise PlatformError(f"catalog: {blob} is damaged: its content has the SHA-256 {found}")
+                try:
+                    os.replace(temporary, path)
+                except OSError as error:
+                    raise platform_error("write", path, error) from error
+            except BaseException:
+                remove_quietly(temporary)
+                raise
+        finally:
+            os.close(source)
+
+    def blobs(self) -> Iterator[str]:
+        for folder in self._names(self.path):
+            if len(folder) == 2 and _HEX.issuperset(folder):
+                for name in self._names(f"{self.path}/{folder}"):
+                    if len(name) == 64 and name.startswith(folder) and _HEX.issuperset(name):
+                        yield name
+
+    def remove(self, sha256: str) -> None:
+        blob = self._blob(sha256)
+        try:
+            os.unlink(blob)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise platform_error("remove", blob, error) from error
+
+    def _blob(self, sha256: str) -> str:
+        return f"{self.path}/{sha256[:2]}/{sha256}"
+
+    @staticmethod
+    def _names(folder: str) -> list[str]:
+        try:
+            return sorted(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise platform_error("list", folder, error) from error
+
+
+def _open_source(path: str) -> int:
+    """Open a regular file to read (a pipe would block, a folder has no content)."""
+    from stat import S_ISREG
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+    except OSError as error:
+        raise platform_error("read", path, error) from error
+    raise PlatformError(f"cannot read {path}: not a regular file")
+
+
+def _copy(source: int, source_path: str, target: str) -> tuple[str, int]:
+    """Copy an open file to a new one, making its folder if need be; return its SHA-256 and size."""
+    try:
+        try:
+            descriptor = os.open(target, _CREATE, 0o666)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            descriptor = os.open(target, _CREATE, 0o666)
+    except OSError as error:
+        raise platform_error("write", target, error) from error
+    try:
+        return _pump(source, source_path, descriptor)
+    except OSError as error:
+        raise platform_error("write", target, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def _pump(source: int, source_path: str, target: int | None) -> tuple[str, int]:
+    """Read a file to its end, writing it to `target` if there is one; return its SHA-256 and size."""
+    from hashlib import sha256
+
+    digest, size = sha256(), 0
+    while True:
+        try:
+            chunk = os.read(source, _CHUNK)
+        except OSError as error:
+            raise platform_error("read", source_path, error) from error
+        if not chunk:
+            return digest.hexdigest(), size
+        digest.update(chunk)
+        size += len(chunk)
+        if target is not None:
+            write_all(target, chunk)

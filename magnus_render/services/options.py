@@ -1,0 +1,62 @@
+"""What the built-in services share: reading a `config` block, and naming what failed and where."""
+
+from __future__ import annotations
+
+import os
+
+from magnus_render.errors import PlatformError, Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+
+def check_keys(service: str, config: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Raise `Refused` if `config` has a key that is not known. `service` is e.g. "catalog 'file-system'"."""
+    known = tuple(known)
+    for key in config:
+        if key not in known:
+            told = f"it takes {', '.join(known)}" if known else "it takes no configuration"
+            raise Refused(f"{service}: unknown key '{key}'{did_you_mean(str(key), known)}: {told}")
+
+
+def text(service: str, config: Mapping[str, Any], key: str, default: str) -> str:
+    """Return a value of `config` that must be a non-empty string without NUL, or raise `Refused`."""
+    value = config.get(key, default)
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise Refused(f"{service}: '{key}' must be a non-empty string, not {value!r}")
+    return value
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return " (did you mean 'x'?)" for the nearest known word, or ''."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def platform_error(doing: str, path: str, error: OSError) -> PlatformError:
+    """Return the error for a failed system call: "cannot write /mnt/r1/run.json: No space left on device"."""
+    return PlatformError(f"cannot {doing} {path}: {error.strerror or error}")
+
+
+def temporary_name(folder: str) -> str:
+    """Return an unused path in `folder`, hidden from readers (they ignore names that begin with a dot)."""
+    return f"{folder}/.tmp-{os.getpid()}-{os.urandom(8).hex()}"
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write all of `data`: one system call may write less."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def remove_quietly(path: str) -> None:
+    """Delete a temporary file; that it cannot be is not worth hiding the error at hand."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass

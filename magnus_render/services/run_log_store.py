@@ -1,0 +1,194 @@
+"""Run log stores on a disk: `file-system`, and `buffered` for a walk that keeps nothing."""
+
+from __future__ import annotations
+
+import os
+
+from magnus_render.errors import Refused
+from magnus_render.services.base import BaseRunLogStore
+from magnus_render.services.options import (
+    check_keys,
+    platform_error,
+    remove_quietly,
+    temporary_name,
+    text,
+    write_all,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any, BinaryIO
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_TRASH = ".removed-"
+
+
+class FileSystemRunLogStore(BaseRunLogStore):
+    """A record is a file, a run a folder of `path` (default `.run_log_store`, relative to the working
+    folder).
+
+    A record is written under a hidden name and linked to its own, so that a reader sees all of it or nothing,
+    whenever the writer is killed, and one of several writers wins. The file system must support hard links.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        service = "run_log_store 'file-system'"
+        check_keys(service, config, ("path",))
+        self.path = os.path.abspath(text(service, config, "path", ".run_log_store"))
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration that finds this store from any working folder."""
+        return {"path": self.path}
+
+    def create(self, key: str, data: bytes) -> bool:
+        path = f"{self.path}/{key}"
+        if os.path.lexists(path):
+            return False
+        folder = os.path.dirname(path)
+        temporary = temporary_name(folder)
+        try:
+            try:
+                descriptor = os.open(temporary, _CREATE, 0o666)
+            except FileNotFoundError:
+                os.makedirs(folder, exist_ok=True)
+                descriptor = os.open(temporary, _CREATE, 0o666)
+            try:
+                try:
+                    write_all(descriptor, data)
+                finally:
+                    os.close(descriptor)
+                return _link(temporary, path)
+            finally:
+                remove_quietly(temporary)
+        except OSError as error:
+            raise platform_error("write", path, error) from error
+
+    def read(self, key: str) -> bytes | None:
+        path = f"{self.path}/{key}"
+        try:
+            with open(path, "rb", buffering=0) as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise platform_error("read", path, error) from error
+
+    def names(self, folder: str) -> list[str]:
+        path = f"{self.path}/{folder}"
+        try:
+            return sorted(name for name in os.listdir(path) if name[0] != ".")
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise platform_error("list", path, error) from error
+
+    def read_all(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        folders = [folder]
+        while folders:
+            below = folders.pop()
+            for name, is_folder in self._entries(below):
+                key = f"{below}/{name}"
+                if is_folder:
+                    folders.append(key)
+                elif not name.endswith(".log"):
+                    data = self.read(key)
+                    if data is not None:
+                        yield key, data
+
+    def runs(self) -> list[str]:
+        return sorted(name for name, is_folder in self._entries("") if is_folder)
+
+    def remove_run(self, run_id: str) -> None:
+        if not run_id or run_id[0] == "." or "/" in run_id:
+            raise Refused(f"not a run id: '{run_id}'")
+        path = f"{self.path}/{run_id}"
+        # One rename takes the run away whole; what a killed removal leaves is hidden, and goes with the next.
+        try:
+            os.rename(path, f"{self.path}/{_TRASH}{os.getpid()}-{os.urandom(8).hex()}")
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise platform_error("remove", path, error) from error
+        self._empty_trash()
+
+    def open_log(self, key: str) -> BinaryIO:
+        path = f"{self.path}/{key}"
+        try:
+            try:
+                return open(path, "wb", buffering=0)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                return open(path, "wb", buffering=0)
+        except OSError as error:
+            raise platform_error("write", path, error) from error
+
+    def _entries(self, folder: str) -> list[tuple[str, bool]]:
+        """Name, and whether it is a folder, of what is directly in a folder and not hidden."""
+        path = f"{self.path}/{folder}"
+        try:
+            with os.scandir(path) as entries:
+                return [(entry.name, entry.is_dir()) for entry in entries if entry.name[0] != "."]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise platform_error("list", path, error) from error
+
+    def _empty_trash(self) -> None:
+        from shutil import rmtree
+
+        try:
+            trash = [f"{self.path}/{name}" for name in os.listdir(self.path) if name.startswith(_TRASH)]
+        except FileNotFoundError:
+            return
+        for path in trash:
+            try:
+                rmtree(path)
+            except FileNotFoundError:
+                continue  # another removal was quicker
+            except OSError as error:
+                raise platform_error("remove", path, error) from error
+
+
+class BufferedRunLogStore(FileSystemRunLogStore):
+    """A store in a private temporary folder, inherited by forked children, gone when its maker ends."""
+
+    local_only = True
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        import atexit
+        from tempfile import mkdtemp
+
+        check_keys("run_log_store 'buffered'", config, ())
+        try:
+            folder = mkdtemp(prefix="magnus-run-log-")
+        except OSError as error:
+            raise platform_error("make", "a temporary folder", error) from error
+        super().__init__({"path": folder})
+        self._owner = os.getpid()
+        atexit.register(self.close)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {}
+
+    def close(self) -> None:
+        """Delete the store, if this is the process that made it."""
+        if os.getpid() == self._owner:
+            from shutil import rmtree
+
+            rmtree(self.path, ignore_errors=True)
+
+
+def _link(temporary: str, path: str) -> bool:
+    """Give a file its final name unless that is taken; tell whether it got it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        # A network file system may report a link it has just made: the count of links tells.
+        return os.stat(temporary).st_nlink > 1
+    except PermissionError as error:
+        # A folder that may not be written to would have refused the temporary file.
+        raise OSError(error.errno, f"{error.strerror} (does this file system support hard links?)") from error
+    return True

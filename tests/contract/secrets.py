@@ -1,0 +1,43 @@
+"""The contract of a secrets provider (services/base.py): subclass `SecretsContract` and say how to make one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from magnus_render.services.base import BaseSecrets
+
+VALUES = {
+    "PLAIN": "s3cr3t",
+    "BLANKS": "  in front and behind  ",
+    "QUOTES": 'it\'s "quoted"',
+    "SHELL": "$(id) `id` ${HOME} $HOME; \\ \\n #no comment",
+    "LINES": "-----BEGIN KEY-----\nabc=\n-----END KEY-----\n",
+    "UNICODE": "pässwörd ✓",
+    "EMPTY": "",
+    "EQUALS": "a=b=c",
+}
+
+
+class SecretsContract:
+    """Override `make`."""
+
+    def make(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> BaseSecrets:
+        """Return a provider that has these secrets and no others of such names."""
+        raise NotImplementedError
+
+    def test_values_come_back_as_they_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        provider = self.make(tmp_path, monkeypatch, VALUES)
+        assert {name: provider.get(name) for name in VALUES} == VALUES
+
+    def test_what_is_not_there_is_a_key_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        provider = self.make(tmp_path, monkeypatch, {"THERE": "x"})
+        for name in ("MISSING_HERE", "there", ""):
+            with pytest.raises(KeyError):
+                provider.get(name)
+
+    def test_every_known_name_can_be_had(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        provider = self.make(tmp_path, monkeypatch, VALUES)
+        for name in provider.known():
+            assert provider.get(name) == VALUES[name]
