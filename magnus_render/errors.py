@@ -17,6 +17,10 @@ class MagnusError(Exception):
 
     status = FAILED
 
+    def shown(self) -> str:
+        """Return the text for standard error."""
+        return f"magnus: {self}"
+
 
 class UsageError(MagnusError):
     """The command line cannot be understood."""

@@ -57,7 +57,7 @@ def execute(
             file, config, parameters_file, param or [], run_id, tag, use_cached, resume, max_workers
         )
     except MagnusError as error:
-        print(f"magnus: {error}", file=sys.stderr)
+        print(error.shown(), file=sys.stderr)
         status = error.status
     except KeyboardInterrupt:
         status = 130
@@ -135,7 +135,6 @@ def _load(file: str, config: str, parameters_file: str) -> dict[str, Any]:
 
 
 def _load_and_exit(file: str, config: str, parameters_file: str, writer: int) -> NoReturn:  # pragma: no cover
-    from magnus_render.diagnostics import DefinitionError
 
     status = 1
     try:
@@ -151,7 +150,7 @@ def _load_and_exit(file: str, config: str, parameters_file: str, writer: int) ->
         status = 0
     except MagnusError as error:
         # A bad definition's diagnostics are lines of their own, which editors and people read from the left.
-        print(error if isinstance(error, DefinitionError) else f"magnus: {error}", file=sys.stderr)
+        print(error.shown(), file=sys.stderr)
         status = error.status
     except KeyboardInterrupt:
         status = 130

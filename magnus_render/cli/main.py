@@ -122,7 +122,7 @@ def _typer(names: list[str], argv: list[str]) -> int:
     try:
         status = app(argv, prog_name="magnus", standalone_mode=True)
     except MagnusError as error:
-        print(f"magnus: {error}", file=sys.stderr)
+        print(error.shown(), file=sys.stderr)
         return error.status
     except BrokenPipeError:
         sys.stderr.close()

@@ -216,7 +216,7 @@ def _exit(work: Callable[[], int]) -> NoReturn:
     try:
         status = work()
     except MagnusError as error:
-        print(f"magnus: {error}", file=sys.stderr)
+        print(error.shown(), file=sys.stderr)
         status = error.status
     except KeyboardInterrupt:
         status = 130

@@ -74,7 +74,7 @@ def main(
             return SUCCESS
         return _Call(argv, front, plan, services).run()
     except MagnusError as error:
-        print(f"magnus: {error}", file=sys.stderr)
+        print(error.shown(), file=sys.stderr)
         return error.status
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -1,0 +1,46 @@
+"""`magnus explain CODE`: what a diagnostic code means."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated
+
+import typer
+
+from magnus_render import errors
+from magnus_render.diagnostics import CODES
+
+
+def explain(
+    code: Annotated[
+        str,
+        typer.Argument(help="A code such as MR042; all codes are listed without one.", show_default=False),
+    ] = "",
+) -> None:
+    """Explain a diagnostic code, or list all codes."""
+    _register_all()
+    if not code:
+        for entry in sorted(CODES.values()):
+            typer.echo(f"{entry.code}  {entry.title}")
+        return
+    wanted = code.strip().upper()
+    if wanted not in CODES:
+        close = difflib.get_close_matches(wanted, CODES, n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        typer.echo(f"there is no code '{code}'.{hint} `magnus explain` lists them all", err=True)
+        raise typer.Exit(errors.USAGE)
+    entry = CODES[wanted]
+    typer.echo(f"{entry.code}: {entry.title}\n\n{entry.explanation}", nl=False)
+
+
+def _register_all() -> None:
+    """Import what registers codes: the language, and every target that is installed."""
+    from importlib import import_module
+    from importlib.metadata import entry_points
+
+    import_module("magnus_render.spec.codes")
+    for entry in entry_points(group="magnus_render.target"):
+        try:
+            entry.load()
+        except ImportError as error:
+            typer.echo(f"warning: target '{entry.name}' cannot be imported: {error}", err=True)

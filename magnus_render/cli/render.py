@@ -1,0 +1,120 @@
+"""`magnus render FILE --target T`: the pipeline for another engine."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Optional
+
+import typer
+
+from magnus_render.diagnostics import format_text
+from magnus_render.errors import FAILED, MagnusError, UsageError
+
+
+def render(
+    file: Annotated[str, typer.Argument(help="The definition.", metavar="FILE", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target", "-t", help="What to render for; `magnus targets` lists them.", metavar="TARGET"
+        ),
+    ],
+    config: Annotated[
+        Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
+        typer.Option("--config", "-c", help="Executor and stores; wins over the definition.", metavar="FILE"),
+    ] = None,
+    parameters: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--parameters-file", "-p", help="Initial parameters to check, YAML or JSON.", metavar="FILE"
+        ),
+    ] = None,
+    output: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--output", "-o", help="Write there, all or nothing, not to standard output.", metavar="OUT"
+        ),
+    ] = None,
+    templates: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option("--templates", help="Folder of templates that override ours by name.", metavar="DIR"),
+    ] = None,
+    check: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--check", help="Compare with this file; exit 1 and print a diff if it differs.", metavar="GOLDEN"
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+    compact: Annotated[
+        bool,
+        typer.Option(
+            "--compact", help="As few bytes as the engine's format allows (none to save in a script)."
+        ),
+    ] = False,
+    plan: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--plan", help="Also write the resolved plan and stores, for an image to carry.", metavar="PLAN"
+        ),
+    ] = None,
+) -> None:
+    """Print the pipeline for another engine: the same input gives the same bytes anywhere.
+
+    Diagnostics go to standard error. Exit status: 0 rendered, 1 --check found a difference, 64 wrong usage, 65 refused,
+    75 a file could not be written.
+    """
+    try:
+        status = _render(file, target, config, parameters, output, templates, check, strict, plan)
+    except MagnusError as error:
+        print(error.shown(), file=sys.stderr)
+        status = error.status
+    raise typer.Exit(status)
+
+
+def _render(
+    file: str,
+    target: str,
+    config: str | None,
+    parameters: str | None,
+    output: str | None,
+    templates: str | None,
+    check: str | None,
+    strict: bool,
+    plan: str | None,
+) -> int:
+    if check is not None and output is not None:
+        raise UsageError("--check and --output exclude each other: one compares, the other writes")
+
+    from magnus_render.render import output as files
+    from magnus_render.render.pipeline import plan_json
+    from magnus_render.render.pipeline import render as run
+
+    if parameters is not None:
+        from magnus_render.graph.load import load_parameters
+
+        load_parameters(parameters)
+    rendered = run(file, target, config, templates=templates, strict=strict)
+    if rendered.diagnostics:
+        print(format_text(rendered.diagnostics), file=sys.stderr)
+    if plan is not None:
+        files.write(plan, plan_json(rendered.plan, rendered.config))
+    if check is not None:
+        again = ["magnus", "render", file, "--target", target]
+        for option, value in (("--config", config), ("--templates", templates), ("--output", check)):
+            again += [option, value] if value is not None else []
+        difference = files.drift(check, rendered.text, again)
+        _print(difference)
+        return FAILED if difference else 0
+    if output is not None:
+        files.write(output, rendered.text, executable=rendered.executable)
+    else:
+        _print(rendered.text)
+    return 0
+
+
+def _print(text: str) -> None:
+    """Write text to standard output as UTF-8, whatever the locale."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+    sys.stdout.buffer.flush()

@@ -1,0 +1,38 @@
+"""`magnus targets`: what a pipeline can be rendered for, and what each target can do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from magnus_render.targets.base import CHECKED
+from magnus_render.targets.lookup import every
+
+if TYPE_CHECKING:
+    from magnus_render.targets.base import BaseTarget
+
+
+def targets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List what a pipeline can be rendered for: names, node types, and the fields that are honoured on each."""
+    found = every()
+    if as_json:
+        typer.echo(json.dumps([_described(target) for target in found], indent=2))
+        return
+    for target in found:
+        other = f" (also {', '.join(target.aliases)})" if target.aliases else ""
+        typer.echo(f"{target.name}{other}: {target.summary}")
+        for kind, fields in target.capabilities.items():
+            honoured = ", ".join(name for name in CHECKED if name in fields)
+            typer.echo(f"  {kind:9} {honoured}".rstrip())
+
+
+def _described(target: BaseTarget) -> dict[str, Any]:
+    return {
+        "name": target.name,
+        "aliases": list(target.aliases),
+        "summary": target.summary,
+        "template": target.template,
+        "capabilities": {kind: sorted(fields) for kind, fields in target.capabilities.items()},
+    }

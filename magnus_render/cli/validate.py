@@ -1,0 +1,63 @@
+"""`magnus validate FILE...`: everything that is wrong with definitions."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from magnus_render import errors
+from magnus_render.diagnostics import DefinitionError, format_diagnostics, has_errors
+
+if TYPE_CHECKING:
+    from magnus_render.diagnostics import Diagnostic
+
+
+class OutputFormat(str, Enum):
+    """How diagnostics are printed."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
+    github = "github"
+
+
+def validate(
+    files: Annotated[
+        list[str], typer.Argument(help="Definitions to check.", metavar="FILE...", show_default=False)
+    ],
+    config: Annotated[
+        Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
+        typer.Option("--config", "-c", help="Configuration file that goes with them.", metavar="FILE"),
+    ] = None,
+    format: Annotated[
+        OutputFormat, typer.Option("--format", help="text, json, sarif (2.1) or github (annotations).")
+    ] = OutputFormat.text,
+) -> None:
+    """Print all diagnostics of definitions; exit 65 if there is an error."""
+    from magnus_render.graph.load import load
+
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names may hold what the terminal cannot show
+    found: list[Diagnostic] = []
+    summaries = []
+    for file in files:
+        try:
+            loaded = load(file, config)
+        except DefinitionError as error:
+            found += error.diagnostics
+        else:
+            found += loaded.diagnostics
+            summaries.append(f"{file}: {len(loaded.plan['nodes'])} nodes, hash {loaded.plan['dag_hash']}")
+    found = list(dict.fromkeys(found))
+    text = format_diagnostics(found, format.value)
+    if text:
+        typer.echo(text)
+    if format is OutputFormat.text:
+        for line in summaries:
+            typer.echo(f"{line}: can be used")
+    if has_errors(found):
+        raise typer.Exit(errors.REFUSED)

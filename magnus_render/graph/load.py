@@ -1,0 +1,127 @@
+"""From a `dag.yaml` to a plan: reads, checks and resolves a definition and its configuration."""
+
+from __future__ import annotations
+
+import gc
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from magnus_render.diagnostics import Diagnostic
+from magnus_render.spec import codes
+from magnus_render.spec.parameters import load_parameters
+from magnus_render.spec.reader import Reader
+from magnus_render.spec.report import Report, diagnostic
+from magnus_render.spec.tree import Map
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import networkx as nx
+
+    from magnus_render.diagnostics import Severity
+    from magnus_render.graph.definition import Definition
+    from magnus_render.plan import Config, Plan
+    from magnus_render.spec.report import Place
+
+__all__ = ["Loaded", "load", "load_parameters"]
+
+
+@dataclass
+class Loaded:
+    """A definition that can be used."""
+
+    plan: Plan
+    config: Config
+    definition: Definition
+    diagnostics: list[Diagnostic]
+    """Warnings, in the order of their places."""
+
+    @property
+    def graph(self) -> nx.DiGraph[str]:
+        """The networkx graph, steps that are never reached included (`graph/definition.py` has its attributes)."""
+        return self.definition.graph
+
+    def diagnostic(
+        self, code: str, severity: Severity, address: str, message: str, fix: str = "", *, field: str = ""
+    ) -> Diagnostic:
+        """Return a diagnostic at the place of a step (a definition address), or of one of its fields if it has it."""
+        step = self.definition.steps.get(address)
+        place: Place | None = None
+        if step is not None:
+            place = step.raw.value_place(field) if field in step.raw else step.place
+        return diagnostic(code, severity, place, message, fix)
+
+
+def load(file: str, config: str | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Read a definition, with its configuration blocks from the file itself or from `config`, which wins block by block.
+
+    Paths are relative to the working folder. `environ` is where `MAGNUS_VAR_*` are looked up, `os.environ` by default.
+    Raises `DefinitionError` with everything that is wrong.
+    """
+    # A hundred thousand small objects that all stay: collecting garbage among them only takes time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _load(file, config, os.environ if environ is None else environ)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:
+    report = Report()
+    reader = Reader(report)
+    tree = reader.read(file)
+    separate = None if config is None else reader.read(config)
+    if config is not None and separate is not None and not isinstance(separate, Map):
+        report.error_without_line(
+            codes.EMPTY, config, "the file must be a mapping", "such as 'executor: {type: local}'"
+        )
+    if tree is None or report.failed:
+        report.check()
+
+    from magnus_render.graph import definition as graphs
+    from magnus_render.graph.checks import check
+    from magnus_render.graph.resolve import resolve
+    from magnus_render.graph.tasks import check_command_types, check_options
+    from magnus_render.spec import legacy
+    from magnus_render.spec.config import BLOCKS, Settings
+    from magnus_render.spec.variables import Variables
+
+    if not isinstance(tree, Map):
+        graphs.dag_block(tree, file, None, report)
+        report.check()
+    tree = legacy.root(tree, report)
+    _known_blocks(tree, ("dag", *BLOCKS), report)
+    if separate is not None:
+        separate = legacy.root(separate, report)
+        _known_blocks(separate, BLOCKS, report)
+    variables = Variables(environ, report)
+    settings = Settings(report)
+    settings.read(tree, separate, variables)
+    dag = graphs.dag_block(tree, file, None, report)
+    if dag is None:
+        report.check()
+    assert dag is not None
+    found = graphs.Builder(reader, variables, settings).build(dag, tree.key_place("dag"), file)
+    if not found.complete:
+        report.check()
+    check_command_types(found, report)
+    check(found, report)
+    report.check()
+    stem = os.path.splitext(os.path.basename(file))[0]
+    plan = resolve(found, settings, stem, variables.used)
+    check_options(plan, found, report)
+    report.check()
+    return Loaded(plan, settings.config, found, report.diagnostics)
+
+
+def _known_blocks(tree: Map, known: tuple[str, ...], report: Report) -> None:
+    for key in tree:
+        if key in known or (key in ("start_at", "steps") and "dag" not in tree and "dag" in known):
+            continue
+        fix = report.did_you_mean(key, known) or "known: " + ", ".join(known)
+        if key == "dag":
+            fix = "a configuration file has no dag: give the definition with -f"
+        report.error(codes.UNKNOWN_FIELD, tree.key_place(key), f"unknown field '{key}'", fix)

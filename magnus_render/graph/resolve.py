@@ -1,0 +1,258 @@
+"""Makes the plan of a definition that has passed all checks (docs/architecture.md, "The plan")."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.graph.checks import reachable
+from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL, PLAN_VERSION, TASK
+from magnus_render.spec import legacy
+from magnus_render.spec.tree import plain
+
+if TYPE_CHECKING:
+    from magnus_render.graph.definition import Definition, GraphInfo, Step
+    from magnus_render.plan import After, Before, Catalog, Graph, GraphHead, Node, Plan, Retry
+    from magnus_render.spec.config import Settings
+    from magnus_render.spec.models import MapSpec, ParallelSpec, TaskSpec
+
+_EXECUTOR_FIELDS = frozenset(("executor_config", "render", "separate"))
+_NOT_IN_DAG_HASH = frozenset(("dag_hash", "variables"))
+_NOT_IN_HASH = frozenset(
+    (
+        "address",
+        "name",
+        "path",
+        "order",
+        "graph",
+        "scopes",
+        "before",
+        "description",
+        "next",
+        "on_failure",
+        "counted_by",
+        "fan_in",
+        *_EXECUTOR_FIELDS,
+    )
+)
+_canonical = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def resolve(definition: Definition, settings: Settings, name: str, variables: dict[str, str]) -> Plan:
+    """Return the plan. Steps that are never reached are left out, so that `before` tells the truth."""
+    resolver = _Resolver(definition, settings)
+    root = definition.graphs[""].spec
+    assert root is not None
+    plan: Plan = {
+        "version": PLAN_VERSION,
+        "name": root.name or name,
+        "description": root.description,
+        "max_time": root.max_time,
+        "dag_hash": "",
+        "variables": dict(sorted(variables.items())),
+        "graphs": resolver.graphs,
+        "nodes": resolver.nodes,
+    }
+    resolver.run()
+    plan["dag_hash"] = dag_hash(plan)
+    return plan
+
+
+def dag_hash(plan: Plan) -> str:
+    """Return the first 16 hex digits of the SHA-256 of the plan's canonical JSON (sorted keys, no blanks, UTF-8).
+
+    Left out: `dag_hash`, `variables` (their values are in the nodes), and what is an executor's alone, so that one
+    definition has one hash on every engine.
+    """
+    kept = {key: value for key, value in plan.items() if key not in _NOT_IN_DAG_HASH and key != "nodes"}
+    parts = {key: _canonical(value) for key, value in kept.items()}
+    nodes = plan["nodes"]
+    parts["nodes"] = (
+        f"{{{','.join(f'{_canonical(address)}:{_own(nodes[address])}' for address in sorted(nodes))}}}"
+    )
+    return _digest(f"{{{','.join(f'{_canonical(key)}:{parts[key]}' for key in sorted(parts))}}}")
+
+
+def _own(node: Node) -> str:
+    return _canonical({key: value for key, value in node.items() if key not in _EXECUTOR_FIELDS})
+
+
+class _Resolver:
+    def __init__(self, definition: Definition, settings: Settings) -> None:
+        self._definition = definition
+        self._settings = settings
+        self._kept = reachable(definition)
+        self._joins: dict[str, bool] = {}
+        # Shared by all tasks that say nothing of their own: plans are not changed once made.
+        self._no_catalog: Catalog = {"get": [], "put": [], "compute_data_folder": settings.data_folder}
+        self._no_retry: Retry = {"attempts": 1, "delay": 0.0, "backoff": 1.0, "max_delay": None}
+        self.graphs: dict[str, Graph] = {}
+        self.nodes: dict[str, Node] = {}
+
+    def run(self) -> None:
+        """Fill `graphs` and `nodes`, in reading order."""
+        heads: dict[str, GraphHead] = {}
+        kept = {
+            address: step
+            for address, step in self._definition.steps.items()
+            if address in self._kept or (step.type in ("success", "fail") and self._walked(step.graph))
+        }
+        for address, step in kept.items():
+            info = step.graph
+            head = heads.get(info.address)
+            if head is None:
+                head = heads[info.address] = self._graph(info, kept)
+            self.nodes[address] = self._node(step, head)
+        for address in self._order(kept):
+            self._fan_in(self.nodes[address])
+
+    def _walked(self, info: GraphInfo) -> bool:
+        return not info.scopes or info.scopes[-1]["address"] in self._kept
+
+    def _graph(self, info: GraphInfo, kept: dict[str, Step]) -> GraphHead:
+        steps = [kept[address] for address in info.steps if address in kept]
+        ends = {step.type: step.slug for step in steps if step.type in ("success", "fail")}
+        self.graphs[info.address] = {
+            "address": info.address,
+            "start": info.start,
+            "success": ends["success"],
+            "fail": ends["fail"],
+            "nodes": [step.slug for step in steps],
+        }
+        return {
+            "address": info.address,
+            "start": info.start,
+            "success": ends["success"],
+            "fail": ends["fail"],
+        }
+
+    def _after(self, step: Step, name: str) -> After:
+        info = step.graph
+        slug = info.slugs[name]
+        target = self._definition.steps[f"{info.address}.{slug}" if info.address else slug]
+        spec = target.spec
+        is_map = target.type == MAP
+        return {
+            "slug": slug,
+            "type": target.type,  # type: ignore[typeddict-item]
+            "iterate_on": spec.iterate_on if is_map else "",
+            "iterate_as": spec.iterate_as if is_map else "",
+        }
+
+    def _before(self, address: str) -> list[Before]:
+        steps = self._definition.steps
+        found: list[Before] = []
+        for source, data in self._definition.graph.pred[address].items():
+            if source in self._kept:
+                step = steps[source]
+                for via in data["via"]:
+                    if via != "contains":
+                        found.append({"slug": step.slug, "via": via, "type": step.type})  # type: ignore[typeddict-item]
+        return found
+
+    def _node(self, step: Step, head: GraphHead) -> Node:
+        spec: Any = step.spec
+        node: Node = {
+            "address": step.address,
+            "name": step.name,
+            "path": step.path,
+            "type": step.type,  # type: ignore[typeddict-item]
+            "hash": "",
+            "order": len(self.nodes),
+            "graph": head,
+            "scopes": step.graph.scopes,
+            "before": self._before(step.address),
+        }
+        if step.type not in ("success", "fail"):
+            if spec.description:
+                node["description"] = spec.description
+            node["next"] = self._after(step, spec.next)
+            if spec.on_failure is not None:
+                node["on_failure"] = self._after(step, spec.on_failure)
+            if step.type == TASK:
+                self._task(node, spec)
+            elif step.type == AS_IS:
+                node["render"] = _render(spec.render_string)
+            else:
+                self._composite(node, step, spec)
+            if spec.executor_config:
+                node["executor_config"] = spec.executor_config
+        node["hash"] = _digest(
+            _canonical({key: value for key, value in node.items() if key not in _NOT_IN_HASH})
+        )
+        return node
+
+    def _task(self, node: Node, spec: TaskSpec) -> None:
+        catalog, retry = spec.catalog, spec.retry
+        node["command"] = spec.command
+        node["command_type"] = "python" if spec.command_type == "python-function" else spec.command_type
+        node["command_config"] = plain(spec.command_config)
+        node["catalog"] = self._no_catalog
+        if catalog is not None:
+            folder = catalog.compute_data_folder or self._settings.data_folder
+            node["catalog"] = {"get": catalog.get, "put": catalog.put, "compute_data_folder": folder}
+        node["retry"] = self._no_retry
+        if retry is not None:
+            node["retry"] = {
+                "attempts": retry.attempts,
+                "delay": retry.delay,
+                "backoff": retry.backoff,
+                "max_delay": retry.max_delay,
+            }
+        node["timeout"] = spec.timeout
+        node["secrets"] = spec.secrets
+
+    def _composite(self, node: Node, step: Step, spec: Any) -> None:
+        node["branches"] = step.branches
+        if step.type == DAG:
+            node["separate"] = spec.separate
+            return
+        bounded: ParallelSpec | MapSpec = spec
+        node["max_concurrency"] = bounded.max_concurrency
+        node["fail_fast"] = bounded.fail_fast
+        if step.type == MAP:
+            node["iterate_on"], node["iterate_as"] = spec.iterate_on, spec.iterate_as
+            before = node["before"]
+            counted = len(before) == 1 and before[0]["type"] == TASK and before[0]["via"] == "next"
+            node["counted_by"] = before[0]["slug"] if counted else ""
+
+    def _order(self, kept: dict[str, Step]) -> list[str]:
+        """Return composites and as-is nodes, each after all that come before it or around it."""
+        wanted = COMPOSITES | {AS_IS}
+        if not any(step.type in COMPOSITES for step in kept.values()):
+            return []
+        import networkx as nx
+
+        order = nx.topological_sort(self._definition.graph)
+        return [address for address in order if address in kept and kept[address].type in wanted]
+
+    def _fan_in(self, node: Node) -> None:
+        """Note whether what a node sees is the join of a composite that no step has recorded yet.
+
+        A parallel whose input is such a join needs a `fan_in` callback: each of its branches would be the first to need
+        it. As-is nodes and the starts of dag graphs hand their input on; a parallel has its input recorded by then, a
+        map has it recorded when its items are.
+        """
+        prefix = node["graph"]["address"]
+        joins = False
+        for before in node["before"]:
+            address = f"{prefix}.{before['slug']}" if prefix else before["slug"]
+            joins |= before["type"] in COMPOSITES or self._joins.get(address, False)
+        if not node["before"] and node["scopes"] and node["scopes"][-1]["type"] == DAG:
+            joins = self._joins[node["scopes"][-1]["address"]]
+        self._joins[node["address"]] = joins
+        if node["type"] == PARALLEL:
+            node["fan_in"] = joins
+
+
+def _render(given: Any) -> Any:
+    if not isinstance(given, dict):
+        return given or ""
+    return {legacy.EXECUTORS.get(target, target): text for target, text in plain(given).items()}

@@ -1,0 +1,295 @@
+"""Reads the configuration blocks: executor, run log store, catalog and secrets, with their defaults and keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.spec import codes, legacy
+from magnus_render.spec.models import ServiceSpec
+from magnus_render.spec.problems import validate
+from magnus_render.spec.tree import Map, Seq, Value, kind, plain
+
+if TYPE_CHECKING:
+    from magnus_render.plan import Config, ServiceConfig
+    from magnus_render.spec.report import Place, Report
+    from magnus_render.spec.variables import Variables
+
+BLOCKS = ("executor", "run_log_store", "catalog", "secrets")
+DEFAULT_DATA_FOLDER = "data"
+_DEFAULTS: dict[str, str] = {
+    "executor": "local",
+    "run_log_store": "file-system",
+    "catalog": "file-system",
+    "secrets": "do-nothing",
+}
+_PATHS = {
+    ("run_log_store", "file-system"): ".run_log_store",
+    ("catalog", "file-system"): ".catalog",
+    ("secrets", "dotenv"): ".env",
+}
+
+_BATCH = {"job_queue": "text", "job_definition": "text", "resources": "mapping", "environment": "mapping"}
+_S3 = {"bucket": "text", "prefix": "text", "region": "text", "endpoint_url": "text", "kms_key": "text"}
+KEYS: dict[str, dict[str, dict[str, str] | None]] = {
+    "executor": {
+        "local": {"max_workers": "count", "isolated": "flag"},
+        "bash": {"launcher": "argv", "magnus_command": "argv", "isolated": "flag"},
+        "local-container": {"image": "text", "environment": "mapping", "volumes": "any", "network": "text"},
+        "local-aws-batch": None,
+        "aws-step-functions": {
+            "compute": "text",
+            **_BATCH,
+            "tags": "mapping",
+            "distributed": "flag",
+            "cluster": "text",
+            "task_definition": "text",
+            "container": "text",
+            "subnets": "list",
+            "security_groups": "list",
+        },
+        "argo": {
+            "image": "text",
+            "image_pull_policy": "text",
+            "image_pull_secrets": "list",
+            "namespace": "text",
+            "service_account_name": "text",
+            "kind": "text",
+            "schedule": "text",
+            "timezone": "text",
+            "parallelism": "count",
+            "resources": "mapping",
+            "node_selector": "mapping",
+            "tolerations": "list",
+            "environment": "mapping",
+            "secret_environment": "mapping",
+            "persistent_volumes": "list",
+            "labels": "mapping",
+            "annotations": "mapping",
+            "security_context": "mapping",
+            "pod_spec_patch": "any",
+            "ttl_seconds_after_completion": "count",
+        },
+    },
+    "run_log_store": {"buffered": {}, "file-system": {"path": "text"}, "s3": _S3},
+    "catalog": {"do-nothing": {}, "file-system": {"path": "text"}, "s3": _S3},
+    "secrets": {
+        "do-nothing": {},
+        "env": {"prefix": "text"},
+        "dotenv": {"path": "text"},
+        "aws-secrets-manager": None,
+    },
+}
+"""Keys of what is built in, by block and type; None: whoever implements it checks them."""
+
+_ARGV = "a command and its arguments, all texts"
+_GROUPS = {
+    "executor": ("magnus_render.executor", "magnus_render.target"),
+    "run_log_store": ("magnus_render.run_log_store",),
+    "catalog": ("magnus_render.catalog",),
+    "secrets": ("magnus_render.secrets",),
+}
+
+
+class Settings:
+    """The configuration of a definition, and what the definition's nodes need of it."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self.config: Config = {
+            "executor": {"type": "local", "config": {}},
+            "run_log_store": {"type": "file-system", "config": {}},
+            "catalog": {"type": "file-system", "config": {}},
+            "secrets": {"type": "do-nothing", "config": {}},
+        }
+        self.data_folder = DEFAULT_DATA_FOLDER
+        """`compute_data_folder` of tasks that name none."""
+        self.overrides: dict[str, Value] = {}
+        """Named overrides of older files, by name."""
+
+    def read(self, definition: Map, separate: Map | None, variables: Variables) -> None:
+        """Take each block from the separate file if it has it, else from the definition, else the default."""
+        for block in BLOCKS:
+            holder = separate if separate is not None and block in separate else definition
+            self.config[block] = self._service(block, holder, variables)  # type: ignore[literal-required]
+
+    def _service(self, block: str, holder: Map, variables: Variables) -> ServiceConfig:
+        raw: Value = holder.get(block)
+        given = Map.at(holder.place())
+        name = _DEFAULTS[block]
+        if raw is not None and not isinstance(raw, Map):
+            what = f"'{block}' must be a mapping with 'type', not {kind(raw)}"
+            fix = f"write {block}: {{type: {raw if isinstance(raw, str) else name}}}"
+            self._report.error(codes.WRONG_TYPE, holder.value_place(block), what, fix)
+        elif raw is not None:
+            raw = variables.tree(raw)
+            if raw.get("config", raw) is None:
+                raw = raw.without("config")
+            spec = validate(ServiceSpec, raw, block, holder.key_place(block), self._report)
+            if isinstance(raw.get("type"), str):
+                name = legacy.SERVICES[block].get(raw["type"], raw["type"])
+                if spec is not None:
+                    self._known(block, name, raw.value_place("type"))
+            if spec is not None and isinstance(raw.get("config"), Map):
+                given = legacy.config(block, name, raw["config"], self._report)
+        given = self._own_keys(block, given)
+        config = checked(block, name, given, block, self._report)
+        if (block, name) in _PATHS:
+            config = {"path": _PATHS[block, name], **config}
+        return {"type": name, "config": config}
+
+    def _own_keys(self, block: str, given: Map) -> Map:
+        """Take out the keys that the front end itself obeys."""
+        if block == "catalog" and "compute_data_folder" in given:
+            from magnus_render.spec.models import CatalogSpec
+
+            only = given.without(*(key for key in given if key != "compute_data_folder"))
+            spec = validate(CatalogSpec, only, block, given.place(), self._report)
+            if spec is not None and spec.compute_data_folder:
+                self.data_folder = spec.compute_data_folder
+            return given.without("compute_data_folder")
+        if block == "executor" and isinstance(given.get("overrides"), Map):
+            self.overrides = dict(given["overrides"])
+            return given.without("overrides")
+        return given
+
+    def node(self, raw: Map, owner: str) -> Map:
+        """Return a node whose `executor_config` holds checked overrides by executor type.
+
+        Understood too: the flat form of older files, which is meant for whatever executor is in use, and `overrides`,
+        which name entries under `overrides` of the executor's config.
+        """
+        given = raw.get("executor_config", Map.at(raw.place()))
+        if not isinstance(given, Map):
+            return raw
+        if "overrides" in raw and raw.get("type") != "as-is":
+            named = self._named(raw["overrides"], owner)
+            at = raw.key_place("overrides")
+            raw = raw.without("overrides")
+            if "executor_config" not in raw:
+                raw.put("executor_config", given, at)
+        else:
+            named = {}
+        if "executor_config" not in raw:
+            return raw
+        result: dict[str, Any] = {}
+        for name, value in {**named, **self._by_executor(given, owner)}.items():
+            config = legacy.config("executor", name, value, self._report)
+            result[name] = checked("executor", name, config, owner, self._report)
+        return raw.replaced({**raw, "executor_config": result})
+
+    def _named(self, given: Value, owner: str) -> dict[str, Map]:
+        found: dict[str, Map] = {}
+        for name, value in given.items() if isinstance(given, Map) else ():
+            executor = legacy.EXECUTORS.get(name, name)
+            if isinstance(value, Map):
+                found[executor] = value
+            elif executor == self.config["executor"]["type"]:
+                override = self.overrides.get(value) if isinstance(value, str) else None
+                if isinstance(override, Map):
+                    found[executor] = override
+                else:
+                    what = f"{owner}: the executor's config has no override {kind(value)}"
+                    fix = f"write the values at the node: executor_config: {{{executor}: {{...}}}}"
+                    self._report.error(codes.NOT_RESOLVED, given.value_place(name), what, fix)
+        return found
+
+    def _by_executor(self, given: Map, owner: str) -> dict[str, Map]:
+        """Sort a node's overrides by executor type."""
+        known = KEYS["executor"]
+        configured = self.config["executor"]["type"]
+        own = known.get(configured)
+        nested: dict[str, Map] = {}
+        flat: list[str] = []
+        for key, value in given.items():
+            name = legacy.EXECUTORS.get(key, key)
+            if isinstance(value, Map) and not (own and key in own):
+                nested[name] = value
+            elif name in known:
+                what = f"{owner}: 'executor_config.{key}' must be a mapping, not {kind(value)}"
+                self._report.error(codes.WRONG_TYPE, given.value_place(key), what)
+            else:
+                flat.append(key)
+        taken = given.without(*(key for key in given if key not in flat))
+        taken = legacy.config("executor", configured, taken, self._report)
+        for key in taken:
+            everywhere = [keys for keys in known.values() if keys is not None and key in keys]
+            if own is not None and key not in own and everywhere:
+                taken = taken.without(key)  # meant for another executor
+        if taken:
+            nested[configured] = nested[configured].over(taken) if configured in nested else taken
+        return nested
+
+    def _known(self, block: str, name: str, place: Place) -> None:
+        if name in KEYS[block]:
+            return
+        registered = [entry for group in _GROUPS[block] for entry in registered_names(group)]
+        if name in registered:
+            return
+        known = sorted({*KEYS[block], *registered})
+        fix = self._report.did_you_mean(name, known) or "known: " + ", ".join(known)
+        self._report.error(codes.UNKNOWN_SERVICE, place, f"{block}: there is no type '{name}'", fix)
+
+
+def registered_names(group: str) -> list[str]:
+    """Return the names that installed packages register in an entry-point group."""
+    from importlib.metadata import entry_points
+
+    return [entry.name for entry in entry_points(group=group)]
+
+
+def checked(block: str, name: str, given: Map, owner: str, report: Report) -> dict[str, Any]:
+    """Return plain configuration values, after checking the keys and kinds of what is built in."""
+    keys = KEYS[block].get(name)
+    if keys is None:
+        unchecked: dict[str, Any] = plain(given)
+        return unchecked
+    result: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in keys:
+            fix = report.did_you_mean(key, keys)
+            if not fix:
+                fix = "known: " + ", ".join(sorted(keys)) if keys else f"'{name}' takes no configuration"
+            what = f"{owner}: '{name}' has no key '{key}'"
+            report.error(codes.BAD_CONFIG, given.key_place(key), what, fix)
+            continue
+        problem, result[key] = _as(keys[key], value)
+        if problem:
+            shown = (
+                ", ".join(map(kind, value)) if isinstance(value, Seq) and problem == _ARGV else kind(value)
+            )
+            what = f"{owner}: '{key}' must be {problem}, not {shown}"
+            report.error(codes.BAD_CONFIG, given.value_place(key), what)
+    settled: dict[str, Any] = plain(result)
+    return settled
+
+
+def _as(wanted: str, value: Value) -> tuple[str, Value]:
+    """Return what the value should have been ('' if it is), and the value; variables give numbers as texts."""
+    if wanted == "text":
+        return "" if isinstance(value, str) and value else "a text", value
+    if wanted == "flag":
+        value = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+        return "" if isinstance(value, bool) else "true or false", value
+    if wanted == "count":
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+            value = int(value)
+        fine = isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 10**9
+        return "" if fine else "a whole number of 1 or more", value
+    if wanted == "argv":
+        words = _words(value) if isinstance(value, str) else value
+        fine = isinstance(words, list) and all(isinstance(word, str) and "\0" not in word for word in words)
+        return "" if fine else _ARGV, words
+    if wanted == "list":
+        return "" if isinstance(value, list) else "a list", value
+    if wanted == "mapping":
+        return "" if isinstance(value, dict) else "a mapping", value
+    return "", value
+
+
+def _words(command: str) -> list[str] | None:
+    import shlex
+
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return None

@@ -1,0 +1,139 @@
+"""Files of older versions: other spellings are understood silently, what has no meaning any more is warned of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magnus_render.spec import codes
+from magnus_render.spec.tree import Map, Seq
+
+if TYPE_CHECKING:
+    from magnus_render.spec.report import Report
+
+EXECUTORS = {"demo-renderer": "bash", "stepfunctions": "aws-step-functions"}
+"""Other names of executors and targets."""
+SERVICES = {
+    "executor": EXECUTORS,
+    "run_log_store": {"chunked-fs": "file-system", "chunked-s3": "s3"},
+    "catalog": {},
+    "secrets": {"env-secrets-manager": "env", "env-secrets": "env"},
+}
+_BLOCKS = {
+    "mode": "executor",
+    "pipeline-executor": "executor",
+    "run_log": "run_log_store",
+    "run-log-store": "run_log_store",
+}
+_TRACKERS = ("experiment_tracker", "experiment_tracking", "experiment-tracker")
+_TRACKER_FIX = "metrics are part of the run log: call track_this(name=value), or set MAGNUS_TRACK_<name>"
+_KEYS = {
+    "executor": {"docker_image": "image"},
+    "run_log_store": {"log_folder": "path"},
+    "catalog": {"catalog_location": "path"},
+    "secrets": {"location": "path"},
+}
+_GONE = {
+    "enable_parallel": "branches always run at the same time; 'max_workers' of the local executor bounds how many",
+    "placeholders": "write the values at the node: executor_config: {<executor>: {...}}",
+    "output_file": "give the file on the command line: magnus render ... -o FILE",
+    "expose_parameters_as_inputs": "the initial parameters are always an argument of the workflow",
+    "max_workflow_duration_in_seconds": "use 'max_time' of the dag",
+    "max_step_duration_in_seconds": "use 'timeout' of the task",
+    "retry_strategy": "use 'retry' of the task",
+}
+
+
+def root(raw: Map, report: Report) -> Map:
+    """Return the top level of a file with today's names."""
+    for old, new in _BLOCKS.items():
+        if old in raw and new not in raw:
+            raw = raw.renamed(old, new)
+    for name in _TRACKERS:
+        if name in raw:
+            report.warning(codes.IGNORED, raw.key_place(name), f"'{name}' is not used any more", _TRACKER_FIX)
+            raw = raw.without(name)
+    return raw
+
+
+def node(raw: Map, owner: str, report: Report) -> Map:
+    """Return a node with today's names and without empty fields."""
+    if raw.get("type") == "stub":
+        raw = raw.replaced({**raw, "type": "as-is"})
+    if None in raw.values():
+        raw = raw.without(*(key for key, value in raw.items() if value is None))
+    if "mode_config" in raw and "executor_config" not in raw:
+        raw = raw.renamed("mode_config", "executor_config")
+    kind = raw.get("type")
+    if kind == "as-is":
+        config = raw.get("command_config")
+        if "render_string" not in raw and isinstance(config, Map) and "render_string" in config:
+            raw = raw.replaced(dict(raw))
+            raw.put("render_string", config["render_string"], config.value_place("render_string"))
+    elif kind == "task":
+        raw = _task(raw, owner, report)
+    for name in _TRACKERS:
+        if name in raw and kind != "as-is":
+            what = f"{owner}: '{name}' is not used any more"
+            report.warning(codes.IGNORED, raw.key_place(name), what, _TRACKER_FIX)
+            raw = raw.without(name)
+    return raw
+
+
+def _task(raw: Map, owner: str, report: Report) -> Map:
+    if "returns" in raw:
+        what = f"{owner}: 'returns' is not used any more"
+        fix = "a task sets the parameters it returns, or writes to $MAGNUS_OUTPUT"
+        report.warning(codes.IGNORED, raw.key_place("returns"), what, fix)
+        raw = raw.without("returns")
+    catalog = raw.get("catalog")
+    if isinstance(catalog, Map) and None in catalog.values():
+        empty = (key for key, value in catalog.items() if value is None)
+        raw = raw.replaced({**raw, "catalog": catalog.without(*empty)})
+    return raw
+
+
+def config(block: str, kind: str, raw: Map, report: Report) -> Map:
+    """Return the `config` of an executor or service, or a node's overrides of it, with today's keys."""
+    if None in raw.values():
+        raw = raw.without(*(key for key, value in raw.items() if value is None))
+    for old, new in _KEYS[block].items():
+        if old in raw and new not in raw:
+            raw = raw.renamed(old, new)
+    if block != "executor":
+        return raw
+    if (
+        str(raw.get("enable_parallel", "")).lower() == "false"
+        and kind == "local"
+        and "max_workers" not in raw
+    ):
+        raw = raw.renamed("enable_parallel", "max_workers")
+        raw["max_workers"] = 1
+    for name, fix in _GONE.items():
+        if name in raw:
+            report.warning(
+                codes.IGNORED, raw.key_place(name), f"executor: '{name}' is not used any more", fix
+            )
+            raw = raw.without(name)
+    if kind == "argo":
+        raw = _argo(raw)
+    return raw
+
+
+def _argo(raw: Map) -> Map:
+    volumes = raw.get("persistent_volumes")
+    if isinstance(volumes, Seq) and all(isinstance(one, Map) for one in volumes):
+        claims = [
+            one.renamed("name", "claim") if "name" in one and "claim" not in one else one for one in volumes
+        ]
+        raw = raw.replaced({**raw, "persistent_volumes": volumes.replaced(claims)})
+    listed = raw.get("secrets_from_k8s")
+    if isinstance(listed, Seq) and "secret_environment" not in raw:
+        wanted = {"environment_variable", "secret_name", "secret_key"}
+        if all(isinstance(one, Map) and set(one) == wanted for one in listed):
+            mapped = {
+                one["environment_variable"]: {"secret": one["secret_name"], "key": one["secret_key"]}
+                for one in listed
+            }
+            raw = raw.renamed("secrets_from_k8s", "secret_environment")
+            raw["secret_environment"] = mapped
+    return raw

@@ -1,0 +1,158 @@
+"""Turns the errors of pydantic models into diagnostics at the place in the file where they belong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from magnus_render.spec import codes
+from magnus_render.spec.tree import Map, Seq, Value, kind
+
+if TYPE_CHECKING:
+    from magnus_render.spec.models import Spec
+    from magnus_render.spec.report import Place, Report
+
+    _Spec = TypeVar("_Spec", bound=Spec)
+
+_KINDS = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_parsing_size": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+}
+_BOUNDS = {"greater_than": "more than", "greater_than_equal": "at least", "less_than_equal": "at most"}
+_BOUND_KEYS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than_equal": "le"}
+_USUAL_MISTAKES = {
+    "depends": "a step names what comes after it: use 'next' in the step before",
+    "depends_on": "a step names what comes after it: use 'next' in the step before",
+    "retries": "use 'retry'",
+    "parameters": "parameters are given with -p when the run is started, and set by steps",
+    "env": "a task's environment comes from parameters and 'secrets'; an executor's from its 'environment'",
+    "dag": "a graph inside of a node has no key 'dag'; in a dag node it is 'branch' or 'dag_definition'",
+}
+
+
+def validate(model: type[_Spec], raw: Map, owner: str, place: Place, report: Report) -> _Spec | None:
+    """Return the model of a mapping, or None after reporting everything that is wrong with it.
+
+    `owner` begins the messages, such as "step 'train'"; `place` is where a missing field is reported.
+    """
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            _report(model, raw, owner, place, report, item)  # type: ignore[arg-type]
+        return None
+
+
+def _report(
+    model: type[Spec], raw: Map, owner: str, place: Place, report: Report, item: dict[str, Any]
+) -> None:
+    loc, error, given = item["loc"], item["type"], item["input"]
+    box, where, written = _walk(raw, loc)
+    field = _dotted(loc if error == "missing" else written)
+    context = item.get("ctx", {})
+    if error == "missing":
+        at = place if len(loc) == 1 else where
+        report.error(codes.MISSING_FIELD, at, f"{owner}: '{field}' is missing", _missing_fix(field))
+    elif error == "extra_forbidden":
+        name = str(loc[-1])
+        known = _fields(model, loc)
+        fix = report.did_you_mean(name, known) or _USUAL_MISTAKES.get(name, "")
+        at = box.key_place(name) if isinstance(box, Map) else where
+        if not fix:
+            fix = "allowed here: " + ", ".join(sorted(known)) if known else "it has no fields but 'type'"
+        report.error(codes.UNKNOWN_FIELD, at, f"{owner}: unknown field '{field}'", fix)
+    elif error.startswith("MR"):
+        message = item["msg"]
+        prefix = f"'{field}' " if field and message.startswith("must") else f"'{field}': " if field else ""
+        separator = " " if not field and message.startswith("has ") else ": "
+        if not loc:
+            where = raw.value_place(context["field"]) if context.get("field") else place
+        report.error(error, where, f"{owner}{separator}{prefix}{message}", context.get("fix", ""))
+    elif error in _KINDS:
+        fix = ""
+        if _KINDS[error] == "a text" and isinstance(given, (bool, int, float)):
+            fix = "put it in quotes"
+        message = f"{owner}: '{field}' must be {_KINDS[error]}, not {kind(given)}"
+        report.error(codes.WRONG_TYPE, where, message, fix)
+    elif error in _BOUNDS:
+        bound = f"{_BOUNDS[error]} {context[_BOUND_KEYS[error]]:,.10g}"
+        given = f"{given:,.10g}" if isinstance(given, (int, float)) else given
+        report.error(codes.OUT_OF_RANGE, where, f"{owner}: '{field}' must be {bound}, not {given}")
+    elif error in ("string_too_short", "too_short"):
+        report.error(codes.OUT_OF_RANGE, where, f"{owner}: '{field}' is empty")
+    else:
+        report.error(codes.WRONG_TYPE, where, f"{owner}: '{field}': {item['msg']}")
+
+
+def _missing_fix(field: str) -> str:
+    return {
+        "next": "every step but success and fail names the step that follows: 'next: success' ends the graph",
+        "command": "add 'command', such as 'command: package.module.function'",
+        "start_at": "name the first step",
+        "steps": "add the steps",
+    }.get(field, "")
+
+
+def _dotted(loc: tuple[Any, ...]) -> str:
+    """Return a location as users write it; the parts pydantic adds for the members of a union are left out."""
+    text = ""
+    for part in loc:
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part not in ("str", "[key]") and not str(part).startswith(("dict[", "function-", "list[")):
+            text += f".{part}" if text else str(part)
+    return text
+
+
+def _walk(raw: Map, loc: tuple[Any, ...]) -> tuple[Value, Place, tuple[Any, ...]]:
+    """Follow a location as far as the file goes; return the innermost container, the place, and that location."""
+    box: Value = raw
+    used = 0
+    place = raw.place()
+    current: Value = raw
+    for part in loc:
+        if isinstance(current, Map) and part in current:
+            box, place = current, current.value_place(part)
+            current = current[part]
+        elif isinstance(current, Seq) and isinstance(part, int) and part < len(current):
+            box, place = current, current.item_place(part)
+            current = current[part]
+        elif isinstance(current, Seq) and part in current:
+            place = current.item_place(list(current).index(part))
+        elif not isinstance(current, (Map, Seq)):
+            break  # what is below was made by a validator
+        used += 1
+    return box, place, loc[:used]
+
+
+def _fields(model: type[Spec], loc: tuple[Any, ...]) -> list[str]:
+    """Return the fields that the model at a location knows."""
+    current: Any = model
+    for part in loc[:-1]:
+        field = current.model_fields.get(part) if hasattr(current, "model_fields") else None
+        if field is None:
+            return []
+        current = next((one for one in _members(field.annotation) if hasattr(one, "model_fields")), None)
+    return list(current.model_fields) if hasattr(current, "model_fields") else []
+
+
+def _members(annotation: Any) -> list[Any]:
+    todo, found = [annotation], []
+    while todo:
+        one = todo.pop()
+        found.append(one)
+        todo += getattr(one, "__args__", ())
+    return found
