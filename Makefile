@@ -1,0 +1,65 @@
+# Everything a developer does. The first two targets do all their own set-up; `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+WORKERS ?= auto
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format golden bench conformance lock clean
+
+help: ## list what there is
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | while IFS= read -r line; do \
+	  printf '  make %-12s %s\n' "$${line%%:*}" "$${line##*## }"; done
+
+demo: $(VENV)/.installed ## install, render an example for every target, run one, show its run log
+	sh scripts/demo.sh
+
+test: $(VENV)/.developer ## install everything tests need, and run all of them (PYTEST_ARGS, WORKERS)
+	python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: $(VENV)/.developer ## ruff, black, mypy
+	@failed=''; \
+	for tool in 'ruff check .' 'black --check .' mypy; do \
+	  echo "$$tool"; $$tool || failed="$$failed $${tool%% *}"; \
+	done; \
+	[ -z "$$failed" ] || { echo "lint: failed:$$failed" >&2; exit 1; }
+
+format: $(VENV)/.developer ## let ruff and black change the code
+	ruff check --fix .
+	black --quiet .
+
+golden: $(VENV)/.developer ## write the golden files anew: read the diff before you commit it
+	python -m tests.golden.update
+
+conformance: $(VENV)/.developer ## the long run: 10,000 random pipelines (CONFORMANCE_ARGS)
+	python -m tests.conformance.random_run --count 10000 $(CONFORMANCE_ARGS)
+
+bench: $(VENV)/.developer ## measure, beside other tools' figures (BENCH_ARGS)
+	python benchmarks/bench.py $(BENCH_ARGS)
+
+lock: $(VENV)/.python ## resolve the developers' packages anew, for all Pythons, with hashes
+	sh scripts/lock.sh
+
+clean: ## remove what make made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .magnus .demo
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One virtual environment; each mark says how much is in it.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo 'make: Python 3.10 or later is needed; name one: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo 'make: the venv module is missing (Debian: apt-get install python3-venv)' >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python pyproject.toml setup.cfg
+	python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.developer: $(VENV)/.python pyproject.toml setup.cfg requirements-dev.lock requirements-tools.lock scripts/tools.sh
+	python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	sh scripts/tools.sh
+	@touch $@ $(VENV)/.installed

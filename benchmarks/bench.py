@@ -1,0 +1,283 @@
+"""Measure what users wait for, as ratios to `python -c pass`, beside the figures of comparable tools.
+
+The wheel is built and installed, with what it needs, into a clean virtual environment; everything is measured there,
+in one run, as medians. Each row of the table says whether its bound is met.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+IMPORTS = "import networkx, yaml, jinja2, pydantic, typer"
+STORES = {
+    "run_log_store": {"type": "file-system", "config": {"path": "store"}},
+    "catalog": {"type": "file-system", "config": {"path": "blobs"}},
+    "secrets": {"type": "do-nothing", "config": {}},
+}
+RUN = "a-run"
+
+
+@dataclass
+class Row:
+    """One line of the result."""
+
+    name: str
+    ours: float
+    unit: str
+    bound: float | None
+    """At most this; None where there is none."""
+    peers: str
+    """The best figures known of comparable tools, in the same unit."""
+
+    @property
+    def verdict(self) -> str:
+        return "" if self.bound is None else ("met" if self.ours <= self.bound else "NOT MET")
+
+
+class Bench:
+    """An installed wheel, a scratch folder, and the rows measured so far."""
+
+    def __init__(self, scratch: Path, repeat: int) -> None:
+        self.scratch = scratch
+        self.repeat = repeat
+        self.rows: list[Row] = []
+        self.passes: list[float] = []
+        self.memory = 0
+        self.peak = 0
+        self.bin = install(scratch)
+        self.environment = {
+            "PATH": os.pathsep.join((str(self.bin), os.environ.get("PATH", os.defpath))),
+            "HOME": str(scratch),
+            "LANG": "C.UTF-8",
+            "CI": "true",
+        }
+        self.floor = 0.0
+
+    def seconds(self, *argv: str, cwd: Path | None = None, **variables: str) -> float:
+        """Run a program of the installed environment; return its wall-clock time; `memory` is its peak in MiB."""
+        command = [str(self.bin / argv[0]) if (self.bin / argv[0]).exists() else argv[0], *argv[1:]]
+        with tempfile.TemporaryFile() as output:
+            started = time.perf_counter()
+            process = subprocess.Popen(
+                command,
+                cwd=cwd or self.scratch,
+                env=self.environment | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            taken = time.perf_counter() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                output.seek(0)
+                text = output.read().decode(errors="replace")[-2000:]
+                raise SystemExit(f"bench: {' '.join(argv)} exited {process.returncode}\n{text}")
+        self.memory = mebibytes(usage)
+        return taken
+
+    def median(self, measure: Callable[[], float], repeat: int | None = None) -> float:
+        """Return the median of `measure`, in multiples of `python -c pass` measured in between; sets `peak` (MiB)."""
+        measure()  # writes byte code, fills the disk's cache
+        self.peak = self.memory
+        taken, passes = [], []
+        for _ in range(repeat or self.repeat):
+            taken.append(measure())
+            passes.append(self.seconds("python", "-c", "pass"))
+        self.passes += passes
+        return statistics.median(taken) / statistics.median(passes)
+
+    def add(self, name: str, ours: float, bound: float | None, peers: str, unit: str = "× pass") -> None:
+        self.rows.append(Row(name, round(ours, 2), unit, bound, peers))
+        print(f"bench: {name}: {ours:.2f} {unit}", file=sys.stderr)
+
+
+def mebibytes(usage: resource.struct_rusage) -> int:
+    """Return the peak resident memory of a child (the kernels differ in the unit)."""
+    return int(usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024))
+
+
+def install(scratch: Path) -> Path:
+    """Build the wheel, install it into a clean virtual environment, return that environment's folder of programs."""
+    source = scratch / "source"
+    ignore = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "tests", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=ignore)
+    venv = scratch / "venv"
+    programs = venv / "bin"
+    quiet = ["-m", "pip", "--quiet", "--disable-pip-version-check"]
+    call(sys.executable, *quiet, "wheel", "--no-deps", "--wheel-dir", str(scratch), str(source))
+    call(sys.executable, "-m", "venv", str(venv))
+    (wheel,) = scratch.glob("*.whl")
+    call(str(programs / "python"), *quiet, "install", str(wheel))
+    return programs
+
+
+def call(*argv: str) -> None:
+    subprocess.run(argv, check=True, stdout=sys.stderr)
+
+
+# ---- what is measured ----
+
+
+def linear(steps: int, kind: str) -> str:
+    """Return a definition of `steps` steps in a row: `shell` ones that run true, or `python` ones that do nothing."""
+    command = {"shell": 'command_type: shell, command: "true"', "python": "command: nothing.at_all"}[kind]
+    lines = ["dag:", "  start_at: s1", "  steps:"]
+    for n in range(1, steps + 1):
+        after = f"s{n + 1}" if n < steps else "success"
+        lines.append(f"    s{n}: {{type: task, {command}, next: {after}}}")
+    lines += ["    success: {type: success}", "    fail: {type: fail}"]
+    lines += [f"{name}: {json.dumps(block)}" for name, block in STORES.items()]
+    return "\n".join(lines) + "\n"
+
+
+def folder(bench: Bench, name: str, definition: str) -> Path:
+    path = bench.scratch / name
+    path.mkdir()
+    (path / "dag.yaml").write_text(definition)
+    (path / "nothing.py").write_text("def at_all():\n    pass\n")
+    return path
+
+
+def start_up(bench: Bench) -> None:
+    bench.add("magnus --help", bench.median(lambda: bench.seconds("magnus", "--help")), 8, "13")
+
+
+def render(bench: Bench) -> None:
+    bench.floor = bench.median(lambda: bench.seconds("python", "-c", IMPORTS))
+    bench.add("(importing networkx, yaml, jinja2, pydantic, typer)", bench.floor, None, "")
+    taken = {}
+    bounds = {10: max(25.0, round(1.15 * bench.floor, 2)), 1000: 40.0, 10000: 130.0}
+    peers = {10: "30", 1000: "78 (30 with a trivial format)", 10000: "209"}
+    for steps, bound in bounds.items():
+        path = folder(bench, f"render-{steps}", linear(steps, "shell"))
+        argv = ("magnus", "render", "dag.yaml", "--target", "bash", "-o", "run.sh")
+        repeat = bench.repeat if steps == 10 else max(3, bench.repeat // 3)
+        taken[steps] = bench.median(lambda argv=argv, path=path: bench.seconds(*argv, cwd=path), repeat)  # type: ignore[misc]
+        bench.add(f"render {steps} linear steps (bash)", taken[steps], bound, peers[steps])
+    above = {steps: ratio - bench.floor for steps, ratio in taken.items()}
+    bench.add(
+        "render, growth from 1000 to 10000 above those imports", above[10000] / above[1000], 10, "", "fold"
+    )
+    bench.add("render 10000 steps, peak memory", bench.peak, 250, "", "MiB")
+
+
+@contextmanager
+def undone(store: Path) -> Iterator[None]:
+    """Delete the records that the block creates, so that a step can be run again as if for the first time."""
+    before = set(store.rglob("*"))
+    yield
+    for path in sorted(set(store.rglob("*")) - before, reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def callback(bench: Bench) -> None:
+    steps = 1000
+    services = json.dumps(STORES)
+    for kind, bound, peers in (("shell", 5.0, "25"), ("python", None, "25 to 28")):
+        path = folder(bench, f"callback-{kind}", linear(steps, kind))
+        bench.seconds("magnus", "execute", "-f", "dag.yaml", "--run-id", RUN, cwd=path)
+        store = path / "store"
+        taken = {}
+        for last in (1000, 10):
+            forget(store / RUN / "steps", range(last, steps + 1))
+
+            def once(step: str = f"s{last}", path: Path = path, store: Path = store) -> float:
+                with undone(store):
+                    seconds = bench.seconds(
+                        "magnus", "execute_single_node", RUN, step, cwd=path, MAGNUS_CONFIG=services
+                    )
+                    if not (store / RUN / "steps" / step / "success.json").exists():
+                        raise SystemExit(f"bench: the callback of {step} recorded nothing")
+                return seconds
+
+            taken[last] = bench.median(once)
+            bench.add(
+                f"callback, {kind} step that does nothing, step {last} of {steps}", taken[last], bound, peers
+            )
+        growth = taken[1000] / taken[10]
+        bench.add(f"callback, {kind} step, step 1000 against step 10", growth, 1.1, "", "fold")
+
+
+def forget(records: Path, steps: Iterable[int]) -> None:
+    """Delete the records of some steps, and of the graph's end, from a run of `linear`."""
+    for n in steps:
+        shutil.rmtree(records / f"s{n}", ignore_errors=True)
+    (records / "end.json").unlink(missing_ok=True)
+
+
+def whole_runs(bench: Bench) -> None:
+    steps = 1000
+    path = folder(bench, "execute", linear(steps, "python"))
+    runs = iter(range(100))
+
+    def execute() -> float:
+        return bench.seconds("magnus", "execute", "-f", "dag.yaml", "--run-id", f"run-{next(runs)}", cwd=path)
+
+    bench.add(f"execute {steps} empty python steps, per step", bench.median(execute, 3) / steps, 3, "26")
+
+    steps = 100
+    path = folder(bench, "bash", linear(steps, "shell"))
+    bench.seconds("magnus", "render", "dag.yaml", "--target", "bash", "-o", "run.sh", cwd=path)
+
+    def script() -> float:
+        return bench.seconds("bash", "run.sh", f"run-{next(runs)}", cwd=path)
+
+    bench.add(
+        f"rendered bash, {steps} empty shell steps, per step", bench.median(script, 3) / steps, None, "25"
+    )
+
+
+ROWS = {"help": start_up, "render": render, "callback": callback, "execute": whole_runs}
+
+
+def table(bench: Bench) -> str:
+    head = ("", "ours", "bound", "", "best peer")
+    lines = [head]
+    for row in bench.rows:
+        bound = "" if row.bound is None else f"≤ {row.bound:g}"
+        lines.append((row.name, f"{row.ours:.2f} {row.unit}", bound, row.verdict, row.peers))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    padded = ((text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--repeat", type=int, default=15, help="how often each is measured (default 15)")
+    parser.add_argument("--only", action="append", choices=ROWS, help="a group of rows; may be repeated")
+    options = parser.parse_args()
+
+    with tempfile.TemporaryDirectory(prefix="magnus-bench-") as scratch:
+        bench = Bench(Path(scratch), options.repeat)
+        for name in options.only or ROWS:
+            ROWS[name](bench)
+
+    unit = statistics.median(bench.passes)
+    if options.json:
+        rows = [{**asdict(row), "verdict": row.verdict} for row in bench.rows]
+        machine = {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
+        print(json.dumps({"pass_seconds": round(unit, 5), "machine": machine, "rows": rows}, indent=2))
+    else:
+        print(table(bench))
+        print(f"\npass: {unit * 1000:.1f} ms, Python {platform.python_version()}, {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+# Installs the programs that tests use besides Python packages. What cannot be had is said, and its tests are skipped.
+# Run by make, with the virtual environment first on PATH.
+set -eu
+here=$(dirname "$0")/..
+
+quietly() {
+  "$@" >/dev/null 2>&1
+}
+
+have() {
+  command -v "$1" >/dev/null
+}
+
+# The wheels carry the program. The source distribution would download it from elsewhere: never take that.
+quietly python -m pip install --only-binary :all: --no-deps --require-hashes -r "$here/requirements-tools.lock" || true
+
+if have apt-get && [ "$(id -u)" = 0 ]; then
+  updated=''
+  for package in shellcheck git; do
+    have "$package" && continue
+    [ -n "$updated" ] || quietly apt-get update || true
+    updated=yes
+    quietly env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$package" || true
+  done
+fi
+
+for tool in bash shellcheck git; do
+  have "$tool" || echo "tools.sh: $tool cannot be installed here: its tests will be skipped (with CI=true they fail)" >&2
+done

@@ -1,0 +1,89 @@
+"""A callback on the file-system path imports the standard library alone, and little of that: every step of every run
+pays for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MAIN = "import sys; from magnus_render.cli.main import main; sys.exit(main())"
+STORES = {
+    "run_log_store": {"type": "file-system", "config": {}},
+    "catalog": {"type": "file-system", "config": {}},
+    "secrets": {"type": "do-nothing", "config": {}},
+}
+DEFINITION = """
+dag:
+  start_at: first
+  steps:
+    first: {type: task, command_type: shell, command: "true", next: second}
+    second: {type: task, command_type: shell, command: "true", next: third}
+    third: {type: task, command: nothing.at_all, next: success}
+    success: {type: success}
+    fail: {type: fail}
+"""
+FORBIDDEN = {
+    "argparse", "boto3", "click", "dataclasses", "importlib.metadata", "inspect", "jinja2", "networkx", "pathlib",
+    "pydantic", "subprocess", "tempfile", "typer", "typing", "typing_extensions", "yaml",
+}  # fmt: skip
+
+ALLOWED = {
+    # what the runtime asks for
+    "atexit", "hashlib", "json", "os", "select", "signal",
+    # what those ask for
+    "collections", "copyreg", "enum", "functools", "genericpath", "itertools", "keyword", "operator", "posixpath", "re",
+    "reprlib", "sre_compile", "sre_constants", "sre_parse", "stat", "types",
+}  # fmt: skip
+
+
+def imported(*argv: str, cwd: Path) -> set[str]:
+    """Run Python without site-packages, and return all that it imported, children that it forked included."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-X", "importtime", *argv],
+        cwd=cwd,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "MAGNUS_CONFIG": json.dumps(STORES)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", done.stderr, re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def imports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """Return what the callback of each step imported beyond what Python itself does."""
+    folder = tmp_path_factory.mktemp("thin")
+    (folder / "dag.yaml").write_text(DEFINITION)
+    (folder / "nothing.py").write_text("def at_all():\n    pass\n")
+    start = [sys.executable, "-c", MAIN, "start_run", "a-run", "-f", "dag.yaml"]
+    environment = {**os.environ, "MAGNUS_CONFIG": json.dumps(STORES)}
+    subprocess.run(start, cwd=folder, env=environment, check=True, stdin=subprocess.DEVNULL, timeout=60)
+    python = imported("-c", "pass", cwd=folder)
+    steps = ("first", "second", "third")
+    return {
+        step: imported("-c", MAIN, "execute_single_node", "a-run", step, cwd=folder) - python
+        for step in steps
+    }
+
+
+@pytest.mark.parametrize("step", ["first", "second", "third"])
+def test_callback_imports_no_library(imports: dict[str, set[str]], step: str) -> None:
+    assert any(name.startswith("magnus_render.runtime") for name in imports[step]), "nothing was measured"
+    assert not imports[step] & FORBIDDEN
+
+
+@pytest.mark.parametrize("step", ["first", "second", "third"])
+def test_callback_imports_little(imports: dict[str, set[str]], step: str) -> None:
+    """A name missing here is one more import at every step of every run: measure it (`make bench`) before it is added."""
+    others = {name.partition(".")[0] for name in imports[step] if not name.startswith("magnus_render")}
+    public = {name for name in others if not name.startswith("_")}
+    assert public <= ALLOWED | ({"nothing"} if step == "third" else set())
