@@ -60,7 +60,9 @@ def test_place_is_the_innermost_branch(tmp_path, monkeypatch):
     assert found == str(tmp_path / ".magnus/workspaces/r/p/left/m/3/_work")
     found = workspace.place("r", "p.left.t", node(scopes[:1]), "branch")
     assert found == str(tmp_path / ".magnus/workspaces/r/p/left/_work")
-    assert workspace.place("r", "d.branch.t", node([{**scopes[2], "address": "d"}]), "branch") == str(tmp_path)
+    assert workspace.place("r", "d.branch.t", node([{**scopes[2], "address": "d"}]), "branch") == str(
+        tmp_path
+    )
     assert workspace.place("r", "t", node(), "step") == str(tmp_path / ".magnus/workspaces/r/t/_work")
 
 

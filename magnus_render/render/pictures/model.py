@@ -1,0 +1,137 @@
+"""What a picture shows: the nodes of a plan, what leads where, and how a run went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from magnus_render import naming
+from magnus_render.diagnostics import visible
+from magnus_render.plan import DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus_render.plan import Node, Plan
+
+COLOURS: Mapping[str, tuple[str, str]] = {
+    "SUCCESS": ("#d9f2d9", "#2e7d32"),
+    "FAIL": ("#fbd9d9", "#b71c1c"),
+    "CRASHED": ("#fbd9d9", "#b71c1c"),
+    "PROCESSING": ("#fff3c4", "#b58900"),
+    "TRIGGERED": ("#fff3c4", "#b58900"),
+    "": ("#f5f5f5", "#555555"),
+}
+"""Fill and line of each status, '' where a node was not reached or no run is shown."""
+_WORST = ("CRASHED", "FAIL", "PROCESSING", "TRIGGERED", "SUCCESS")
+_DETAIL_LENGTH = 40
+
+
+@dataclass
+class Box:
+    """One node."""
+
+    id: str
+    """Unique, safe in every format: `n` and a number."""
+    kind: str
+    title: str
+    detail: str
+    """What it does, in a few words."""
+    status: str = ""
+    count: str = ""
+    """Of a node in a map, in a run: how many of its instances succeeded, `3/5`."""
+    edges: list[tuple[str, str]] = field(default_factory=list)
+    """Address of a node it leads to, and whether by `next` or `on_failure`."""
+    branches: list[tuple[str, str]] = field(default_factory=list)
+    """Of a composite: address and title of each branch graph."""
+
+    def label(self) -> list[str]:
+        """Return its lines of text."""
+        plain = self.kind in (TASK, MAP, SUCCESS_NODE, FAIL_NODE)
+        first = self.title if plain else f"{self.title} ({self.kind})"
+        last = " ".join(part for part in (self.status, self.count) if part)
+        return [line for line in (first, self.detail, last) if line]
+
+
+@dataclass
+class Picture:
+    """A pipeline to be drawn. All texts are free of control characters, but not escaped for any format."""
+
+    name: str
+    boxes: dict[str, Box]
+    """By definition address, composites before what is in them."""
+    graphs: dict[str, list[str]]
+    """Addresses of the boxes of each graph, in reading order."""
+    starts: dict[str, str]
+
+
+def picture(plan: Plan, outcome: Mapping[str, list[str]] | None = None) -> Picture:
+    """Return the picture of a plan. `outcome`, from `statuses`, colours it.
+
+    A fail node is left out where only failures without a handler lead to it: that goes without saying.
+    """
+    boxes: dict[str, Box] = {}
+    graphs: dict[str, list[str]] = {address: [] for address in plan["graphs"]}
+    drawn = _drawn(plan)
+    for address, node in plan["nodes"].items():
+        if address not in drawn:
+            continue
+        box = Box(f"n{len(boxes)}", node["type"], visible(node["name"]), _detail(node))
+        found = (outcome or {}).get(address, [])
+        box.status = next((status for status in _WORST if status in found), "")
+        if outcome is not None and any(scope["type"] == MAP for scope in node["scopes"]) and found:
+            box.count = f"{found.count('SUCCESS')}/{len(found)}"
+        base = node["graph"]["address"]
+        for via, after in (("next", node.get("next")), ("on_failure", node.get("on_failure"))):
+            if after is not None:
+                box.edges.append((naming.join(base, after["slug"]), via))
+        for branch in node.get("branches", ()):
+            title = visible(branch["name"]) if node["type"] not in (MAP, DAG) else ""
+            box.branches.append((naming.join(address, branch["slug"]), title))
+        boxes[address] = box
+        graphs[base].append(address)
+    starts = {address: naming.join(address, graph["start"]) for address, graph in plan["graphs"].items()}
+    return Picture(visible(plan["name"]), boxes, graphs, starts)
+
+
+def _drawn(plan: Plan) -> set[str]:
+    drawn = {address for address, node in plan["nodes"].items() if node["type"] != FAIL_NODE}
+    for node in plan["nodes"].values():
+        for after in (node.get("next"), node.get("on_failure")):
+            if after is not None:
+                drawn.add(naming.join(node["graph"]["address"], after["slug"]))
+    drawn.update(naming.join(address, graph["start"]) for address, graph in plan["graphs"].items())
+    return drawn
+
+
+def _detail(node: Node) -> str:
+    kind = node["type"]
+    if kind == TASK:
+        text = node["command"]
+    elif kind == MAP:
+        text = f"for each {node['iterate_as']} of {node['iterate_on']}"
+    else:
+        return ""
+    lines = text.strip().splitlines() or [""]
+    shown = visible(lines[0].strip())
+    return shown if len(shown) <= _DETAIL_LENGTH else shown[: _DETAIL_LENGTH - 3] + "..."
+
+
+def statuses(plan: Plan, log: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the statuses of all instances of each node of a plan, from a run's folded log."""
+    found: dict[str, list[str]] = {}
+    waiting: list[tuple[str, Mapping[str, Any]]] = [("", log["steps"])]
+    while waiting:
+        base, steps = waiting.pop()
+        for step in steps.values():
+            address = naming.join(base, naming.last(step["internal_name"]))
+            found.setdefault(address, []).append(step["status"])
+            slugs = {branch["name"]: branch["slug"] for branch in plan["nodes"][address].get("branches", ())}
+            for path, branch in step["branches"].items():
+                slug = "_" if step["step_type"] == MAP else _branch_slug(path, slugs)
+                waiting.append((naming.join(address, slug), branch["steps"]))
+    return found
+
+
+def _branch_slug(path: str, slugs: Mapping[str, str]) -> str:
+    return slugs[path.rpartition(".")[2]]

@@ -1,0 +1,146 @@
+"""From a definition to verified text: load, plan for the target, template, verify."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from magnus_render import integrations
+from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
+from magnus_render.render import templates as template_folder
+from magnus_render.targets import codes
+from magnus_render.targets.base import Finding, Source
+from magnus_render.targets.lookup import find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from magnus_render.graph.load import Loaded
+    from magnus_render.plan import Config, Plan, Services
+    from magnus_render.targets.base import BaseTarget
+
+
+@dataclass
+class Rendered:
+    """A rendered pipeline and what is to be said about it."""
+
+    text: str
+    diagnostics: list[Diagnostic]
+    """Warnings: with an error there is nothing rendered."""
+    plan: Plan
+    config: Config
+    executable: bool
+    """True if the text is a program."""
+
+
+def render(
+    file: str,
+    target: str,
+    config: str | None = None,
+    *,
+    templates: str | None = None,
+    strict: bool = False,
+) -> Rendered:
+    """Render a definition for a target, by name or alias.
+
+    `config` is a file of configuration blocks, `templates` a folder that overrides templates by name, `strict` makes
+    warnings errors. Raise `DefinitionError` with all diagnostics if there is an error, `UsageError` for an unknown
+    target.
+    """
+    from magnus_render.graph.load import load
+
+    chosen = find(target)
+    # A plan is large and free of cycles: looking for garbage while it is built costs a third of the time.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        loaded = load(file, config)
+        diagnostics = list(loaded.diagnostics)
+        _stop_at_errors(diagnostics, strict)
+        source, findings = _source(file)
+        findings += chosen.check(loaded.plan, loaded.config)
+        findings += [
+            Finding(codes.STORE, problem) for problem in integrations.check(chosen.name, loaded.config)
+        ]
+        if templates is not None:
+            findings += template_folder.unknown(chosen, templates)
+        diagnostics += _placed(findings, file, loaded)
+        _stop_at_errors(diagnostics, strict)
+        text = _text(chosen, loaded, source, templates, diagnostics, file)
+        return Rendered(text, diagnostics, loaded.plan, loaded.config, chosen.executable)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def plan_json(plan: Plan, config: Config) -> str:
+    """Return a plan and the configuration of its services as canonical JSON, for an image to carry."""
+    services: Services = {
+        "run_log_store": config["run_log_store"],
+        "catalog": config["catalog"],
+        "secrets": config["secrets"],
+    }
+    whole = {"plan": plan, "services": services}
+    return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+
+
+def _text(
+    target: BaseTarget,
+    loaded: Loaded,
+    source: Source,
+    overrides: str | None,
+    diagnostics: list[Diagnostic],
+    file: str,
+) -> str:
+    context = target.build(loaded.plan, loaded.config, source)
+    try:
+        text = template_folder.run(target, context, overrides)
+        findings = target.verify(text, loaded.plan)
+    except template_folder.TemplateFault as fault:
+        text, findings = "", [fault.finding]
+    diagnostics += _placed(findings, file, loaded)
+    _stop_at_errors(diagnostics, strict=False)
+    return text
+
+
+def _source(file: str) -> tuple[Source, list[Finding]]:
+    """Return the path of the definition as callbacks in the project's folder will open it."""
+    if not os.path.isabs(file):
+        # A leading dash would be read as an option.
+        return Source(os.path.join(".", file) if file.startswith("-") else file), []
+    relative = os.path.relpath(os.path.realpath(file), os.path.realpath(os.curdir))
+    if relative.split(os.sep, 1)[0] != os.pardir:
+        return Source(os.path.join(".", relative) if relative.startswith("-") else relative), []
+    name = os.path.basename(file)
+    finding = Finding(
+        codes.FILE_OUTSIDE,
+        f"the definition lies outside the working folder: the output names it '{name}'",
+        "run `magnus render` in the project's folder, with a path relative to it",
+        severity="warning",
+    )
+    return Source(name), [finding]
+
+
+def _placed(findings: Iterable[Finding], file: str, loaded: Loaded) -> list[Diagnostic]:
+    """Return findings as diagnostics, each with the place of its node in the definition."""
+    return [
+        (
+            loaded.diagnostic(
+                item.code, item.severity, item.address, item.message, item.fix, field=item.field
+            )
+            if item.address
+            else Diagnostic(item.code, item.severity, item.message, file, fix=item.fix)
+        )
+        for item in findings
+    ]
+
+
+def _stop_at_errors(diagnostics: Sequence[Diagnostic], strict: bool) -> None:
+    if has_errors(diagnostics) or (strict and diagnostics):
+        raise DefinitionError(diagnostics)
+
+
+__all__ = ["Rendered", "plan_json", "render"]

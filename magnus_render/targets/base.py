@@ -1,0 +1,150 @@
+"""What a target must do. Targets register in the entry-point group `magnus_render.target`.
+
+A target turns a plan into the context of its main template; `render/` loads the definition, runs the template and has
+the text verified. What a target can do is declared as data: what it does not declare is refused before anything is
+rendered, with an error that names the node and the way out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magnus_render.plan import COMPOSITES, FAIL_NODE, SUCCESS_NODE
+from magnus_render.targets import codes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from magnus_render.diagnostics import Severity
+    from magnus_render.plan import Config, Node, Plan
+
+_STATUS_NODES = frozenset((SUCCESS_NODE, FAIL_NODE))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a target has to say about a plan; `render/` adds file, line and column of the node."""
+
+    code: str
+    message: str
+    fix: str = ""
+    severity: Severity = "error"
+    address: str = ""
+    """Definition address of the node it is about, '' if it is about the whole."""
+    field: str = ""
+    """The node's field it is about, '' if it is about the node."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a target may know of where a plan came from. Nothing here depends on machine or time."""
+
+    file: str
+    """Path of the definition relative to the project's folder, as callbacks there will open it."""
+
+
+@dataclass(frozen=True)
+class Capability:
+    """How to tell that a node asks for something: `asks` is called with each node that has the field."""
+
+    asks: Callable[[Any], bool]
+    meaning: str
+    """What is asked for, in the words of an error message."""
+
+
+CHECKED: Mapping[str, Capability] = {
+    "retry": Capability(lambda value: value["attempts"] > 1, "more than one attempt"),
+    "timeout": Capability(lambda value: value is not None, "a timeout"),
+    "catalog": Capability(lambda value: bool(value["get"] or value["put"]), "catalogued files"),
+    "secrets": Capability(bool, "secrets"),
+    "on_failure": Capability(bool, "a failure handler"),
+    "max_concurrency": Capability(lambda value: value is not None, "a bound on concurrency"),
+    "fail_fast": Capability(bool, "stopping the other branches when one fails"),
+    "separate": Capability(bool, "an output of its own"),
+}
+"""Fields of a node that a target must declare before a definition may use them."""
+
+
+@dataclass
+class Findings:
+    """Findings in the order in which they were made."""
+
+    items: list[Finding] = dataclasses.field(default_factory=list)
+
+    def add(self, code: str, node: Node | None, message: str, fix: str = "", field: str = "") -> None:
+        """Add an error about a node (its path is put before the message), or about the whole."""
+        text = f"step '{node['path']}': {message}" if node else message
+        self.items.append(Finding(code, text, fix, address=node["address"] if node else "", field=field))
+
+
+class BaseTarget:
+    """One engine that pipelines are rendered for."""
+
+    name: ClassVar[str]
+    """Its name on the command line and as a key of `executor_config` and `render_string`."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Other names for it, accepted wherever `name` is."""
+    summary: ClassVar[str] = ""
+    """What is rendered, in one line."""
+    template: ClassVar[str]
+    """Name of its main template, relative to the templates folder: `bash/script.sh.j2`."""
+    executable: ClassVar[bool] = False
+    """True if the output is a program: the file that `-o` names may then be run."""
+    capabilities: ClassVar[Mapping[str, frozenset[str]]]
+    """Node types that can be rendered, each with the fields of `CHECKED` that are honoured."""
+
+    def check(self, plan: Plan, config: Config) -> list[Finding]:
+        """Return what stands against rendering a plan: at least what the capabilities do not cover."""
+        return list(self.undeclared(plan))
+
+    def undeclared(self, plan: Plan) -> Iterator[Finding]:
+        """Yield an error for each node type and each field that `capabilities` does not declare."""
+        findings = Findings()
+        for node in plan["nodes"].values():
+            kind = node["type"]
+            if kind in _STATUS_NODES:
+                continue
+            if kind not in self.capabilities:
+                what = f"{self.name} cannot render {'a composite' if kind in COMPOSITES else 'a node'} of type {kind}"
+                findings.add(codes.NODE_TYPE, node, what, "see `magnus targets` for a target that can")
+                continue
+            honoured = self.capabilities[kind]
+            fields: Mapping[str, Any] = node
+            for name, capability in CHECKED.items():
+                if name in fields and name not in honoured and capability.asks(fields[name]):
+                    findings.add(
+                        codes.FIELD,
+                        node,
+                        f"{self.name} does not honour {capability.meaning} on a node of type {kind}",
+                        f"remove '{name}', or see `magnus targets` for a target that honours it",
+                        name,
+                    )
+        yield from findings.items
+
+    def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
+        """Return the context of the main template. Called only if `check` found no error."""
+        raise NotImplementedError
+
+    def filters(self) -> Mapping[str, Callable[..., str]]:
+        """Return the template filters of this target: quoting for its contexts."""
+        return {}
+
+    def verify(self, text: str, plan: Plan) -> list[Finding]:
+        """Check the rendered text with the engine's own means, where those are at hand."""
+        return []
+
+    def names(self) -> tuple[str, ...]:
+        """Return the name and the aliases."""
+        return (self.name, *self.aliases)
+
+
+def own_config(target: BaseTarget, node: Node) -> Mapping[str, Any]:
+    """Return a node's `executor_config` for a target, whichever of its names the user wrote."""
+    if "executor_config" not in node:
+        return {}
+    merged: dict[str, Any] = {}
+    for name in reversed(target.names()):
+        merged.update(node["executor_config"].get(name, {}))
+    return merged

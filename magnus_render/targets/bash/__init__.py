@@ -1,0 +1,139 @@
+"""The bash target: one script that walks the graph and calls back for every step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.targets import codes
+from magnus_render.targets.base import BaseTarget, Finding, Findings, Source, own_config
+from magnus_render.targets.bash import flow, quote, syntax
+from magnus_render.targets.bash.config import BashConfig, problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from magnus_render.plan import Config, Node, Plan
+
+
+class BashTarget(BaseTarget):
+    """Scripts for bash 3.2 and later."""
+
+    name = "bash"
+    aliases = ("demo-renderer",)
+    summary = "a script for bash 3.2 or later"
+    template = "bash/script.sh.j2"
+    executable = True
+    capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
+        TASK: frozenset({"retry", "timeout", "catalog", "secrets", "on_failure"}),
+        PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
+        MAP: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
+        DAG: frozenset({"on_failure", "separate"}),
+        AS_IS: frozenset({"on_failure"}),
+    }
+
+    def check(self, plan: Plan, config: Config) -> list[Finding]:
+        """Return what stands against rendering: capabilities, executor configuration, `render_string`."""
+        findings = Findings(super().check(plan, config))
+        common = self._common(config)
+        for problem in problems(common):
+            findings.add(codes.EXECUTOR_CONFIG, None, f"executor.config: {problem.text}", problem.fix)
+        for node in plan["nodes"].values():
+            own = own_config(self, node)
+            for problem in problems(own) if own else ():
+                findings.add(
+                    codes.EXECUTOR_CONFIG,
+                    node,
+                    f"executor_config.{self.name}: {problem.text}",
+                    problem.fix,
+                    "executor_config",
+                )
+            text = render_text(node)
+            if text is not None and not isinstance(text, str):
+                findings.add(
+                    codes.RENDER_STRING,
+                    node,
+                    f"its render_string for {self.name} is {_kind(text)}, not lines for the shell",
+                    f"write text under '{self.name}', or leave that key out if there is nothing to do there",
+                    "render_string",
+                )
+        return findings.items
+
+    def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
+        """Return what `bash/script.sh.j2` needs: `docs/targets/bash.md` describes every variable."""
+        common = BashConfig.model_validate(self._common(config))
+        functions = flow.compile_plan(plan, lambda node: self._command(node, common), render_text)
+        return {
+            "plan": plan,
+            "file": source.file,
+            "magnus": common.magnus_command,
+            "steps": [*common.launcher, *common.magnus_command],
+            "workspaces": "step" if common.isolated else "branch",
+            "services": {key: config[key] for key in ("run_log_store", "catalog", "secrets")},
+            "fail": plan["graphs"][""]["fail"],
+            "functions": functions,
+            "texts": [
+                flow.Text(flow.text_function(plan, node), text)
+                for node in plan["nodes"].values()
+                if isinstance(text := render_text(node), str)
+            ],
+        }
+
+    def filters(self) -> Mapping[str, Callable[..., str]]:
+        """Return the filters of `quote.py`."""
+        return quote.FILTERS
+
+    def verify(self, text: str, plan: Plan) -> list[Finding]:
+        """Parse the script, and the lines of each `as-is` node, with `bash -n` if there is a bash."""
+        findings = Findings()
+        for node in plan["nodes"].values():
+            lines = render_text(node)
+            message = syntax.error(lines) if isinstance(lines, str) else None
+            if message is not None:
+                findings.add(
+                    codes.NOT_VALID,
+                    node,
+                    f"bash cannot parse its render_string: {message}",
+                    "",
+                    "render_string",
+                )
+        message = syntax.error(text)
+        if message is not None:
+            findings.add(
+                codes.NOT_VALID, None, f"bash cannot parse the script: {message}", "check the templates"
+            )
+        return findings.items
+
+    def _common(self, config: Config) -> Mapping[str, Any]:
+        """Return `executor.config` if it was written for this target."""
+        executor = config["executor"]
+        return executor["config"] if executor["type"] in self.names() else {}
+
+    def _command(self, node: Node, common: BashConfig) -> list[str]:
+        """Return the argv of a node's callbacks where it is not that of all steps, else []."""
+        own = own_config(self, node)
+        if not own:
+            return []
+        merged = BashConfig.model_validate({**common.model_dump(), **own})
+        workspaces = []
+        if merged.isolated != common.isolated:
+            workspaces = ["env", f"MAGNUS_WORKSPACES={'step' if merged.isolated else 'branch'}"]
+        argv = [*workspaces, *merged.launcher, *merged.magnus_command]
+        return argv if argv != [*common.launcher, *common.magnus_command] else []
+
+
+def render_text(node: Node) -> Any:
+    """Return what an `as-is` node has for bash: lines, None if there is nothing, anything else is a mistake."""
+    if node["type"] != AS_IS:
+        return None
+    render = node.get("render")
+    if not isinstance(render, dict):
+        return render or None
+    for name in (BashTarget.name, *BashTarget.aliases):
+        if name in render:
+            return render[name] or None
+    return None
+
+
+def _kind(value: object) -> str:
+    return "a mapping" if isinstance(value, dict) else "a list" if isinstance(value, list) else repr(value)

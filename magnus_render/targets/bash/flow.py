@@ -1,0 +1,282 @@
+"""From graphs to straight-line code: which shell functions a plan becomes, and what stands in each.
+
+A graph becomes a function whose lines are its nodes in the order in which they follow each other. What handles a
+failure stands in a block behind the node that may fail. A node that several others lead to is written once: where they
+all arrive by falling through, in that place, else in a function of its own that the others name as the next one.
+Hence a script grows with the number of nodes, however handlers share their ends, and nothing in it nests or recurses
+more deeply than the composites do (bash crashes on some thousand levels of either).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from magnus_render import naming
+from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from magnus_render.plan import Graph, Node, Plan, Retry
+
+MAX_NESTING = 3
+"""Handlers of handlers that stand inside each other's blocks; those further in become functions."""
+
+Otherwise = Literal["fail", "success", "on", "block", "go"]
+ROOT = "pipeline"
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of a function: a node, or how a block ends."""
+
+    kind: Literal["node", "end", "go", "return"]
+    depth: int
+    """How far it is indented: the blocks around it, and one more in that of a parallel."""
+    node: Node | None = None
+    otherwise: Otherwise = "fail"
+    """If the node fails: the graph fails, it succeeds, both ways lead on, a block follows, or a function `target`."""
+    target: str = ""
+    """Name of the function to go to: of `go`, or of a node whose `otherwise` is `go`."""
+    status: int = 0
+    """Of `return`."""
+    command: str = ""
+    """Of a node: the function of the script's machinery that stands for its type."""
+    slug: str = ""
+    branches: list[tuple[str, str, str]] = field(default_factory=list)
+    """Of a composite: slug, name and function of each branch; of an `as-is`, its text's function."""
+    pauses: list[float] = field(default_factory=list)
+    argv: list[str] = field(default_factory=list)
+    """Of a task whose callbacks are not started like those of all others."""
+    fan_out: bool = False
+    """The task's hand-over carries the item count of the map behind it."""
+
+
+@dataclass(slots=True)
+class Function:
+    """One shell function."""
+
+    name: str
+    title: str
+    """What it is, for a comment."""
+    lines: list[Line]
+
+
+@dataclass(slots=True)
+class Text:
+    """The lines of an `as-is` node."""
+
+    function: str
+    text: str
+
+
+def compile_plan(
+    plan: Plan, command: Callable[[Node], list[str]], render_text: Callable[[Node], Any]
+) -> list[Function]:
+    """Return the functions of a plan, the root graph's first, in reading order.
+
+    `command` gives the argv of a task's callbacks where it is not the common one, `render_text` an `as-is` node's text.
+    """
+    compiler = _Compiler(plan, command, render_text)
+    return [function for graph in plan["graphs"].values() for function in compiler.functions(graph)]
+
+
+def text_function(plan: Plan, node: Node) -> str:
+    """Return the name of the function that holds an `as-is` node's lines."""
+    return f"lines_{_identifier(plan, node['address'])}"
+
+
+def graph_function(plan: Plan, address: str) -> str:
+    """Return the name of the function that a graph becomes."""
+    if not address:
+        return ROOT
+    kind = plan["nodes"][naming.parent(address)]["type"]
+    prefix = {MAP: "each", PARALLEL: "branch", DAG: "within"}[kind]
+    return f"{prefix}_{_identifier(plan, address)}"
+
+
+def _identifier(plan: Plan, address: str) -> str:
+    """Return an address as part of an identifier, one to one within a plan.
+
+    Branches of maps and dags leave no trace (they have but one), a dot becomes `__`, a dash `_`, a dash after a dash
+    `X`: slugs have no capitals and neither begin nor end with a dash.
+    """
+    parts: list[str] = []
+    so_far = ""
+    single = False
+    for part in address.split("."):
+        if not single:
+            parts.append(part.replace("--", "-X").replace("X-", "XX").replace("-", "_"))
+        so_far = naming.join(so_far, part)
+        node = plan["nodes"].get(so_far)
+        single = node is not None and node["type"] in (MAP, DAG)
+    return "__".join(parts)
+
+
+def pauses(retry: Retry) -> list[float]:
+    """Return the pause after each attempt but the last, in seconds (docs/semantics.md)."""
+    return [_pause(retry, number) for number in range(1, retry["attempts"])]
+
+
+def _pause(retry: Retry, number: int) -> float:
+    if retry["delay"] == 0:
+        return 0.0
+    try:
+        pause = retry["delay"] * retry["backoff"] ** (number - 1)
+    except OverflowError:
+        pause = math.inf
+    return min(pause, retry["max_delay"] if retry["max_delay"] is not None else LONGEST_PAUSE, LONGEST_PAUSE)
+
+
+LONGEST_PAUSE = 1e8
+"""Seconds (three years): what `sleep` takes everywhere, standing in for a back-off that grows beyond all use."""
+
+
+class _Compiler:
+    def __init__(
+        self, plan: Plan, command: Callable[[Node], list[str]], render_text: Callable[[Node], Any]
+    ) -> None:
+        self.plan = plan
+        self.command = command
+        self.render_text = render_text
+
+    def functions(self, graph: Graph) -> list[Function]:
+        """Return the functions of one graph: its own first, then the shared ends in reading order."""
+        self.graph = graph
+        self.base = f"{graph['address']}." if graph["address"] else ""
+        self.incoming = self._incoming()
+        self.shared: dict[str, None] = {}
+        name = graph_function(self.plan, graph["address"])
+        own = Function(name, self._title(graph), self._body(graph["start"]))
+        bodies: dict[str, Function] = {}
+        waiting = list(self.shared)
+        while waiting:
+            for slug in waiting:
+                title = f"from {self._node(slug)['path']} on"
+                bodies[slug] = Function(self._shared_function(slug), title, self._body(slug))
+            waiting = [slug for slug in self.shared if slug not in bodies]
+        order = {slug: place for place, slug in enumerate(graph["nodes"])} if bodies else {}
+        return [own, *(bodies[slug] for slug in sorted(bodies, key=order.__getitem__))]
+
+    def _node(self, slug: str) -> Node:
+        return self.plan["nodes"][self.base + slug]
+
+    def _title(self, graph: Graph) -> str:
+        if not graph["address"]:
+            return ""
+        composite = self.plan["nodes"][naming.parent(graph["address"])]
+        if composite["type"] == MAP:
+            return f"for each {composite['iterate_as']} of {composite['iterate_on']}"
+        if composite["type"] == DAG:
+            return f"the steps of {composite['path']}"
+        branches = {branch["slug"]: branch["name"] for branch in composite["branches"]}
+        return f"branch {branches[naming.last(graph['address'])]} of {composite['path']}"
+
+    def _shared_function(self, slug: str) -> str:
+        return f"from_{_identifier(self.plan, self.base + slug)}"
+
+    def _edges(self, slug: str) -> tuple[str, str]:
+        """Return where a node leads to if it succeeds and if it fails."""
+        node = self._node(slug)
+        handler = node.get("on_failure")
+        return node["next"]["slug"], handler["slug"] if handler else self.graph["fail"]
+
+    def _incoming(self) -> dict[str, int]:
+        """Count the edges that lead to each node that can be reached; the start has one more."""
+        start, ends = self.graph["start"], (self.graph["success"], self.graph["fail"])
+        counts = {start: 1}
+        waiting = [start]
+        while waiting:
+            slug = waiting.pop()
+            if slug in ends:
+                continue
+            for target in self._edges(slug):
+                if target not in counts:
+                    counts[target] = 0
+                    waiting.append(target)
+                counts[target] += 1
+        return counts
+
+    def _body(self, start: str) -> list[Line]:
+        lines: list[Line] = []
+        self._block(start, "", 0, lines, {start: self.incoming[start]})
+        return lines
+
+    def _block(self, slug: str, follow: str, depth: int, lines: list[Line], arrived: dict[str, int]) -> None:
+        """Add lines from a node on.
+
+        `follow` is the node that control falls through to at the end of the block ('' if there is none); `arrived`
+        counts the edges that fall through to each node. Nests no deeper than MAX_NESTING.
+        """
+        success, fail = self.graph["success"], self.graph["fail"]
+        while True:
+            if slug == follow:
+                return
+            if slug == success:
+                # At the end of a function control falls through with the status of the last node, 0.
+                if depth or not lines:
+                    lines.append(Line("return", depth))
+                return
+            if slug == fail:
+                lines.append(Line("return", depth, status=1))
+                return
+            if (slug in self.shared and lines) or arrived[slug] < self.incoming[slug]:
+                lines.append(Line("go", depth, target=self._share(slug)))
+                return
+            then, handler = self._edges(slug)
+            line = self._line(slug, depth)
+            lines.append(line)
+            arrived[then] = arrived.get(then, 0) + 1
+            if handler == fail:
+                line.otherwise = "fail" if then != fail else "on"
+            elif handler == then:
+                line.otherwise = "on"
+                arrived[then] += 1
+            elif handler == success:
+                line.otherwise = "success"
+            elif self.incoming[handler] == 1 and depth < MAX_NESTING:
+                line.otherwise = "block"
+                arrived[handler] = 1
+                # The line that opens the block of a parallel is indented itself.
+                end = depth + 1 if line.command == PARALLEL else depth
+                self._block(handler, then, end + 1, lines, arrived)
+                lines.append(Line("end", end))
+            else:
+                line.otherwise = "go"
+                line.target = self._share(handler)
+            slug = then
+
+    def _share(self, slug: str) -> str:
+        self.shared[slug] = None
+        return self._shared_function(slug)
+
+    def _line(self, slug: str, depth: int) -> Line:
+        node = self._node(slug)
+        line = Line("node", depth, node, slug=slug)
+        kind = node["type"]
+        if kind == TASK:
+            line.command = "step"
+            line.pauses = pauses(node["retry"]) if node["retry"]["attempts"] > 1 else []
+            line.argv = self.command(node)
+            following = node["next"]
+            line.fan_out = (
+                following["type"] == MAP and self._node(following["slug"]).get("counted_by") == slug
+            )
+        elif kind == AS_IS:
+            text = self.render_text(node)
+            line.command = "pass" if text is None else "as_is"
+            if text is not None:
+                line.branches = [("", "", text_function(self.plan, node))]
+        else:
+            line.command = kind
+            line.branches = [
+                (
+                    branch["slug"],
+                    branch["name"],
+                    graph_function(self.plan, f"{node['address']}.{branch['slug']}"),
+                )
+                for branch in node["branches"]
+            ]
+        return line

@@ -1,0 +1,49 @@
+"""Which targets there are, by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from magnus_render.errors import UsageError
+
+if TYPE_CHECKING:
+    from magnus_render.targets.base import BaseTarget
+
+GROUP = "magnus_render.target"
+_BUILT_IN = {
+    "bash": "magnus_render.targets.bash:BashTarget",
+    "demo-renderer": "magnus_render.targets.bash:BashTarget",
+}
+"""Names of the built-in targets: finding them needs no scan of the installed distributions."""
+
+
+def find(name: str) -> BaseTarget:
+    """Return the target of a name or alias; raise `UsageError` that lists the known ones."""
+    if name in _BUILT_IN:
+        return _load(_BUILT_IN[name])
+    targets = every()
+    for target in targets:
+        if name in target.names():
+            return target
+    import difflib
+
+    known = [known for target in targets for known in target.names()]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"known targets: {', '.join(known)}"
+    raise UsageError(f"there is no target '{name}'\n  help: {hint}")
+
+
+def every() -> list[BaseTarget]:
+    """Return all targets, built-in and installed, sorted by name."""
+    from importlib.metadata import entry_points
+
+    places = {point.name: point.value for point in entry_points(group=GROUP)}
+    targets = {target.name: target for target in map(_load, {*places.values(), *_BUILT_IN.values()})}
+    return [targets[name] for name in sorted(targets)]
+
+
+def _load(place: str) -> BaseTarget:
+    module, _, name = place.partition(":")
+    target: BaseTarget = getattr(import_module(module), name)()
+    return target
