@@ -314,11 +314,12 @@ class _Attempt:
         if not self.platform and last:
             handler = node.get("on_failure")
             end["handed_to"] = handler["slug"] if handler else node["graph"]["fail"]
+            end["state"] = run.save({**self.state, "mocked": False})  # nothing behind a failure is taken over
         end["set"] = run.pack(self.set)
         run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
         print(f"magnus: {node['path']}: {message}", file=sys.stderr)
         if end["handed_to"]:
-            hand_over(run, self.address, node, end["handed_to"], self.sees, self.options.fan_out)
+            hand_over(run, self.address, node, end["handed_to"], end["state"], self.options.fan_out)
         return PLATFORM if self.platform else FAILED
 
 

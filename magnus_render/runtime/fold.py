@@ -282,7 +282,7 @@ class _Fold:
     ) -> Generator[Any, Any, tuple[Step | None, str]]:
         step = blank(node, address, node["name"])
         start: CompositeStart | None = self.records.of(address, "start")
-        if not self.records.has(address) or (node["type"] == MAP and start is None):
+        if node["type"] == MAP and start is None:
             return (None if graph.closed else step), ""
         if start is not None and start["message"]:
             step["status"], step["message"], graph.mocked = "FAIL", start["message"], False
@@ -293,6 +293,8 @@ class _Fold:
         branches: list[_Graph] = []
         for branch in self._branches(graph, node, start, address, path, closed):
             branches.append((yield self._walk(branch)))
+        if not self.records.has(address) and not all(_arrived(branch) for branch in branches):
+            return (None if graph.closed else step), ""  # what has silent as-is nodes alone needs no record
         step["branches"] = {b.path: {"status": b.status, "steps": b.steps} for b in branches}
         step["status"] = _composite_status([b.status for b in branches], closed)
         if step["status"] != "SUCCESS":
@@ -366,6 +368,12 @@ class _Fold:
         for added in root.added if root else ():
             values.update(self._merged(added).set)
         return values
+
+
+def _arrived(graph: _Graph) -> bool:
+    """Tell whether the walk of a graph came to a status node."""
+    last = next(reversed(graph.steps.values()), None)
+    return last is not None and last["step_type"] in (SUCCESS_NODE, FAIL_NODE)
 
 
 def _composite_status(branches: list[str], closed: bool) -> str:

@@ -1,4 +1,4 @@
-"""Write all golden files anew: `python -m tests.golden.update`."""
+"""Write all golden files anew: `make golden`, which runs `python -m tests.golden.update`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A stand-in for `magnus` that rendered scripts call: it notes how it was called, and ends as it is told.
 
-What it does is told by files in a folder: `ADDRESS.ATTEMPT`, `ADDRESS` or `COMMAND` holds an exit status, a list of them
-(one for each call, the last for all that follow) or `hang` (wait until stopped); `ADDRESS.count` holds the number of
-items that a step or a `map_count` reports.
+What it does is told by files in a folder. `ADDRESS.ATTEMPT`, `ADDRESS` or `COMMAND` holds an exit status, a list of
+them (one for each call, the last for all that follow), `await:STATUS` (once the test says so) or `hang` (until
+stopped). `ADDRESS.count` holds the number of items that a step or a `map_count` reports.
 """
 
 from __future__ import annotations
@@ -38,11 +38,14 @@ for key in "$address.$attempt" "$address" "$command"; do
   [ -z "$later" ] || echo "$later" >"$STUB/$key"
   case $now in
     hang)
-      trap 'echo "stopped|$address|" >>"$STUB/log"; kill $!; exit 75' TERM
+      trap 'echo "stopped|$address|" >>"$STUB/log"; kill -KILL $!; exit 75' TERM
       sleep 600 &
       echo "$address" >"$STUB/hanging"
       wait $!
       exit 9 ;;
+    await:*)
+      read -r line <"$STUB/go"
+      exit "${now#await:}" ;;
     *) exit "$now" ;;
   esac
 done
@@ -63,6 +66,8 @@ class Script:
         os.mkfifo(self.stub / "hanging")
         # Open for both ways, so that it never ends and lines of several writers are read one by one.
         self.pipe = os.fdopen(os.open(self.stub / "hanging", os.O_RDWR), "rb", buffering=0)
+        os.mkfifo(self.stub / "go")
+        self.gate = os.fdopen(os.open(self.stub / "go", os.O_RDWR), "wb", buffering=0)
         magnus = folder / "bin" / "magnus"
         magnus.write_text(STUB)
         magnus.chmod(0o755)
@@ -108,6 +113,10 @@ class Script:
     def hanging(self) -> str:
         """Wait until a call hangs; return its address."""
         return self.pipe.readline().decode().strip()
+
+    def go(self) -> None:
+        """Let one call that awaits this go on."""
+        self.gate.write(b"go\n")
 
     def stop(self, process: subprocess.Popen[str], number: signal.Signals) -> int:
         """Send a signal and return the exit status."""

@@ -185,9 +185,10 @@ def test_refusal_breaks_off_everything(tmp_path: Path, status: int) -> None:
 def test_refusal_stops_what_runs(tmp_path: Path) -> None:
     branches = {"one": graph("a", task("a")), "two": graph("c", task("c"))}
     script = Script(tmp_path, dag("p", parallel("p", branches)))
-    script.tell(p__one__a="hang", p__two__c="65")
+    script.tell(p__one__a="hang", p__two__c="await:65")
     process = script.start("R1")
     assert script.hanging() == "p.one.a"
+    script.go()
     assert process.wait(60) == 65
     process.communicate()
 
@@ -360,9 +361,10 @@ def test_a_dag_is_walked_inline(tmp_path: Path) -> None:
 def test_fail_fast_stops_the_others(tmp_path: Path) -> None:
     branches = {"one": graph("a", task("a", "b"), task("b")), "two": graph("c", task("c"))}
     script = Script(tmp_path, dag("p", parallel("p", branches, on_failure="h", fail_fast="true"), task("h")))
-    script.tell(p__one__a="hang", p__two__c="1")
+    script.tell(p__one__a="hang", p__two__c="await:1")
     process = script.start("R1")
     assert script.hanging() == "p.one.a"
+    script.go()
     assert process.wait(60) == 0
     process.communicate()
     assert ["stopped", "p.one.a"] in script.calls()
@@ -386,9 +388,10 @@ def test_fail_fast_of_an_outer_composite_reaches_inner_steps_only(tmp_path: Path
     branches = {"one": graph("n", inner), "two": graph("c", task("c"))}
     script = Script(tmp_path, dag("p", parallel("p", branches, fail_fast="true")))
     script.told("p.one.n.count", "3")
-    script.tell(p__one__n__0__b="1", p__two__c="hang")
+    script.tell(p__one__n__0__b="await:1", p__two__c="hang")
     process = script.start("R1")
     assert script.hanging() == "p.two.c"
+    script.go()
     assert process.wait(60) == 1
     process.communicate()
     assert {f"p.one.n.{i}.b" for i in range(3)} <= set(script.steps())

@@ -180,8 +180,10 @@ class _Compiler:
     def _edges(self, slug: str) -> tuple[str, str]:
         """Return where a node leads to if it succeeds and if it fails."""
         node = self._node(slug)
-        handler = node.get("on_failure")
-        return node["next"]["slug"], handler["slug"] if handler else self.graph["fail"]
+        following, handler = node["next"]["slug"], node.get("on_failure")
+        if node["type"] == AS_IS and self.render_text(node) is None:
+            return following, following  # it does nothing, so it cannot fail
+        return following, handler["slug"] if handler else self.graph["fail"]
 
     def _incoming(self) -> dict[str, int]:
         """Count the edges that lead to each node that can be reached; the start has one more."""

@@ -101,6 +101,7 @@ step() {   # NODE [SECONDS...] [-- ARGV...]
 as_is() {   # NODE FUNCTION: run the function's lines and record how they ended
   local slug=${1%%=*} title=$shown${1#*=} status
   say "$title: as-is lines"
+  go_on
   "$2" &
   wait "$!"
   status=$?
@@ -244,6 +245,7 @@ follow() {   # FUNCTION: and then the function that it names as the next one, an
 call() {   # COMMAND [ARGUMENT...]: a callback, twice more if the platform failed
   local pause status
   for pause in 1 5 none; do
+    go_on
     "${magnus[@]}" "$1" "$run_id" "${@:2}" "${options[@]}" &
     wait "$!"
     status=$?
@@ -257,6 +259,10 @@ call() {   # COMMAND [ARGUMENT...]: a callback, twice more if the platform faile
         return "$status" ;;
     esac
   done
+}
+
+go_on() {   # start nothing more once the script itself has been killed
+  kill -0 "$$" 2>/dev/null || exit 143
 }
 
 rest() {   # SECONDS, but not past the time when nothing may start any more

@@ -1,0 +1,185 @@
+"""The engines that conformance pipelines run on, behind one small interface.
+
+An engine takes a case's folder as a user's project, runs one run of it from start to end, and gives back what
+`magnus runs show RUN_ID --json` prints. It says what it can do beyond what every engine does (`abilities`), so that a
+case that needs more (`needs` in case.yaml) is left to those that have it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.conformance.warm import Warm
+
+TIME_LIMIT = 120  # seconds; no conformance pipeline comes near it
+
+
+@dataclass
+class RunSpec:
+    """One run of a case."""
+
+    run_id: str
+    dag: str = "dag.yaml"
+    parameter_file: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    use_cached: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    """Configuration blocks besides those of the engine."""
+    executor: dict[str, Any] = field(default_factory=dict)
+    """Keys of the executor's configuration."""
+    plan: bool = False
+    """Give callbacks the resolved plan (`magnus render --plan`), so that none reads YAML: quicker."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run: exit status of the engine, the folded log, and what it printed on standard error."""
+
+    status: int
+    log: dict[str, Any]
+    stderr: str
+
+
+class EngineFailure(Exception):
+    """The engine could not run the pipeline at all; the text says what it printed."""
+
+
+class Engine:
+    """Runs a case."""
+
+    name: str
+    abilities: frozenset[str]
+
+    def run(self, folder: Path, spec: RunSpec) -> Outcome:
+        """Run `spec` in the project `folder` and return its outcome.
+
+        Raises:
+            EngineFailure: there is no folded log to return.
+        """
+        raise NotImplementedError
+
+
+_warm = Warm()
+
+
+class Local(Engine):
+    """`magnus execute`."""
+
+    name = "local"
+    abilities = frozenset(("as-is-text", "shared-disk", "command-line"))
+
+    def run(self, folder: Path, spec: RunSpec) -> Outcome:
+        config = self.configure(folder, spec)
+        argv = ["execute", "-f", spec.dag, "-c", config, "--run-id", spec.run_id]
+        if spec.parameter_file:
+            argv += ["-p", spec.parameter_file]
+        if spec.use_cached:
+            argv += ["--use-cached", spec.use_cached]
+        status, stderr = magnus(argv, folder, spec.environment)
+        return self.outcome(folder, spec, status, stderr)
+
+    def configure(self, folder: Path, spec: RunSpec) -> str:
+        """Write the configuration file and return its name."""
+        config = {
+            "executor": {"type": self.name, "config": self.executor(folder, spec)},
+            "run_log_store": {"type": "file-system"},
+            "catalog": {"type": "file-system"},
+            **spec.config,
+        }
+        name = f"config-{self.name}.yaml"
+        (folder / name).write_text(json.dumps(config), encoding="utf-8")
+        return name
+
+    def executor(self, folder: Path, spec: RunSpec) -> dict[str, Any]:
+        """Return the executor's configuration."""
+        return spec.executor
+
+    def outcome(self, folder: Path, spec: RunSpec, status: int, stderr: str) -> Outcome:
+        out = folder / f"{spec.run_id}.json"
+        config = f"config-{self.name}.yaml"
+        shown, complaint = magnus(
+            ["runs", "show", spec.run_id, "--json", "-f", spec.dag, "-c", config],
+            folder,
+            spec.environment,
+            out,
+        )
+        if shown != 0:
+            raise EngineFailure(
+                f"{self.name}: exit {status}, and no log (exit {shown}):\n{complaint}\n{stderr}"
+            )
+        return Outcome(status, json.loads(out.read_text(encoding="utf-8")), stderr)
+
+
+_GIVE_PLAN = """#!/bin/sh
+case $1 in
+start_run) exec magnus "$@" --plan plan.json ;;
+*) exec magnus "$@" ;;
+esac
+"""
+
+
+class Bash(Local):
+    """`magnus render --target bash`, then the script: its callbacks are real processes."""
+
+    name = "bash"
+
+    def executor(self, folder: Path, spec: RunSpec) -> dict[str, Any]:
+        if not spec.plan:
+            return spec.executor
+        command = folder / "magnus.sh"
+        command.write_text(_GIVE_PLAN)
+        command.chmod(0o755)
+        return {**spec.executor, "magnus_command": [str(command)]}
+
+    def run(self, folder: Path, spec: RunSpec) -> Outcome:
+        config = self.configure(folder, spec)
+        argv = ["render", spec.dag, "--target", "bash", "-c", config, "-o", "run.sh"]
+        if spec.plan:
+            argv += ["--plan", "plan.json"]
+        status, stderr = magnus(argv, folder, spec.environment)
+        if status != 0:
+            raise EngineFailure(f"render: exit {status}:\n{stderr}")
+        argv = ["bash", "run.sh", spec.run_id]
+        if spec.parameter_file:
+            argv += ["-p", spec.parameter_file]
+        if spec.use_cached:
+            argv += ["--use-cached", spec.use_cached]
+        ended = subprocess.run(
+            argv,
+            cwd=folder,
+            env=environment(folder, spec.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIME_LIMIT,
+        )
+        return self.outcome(folder, spec, ended.returncode, ended.stderr.decode(errors="replace"))
+
+
+def magnus(
+    argv: list[str], folder: Path, extra: dict[str, str], stdout: Path | None = None
+) -> tuple[int, str]:
+    """Run `magnus ARGV` in a folder; return its exit status and standard error."""
+    stderr = folder / "stderr.txt"
+    status = _warm.run(
+        argv,
+        cwd=folder,
+        env=environment(folder, extra),
+        stdout=stdout or folder / "stdout.txt",
+        stderr=stderr,
+    )
+    return status, stderr.read_text(encoding="utf-8", errors="replace")
+
+
+def environment(folder: Path, extra: dict[str, str]) -> dict[str, str]:
+    """The environment of everything an engine starts: little, so that no setting of the developer's counts."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {"PATH": path, "HOME": str(folder), "CI": "1", **extra}
+
+
+ENGINES: list[Engine] = [Local(), Bash()]
