@@ -46,6 +46,9 @@ clean: ## remove what make made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .magnus .demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# A plain path, not an import hook: the hook would cost every callback its time.
+EDITABLE = --config-settings editable_mode=compat --editable .
+
 # One virtual environment; each mark says how much is in it.
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -55,11 +58,11 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.python pyproject.toml setup.cfg
-	python -m pip install --quiet --editable .
+	python -m pip install --quiet $(EDITABLE)
 	@touch $@
 
 $(VENV)/.developer: $(VENV)/.python pyproject.toml setup.cfg requirements-dev.lock requirements-tools.lock scripts/tools.sh
 	python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
-	python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	python -m pip install --quiet --no-build-isolation --no-deps $(EDITABLE)
 	sh scripts/tools.sh
 	@touch $@ $(VENV)/.installed

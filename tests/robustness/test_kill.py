@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.robustness.pipeline import command, kill_all, log_of, magnus, prepare, records, whole
+from tests.robustness.pipeline import MAGNUS, command, kill_all, log_of, magnus, prepare, records, whole
 
 KILLS = int(os.environ.get("MAGNUS_KILLS", "200"))
 CHUNK = 5
@@ -131,7 +131,7 @@ def test_a_killed_rendering_leaves_the_old_file_or_the_new_one(tmp_path: Path, s
     new = (tmp_path / "run.sh").read_text()
     for _ in range(CHUNK):
         (tmp_path / "run.sh").write_text("old\n")
-        words = command("execute", "x")[:1] + ["render", "dag.yaml", "--target", "bash", "-c", "bash.yaml"]
+        words = [*MAGNUS, "render", "dag.yaml", "--target", "bash", "-c", "bash.yaml"]
         process = subprocess.Popen([*words, "-o", "run.sh"], cwd=tmp_path, stderr=subprocess.DEVNULL)
         user = psutil.Process(process.pid)
         until = chance.uniform(0.0, 0.8)

@@ -31,7 +31,12 @@ dag:
       branch:
         start_at: b
         steps:
-          b: {type: task, command_type: shell, command: "test $MAGNUS_PRM_item != 20 || exit $MAGNUS_PRM_code", retry: 2, next: success}
+          b:
+            type: task
+            command_type: shell
+            command: "test $MAGNUS_PRM_item != 20 || exit $MAGNUS_PRM_code"
+            retry: 2
+            next: success
           success: {type: success}
           fail: {type: fail}
     repair: {type: task, command_type: shell, command: "true", next: fail}
@@ -222,8 +227,9 @@ def test_a_long_pipeline_costs_a_callback_the_same(project: Path) -> None:
     """A step reads its own page: the number of records read does not grow with the pipeline."""
     counts = []
     for steps in (10, 2000):
+        following = [*(f"s{i}" for i in range(1, steps)), "ok"]
         nodes = "".join(
-            f"    s{i}: {{type: task, command_type: shell, command: 'true', next: {f's{i + 1}' if i < steps - 1 else 'ok'}}}\n"
+            f"    s{i}: {{type: task, command_type: shell, command: 'true', next: {following[i]}}}\n"
             for i in range(steps)
         )
         (project / "dag.yaml").write_text(
