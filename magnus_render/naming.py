@@ -76,3 +76,9 @@ def from_dot_path(path: str) -> str:
     `%` stands for a blank in callbacks rendered by older versions; no name may contain it.
     """
     return ".".join(slug(part.replace("%", " ")) for part in path.split("."))
+
+
+def shown(path: str, address: str) -> str:
+    """Return the dot path of an instance for people, given its definition's (`_` for indices) and its address."""
+    parts = zip(path.split("."), address.split("."), strict=True)
+    return ".".join(index if name == "_" and index.isdigit() else name for name, index in parts)

@@ -75,7 +75,7 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         return FAILED
     deadline = _deadline(run)
     if deadline is not None and time.time() >= deadline:
-        print(f"magnus: {_over(run)}: '{address}' is not started", file=sys.stderr)
+        print(f"magnus: {naming.shown(node['path'], address)}: not started: {_over(run)}", file=sys.stderr)
         return FAILED
     with process.Signals() as signals:
         sees = state.seen_by(run, address, options.after)
@@ -317,7 +317,7 @@ class _Attempt:
             end["state"] = run.save({**self.state, "mocked": False})  # nothing behind a failure is taken over
         end["set"] = run.pack(self.set)
         run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
-        print(f"magnus: {node['path']}: {message}", file=sys.stderr)
+        print(f"magnus: {naming.shown(node['path'], self.address)}: {message}", file=sys.stderr)
         if end["handed_to"]:
             hand_over(run, self.address, node, end["handed_to"], end["state"], self.options.fan_out)
         return PLATFORM if self.platform else FAILED

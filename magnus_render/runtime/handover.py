@@ -75,7 +75,8 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | None
             recorded["message"] = f"parameter '{name}' is not a list"
         run.create(f"{naming.key(address)}/start.json", recorded)
     if recorded["message"]:
-        print(f"magnus: {run.node(address)['path']}: {recorded['message']}", file=sys.stderr)
+        path = naming.shown(run.node(address)["path"], address)
+        print(f"magnus: {path}: {recorded['message']}", file=sys.stderr)
     return recorded["count"]
 
 
