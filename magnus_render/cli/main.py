@@ -97,7 +97,11 @@ def _meant(name: str) -> str:
 
 def _typer(names: list[str], argv: list[str]) -> int:
     """Run a command line with typer, knowing only some of the commands."""
+    import gc
     from importlib import import_module
+
+    if names != ["execute"]:
+        gc.disable()  # the other commands are short: looking for cycles costs more than it frees
 
     import typer
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from magnus_render import naming
 
 SLUG = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-names = st.text(st.characters(exclude_characters=".%", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=100)
+names = st.text(
+    st.characters(exclude_characters=".%", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=100
+)
 
 
 @given(names)
