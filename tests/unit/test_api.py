@@ -163,7 +163,10 @@ def test_outside_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_importing_the_package_loads_nothing() -> None:
-    program = "import sys; before = set(sys.modules); import magnus_render; print(sorted(set(sys.modules) - before))"
+    program = (
+        "import __future__, sys; before = set(sys.modules); import magnus_render; "
+        "print(sorted(set(sys.modules) - before))"
+    )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MAGNUS_")}
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from magnus_render.diagnostics import DefinitionError
@@ -215,7 +215,18 @@ def graphs(draw: st.DrawFn) -> dict[str, Any]:
     return steps
 
 
+@settings(max_examples=1000, deadline=None)
 @given(graphs(), st.sets(st.integers(0, 8)))
+@example(  # a handler of a handler that rejoins two blocks further out
+    {
+        "s0": {"type": "task", "command": "m.f", "next": "s6", "on_failure": "s1"},
+        "s1": {"type": "task", "command": "m.f", "next": "s4"},
+        "s4": {"type": "task", "command": "m.f", "next": "success", "on_failure": "s5"},
+        "s5": {"type": "task", "command": "m.f", "next": "s6"},
+        "s6": {"type": "task", "command": "m.f", "next": "success"},
+    },
+    {0, 4},
+)
 def test_code_walks_as_the_graph_does(steps: dict[str, Any], failing_numbers: set[int]) -> None:
     failing = {f"s{number}" for number in failing_numbers}
     expected, slug = [], "s0"

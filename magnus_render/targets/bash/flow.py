@@ -203,18 +203,20 @@ class _Compiler:
 
     def _body(self, start: str) -> list[Line]:
         lines: list[Line] = []
-        self._block(start, "", 0, lines, {start: self.incoming[start]})
+        self._block(start, (), 0, lines, {start: self.incoming[start]})
         return lines
 
-    def _block(self, slug: str, follow: str, depth: int, lines: list[Line], arrived: dict[str, int]) -> None:
+    def _block(
+        self, slug: str, follow: tuple[str, ...], depth: int, lines: list[Line], arrived: dict[str, int]
+    ) -> None:
         """Add lines from a node on.
 
-        `follow` is the node that control falls through to at the end of the block ('' if there is none); `arrived`
-        counts the edges that fall through to each node. Nests no deeper than MAX_NESTING.
+        `follow` has the nodes that control falls through to at the end of this block and of those around it, innermost
+        last; `arrived` counts the edges that fall through to each node. Nests no deeper than MAX_NESTING.
         """
         success, fail = self.graph["success"], self.graph["fail"]
         while True:
-            if slug == follow:
+            if follow and slug == follow[-1]:
                 return
             if slug == success:
                 # At the end of a function control falls through with the status of the last node, 0.
@@ -224,7 +226,7 @@ class _Compiler:
             if slug == fail:
                 lines.append(Line("return", depth, status=1))
                 return
-            if (slug in self.shared and lines) or arrived[slug] < self.incoming[slug]:
+            if (slug in self.shared and lines) or arrived[slug] < self.incoming[slug] or slug in follow:
                 lines.append(Line("go", depth, target=self._share(slug)))
                 return
             then, handler = self._edges(slug)
@@ -243,7 +245,7 @@ class _Compiler:
                 arrived[handler] = 1
                 # The line that opens the block of a parallel is indented itself.
                 end = depth + 1 if line.command == PARALLEL else depth
-                self._block(handler, then, end + 1, lines, arrived)
+                self._block(handler, (*follow, then), end + 1, lines, arrived)
                 lines.append(Line("end", end))
             else:
                 line.otherwise = "go"
