@@ -16,14 +16,16 @@ quietly python -m pip install --only-binary :all: --no-deps --require-hashes -r 
 
 if have apt-get && [ "$(id -u)" = 0 ]; then
   updated=''
-  for package in shellcheck git; do
-    have "$package" && continue
+  for package in shellcheck git graphviz; do
+    tool=$package
+    [ "$package" != graphviz ] || tool="dot"
+    have "$tool" && continue
     [ -n "$updated" ] || quietly apt-get update || true
     updated=yes
     quietly env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$package" || true
   done
 fi
 
-for tool in bash shellcheck git; do
+for tool in bash shellcheck git dot; do
   have "$tool" || echo "tools.sh: $tool cannot be installed here: its tests will be skipped (with CI=true they fail)" >&2
 done

@@ -38,14 +38,13 @@ _OWN = ("MAGNUS_PRM_", "MAGNUS_TRACK_", "MAGNUS_CONFIG", "MAGNUS_WORKSPACES", "M
 class Options:
     """What the caller of a step says besides its address."""
 
-    __slots__ = ("after", "attempt", "exit_status", "fan_out", "map_variables", "resume", "workspaces")
+    __slots__ = ("after", "attempt", "exit_status", "fan_out", "resume", "workspaces")
 
     def __init__(
         self,
         *,
         attempt: int = 1,
         after: str = "",
-        map_variables: dict[str, Json] | None = None,
         exit_status: int | None = None,
         fan_out: str = "",
         resume: bool = False,
@@ -54,7 +53,6 @@ class Options:
         self.attempt = attempt
         """The user's attempt, from 1."""
         self.after = after
-        self.map_variables = map_variables
         self.exit_status = exit_status
         self.fan_out = fan_out
         """Where to write the item count if the step hands over to a map, or ''."""

@@ -192,11 +192,10 @@ class _Call:
         from magnus_render.runtime import attempt
 
         node = run.node(self.address)
-        given = self._map_variables(run)
+        self._check_map_variables(run)
         options = attempt.Options(
             attempt=self._number("--attempt", 1),
             after=self._after(),
-            map_variables=given,
             exit_status=self._number("--exit-status", 0) if "--exit-status" in self.values else None,
             fan_out=self.values.get("--fan-out", ""),
             resume=self.resume,
@@ -204,11 +203,11 @@ class _Call:
         )
         return attempt.execute(run, self.services(), self.address, node, options)
 
-    def _map_variables(self, run: Run) -> dict[str, Json] | None:
+    def _check_map_variables(self, run: Run) -> None:
         """Check the caller's belief against the recorded items; what is recorded counts."""
         text = self.values.get("--map-variable")
         if not text:
-            return None
+            return
         try:
             given = json.loads(text)
         except ValueError as error:
@@ -221,7 +220,6 @@ class _Call:
                 raise UsageError(f"--map-variable: no enclosing map iterates as '{name}'")
             if dumps(recorded[name]) != dumps(value):
                 raise Refused(f"--map-variable: '{name}' is recorded with another value for '{self.address}'")
-        return given
 
     def _after(self) -> str:
         return naming.last(naming.from_dot_path(self.values["--after"])) if self.values.get("--after") else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +10,7 @@ import pytest
 
 from magnus_render.graph.load import load
 from magnus_render.render.pictures import FORMATS, Picture, picture, statuses
+from tests.tools import require
 
 NASTY = 'a "b" <c> & `d` \\ #e; | {f} [g] (h) end'
 DAG = f"""\
@@ -76,9 +76,7 @@ def test_svg_boxes_lie_inside_their_composites(drawn: Picture) -> None:
 
 
 def test_graphviz_accepts_it(drawn: Picture) -> None:
-    dot = shutil.which("dot")
-    if dot is None:
-        pytest.skip("graphviz is not installed")
+    dot = require("dot")
     subprocess.run([dot, "-Tplain"], input=FORMATS["dot"](drawn).encode(), check=True, capture_output=True)
 
 
