@@ -204,7 +204,7 @@ def outcome(run: Run, address: str) -> str:
     start: CompositeStart | None = run.of(address, "start")
     if start and start["message"]:
         return "FAIL"
-    if node["type"] == MAP and not start:
+    if not start and (node["type"] == MAP or not (run.names(address) or _reached(run, address))):
         return ""
     ends = [branch_end(run, graph) for graph in branch_graphs(run, address, node)]
     if all(end and end["status"] == "SUCCESS" for end in ends):
