@@ -176,6 +176,14 @@ if TYPE_CHECKING:
         max_time: float | None
         variables: dict[str, str]
 
+    class NativeStart(TypedDict):
+        """What an engine writes of a run as its first act, where no callback starts it."""
+
+        dag_hash: str
+        target: str
+        walk: str
+        input: Any  # the execution's: parameters, use_cached, tag; all optional
+
     class Packed(TypedDict):
         """A mapping whose large values (over 4 KiB as JSON) stand in `values/<sha256>.json`."""
 

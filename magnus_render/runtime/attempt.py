@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     )
     from magnus_render.runtime.records import Run
 
-_OWN = ("MAGNUS_PRM_", "MAGNUS_TRACK_", "MAGNUS_CONFIG", "MAGNUS_WORKSPACES", "MAGNUS_CONTEXT", "MAGNUS_PLAN")
+_OWN = (
+    "MAGNUS_PRM_",
+    "MAGNUS_TRACK_",
+    "MAGNUS_CONFIG",
+    "MAGNUS_WORKSPACES",
+    "MAGNUS_CONTEXT",
+    "MAGNUS_PLAN",
+    "MAGNUS_FILE",
+    "MAGNUS_WALK",
+    "MAGNUS_DAG_HASH",
+)
 
 
 class Options:
@@ -51,7 +61,7 @@ class Options:
         workspaces: str = "",
     ) -> None:
         self.attempt = attempt
-        """The user's attempt, from 1."""
+        """The user's attempt, from 1, as the engine counts: it may have counted what never came to an attempt."""
         self.after = after
         self.exit_status = exit_status
         self.fan_out = fan_out
@@ -71,6 +81,8 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         if failed["handed_to"]:
             hand_over(run, address, node, failed["handed_to"], failed["state"], options.fan_out)
         return FAILED
+    if options.attempt > 1:
+        options.attempt = min(options.attempt, 1 + _spent(run, address))
     deadline = _deadline(run)
     if deadline is not None and time.time() >= deadline:
         print(f"magnus: {naming.shown(node['path'], address)}: not started: {_over(run)}", file=sys.stderr)
@@ -89,6 +101,22 @@ def _recorded_failure(run: Run, address: str, attempt: int) -> AttemptEnd | None
             if end["try_"] == attempt and not end["platform"]:
                 return end
     return None
+
+
+def _spent(run: Run, address: str) -> int:
+    """Return how many of the user's attempts are recorded: those that were begun and not ended by the platform."""
+    names = run.names(address)
+    tried = set()
+    for name in names:
+        number, _, kind = name.partition(".")
+        if kind == "start.json":
+            end: AttemptEnd | None = (
+                run.of(address, f"{number}.end") if f"{number}.end.json" in names else None
+            )
+            if end is None or not end["platform"]:
+                start: AttemptStart = run.of(address, f"{number}.start")
+                tried.add(start["try_"])
+    return len(tried)
 
 
 def _deadline(run: Run) -> float | None:

@@ -33,6 +33,13 @@ if TYPE_CHECKING:
 
 COMMANDS = ("execute_single_node", "map_count", "fan_in", "start_run")
 
+FROM_ENVIRONMENT = {
+    "--plan": "MAGNUS_PLAN",
+    "--file": "MAGNUS_FILE",
+    "--walk": "MAGNUS_WALK",
+    "--dag-hash": "MAGNUS_DAG_HASH",
+}
+"""Options that an engine may give to all callbacks at once, by variables; what stands on the command line wins."""
 _SHORT = {"-f": "--file", "-c": "--config", "-p": "--parameters-file"}
 _VALUES = {
     "--file": "FILE         the definition, where no plan is given",
@@ -113,6 +120,10 @@ class _Call:
         self.params: list[str] = []
         self.resume = False
         words = self._parse(argv[1:])
+        self.plan_given = "--plan" in self.values
+        for option, variable in FROM_ENVIRONMENT.items():
+            if os.environ.get(variable):
+                self.values.setdefault(option, os.environ[variable])
         wanted = ["RUN_ID"] if self.command == "start_run" else ["RUN_ID", "STEP"]
         if len(words) != len(wanted):
             raise UsageError(f"{self.command} takes {' '.join(wanted)}, not {len(words)} words: see --help")
@@ -157,7 +168,8 @@ class _Call:
 
     def run(self) -> int:
         if self.command == "start_run":
-            self._start()
+            if self._native() is None:
+                self._start()
             return SUCCESS
         run = self._open()
         node = run.node(self.address)
@@ -237,7 +249,7 @@ class _Call:
     def services(self) -> Services:
         """Return where the stores are: told by the caller, the plan file, the environment or the definition."""
         if self.services_ is None:
-            if "--plan" not in self.values and (text := os.environ.get("MAGNUS_CONFIG")):
+            if not self.plan_given and (text := os.environ.get("MAGNUS_CONFIG")):
                 try:
                     self.services_ = json.loads(text)
                 except ValueError as error:
@@ -300,6 +312,14 @@ class _Call:
             use_cached=self.values.get("--use-cached", ""),
         )
 
+    def _native(self) -> Run | None:
+        """Return the run that an engine started by writing its start itself, None if none did."""
+        from magnus_render.runtime import create
+
+        store = self._store()
+        native = create.native_start(store, self.run_id)
+        return None if native is None else create.from_native(store, self.run_id, self._load(), native)
+
     def _parameters(self, file: str) -> dict[str, Json]:
         if file.endswith(".json") or self.front is None:
             found = _json_file(file)
@@ -310,11 +330,19 @@ class _Call:
 
     def _open(self) -> Run:
         """Return the run, created if need be, after checking that the caller belongs to it."""
-        run = Run.open(self._store(), self.run_id)
+        store = self._store()
+        run = Run.open(store, self.run_id)
         if run is None:
             if self.resume or not (self.plan or "--plan" in self.values or "--file" in self.values):
                 raise Refused(f"there is no run '{self.run_id}' in the run log store: start it first")
-            run = self._start()
+            from magnus_render.runtime import create
+
+            native = create.native_start(store, self.run_id)
+            run = (
+                self._start()
+                if native is None
+                else create.from_native(store, self.run_id, self._load(), native)
+            )
         from_walk = self.values.get("--walk", "")
         if from_walk and not self.resume and run.record["walk"] != from_walk:
             raise Refused(

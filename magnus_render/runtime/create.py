@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from magnus_render.plan import After, CodeIdentity, Json, Plan, RunRecord
+    from magnus_render.plan import After, CodeIdentity, Json, NativeStart, Plan, RunRecord
     from magnus_render.services.base import BaseRunLogStore
 
 PAGE_NODES = 16
+INPUTS = {"parameters": dict, "use_cached": str, "tag": str}
+"""What an execution's input may hold, by the kind of value."""
 PREFIX = "MAGNUS_PRM_"
 _NOWHERE: After = {"slug": "", "type": "fail", "iterate_on": "", "iterate_as": ""}
 
@@ -87,6 +90,55 @@ def create(
         assert existing is not None
     _compare(existing.record, record)
     return existing
+
+
+def native_start(store: BaseRunLogStore, run_id: str) -> NativeStart | None:
+    """Return what an engine wrote of a run as its first act, or None.
+
+    Raises `Refused` if the execution's input is not what a run is started with.
+    """
+    data = store.read(f"{run_id}/start.json")
+    if data is None:
+        return None
+    start: NativeStart = json.loads(data)
+    given = start["input"] if start["input"] is not None else {}
+    if not isinstance(given, dict):
+        raise Refused("the execution's input is not a JSON object")
+    for name in given:
+        if name not in INPUTS and not name.startswith("AWS_"):
+            raise Refused(f"the execution's input has an unknown name '{name}': it takes {', '.join(INPUTS)}")
+    if isinstance(given.get("parameters"), str):
+        # An engine may hand numbers on as its own kind of number: 1.0 as 1, large integers rounded. Text it leaves alone.
+        try:
+            given = {**given, "parameters": json.loads(given["parameters"])}
+        except ValueError as error:
+            raise Refused(f"the execution's input: 'parameters' is a text, but not JSON: {error}") from None
+    for name, kind in INPUTS.items():
+        if not isinstance(given.get(name, kind()), kind):
+            what = "a JSON object" if kind is dict else "a text"
+            raise Refused(f"the execution's input: '{name}' must be {what}")
+    start["input"] = given
+    return start
+
+
+def from_native(store: BaseRunLogStore, run_id: str, plan: Plan, start: NativeStart) -> Run:
+    """Create the run that an engine has started."""
+    if start["dag_hash"] != plan["dag_hash"]:
+        raise Refused(
+            f"the definition is {plan['dag_hash']}, the machine was rendered from {start['dag_hash']}: "
+            "they have drifted apart; render again and deploy both"
+        )
+    given = start["input"]
+    return create(
+        store,
+        run_id,
+        plan,
+        parameters=given.get("parameters", {}),
+        walk=start["walk"],
+        target=start["target"],
+        tag=given.get("tag", ""),
+        use_cached=given.get("use_cached", ""),
+    )
 
 
 def _compare(there: RunRecord, mine: RunRecord) -> None:
