@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Optional
 
@@ -65,7 +66,7 @@ def render(
     75 a file could not be written.
     """
     try:
-        status = _render(file, target, config, parameters, output, templates, check, strict, plan)
+        status = _render(file, target, config, parameters, output, templates, check, strict, compact, plan)
     except MagnusError as error:
         print(error.shown(), file=sys.stderr)
         status = error.status
@@ -81,6 +82,7 @@ def _render(
     templates: str | None,
     check: str | None,
     strict: bool,
+    compact: bool,
     plan: str | None,
 ) -> int:
     if check is not None and output is not None:
@@ -94,23 +96,39 @@ def _render(
         from magnus_render.graph.load import load_parameters
 
         load_parameters(parameters)
-    rendered = run(file, target, config, templates=templates, strict=strict)
+    rendered = run(file, target, config, templates=templates, strict=strict, compact=compact)
     if rendered.diagnostics:
         print(format_text(rendered.diagnostics), file=sys.stderr)
+    named = check if check is not None else output
+    if rendered.others and named is None:
+        raise UsageError(
+            f"there are {len(rendered.others)} separate outputs besides the pipeline's own: name a file with -o, "
+            "and each is written beside it"
+        )
+    texts = {named: rendered.text} if named is not None else {}
+    texts.update({beside(named, name): text for name, text in rendered.others.items() if named is not None})
     if plan is not None:
         files.write(plan, plan_json(rendered.plan, rendered.config))
     if check is not None:
         again = ["magnus", "render", file, "--target", target]
         for option, value in (("--config", config), ("--templates", templates), ("--output", check)):
             again += [option, value] if value is not None else []
-        difference = files.drift(check, rendered.text, again)
+        again += ["--compact"] if compact else []
+        difference = "".join(files.drift(path, text, again) for path, text in texts.items())
         _print(difference)
         return FAILED if difference else 0
-    if output is not None:
-        files.write(output, rendered.text, executable=rendered.executable)
-    else:
+    for path, text in texts.items():
+        files.write(path, text, executable=rendered.executable)
+    if output is None:
         _print(rendered.text)
     return 0
+
+
+def beside(path: str, name: str) -> str:
+    """Return the file of a separate output: `pipeline.asl.json` and `billing` make `pipeline.billing.asl.json`."""
+    folder, file = os.path.split(path)
+    stem, dot, suffixes = file.partition(".")
+    return os.path.join(folder, f"{stem}.{name}{dot}{suffixes}")
 
 
 def _print(text: str) -> None:

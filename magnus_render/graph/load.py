@@ -36,6 +36,8 @@ class Loaded:
     definition: Definition
     diagnostics: list[Diagnostic]
     """Warnings, in the order of their places."""
+    absent: frozenset[str] = frozenset()
+    """Configuration blocks that nobody wrote: their values are defaults."""
 
     @property
     def graph(self) -> nx.DiGraph[str]:
@@ -114,7 +116,7 @@ def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:
     plan = resolve(found, settings, stem, variables.used)
     check_options(plan, found, report)
     report.check()
-    return Loaded(plan, settings.config, found, report.diagnostics)
+    return Loaded(plan, settings.config, found, report.diagnostics, frozenset(settings.absent))
 
 
 def _known_blocks(tree: Map, known: tuple[str, ...], report: Report) -> None:

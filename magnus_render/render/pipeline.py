@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from magnus_render import integrations
@@ -16,7 +16,8 @@ from magnus_render.targets.base import Finding, Source
 from magnus_render.targets.lookup import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from magnus_render.graph.load import Loaded
     from magnus_render.plan import Config, Plan, Services
@@ -34,6 +35,8 @@ class Rendered:
     config: Config
     executable: bool
     """True if the text is a program."""
+    others: dict[str, str] = field(default_factory=dict)
+    """Further outputs by name: what a `separate` dag became."""
 
 
 def render(
@@ -43,12 +46,13 @@ def render(
     *,
     templates: str | None = None,
     strict: bool = False,
+    compact: bool = False,
 ) -> Rendered:
     """Render a definition for a target, by name or alias.
 
     `config` is a file of configuration blocks, `templates` a folder that overrides templates by name, `strict` makes
-    warnings errors. Raise `DefinitionError` with all diagnostics if there is an error, `UsageError` for an unknown
-    target.
+    warnings errors, `compact` asks for few bytes. Raise `DefinitionError` with all diagnostics if there is an error,
+    `UsageError` for an unknown target.
     """
     from magnus_render.graph.load import load
 
@@ -61,6 +65,8 @@ def render(
         diagnostics = list(loaded.diagnostics)
         _stop_at_errors(diagnostics, strict)
         source, findings = _source(file)
+        loaded.config, more = chosen.completed(loaded.config, loaded.absent)
+        findings += more
         findings += chosen.check(loaded.plan, loaded.config)
         findings += [
             Finding(codes.STORE, problem) for problem in integrations.check(chosen.name, loaded.config)
@@ -69,8 +75,12 @@ def render(
             findings += template_folder.unknown(chosen, templates)
         diagnostics += _placed(findings, file, loaded)
         _stop_at_errors(diagnostics, strict)
-        text = _text(chosen, loaded, source, templates, diagnostics, file)
-        return Rendered(text, diagnostics, loaded.plan, loaded.config, chosen.executable)
+        texts = {
+            name: _text(chosen, name, context, loaded, templates, compact, diagnostics, file)
+            for name, context in chosen.outputs(loaded.plan, loaded.config, source)
+        }
+        _stop_at_errors(diagnostics, strict)
+        return Rendered(texts.pop(""), diagnostics, loaded.plan, loaded.config, chosen.executable, texts)
     finally:
         if collecting:
             gc.enable()
@@ -89,18 +99,24 @@ def plan_json(plan: Plan, config: Config) -> str:
 
 def _text(
     target: BaseTarget,
+    name: str,
+    context: Mapping[str, Any],
     loaded: Loaded,
-    source: Source,
     overrides: str | None,
+    compact: bool,
     diagnostics: list[Diagnostic],
     file: str,
 ) -> str:
-    context = target.build(loaded.plan, loaded.config, source)
     try:
-        text = template_folder.run(target, context, overrides)
+        text = target.finish(template_folder.run(target, context, overrides), compact)
         findings = target.verify(text, loaded.plan)
     except template_folder.TemplateFault as fault:
         text, findings = "", [fault.finding]
+    except ValueError as error:
+        what = f"the templates of {target.name} made no sense: {error}"
+        text, findings = "", [Finding(codes.NOT_VALID, what, "check the templates given by --templates")]
+    if name:
+        findings = [replace(item, message=f"{name}: {item.message}") for item in findings]
     diagnostics += _placed(findings, file, loaded)
     _stop_at_errors(diagnostics, strict=False)
     return text

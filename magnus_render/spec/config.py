@@ -37,15 +37,26 @@ KEYS: dict[str, dict[str, dict[str, str] | None]] = {
         "local-container": {"image": "text", "environment": "mapping", "volumes": "any", "network": "text"},
         "local-aws-batch": None,
         "aws-step-functions": {
-            "compute": "text",
             **_BATCH,
+            "compute": "text",
+            "magnus_command": "argv",
+            "plan": "text",
             "tags": "mapping",
             "distributed": "flag",
+            "mounts": "list",
             "cluster": "text",
             "task_definition": "text",
             "container": "text",
+            "launch_type": "text",
             "subnets": "list",
             "security_groups": "list",
+            "assign_public_ip": "flag",
+            "image": "text",
+            "role": "text",
+            "instance_type": "text",
+            "volume_size": "count",
+            "function": "text",
+            "state_machine": "text",
         },
         "argo": {
             "image": "text",
@@ -76,7 +87,7 @@ KEYS: dict[str, dict[str, dict[str, str] | None]] = {
         "do-nothing": {},
         "env": {"prefix": "text"},
         "dotenv": {"path": "text"},
-        "aws-secrets-manager": None,
+        "aws-secrets-manager": {"region": "text", "endpoint_url": "text", "prefix": "text"},
     },
 }
 """Keys of what is built in, by block and type; None: whoever implements it checks them."""
@@ -105,6 +116,8 @@ class Settings:
         """`compute_data_folder` of tasks that name none."""
         self.overrides: dict[str, Value] = {}
         """Named overrides of older files, by name."""
+        self.absent: set[str] = set()
+        """The blocks that nobody wrote."""
 
     def read(self, definition: Map, separate: Map | None, variables: Variables) -> None:
         """Take each block from the separate file if it has it, else from the definition, else the default."""
@@ -114,6 +127,8 @@ class Settings:
 
     def _service(self, block: str, holder: Map, variables: Variables) -> ServiceConfig:
         raw: Value = holder.get(block)
+        if raw is None:
+            self.absent.add(block)
         given = Map.at(holder.place())
         name = _DEFAULTS[block]
         if raw is not None and not isinstance(raw, Map):

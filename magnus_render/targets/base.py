@@ -15,7 +15,7 @@ from magnus_render.plan import COMPOSITES, FAIL_NODE, SUCCESS_NODE
 from magnus_render.targets import codes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from magnus_render.diagnostics import Severity
     from magnus_render.plan import Config, Node, Plan
@@ -123,16 +123,31 @@ class BaseTarget:
                     )
         yield from findings.items
 
+    def completed(self, config: Config, absent: Collection[str]) -> tuple[Config, list[Finding]]:
+        """Return a configuration that this target can do with, and warnings for what is to be replaced in it.
+
+        `absent` names the blocks that the user left out.
+        """
+        return config, []
+
     def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
         """Return the context of the main template. Called only if `check` found no error."""
         raise NotImplementedError
+
+    def outputs(self, plan: Plan, config: Config, source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield (name, context of the main template) of each output, the main one, named '', first."""
+        yield "", self.build(plan, config, source)
+
+    def finish(self, text: str, compact: bool) -> str:
+        """Return the text that a template made as it is to be printed; raise ValueError if it cannot be understood."""
+        return text
 
     def filters(self) -> Mapping[str, Callable[..., str]]:
         """Return the template filters of this target: quoting for its contexts."""
         return {}
 
     def verify(self, text: str, plan: Plan) -> list[Finding]:
-        """Check the rendered text with the engine's own means, where those are at hand."""
+        """Check the rendered text of one output with the engine's own means, where those are at hand."""
         return []
 
     def names(self) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ GROUP = "magnus_render.target"
 _BUILT_IN = {
     "bash": "magnus_render.targets.bash:BashTarget",
     "demo-renderer": "magnus_render.targets.bash:BashTarget",
+    "aws-step-functions": "magnus_render.targets.stepfunctions:StepFunctionsTarget",
+    "stepfunctions": "magnus_render.targets.stepfunctions:StepFunctionsTarget",
 }
 """Names of the built-in targets: finding them needs no scan of the installed distributions."""
 

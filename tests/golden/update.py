@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from magnus_render.render.output import write
-from tests.golden import CASES, FOLDER, OUTPUTS, rendered
+from tests.golden import outputs, pairs
 
 
 def main() -> None:
     """Render every case for every target."""
-    for case in CASES:
-        for target, name in OUTPUTS.items():
-            result = rendered(case, target)
-            write(str(FOLDER / case / name), result.text, executable=result.executable)
+    for case, target in pairs():
+        for path, text in outputs(case, target):
+            write(str(path), text, executable=target == "bash")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
-from magnus_render.targets import codes
+from magnus_render.targets import codes, settings
 from magnus_render.targets.base import BaseTarget, Finding, Findings, Source, own_config
 from magnus_render.targets.bash import flow, quote, syntax
-from magnus_render.targets.bash.config import BashConfig, problems
+from magnus_render.targets.bash.config import BashConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,19 +35,8 @@ class BashTarget(BaseTarget):
     def check(self, plan: Plan, config: Config) -> list[Finding]:
         """Return what stands against rendering: capabilities, executor configuration, `render_string`."""
         findings = Findings(super().check(plan, config))
-        common = self._common(config)
-        for problem in problems(common):
-            findings.add(codes.EXECUTOR_CONFIG, None, f"executor.config: {problem.text}", problem.fix)
+        settings.check(self, BashConfig, plan, config, findings)
         for node in plan["nodes"].values():
-            own = own_config(self, node)
-            for problem in problems(own) if own else ():
-                findings.add(
-                    codes.EXECUTOR_CONFIG,
-                    node,
-                    f"executor_config.{self.name}: {problem.text}",
-                    problem.fix,
-                    "executor_config",
-                )
             text = render_text(node)
             if text is not None and not isinstance(text, str):
                 findings.add(
@@ -61,7 +50,7 @@ class BashTarget(BaseTarget):
 
     def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
         """Return what `bash/script.sh.j2` needs: `docs/targets/bash.md` describes every variable."""
-        common = BashConfig.model_validate(self._common(config))
+        common = settings.read(BashConfig, settings.common(self, config))
         functions = flow.compile_plan(plan, lambda node: self._command(node, common), render_text)
         return {
             "plan": plan,
@@ -103,11 +92,6 @@ class BashTarget(BaseTarget):
                 codes.NOT_VALID, None, f"bash cannot parse the script: {message}", "check the templates"
             )
         return findings.items
-
-    def _common(self, config: Config) -> Mapping[str, Any]:
-        """Return `executor.config` if it was written for this target."""
-        executor = config["executor"]
-        return executor["config"] if executor["type"] in self.names() else {}
 
     def _command(self, node: Node, common: BashConfig) -> list[str]:
         """Return the argv of a node's callbacks where it is not that of all steps, else []."""

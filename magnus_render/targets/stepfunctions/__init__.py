@@ -1,0 +1,250 @@
+"""The Step Functions target: state machines in the Amazon States Language that call back for every step."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.targets import settings
+from magnus_render.targets.base import BaseTarget, Finding, Findings, Source
+from magnus_render.targets.stepfunctions import codes, flow, jobs, jsonata
+from magnus_render.targets.stepfunctions.config import PLACEHOLDERS, StepFunctionsConfig
+from magnus_render.targets.stepfunctions.names import StateNames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from magnus_render.plan import Config, Node, Plan, ServiceConfig
+
+BUCKET = "magnus"
+"""Stands in for the bucket that nobody named."""
+_NATIVE = ("Task", "Pass", "Wait", "Map", "Parallel")
+_OURS = ("Next", "End", "Catch")
+_LAMBDA_SECONDS = 900
+_SAGEMAKER_VALUE = 256
+
+
+class StepFunctionsTarget(BaseTarget):
+    """State machines for AWS Step Functions, standard workflows."""
+
+    name = "aws-step-functions"
+    aliases = ("stepfunctions",)
+    summary = "a state machine for AWS Step Functions (Amazon States Language, JSONata)"
+    template = "stepfunctions/machine.asl.json.j2"
+    capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
+        TASK: frozenset({"retry", "timeout", "catalog", "secrets", "on_failure"}),
+        PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
+        MAP: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
+        DAG: frozenset({"on_failure", "separate"}),
+        AS_IS: frozenset({"on_failure"}),
+    }
+
+    def completed(self, config: Config, absent: Collection[str]) -> tuple[Config, list[Finding]]:
+        """Return the configuration with stores on S3 where none were named, and a warning for each stand-in."""
+        findings = Findings()
+        found: Config = {**config}
+        for block, prefix in (("run_log_store", "run_log"), ("catalog", "catalog")):
+            if block in absent:
+                store: ServiceConfig = {"type": "s3", "config": {"bucket": BUCKET, "prefix": prefix}}
+                found[block] = store  # type: ignore[literal-required]
+                what = f"{block} is not configured: the output uses the bucket '{BUCKET}'"
+                _warn(findings, what, f"write {block}: {{type: s3, config: {{bucket: ...}}}}")
+        given = settings.common(self, config)
+        for key in PLACEHOLDERS.get(given.get("compute", "batch"), ()):
+            if key not in given:
+                value = StepFunctionsConfig.model_fields[key].default
+                used = f"the output uses '{value}'" if value else "the output has none"
+                _warn(findings, f"executor.config: '{key}' is not configured: {used}", f"write {key}: ...")
+        return found, findings.items
+
+    def check(self, plan: Plan, config: Config) -> list[Finding]:
+        """Return what stands against rendering: capabilities, executor configuration, native states."""
+        findings = Findings(super().check(plan, config))
+        before = len(findings.items)
+        settings.check(self, StepFunctionsConfig, plan, config, findings)
+        for node in plan["nodes"].values():
+            if node["type"] == AS_IS:
+                problem, fix = _native_problem(_render_string(node))
+                if problem:
+                    findings.add(codes.NATIVE_STATE, node, problem, fix, "render_string")
+        if len(findings.items) == before:
+            self._check_computes(plan, config, findings)
+        return findings.items
+
+    def _check_computes(self, plan: Plan, config: Config, findings: Findings) -> None:
+        made = self._jobs(plan, config, Source(""))
+        for node in plan["nodes"].values():
+            if node["type"] != TASK:
+                continue
+            own = made.config(node)
+            if own.compute == "lambda" and (node["timeout"] or 0) > _LAMBDA_SECONDS:
+                what = f"a timeout of {node['timeout']:g} s on Lambda, which ends a function after {_LAMBDA_SECONDS} s"
+                findings.add(
+                    codes.COMPUTE_LIMIT, node, what, "choose another compute for the node", "timeout"
+                )
+            if own.compute == "sagemaker":
+                values = {**made.base, **{k: str(v) for k, v in own.environment.items()}}
+                for name in sorted(name for name, value in values.items() if len(value) > _SAGEMAKER_VALUE):
+                    what = f"the environment variable {name} has more than {_SAGEMAKER_VALUE} characters, SageMaker's limit"
+                    fix = "shorten it, or choose another compute for the node"
+                    findings.add(codes.COMPUTE_LIMIT, node, what, fix)
+
+    def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
+        """Return the context of the pipeline's own machine."""
+        return next(self.outputs(plan, config, source))[1]
+
+    def outputs(self, plan: Plan, config: Config, source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the context of each state machine: `docs/targets/stepfunctions.md` describes every variable."""
+        made = self._jobs(plan, config, source)
+        machines = flow.compile_plan(plan, made, _native)
+        log = config["run_log_store"]["config"]
+        separate = len(machines) > 1
+        base = {
+            "plan": plan,
+            "target": self.name,
+            "bucket": log["bucket"],
+            "prefix": jsonata.string(log.get("prefix") or "run_log")[1:-1],
+            "kms_key": log.get("kms_key"),
+            "environment": made.environment,
+            "queueing": jobs.QUEUEING,
+            "separate": separate,
+            "timeout": None,
+        }
+        for machine in machines:
+            used = _jobs_in(machine)
+            computes = {job.compute for job in used}
+            context = {
+                **base,
+                "machine": machine,
+                "computes": computes,
+                "resources": (
+                    jobs.resources(made.common) if made.common.compute == "batch" in computes else None
+                ),
+                "tags": jobs.tags(made.common) if made.common.compute in computes else None,
+            }
+            context["carried"] = [
+                name
+                for name, carried in (
+                    ("run", True),
+                    ("walk", separate),
+                    ("environment", True),
+                    ("platformRetry", "batch" in computes),
+                    ("resources", context["resources"]),
+                    ("tags", context["tags"]),
+                )
+                if carried
+            ]
+            if machine.name:
+                node = plan["nodes"][machine.graph.rpartition(".")[0]]
+                context["comment"] = (
+                    f"{StateNames(plan).of(node)} of pipeline {plan['name']}, rendered by magnus. To be deployed as "
+                    f"{machine.name}; started by the pipeline's machine."
+                )
+                yield "-".join(part for part in node["address"].split(".") if part != "_"), context
+            else:
+                context["comment"] = _comment(plan, log)
+                if plan["max_time"] is not None:
+                    context["timeout"] = int(plan["max_time"]) + 1 + jobs.QUEUEING
+                yield "", context
+
+    def _jobs(self, plan: Plan, config: Config, source: Source) -> jobs.Jobs:
+        return jobs.Jobs(self, plan, config, source, settings.common(self, config))
+
+    def filters(self) -> Mapping[str, Callable[..., str]]:
+        """Return the filters that put values into JSON and into expressions."""
+        return {
+            "json": jsonata.compact,
+            "expression": jsonata.expression,
+            "plain": jsonata.plain,
+            "code": lambda field: field.removeprefix("{% ").removesuffix(" %}"),
+            "cut": lambda text, length: text[:length].rstrip("-"),
+            "machine_arn": _machine_arn,
+        }
+
+    def finish(self, text: str, compact: bool) -> str:
+        """Return the machine laid out for reading, or in as few bytes as it can have."""
+        machine = json.loads(text)
+        return jsonata.compact(machine) + "\n" if compact else jsonata.pretty(machine)
+
+    def verify(self, text: str, plan: Plan) -> list[Finding]:
+        """Check structure, references, expressions, service parameters and limits."""
+        from magnus_render.targets.stepfunctions.verify import verify
+
+        names = StateNames(plan)
+        node_of = {names.of(node): node["address"] for node in plan["nodes"].values()}
+        return verify(json.loads(text), size=len(text.encode()), node_of=node_of)
+
+
+def _comment(plan: Plan, log: Mapping[str, Any]) -> str:
+    about = f": {' '.join(plan['description'].split())}" if plan["description"].strip() else ""
+    where = f"s3://{log['bucket']}/{log.get('prefix') or 'run_log'}/<run id>/"
+    return f"Pipeline {plan['name']}{about}{'' if about.endswith('.') else '.'} Run id = execution name; run log {where}"
+
+
+def _warn(findings: Findings, what: str, fix: str) -> None:
+    findings.items.append(Finding(codes.PLACEHOLDER, what, fix, severity="warning"))
+
+
+def _jobs_in(machine: flow.Machine) -> list[jobs.Job]:
+    found: list[jobs.Job] = []
+    waiting = [machine]
+    while waiting:
+        for state in waiting.pop().states:
+            if state.job is not None:
+                found.append(state.job)
+            waiting.extend(state.machines)
+    return found
+
+
+def _render_string(node: Node) -> Any:
+    """Return what an as-is has for this target: a mapping, None for nothing, anything else is a mistake."""
+    render = node.get("render")
+    if not isinstance(render, dict):
+        return render or None
+    return next(
+        (render[name] or None for name in ("aws-step-functions", "stepfunctions") if name in render), None
+    )
+
+
+def _native(node: Node) -> Any:
+    found = _render_string(node)
+    return json.loads(found) if isinstance(found, str) else found
+
+
+def _native_problem(found: Any) -> tuple[str, str]:
+    """Return what is wrong with a native state, and the fix; ('', '') if nothing."""
+    if found is None:
+        return "", ""
+    if isinstance(found, str):
+        try:
+            found = json.loads(found)
+        except ValueError:
+            fix = "write the state as a mapping under 'aws-step-functions', and other engines' text under their names"
+            return "its render_string is text, not a state", fix
+    if not isinstance(found, dict):
+        return (
+            "its render_string for aws-step-functions is not a mapping",
+            "write one state: Type, Resource, ...",
+        )
+    if found.get("Type") not in _NATIVE:
+        return (
+            f"its state has the Type {found.get('Type')!r}, which cannot stand for a node",
+            f"use one of {', '.join(_NATIVE)}",
+        )
+    ours = [name for name in _OURS if name in found]
+    if ours:
+        return (
+            f"its state has {', '.join(ours)}",
+            "leave that out: 'next' and 'on_failure' of the node say it",
+        )
+    return "", ""
+
+
+def _machine_arn(target: str) -> str:
+    """Return the ARN of a child machine: as given, or that of a machine beside this one."""
+    if target.startswith("arn:"):
+        return target
+    return jsonata.expression(
+        f"$replace($states.context.StateMachine.Id, /[^:]+$/, {jsonata.string(target)})"
+    )

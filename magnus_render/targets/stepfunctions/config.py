@@ -1,0 +1,98 @@
+"""The configuration of the Step Functions target.
+
+`executor.config`, each key overridable by a node's `executor_config.aws-step-functions`. Defaults make every definition
+renderable; `PLACEHOLDERS` are those that a platform team must replace.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+)
+
+Text = Annotated[StrictStr, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise ValueError("must be a text, a number, true or false")
+    return value
+
+
+Scalar = Annotated[Any, AfterValidator(_scalar)]
+
+
+class Resources(BaseModel):
+    """What a step asks for."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    vcpus: Annotated[StrictInt | StrictFloat, Field(gt=0)] | None = None
+    memory: Annotated[StrictInt, Field(gt=0)] | None = None
+    """MiB."""
+    gpus: Annotated[StrictInt, Field(gt=0)] | None = None
+
+
+class StepFunctionsConfig(BaseModel):
+    """What a platform team may set."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    compute: Literal["batch", "ecs", "sagemaker", "lambda"] = "batch"
+    """Where a step runs."""
+    magnus_command: list[Text] = Field(default=["magnus"], min_length=1)
+    """The command that callbacks start in the image."""
+    plan: Text = ""
+    """Path in the image of the file that `magnus render --plan` wrote: with it no callback reads YAML."""
+    environment: dict[Text, Scalar] = {}
+    """Environment variables of every step."""
+    tags: dict[Text, Scalar] = {}
+    resources: Resources = Resources()
+    distributed: StrictBool = False
+    """Run each item of a map as an execution of its own: for more than 40 at a time, or long histories."""
+    mounts: list[Text] = []
+    """Folders that every job mounts from one shared file system (EFS): stores may lie there."""
+
+    job_queue: Text = "magnus"
+    job_definition: Text = "magnus"
+
+    cluster: Text = "magnus"
+    task_definition: Text = "magnus"
+    container: Text = "magnus"
+    """Name of the container in the task definition that runs the step."""
+    launch_type: Literal["FARGATE", "EC2", "EXTERNAL"] = "FARGATE"
+    subnets: list[Text] = []
+    security_groups: list[Text] = []
+    assign_public_ip: StrictBool = False
+
+    image: Text = "magnus"
+    """Of a SageMaker processing job."""
+    role: Text = "magnus"
+    """ARN of the role that a SageMaker processing job runs with."""
+    instance_type: Text = "ml.m5.large"
+    volume_size: Annotated[StrictInt, Field(ge=1, le=16384)] = 30
+    """GiB."""
+
+    function: Text = "magnus"
+    """Name or ARN of the Lambda function, whose handler is `magnus_render.lambda_handler.handler`."""
+
+    state_machine: Text = ""
+    """Of a `separate` dag: ARN of its state machine; '' for `<pipeline>-<node>` beside the parent's."""
+
+
+PLACEHOLDERS = {
+    "batch": ("job_queue", "job_definition"),
+    "ecs": ("cluster", "task_definition", "container", "subnets"),
+    "sagemaker": ("image", "role"),
+    "lambda": ("function",),
+}
+"""By compute: keys whose defaults fit nobody."""

@@ -1,0 +1,372 @@
+"""From graphs to states: which states a plan becomes, in reading order, and where each leads.
+
+A map or a parallel becomes a state with machines of its own inside; a dag is written in place, its success leading to what
+follows the dag. Branches end in data, not in an error, so that siblings run to their end: '' for success, else what
+failed; behind the composite a Choice goes on. On the way to a fail node a state's data names the steps that failed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from magnus_render import naming
+from magnus_render.plan import AS_IS, DAG, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK
+from magnus_render.targets.stepfunctions import trail
+from magnus_render.targets.stepfunctions.jsonata import expression
+from magnus_render.targets.stepfunctions.names import RECORD, START, Scope, StateNames
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from magnus_render.plan import Graph, Node, Plan
+    from magnus_render.targets.stepfunctions.jobs import Job, Jobs
+
+
+@dataclass
+class State:
+    """A state; `kind` is the template's macro that writes it."""
+
+    kind: str
+    name: str
+    scope: Scope
+    address: str = ""
+    """Of its node: a field's value."""
+    node: Node | None = None
+    next: str = ""
+    """Where success leads; '' if the state is the last."""
+    catch: str = ""
+    """Where an error leads; '' if nothing is caught."""
+    otherwise: str = ""
+    """Of a Choice behind a composite: where its failure leads."""
+    output: str = ""
+    """What a success makes of the data, as a field's value; '' for what the engine does by itself."""
+    job: Job | None = None
+    machines: list[Machine] = field(default_factory=list)
+    """Of a composite: what runs inside."""
+    items: Any = None
+    """Of a map: the field's value."""
+    limit: int | None = None
+    """Of a map: how many of its items run at a time."""
+    distributed: bool = False
+    native: dict[str, Any] = field(default_factory=dict)
+    """Of an as-is: the user's own state."""
+    key: str = ""
+    """Of a count: the code for the key of the record to read."""
+    choices: list[tuple[str, str]] = field(default_factory=list)
+    """Of a Choice between branches: condition and state."""
+    target: str = ""
+    """Of a child machine: its name."""
+    comment: str = ""
+    fixed: bool = False
+    """Its output is settled: the way to a fail node changes nothing of it."""
+
+
+@dataclass
+class Machine:
+    """States that are entered together: a state machine, or what stands inside a composite."""
+
+    start: str
+    states: list[State]
+    scope: Scope
+    graph: str = ""
+    name: str = ""
+    """Of a state machine of its own, as it is to be deployed."""
+
+
+def compile_plan(plan: Plan, jobs: Jobs, native: Callable[[Node], Any]) -> list[Machine]:
+    """Return the state machine of a plan, and those of its separate dags behind it, in reading order.
+
+    `native` gives the state that the user wrote for an as-is, None if there is none.
+    """
+    compiler = _Compiler(plan, jobs, native)
+    machines = [compiler.root()]
+    for node in compiler.separate:
+        machines.append(compiler.child(node))
+    return machines
+
+
+def child_name(plan: Plan, node: Node) -> str:
+    """Return the name under which the machine of a separate dag is to be deployed."""
+    from magnus_render.targets.stepfunctions.names import STATE_NAME, job_name
+
+    name = job_name(plan["name"], node["address"])
+    if len(name) <= STATE_NAME:
+        return name
+    from hashlib import sha256
+
+    return f"{name[: STATE_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+def calls_back(machine: Machine) -> bool:
+    """Tell whether every way through a machine starts a callback, which creates the run; a failed way does anyhow."""
+    states = {state.name: state for state in machine.states}
+    name = machine.start
+    while name in states:
+        state = states[name]
+        if state.kind in ("job", "count", "child"):
+            return True
+        if state.kind == "parallel" and any(calls_back(branch) for branch in state.machines):
+            return True
+        name = state.next
+    return False
+
+
+class _Compiler:
+    def __init__(self, plan: Plan, jobs: Jobs, native: Callable[[Node], Any]) -> None:
+        self.plan = plan
+        self.jobs = jobs
+        self.native = native
+        self.names = StateNames(plan)
+        self.separate: list[Node] = []
+
+    def root(self) -> Machine:
+        """Return the machine of the root graph."""
+        scope = Scope()
+        fail = self.plan["graphs"][""]["fail"]
+        machine = self._machine("", scope, first=State("start", START, scope, fail))
+        if not calls_back(machine):
+            start = machine.states[0]
+            job = self.jobs.make(
+                self.plan["nodes"][fail], scope, ["start_run", expression(scope.shared("run"))]
+            )
+            record = State(
+                "job", RECORD, scope, fail, None, start.next, f"{RECORD}: failed", job=job, fixed=True
+            )
+            start.next = RECORD
+            machine.states[1:1] = [record, State("root_fail", f"{RECORD}: failed", scope)]
+        return machine
+
+    def child(self, node: Node) -> Machine:
+        """Return the machine of a separate dag: its input tells run and branch."""
+        graph = f"{node['address']}.{node['branches'][0]['slug']}"
+        scope = Scope(variable="branch", stands_for=graph, depth=1)
+        machine = self._machine(graph, scope, first=State("child_start", START, scope, scope.address(graph)))
+        machine.name = child_name(self.plan, node)
+        return machine
+
+    # ---- a graph, with the dags that stand in place ----
+
+    def _machine(self, graph: str, scope: Scope, first: State | None = None) -> Machine:
+        head = self.plan["graphs"][graph]
+        begin = self._entry(head, head["start"])
+        states = [first] if first is not None else []
+        if first is not None:
+            first.next = begin
+        for inner, slug in self._reading_order(head):
+            states.extend(self._states(inner, self._node(inner, slug), scope))
+        success, fail = self._end_names(head)
+        states.append(State("success" if graph else "root_success", success, scope))
+        states.extend(self._fail(head, fail, scope, first_of_all=begin == fail))
+        start = states[0].name if first is not None else begin
+        # What only a failure leads to is not there if nothing can fail: an as-is with nothing to do cannot.
+        found = trail.reached(states, start)
+        machine = Machine(start, [state for state in states if state.name in found], scope, graph)
+        trail.mark(machine, fail)
+        return machine
+
+    def _fail(self, head: Graph, name: str, scope: Scope, first_of_all: bool) -> Iterator[State]:
+        node = self._node(head, head["fail"])
+        graph = head["address"]
+        if graph:
+            end = State("fail", name, scope, scope.address(graph), fixed=True)
+            composite = self.plan["nodes"][naming.parent(graph)]
+            if composite.get("fail_fast"):
+                end.kind = "fail_fast"
+                end.output = scope.address(graph)
+            elif composite["type"] == MAP or first_of_all:
+                end.output = expression(scope.code(graph))
+            yield end
+            return
+        job = self.jobs.make(node, scope, self._callback(node, scope))
+        last = f"{name}: end"
+        yield State("job", name, scope, node["address"], node, last, last, job=job,
+                    output="{% $states.input %}", fixed=True)  # fmt: skip
+        yield State("root_fail", last, scope)
+
+    def _reading_order(self, head: Graph) -> Iterator[tuple[Graph, str]]:
+        """Yield the nodes of a graph but its status nodes; those of a dag that stands in place in the dag's place."""
+        waiting = [(head, iter(head["nodes"]))]
+        while waiting:
+            graph, slugs = waiting[-1]
+            slug = next(slugs, None)
+            if slug is None:
+                waiting.pop()
+                continue
+            if slug in (graph["success"], graph["fail"]):
+                continue
+            node = self._node(graph, slug)
+            if node["type"] == DAG and not node["separate"]:
+                inner = self.plan["graphs"][self._inner(node)]
+                waiting.append((inner, iter(inner["nodes"])))
+            else:
+                yield graph, slug
+
+    def _node(self, graph: Graph, slug: str) -> Node:
+        return self.plan["nodes"][naming.join(graph["address"], slug)]
+
+    @staticmethod
+    def _inner(node: Node) -> str:
+        return f"{node['address']}.{node['branches'][0]['slug']}"
+
+    def _end_names(self, head: Graph) -> tuple[str, str]:
+        success, fail = (self._node(head, head[end]) for end in ("success", "fail"))
+        return self.names.of(success), self.names.of(fail)
+
+    # ---- where edges lead ----
+
+    def _entry(self, graph: Graph, slug: str) -> str:
+        """Return the name of the state that an edge to a node leads to."""
+        while True:
+            node = self._node(graph, slug)
+            kind = node["type"]
+            if kind in (SUCCESS_NODE, FAIL_NODE):
+                outer = self._in_place(graph)
+                if outer is None:
+                    return self.names.of(node)
+                graph = self.plan["graphs"][outer["graph"]["address"]]
+                if kind == SUCCESS_NODE:
+                    slug = outer["next"]["slug"]
+                else:
+                    handler = outer.get("on_failure")
+                    slug = handler["slug"] if handler else graph["fail"]
+            elif kind == DAG and not node["separate"]:
+                graph = self.plan["graphs"][self._inner(node)]
+                slug = graph["start"]
+            else:
+                return self._first(node)
+
+    def _in_place(self, graph: Graph) -> Node | None:
+        """Return the dag that a graph stands in place for, None if the graph is a machine's own."""
+        if not graph["address"]:
+            return None
+        node = self.plan["nodes"][naming.parent(graph["address"])]
+        return node if node["type"] == DAG and not node["separate"] else None
+
+    def _first(self, node: Node) -> str:
+        name = self.names.of(node)
+        if node["type"] == MAP:
+            return f"{name}: count" if node["counted_by"] else f"{name}: items"
+        if node["type"] == PARALLEL and node["fan_in"]:
+            return f"{name}: fan in"
+        return name
+
+    def _edges(self, graph: Graph, node: Node) -> tuple[str, str]:
+        """Return the states that a node's success and its failure lead to."""
+        handler = node.get("on_failure")
+        failure = self._entry(graph, handler["slug"] if handler else graph["fail"])
+        return self._entry(graph, node["next"]["slug"]), failure
+
+    # ---- nodes ----
+
+    def _states(self, graph: Graph, node: Node, scope: Scope) -> Iterator[State]:
+        kind = node["type"]
+        then, failure = self._edges(graph, node)
+        name, address = self.names.of(node), scope.address(node["address"])
+        comment = node.get("description", "")
+        if kind == TASK:
+            words = [*self._callback(node, scope)]
+            if node["retry"]["attempts"] > 1:
+                words += ["--attempt", "{% $string($states.context.State.RetryCount + 1) %}"]
+            job = self.jobs.make(node, scope, words, task=True)
+            yield State("job", name, scope, address, node, then, failure, job=job, comment=comment)
+        elif kind == AS_IS:
+            yield from self._as_is(node, scope, name, address, then, failure)
+        elif kind == MAP:
+            yield from self._map(node, scope, name, address, then, failure)
+        elif kind == PARALLEL:
+            yield from self._parallel(node, scope, name, address, then, failure)
+        else:
+            self.separate.append(node)
+            state = State("child", name, scope, address, node, comment=comment)
+            state.key = scope.code(self._inner(node))
+            state.target = self.jobs.config(node).state_machine or child_name(self.plan, node)
+            yield from self._with_outcome(state, then, failure)
+
+    def _callback(self, node: Node, scope: Scope, command: str = "execute_single_node") -> list[str]:
+        return [command, expression(scope.shared("run")), scope.address(node["address"])]
+
+    def _helper(
+        self, node: Node, scope: Scope, name: str, words: list[str], then: str, failure: str
+    ) -> State:
+        """Return a job that is no step of the pipeline: it records what no step could."""
+        job = self.jobs.make(node, scope, words)
+        address = scope.address(node["address"])
+        return State("job", name, scope, address, node, then, failure, job=job, fixed=True)
+
+    def _as_is(
+        self, node: Node, scope: Scope, name: str, address: str, then: str, failure: str
+    ) -> Iterator[State]:
+        native = self.native(node)
+        comment = node.get("description", "")
+        if native is None:
+            yield State("nothing", name, scope, address, node, then, comment=comment)
+            return
+        recorded = node["next"]["type"] == TASK  # whose record tells that this one was passed
+        can_fail = native.get("Type") in ("Task", "Map", "Parallel")
+        record, failed = f"{name}: record", f"{name}: failed"
+        state = State("native", name, scope, address, node, then if recorded else record, native=dict(native))
+        state.comment = comment
+        state.catch = failed if can_fail else ""
+        yield state
+        words = [*self._callback(node, scope), "--exit-status"]
+        if not recorded:
+            yield self._helper(node, scope, record, [*words, "0"], then, failure)
+        if can_fail:
+            yield self._helper(node, scope, failed, [*words, "1"], failure, failure)
+
+    def _map(
+        self, node: Node, scope: Scope, name: str, address: str, then: str, failure: str
+    ) -> Iterator[State]:
+        count = f"{name}: count"
+        if not node["counted_by"]:
+            words = self._callback(node, scope, "map_count")
+            yield self._helper(node, scope, f"{name}: items", words, count, failure)
+        yield State("count", count, scope, address, node, name, failure, fixed=True,
+                    key=f"{scope.folder(node['address'])} & '/start.json'")  # fmt: skip
+        distributed = self.jobs.config(node).distributed
+        inside = scope.inside(node["address"], distributed)
+        graph = self._inner(node)
+        first = State(
+            "distributed_branch" if distributed else "branch", f"{name}: branch", inside, fixed=True
+        )
+        first.key = f"{scope.code(node['address'])} & '.' & $states.input"
+        state = State("map", name, scope, address, node, items="{% $states.input %}")
+        state.machines = [self._machine(graph, inside, first)]
+        state.limit, state.distributed = node["max_concurrency"], distributed
+        state.comment = node.get("description", "")
+        yield from self._with_outcome(state, then, failure)
+
+    def _parallel(
+        self, node: Node, scope: Scope, name: str, address: str, then: str, failure: str
+    ) -> Iterator[State]:
+        if node["fan_in"]:
+            words = self._callback(node, scope, "fan_in")
+            yield self._helper(node, scope, f"{name}: fan in", words, name, failure)
+        branches = [self._machine(f"{node['address']}.{b['slug']}", scope) for b in node["branches"]]
+        state = State("parallel", name, scope, address, node, machines=branches)
+        state.comment = node.get("description", "")
+        limit = node["max_concurrency"]
+        if limit is not None and limit < len(branches):
+            state.kind, state.limit = "map", limit
+            state.items = list(range(len(branches)))
+            pick = State("pick", f"{name}: branch", scope)
+            pick.choices = [
+                (expression(f"$states.input = {number}"), branch.start)
+                for number, branch in enumerate(branches)
+            ]
+            inside = [pick, *(inner for branch in branches for inner in branch.states)]
+            state.machines = [Machine(pick.name, inside, scope)]
+        yield from self._with_outcome(state, then, failure)
+
+    def _with_outcome(self, state: State, then: str, failure: str) -> Iterator[State]:
+        """Yield a composite's state and, where its failure leads elsewhere, the Choice behind it."""
+        assert state.node is not None
+        state.catch = failure
+        yield state
+        if state.node.get("fail_fast") or then == failure:
+            state.next = then
+            return
+        outcome = f"{state.name}: outcome"
+        state.next = outcome
+        yield State("outcome", outcome, state.scope, state.address, state.node, then, otherwise=failure)

@@ -1,0 +1,187 @@
+"""How a callback is started: the fields of a Task state for each compute, from configuration and node."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.plan import TASK
+from magnus_render.targets import settings
+from magnus_render.targets.base import own_config
+from magnus_render.targets.stepfunctions.config import StepFunctionsConfig
+from magnus_render.targets.stepfunctions.jsonata import expression, literal, plain
+from magnus_render.targets.stepfunctions.names import Scope, job_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus_render.plan import Config, Node, Plan, Retry
+    from magnus_render.targets.base import BaseTarget, Source
+
+GRACE = 60
+"""Seconds between the runtime's own limit of an attempt and the engine's, which is there for a runtime that hangs."""
+SHORTEST = 60
+"""Seconds: no shorter attempt can be asked of AWS Batch (API reference, JobTimeout)."""
+QUEUEING = 900
+"""Seconds that a task may wait for its machine where the engine's limit counts waiting too."""
+LONGEST_INTERVAL = 99_999_999
+LONGEST_DELAY = 31_622_399
+
+
+@dataclass
+class Job:
+    """A callback as the templates want it. Fields hold JSON values, texts among them expressions or plain."""
+
+    compute: str
+    name: str
+    argv: list[str]
+    environment: Any
+    config: StepFunctionsConfig
+    resources: Any = None
+    tags: Any = None
+    limit: int = 0
+    """Seconds the engine gives an attempt, 0 for no limit."""
+    retry: dict[str, Any] = field(default_factory=dict)
+    """The user's retries as fields of a Retrier."""
+
+
+class Jobs:
+    """Makes the jobs of a plan."""
+
+    def __init__(
+        self, target: BaseTarget, plan: Plan, config: Config, source: Source, given: Mapping[str, Any]
+    ):
+        self._target = target
+        self._plan = plan
+        self._given = given
+        self.common = settings.read(StepFunctionsConfig, given)
+        self.base = self._base(config, source)
+
+    def config(self, node: Node | None) -> StepFunctionsConfig:
+        """Return the configuration that holds for a node."""
+        own = own_config(self._target, node) if node is not None else {}
+        return StepFunctionsConfig.model_validate(merged(self._given, own)) if own else self.common
+
+    def _base(self, config: Config, source: Source) -> dict[str, str]:
+        """Return what tells every callback of a run where it belongs; the walk is added where it is known."""
+        services = {kind: config[kind] for kind in ("run_log_store", "catalog", "secrets")}
+        text = json.dumps(services, sort_keys=True, separators=(",", ":"))
+        base = {"MAGNUS_CONFIG": text, "MAGNUS_DAG_HASH": self._plan["dag_hash"]}
+        if self.common.plan:
+            base["MAGNUS_PLAN"] = self.common.plan
+        else:
+            base["MAGNUS_FILE"] = source.file
+            base.update(
+                {f"MAGNUS_VAR_{name}": value for name, value in sorted(self._plan["variables"].items())}
+            )
+        return base
+
+    def environment(self, walk: str) -> list[dict[str, str]]:
+        """Return the environment that all callbacks share; `walk` is a field's value."""
+        values = {name: plain(value) for name, value in self.base.items()}
+        values["MAGNUS_WALK"] = walk
+        values.update({name: plain(_text(value)) for name, value in self.common.environment.items()})
+        return pairs(values)
+
+    def make(self, node: Node, scope: Scope, command: list[str], task: bool = False) -> Job:
+        """Return the job that calls back for a node: `command` is the callback and its words, as field values."""
+        config = self.config(node)
+        job = Job(
+            config.compute,
+            job_name(self._plan["name"], node["address"]),
+            [*map(plain, config.magnus_command), *command],
+            self._own_environment(config, scope),
+            config,
+        )
+        same = config.compute == self.common.compute
+        job.resources, job.tags = resources(config), tags(config)
+        if job.resources and config.compute == "batch" and same and config.resources == self.common.resources:
+            job.resources = expression(scope.shared("resources"))
+        if job.tags and same and config.tags == self.common.tags:
+            job.tags = expression(scope.shared("tags"))
+        if task and node["type"] == TASK:
+            if node["timeout"] is not None:
+                job.limit = max(SHORTEST, math.ceil(node["timeout"]) + GRACE)
+            if node["retry"]["attempts"] > 1:
+                job.retry = retrier(node["retry"])
+        return job
+
+    def _own_environment(self, config: StepFunctionsConfig, scope: Scope) -> Any:
+        shared = scope.shared("environment")
+        own = {
+            name: _text(value)
+            for name, value in config.environment.items()
+            if name not in self.common.environment or self.common.environment[name] != value
+        }
+        if not own:
+            return expression(shared)
+        replaced = sorted(own.keys() & self.common.environment.keys())
+        kept = shared
+        if replaced:
+            kept = f"$filter({shared}, function($e) {{ $not($e.Name in {literal(replaced)}) }})"
+        return expression(f"$append({kept}, {literal(pairs(own))})")
+
+
+def merged(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the common configuration with a node's own over it; mappings are merged key by key."""
+    whole = {**given, **own}
+    for key in ("environment", "tags", "resources"):
+        if isinstance(given.get(key), dict) and isinstance(own.get(key), dict):
+            whole[key] = {**given[key], **own[key]}
+    return whole
+
+
+def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return an environment as AWS Batch and ECS take it."""
+    return [{"Name": name, "Value": value} for name, value in values.items()]
+
+
+def tags(config: StepFunctionsConfig) -> Any:
+    """Return the tags as fields: AWS Batch takes a mapping, the others a list; an invocation of Lambda takes none."""
+    if config.compute == "lambda":
+        return None
+    texts = {name: plain(_text(value)) for name, value in config.tags.items()}
+    return texts if config.compute == "batch" else [{"Key": k, "Value": v} for k, v in texts.items()]
+
+
+def resources(config: StepFunctionsConfig) -> Any:
+    """Return what a step asks for as the compute takes it, None if nothing is asked."""
+    asked = config.resources
+    if config.compute == "ecs":
+        sizes: dict[str, Any] = {}
+        if asked.vcpus is not None:
+            sizes["Cpu"] = math.ceil(asked.vcpus * 1024)
+        if asked.memory is not None:
+            sizes["Memory"] = asked.memory
+        if asked.gpus is not None:
+            sizes["ResourceRequirements"] = [{"Type": "GPU", "Value": str(asked.gpus)}]
+        return sizes or None
+    wanted = (("VCPU", asked.vcpus), ("MEMORY", asked.memory), ("GPU", asked.gpus))
+    return [{"Type": kind, "Value": f"{value:g}"} for kind, value in wanted if value is not None] or None
+
+
+def retrier(retry: Retry) -> dict[str, Any]:
+    """Return a user's retries as fields of a Retrier.
+
+    Delays are whole seconds and at least 1; `MaxDelaySeconds` must exceed `IntervalSeconds`, and without a `BackoffRate`
+    each delay would double (Amazon States Language specification, "Retriers").
+    """
+    interval = min(max(1, math.ceil(retry["delay"])), LONGEST_INTERVAL)
+    most = retry["max_delay"]
+    fields: dict[str, Any] = {"MaxAttempts": min(retry["attempts"] - 1, LONGEST_INTERVAL)}
+    rate = retry["backoff"] if retry["delay"] else 1.0
+    if most is not None and math.ceil(most) <= interval:
+        interval, rate = max(1, math.ceil(most)), 1.0
+    fields["IntervalSeconds"] = interval
+    fields["BackoffRate"] = int(rate) if rate == int(rate) else rate
+    if most is not None and rate > 1 and math.ceil(most) > interval:
+        fields["MaxDelaySeconds"] = min(math.ceil(most), LONGEST_DELAY)
+    return fields
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)

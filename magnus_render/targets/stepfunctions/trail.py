@@ -1,0 +1,83 @@
+"""What failed, kept as the data of the states on the way to a fail node, so that its cause can name it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magnus_render.targets.stepfunctions.jsonata import expression, string
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from magnus_render.targets.stepfunctions.flow import Machine, State
+
+PASSED_ON = "{% $states.input %}"
+_FAILED_BRANCHES = "{% $substring($trim($join($states.result, ' ')), 0, 1000) %}"
+
+
+def mark(machine: Machine, fail: str) -> None:
+    """Settle the outputs of the states whose success leads to the fail node called `fail`.
+
+    A state that is only ever reached after a failure hands the names of what failed on; one that a success may lead to,
+    and that goes on to the fail node itself, names itself.
+    """
+    states = {state.name: state for state in machine.states}
+    normal = _reached({name: (state.next,) for name, state in states.items()}, machine.start)
+    leads = _leading(states, fail)
+    for state in machine.states:
+        if state.kind in ("map", "parallel", "child"):
+            state.output = state.output or _composite(state)
+        if state.fixed or state.name not in leads:
+            continue
+        if state.kind == "outcome":
+            if state.next == fail or state.name not in normal:
+                state.output = _itself(state)
+        elif state.kind in ("map", "parallel", "child"):
+            if state.next == fail or (state.next in leads and state.name not in normal):
+                state.output = _itself(state)
+        elif state.name not in normal:
+            state.output = PASSED_ON
+        elif state.next == fail:
+            state.output = _itself(state)
+
+
+def _composite(state: State) -> str:
+    if state.node is not None and state.node.get("fail_fast"):
+        return "{% '' %}"
+    return "{% $states.result.Output %}" if state.kind == "child" else _FAILED_BRANCHES
+
+
+def _itself(state: State) -> str:
+    """Return the state's own address; as an expression, for linters take a text there for a mistake."""
+    return state.address if state.address.startswith("{%") else expression(string(state.address))
+
+
+def reached(states: Iterable[State], start: str) -> set[str]:
+    """Return the names of the states that are reached from the start, by success or failure."""
+    return _reached(
+        {state.name: (state.next, state.catch, state.otherwise) for state in states},
+        start,
+    )
+
+
+def _reached(edges: Mapping[str, Iterable[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and name in edges:
+            found.add(name)
+            waiting.extend(edges[name])
+    return found
+
+
+def _leading(states: dict[str, State], fail: str) -> set[str]:
+    """Return the states from which successes alone lead to the fail node."""
+    known = {fail: True, "": False}
+    for name in states:
+        way: list[str] = []
+        while name not in known:
+            way.append(name)
+            name = states[name].next if name in states else ""
+        known.update(dict.fromkeys(way, known[name]))
+    return {name for name, leads in known.items() if leads and name != fail}

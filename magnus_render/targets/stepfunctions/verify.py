@@ -1,0 +1,49 @@
+"""The check of a Step Functions definition before it is printed.
+
+It finds what Step Functions would refuse when the machine is created, and what would fail only when a state is reached.
+All of it is linear in the definition's size and goes without recursion: pipelines nest as deep as users like.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.targets.stepfunctions import verify_codes as codes
+from magnus_render.targets.stepfunctions.verify_fields import check_fields
+from magnus_render.targets.stepfunctions.verify_graph import check_graphs
+from magnus_render.targets.stepfunctions.verify_limits import check_history, check_payloads, check_size
+from magnus_render.targets.stepfunctions.verify_scan import Report, scan, shown
+from magnus_render.targets.stepfunctions.verify_service import check_services
+from magnus_render.targets.stepfunctions.verify_variables import check_expressions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus_render.targets.base import Finding
+
+_NO_NODES: Mapping[str, str] = {}
+
+
+def verify(
+    machine: Mapping[str, Any], *, size: int, node_of: Mapping[str, str] = _NO_NODES, models: bool = True
+) -> list[Finding]:
+    """Return what is wrong with a definition, errors and warnings, in the order of the checks.
+
+    `machine` is the parsed definition in the Amazon States Language, query language JSONata; `size` the bytes of its
+    text; `node_of` the definition address of the pipeline's node by the state's name, for `Finding.address`. With
+    `models`, literal parameters of calls are checked against the service models of botocore if it is installed (some
+    10 ms for each service that is called); without, only against the rules that are written down here.
+    """
+    report = Report(node_of)
+    if not isinstance(machine, dict):
+        report.error(codes.MACHINE, "", f"a definition is a JSON object, not {shown(machine)}")
+        return report.findings
+    check_size(machine, size, report)
+    scopes = scan(machine)
+    check_graphs(scopes, report)
+    check_fields(scopes, report)
+    check_expressions(scopes, report)
+    check_services(scopes, report, models)
+    check_history(scopes, report)
+    check_payloads(scopes, size, report)
+    return report.findings

@@ -1,0 +1,23 @@
+"""What is rendered is what the golden files say."""
+
+from __future__ import annotations
+
+import pytest
+
+from magnus_render.render.output import drift
+from tests.golden import CASES, FOLDER, OUTPUTS, outputs, pairs
+
+
+@pytest.mark.parametrize(("case", "target"), pairs())
+def test_golden(case: str, target: str) -> None:
+    difference = "".join(drift(str(path), text, ["make", "golden"]) for path, text in outputs(case, target))
+    assert not difference, "\n" + difference
+
+
+def test_nothing_is_left_over() -> None:
+    expected = {path for case, target in pairs() for path, _ in outputs(case, target)}
+    suffixes = {name.partition(".")[2] for name in OUTPUTS.values()}
+    found = {
+        path for case in CASES for path in (FOLDER / case).iterdir() if path.name.endswith(tuple(suffixes))
+    }
+    assert found == expected
