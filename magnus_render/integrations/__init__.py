@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from magnus_render.errors import Refused
 from magnus_render.integrations.base import BaseIntegration
 from magnus_render.integrations.buffered import BufferedElsewhere, BufferedLocal
+from magnus_render.integrations.step_functions import CatalogOnDisk, RunLogOnDisk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
     from magnus_render.integrations.base import Service
     from magnus_render.plan import Config
 
-BUILT_IN: tuple[type[BaseIntegration], ...] = (BufferedLocal, BufferedElsewhere)
+BUILT_IN: tuple[type[BaseIntegration], ...] = (BufferedLocal, BufferedElsewhere, RunLogOnDisk, CatalogOnDisk)
 _SERVICES: tuple[Service, ...] = ("run_log_store", "catalog", "secrets")
 
 
 def check(executor: str, config: Config) -> list[str]:
     """Return why the services of a configuration cannot work under an executor or target, each with the fix."""
     problems: list[str] = []
-    for service, integration in integrations(executor, config):
-        problems += integration.validate(executor, config[service])
+    for _, integration in integrations(executor, config):
+        problems += integration.validate(executor, config)
     return problems
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from magnus_render.plan import Config, ServiceConfig
+    from magnus_render.plan import Config
 
     Service = Literal["run_log_store", "catalog", "secrets"]
 
@@ -25,10 +25,10 @@ class BaseIntegration:
     provider: str = ""
     """Type of the service, `*` for all of them."""
 
-    def validate(self, executor: str, service: ServiceConfig) -> list[str]:
-        """Return why this triple cannot work, each with a fix, one sentence each; asked before rendering or executing.
+    def validate(self, executor: str, config: Config) -> list[str]:
+        """Return why this triple cannot work, each with a fix; asked before rendering or executing.
 
-        `executor` is the type in use, `service` the configuration of the provider.
+        `executor` is the type in use: `config["executor"]` may be meant for another.
         """
         return []
 

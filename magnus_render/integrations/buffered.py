@@ -35,11 +35,11 @@ class BufferedElsewhere(BaseIntegration):
     service = "run_log_store"
     provider = "buffered"
 
-    def validate(self, executor: str, service: ServiceConfig) -> list[str]:
+    def validate(self, executor: str, config: Config) -> list[str]:
         if executor == "local":
             return []
+        use = "`run_log_store: {type: file-system}`, with a path that all steps share"
         return [
             f"run_log_store 'buffered' keeps records in the process of `magnus execute`: under '{executor}' every "
-            "step is a process of its own and would find none. Use `run_log_store: {type: file-system}`, with a "
-            "path that all steps share"
+            f"step is a process of its own and would find none. Use {use}, or the type s3"
         ]
