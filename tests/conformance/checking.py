@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 from tests.conformance import cases
 from tests.conformance.comparing import check_equal, comparable
-from tests.conformance.engines import ENGINES, Engine
+from tests.conformance.engines import Engine, RunSpec, engines
 from tests.conformance.reference import Log
+
+
+def _sharing(spec: RunSpec, needed: tuple[dict[str, Any], dict[str, str]] | None) -> RunSpec:
+    """Return a run on stores that all engines of a chain reach."""
+    if needed is None:
+        return spec
+    blocks, environment = needed
+    return replace(spec, config={**blocks, **spec.config}, environment={**spec.environment, **environment})
 
 
 def able(case: cases.Case) -> list[Engine]:
     """Return the engines that can do what a case needs."""
-    return [engine for engine in ENGINES if case.needs <= engine.abilities]
+    return [engine for engine in engines() if case.needs <= engine.abilities]
 
 
 def check(case: cases.Case, folder: Path) -> None:
@@ -21,10 +31,10 @@ def check(case: cases.Case, folder: Path) -> None:
 
     Raises AssertionError if a log is not the predicted one, an exit status does not go with it, or two engines differ.
     """
-    engines = able(case)
-    logs = {engine.name: run(case, [engine], folder / engine.name) for engine in engines}
-    first = engines[0].name
-    for engine in engines[1:]:
+    those = able(case)
+    logs = {engine.name: run(case, [engine], folder / engine.name) for engine in those}
+    first = those[0].name
+    for engine in those[1:]:
         check_equal(logs[first], logs[engine.name], first, engine.name)
 
 
@@ -34,18 +44,21 @@ def check_across(case: cases.Case, folder: Path, only: int | None = None) -> Non
     In all ways, or in the one with that number (modulo how many there are).
     """
     ways = list(permutations(able(case), 2))
+    if not ways:
+        return
     for first, second in ways if only is None else [ways[only % len(ways)]]:
         run(case, [first, second], folder / f"{first.name}-{second.name}")
 
 
-def run(case: cases.Case, engines: list[Engine], folder: Path) -> Log:
+def run(case: cases.Case, chain: list[Engine], folder: Path) -> Log:
     """Run a case, its n-th run on the n-th engine (the last for the rest); return the comparable log of its last run."""
     cases.prepare(case, folder)
     log: Log = {}
+    needed = next((stores for engine in chain if (stores := engine.stores(folder))), None)
     for number, case_run in enumerate(case.runs):
-        engine = engines[min(number, len(engines) - 1)]
+        engine = chain[min(number, len(chain) - 1)]
         cases.prepare_run(case_run, folder)
-        outcome = engine.run(folder, case_run.spec)
+        outcome = engine.run(folder, _sharing(case_run.spec, needed) if len(chain) > 1 else case_run.spec)
         log = comparable(outcome.log)
         what = f"{engine.name}, {case_run.spec.run_id}, which said:\n{outcome.stderr}"
         without_hash = {key: value for key, value in log.items() if key != "dag_hash"}

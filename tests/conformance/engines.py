@@ -64,6 +64,13 @@ class Engine:
         """
         raise NotImplementedError
 
+    def stores(self, folder: Path) -> tuple[dict[str, Any], dict[str, str]] | None:
+        """Return the configuration of the stores this engine needs, and the environment that leads to them.
+
+        None if any will do: then those of another engine serve where runs of both go on from each other.
+        """
+        return None
+
 
 _warm = Warm()
 
@@ -101,19 +108,9 @@ class Local(Engine):
         return spec.executor
 
     def outcome(self, folder: Path, spec: RunSpec, status: int, stderr: str) -> Outcome:
-        out = folder / f"{spec.run_id}.json"
-        config = f"config-{self.name}.yaml"
-        shown, complaint = magnus(
-            ["runs", "show", spec.run_id, "--json", "-f", spec.dag, "-c", config],
-            folder,
-            spec.environment,
-            out,
-        )
-        if shown != 0:
-            raise EngineFailure(
-                f"{self.name}: exit {status}, and no log (exit {shown}):\n{complaint}\n{stderr}"
-            )
-        return Outcome(status, json.loads(out.read_text(encoding="utf-8")), stderr)
+        told = f"{self.name}: exit {status}\n{stderr}"
+        log = show(folder, spec, f"config-{self.name}.yaml", spec.environment, told)
+        return Outcome(status, log, stderr)
 
 
 _GIVE_PLAN = """#!/bin/sh
@@ -161,6 +158,16 @@ class Bash(Local):
         return self.outcome(folder, spec, ended.returncode, ended.stderr.decode(errors="replace"))
 
 
+def show(folder: Path, spec: RunSpec, config: str, environment: dict[str, str], told: str) -> Any:
+    """Return the folded log of a run; `told` is what the engine said, for the message if there is none."""
+    out = folder / f"{spec.run_id}.json"
+    argv = ["runs", "show", spec.run_id, "--json", "-f", spec.dag, "-c", config]
+    status, complaint = magnus(argv, folder, environment, out)
+    if status != 0:
+        raise EngineFailure(f"no log (exit {status}):\n{complaint}\n{told}")
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
 def magnus(
     argv: list[str], folder: Path, extra: dict[str, str], stdout: Path | None = None
 ) -> tuple[int, str]:
@@ -182,4 +189,11 @@ def environment(folder: Path, extra: dict[str, str]) -> dict[str, str]:
     return {"PATH": path, "HOME": str(folder), "CI": "1", **extra}
 
 
-ENGINES: list[Engine] = [Local(), Bash()]
+def engines() -> list[Engine]:
+    """Return the engines to run on: those that `MAGNUS_ENGINES` names (`local,bash,stepfunctions`), by default all."""
+    from tests.conformance.stepfunctions import StepFunctions
+
+    every: list[Engine] = [Local(), Bash(), StepFunctions()]
+    wanted = os.environ.get("MAGNUS_ENGINES", "")
+    names = wanted.split(",") if wanted else [engine.name for engine in every]
+    return [engine for engine in every if engine.name in names]

@@ -50,6 +50,14 @@ PARAMETERS = ["a", "b", "A", "list", "rows", "a b", "$(id)'\"", "é"]
 LISTS = ["list", "rows"]
 PATHS = ["a.txt", "B.txt", "b c.txt", "sub/d.csv", "it's $(x).csv", "é.txt"]
 GETS = ["*"] * 6 + ["**/*.csv", "[ab].txt", "ghost*", "ghost.txt", "a.txt", "b c.txt", "sub"]
+NATIVE_SUCCESS = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets"}
+NATIVE_FAILURE = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
+    "Arguments": {"Bucket": "there-is-no-such-bucket", "Key": "x"},
+}
+AS_IS_FAILS = [{"exit": 1, "clean": False}]
+"""What an as-is does that fails: no task's actions are equal to it."""
 
 
 @dataclass(repr=False)
@@ -219,8 +227,12 @@ class _Drawing:
         elif kind == "map":
             node["iterate_on"] = self.choice([*LISTS * 12, "item", "a", "nowhere"])
             node["iterate_as"] = self.choice(["item"] * 6 + ["it em"] * 2 + ["a", "list"])
+            if self.chance(15):
+                node["executor_config"] = {"aws-step-functions": {"distributed": True}}
             node["branch"] = self.graph((*path, "*"), depth - 1, count)
         else:
+            if self.chance(30):
+                node["separate"] = True
             graph = self.graph((*path, "branch"), depth - 1, count)
             if self.chance(30):
                 node["dag_definition"] = f"part-{len(self.files)}.yaml"
@@ -232,11 +244,16 @@ class _Drawing:
     def as_is(self, path: tuple[str, ...]) -> dict[str, Any]:
         node: dict[str, Any] = {"type": self.choice(["as-is", "stub"])}
         if self.chance(40):
-            self.has_text = True
-            exit = self.choice([0, 0, 3])
-            node["render_string"] = f'echo "it\'s text"\nexit {exit}'
+            exit = self.choice([0, 0, 1])
+            text = f'echo "it\'s text"\nexit {exit}'
+            if self.chance(15):
+                self.has_text = True
+                node["render_string"] = text
+            else:
+                native = NATIVE_FAILURE if exit else NATIVE_SUCCESS
+                node["render_string"] = {"local": text, "bash": text, "aws-step-functions": native}
             if exit:
-                self.table[".".join(path)] = [{"exit": exit}]
+                self.table[".".join(path)] = AS_IS_FAILS
         elif self.chance(30):
             node["render_string"] = {"some-other-engine": "exit 1"}
         return node
@@ -303,7 +320,7 @@ class _Drawing:
     def better(self, actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return what a task does the next time: the same, without some of the failures."""
         ends = ("exit", "signal", "raises")
-        if actions == [{"exit": 3}]:  # the text of an as-is, which does not change
+        if actions == AS_IS_FAILS:  # its text does not change
             return actions
         return [
             {key: value for key, value in action.items() if key not in ends} if self.chance(80) else action

@@ -106,13 +106,15 @@ def test_names_of_states(tmp_path: Path) -> None:
     inner = {
         "p": {"type": "parallel", "next": "success", "branches": {"Left hand": graph(**{"a/b": task()})}}
     }
+    composite = {"type": "parallel", "branches": {long: graph(**{long: {**inner["p"]}})}, "next": "m"}
     dag = graph(
         **{
             "run": task("Run"),
             "Run": task(long),
             long: task(long[:-1] + "y"),
             long[:-1] + "y": task("ünï"),
-            "ünï": task("m"),
+            "ünï": task(long[2:]),
+            long[2:]: composite,
             "m": {
                 "type": "map",
                 "iterate_on": "l",

@@ -104,7 +104,7 @@ class StepFunctionsTarget(BaseTarget):
             "plan": plan,
             "target": self.name,
             "bucket": log["bucket"],
-            "prefix": jsonata.string(log.get("prefix") or "run_log")[1:-1],
+            "prefix": jsonata.string(_folder(log))[1:-1],
             "kms_key": log.get("kms_key"),
             "environment": made.environment,
             "queueing": jobs.QUEUEING,
@@ -176,9 +176,15 @@ class StepFunctionsTarget(BaseTarget):
         return verify(json.loads(text), size=len(text.encode()), node_of=node_of)
 
 
+def _folder(log: Mapping[str, Any]) -> str:
+    """Return what stands before run ids in the keys of the run log: as the store itself has it, with its slash."""
+    prefix = str(log.get("prefix") or "run_log").strip("/")
+    return f"{prefix}/" if prefix else ""
+
+
 def _comment(plan: Plan, log: Mapping[str, Any]) -> str:
     about = f": {' '.join(plan['description'].split())}" if plan["description"].strip() else ""
-    where = f"s3://{log['bucket']}/{log.get('prefix') or 'run_log'}/<run id>/"
+    where = f"s3://{log['bucket']}/{_folder(log)}<run id>/"
     return f"Pipeline {plan['name']}{about}{'' if about.endswith('.') else '.'} Run id = execution name; run log {where}"
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STATE_NAME = 80
 """Characters at most (Amazon States Language specification, "States")."""
-_LONGEST_HELPER = len(": fan in")
+_LONGEST_HELPER = len(": outcome")
 JOB_NAME = 128
 """Characters at most (AWS Batch API, SubmitJob, jobName)."""
 _READABLE = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 _-]{0,38}[A-Za-z0-9_-])?")
