@@ -17,10 +17,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from loopback_s3 import serving, variables
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTS = "import networkx, yaml, jinja2, pydantic, typer"
@@ -29,6 +31,8 @@ STORES = {
     "catalog": {"type": "file-system", "config": {"path": "blobs"}},
     "secrets": {"type": "do-nothing", "config": {}},
 }
+S3 = {"type": "s3", "config": {"bucket": "bench"}}
+S3_STORES = {**STORES, "run_log_store": S3, "catalog": S3}
 RUN = "a-run"
 
 
@@ -134,7 +138,7 @@ def call(*argv: str) -> None:
 # ---- what is measured ----
 
 
-def linear(steps: int, kind: str) -> str:
+def linear(steps: int, kind: str, stores: Mapping[str, object] = STORES) -> str:
     """Return a definition of `steps` steps in a row: `shell` ones that run true, or `python` ones that do nothing."""
     command = {"shell": 'command_type: shell, command: "true"', "python": "command: nothing.at_all"}[kind]
     lines = ["dag:", "  start_at: s1", "  steps:"]
@@ -142,7 +146,7 @@ def linear(steps: int, kind: str) -> str:
         after = f"s{n + 1}" if n < steps else "success"
         lines.append(f"    s{n}: {{type: task, {command}, next: {after}}}")
     lines += ["    success: {type: success}", "    fail: {type: fail}"]
-    lines += [f"{name}: {json.dumps(block)}" for name, block in STORES.items()]
+    lines += [f"{name}: {json.dumps(block)}" for name, block in stores.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -221,6 +225,36 @@ def forget(records: Path, steps: Iterable[int]) -> None:
     (records / "end.json").unlink(missing_ok=True)
 
 
+def callback_s3(bench: Bench) -> None:
+    """The callback with its run log and catalog on S3; the loopback's own time is told apart, being no part of it."""
+    call(
+        str(bench.bin / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "obstore"
+    )
+    path = folder(bench, "callback-s3", linear(1000, "shell", S3_STORES))
+    with serving() as server:
+        environment = variables(server) | {"MAGNUS_CONFIG": json.dumps(S3_STORES)}
+        bench.seconds("magnus", "start_run", RUN, "-f", "dag.yaml", cwd=path, **environment)
+        bench.seconds("magnus", "execute_single_node", RUN, "s1", cwd=path, **environment)
+        before = dict(server.objects)
+        busy = []
+
+        def once() -> float:
+            server.objects.clear()
+            server.objects.update(before)
+            server.requests.clear()
+            server.busy = 0.0
+            seconds = bench.seconds("magnus", "execute_single_node", RUN, "s2", cwd=path, **environment)
+            busy.append(server.busy)
+            if not any(key.endswith("/s2/success.json") for key in server.objects):
+                raise SystemExit("bench: the callback on S3 recorded nothing")
+            return seconds
+
+        bench.add("callback on S3, shell step that does nothing", bench.median(once), 8, "")
+        bench.add("callback on S3, requests", len(server.requests), None, "", "")
+        share = statistics.median(busy) / statistics.median(bench.passes)
+        bench.add("callback on S3, time in the loopback itself", share, None, "")
+
+
 def whole_runs(bench: Bench) -> None:
     steps = 1000
     path = folder(bench, "execute", linear(steps, "python"))
@@ -243,7 +277,13 @@ def whole_runs(bench: Bench) -> None:
     )
 
 
-ROWS = {"help": start_up, "render": render, "callback": callback, "execute": whole_runs}
+ROWS = {
+    "help": start_up,
+    "render": render,
+    "callback": callback,
+    "callback_s3": callback_s3,
+    "execute": whole_runs,
+}
 
 
 def table(bench: Bench) -> str:

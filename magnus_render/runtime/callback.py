@@ -89,6 +89,10 @@ def main(
         return PLATFORM
     except KeyboardInterrupt:
         return PLATFORM
+    finally:
+        # A callback may be a fork that ends without its exit functions, and would leave the store's worker behind.
+        if (s3 := sys.modules.get("magnus_render.services.s3_client")) is not None:
+            s3.client().close()
 
 
 def _usage(command: str) -> str:
@@ -331,6 +335,9 @@ class _Call:
     def _open(self) -> Run:
         """Return the run, created if need be, after checking that the caller belongs to it."""
         store = self._store()
+        if self.command == "execute_single_node":
+            # While a store of another machine is being reached: what will be needed anyhow.
+            import magnus_render.runtime.attempt  # noqa: F401
         run = Run.open(store, self.run_id)
         if run is None:
             if self.resume or not (self.plan or "--plan" in self.values or "--file" in self.values):

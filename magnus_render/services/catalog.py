@@ -39,9 +39,9 @@ class DoNothingCatalog(BaseCatalog):
         return {}
 
     def put(self, path: str) -> tuple[str, int]:
-        source = _open_source(path)
+        source = open_source(path)
         try:
-            return _pump(source, path, None)
+            return pump(source, path, None)
         finally:
             os.close(source)
 
@@ -73,7 +73,7 @@ class FileSystemCatalog(BaseCatalog):
         return {"path": self.path}
 
     def put(self, path: str) -> tuple[str, int]:
-        source = _open_source(path)
+        source = open_source(path)
         try:
             temporary = temporary_name(self.path)
             try:
@@ -96,7 +96,7 @@ class FileSystemCatalog(BaseCatalog):
     def get(self, sha256: str, path: str) -> None:
         blob = self._blob(sha256)
         try:
-            source = _open_source(blob)
+            source = open_source(blob)
         except PlatformError as error:
             raise PlatformError(f"catalog: no content for {path}: {error}") from error
         try:
@@ -145,7 +145,7 @@ class FileSystemCatalog(BaseCatalog):
             raise platform_error("list", folder, error) from error
 
 
-def _open_source(path: str) -> int:
+def open_source(path: str) -> int:
     """Open a regular file to read (a pipe would block, a folder has no content)."""
     from stat import S_ISREG
 
@@ -170,14 +170,14 @@ def _copy(source: int, source_path: str, target: str) -> tuple[str, int]:
     except OSError as error:
         raise platform_error("write", target, error) from error
     try:
-        return _pump(source, source_path, descriptor)
+        return pump(source, source_path, descriptor)
     except OSError as error:
         raise platform_error("write", target, error) from error
     finally:
         os.close(descriptor)
 
 
-def _pump(source: int, source_path: str, target: int | None) -> tuple[str, int]:
+def pump(source: int, source_path: str, target: int | None) -> tuple[str, int]:
     """Read a file to its end, writing it to `target` if there is one; return its SHA-256 and size."""
     from hashlib import sha256
 

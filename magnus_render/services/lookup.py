@@ -20,15 +20,18 @@ BUILT_IN = {
     "run_log_store": {
         "buffered": ("magnus_render.services.run_log_store", "BufferedRunLogStore"),
         "file-system": ("magnus_render.services.run_log_store", "FileSystemRunLogStore"),
+        "s3": ("magnus_render.services.s3", "S3RunLogStore"),
     },
     "catalog": {
         "do-nothing": ("magnus_render.services.catalog", "DoNothingCatalog"),
         "file-system": ("magnus_render.services.catalog", "FileSystemCatalog"),
+        "s3": ("magnus_render.services.s3", "S3Catalog"),
     },
     "secrets": {
         "do-nothing": ("magnus_render.services.secrets", "DoNothingSecrets"),
         "env": ("magnus_render.services.secrets", "EnvSecrets"),
         "dotenv": ("magnus_render.services.secrets", "DotenvSecrets"),
+        "aws-secrets-manager": ("magnus_render.services.aws_secrets", "AwsSecretsManager"),
     },
 }
 """Kind -> type -> (module, class)."""

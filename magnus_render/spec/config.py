@@ -91,6 +91,7 @@ KEYS: dict[str, dict[str, dict[str, str] | None]] = {
     },
 }
 """Keys of what is built in, by block and type; None: whoever implements it checks them."""
+_NEEDED = {("run_log_store", "s3"): "bucket", ("catalog", "s3"): "bucket"}
 
 _ARGV = "a command and its arguments, all texts"
 _GROUPS = {
@@ -274,6 +275,10 @@ def checked(block: str, name: str, given: Map, owner: str, report: Report) -> di
             )
             what = f"{owner}: '{key}' must be {problem}, not {shown}"
             report.error(codes.BAD_CONFIG, given.value_place(key), what)
+    needed = _NEEDED.get((block, name))
+    if needed is not None and needed not in given:
+        what = f"{owner}: '{name}' needs '{needed}'"
+        report.error(codes.BAD_CONFIG, given.place(), what, f"write config: {{{needed}: ...}}")
     settled: dict[str, Any] = plain(result)
     return settled
 

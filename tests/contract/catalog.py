@@ -19,6 +19,8 @@ class CatalogContract:
     """Override `make` and `damage`; `again` too if a forked child can't go on using its parent's catalog."""
 
     kills = 10
+    damaged = b"c0ntent"
+    """What `put` of b"content" replaces, where it finds it under that content's hash."""
 
     def make(self, tmp_path: Path) -> BaseCatalog:
         """Return an empty catalog."""
@@ -115,7 +117,7 @@ class CatalogContract:
     ) -> None:
         (folder / "in").write_text("content")
         sha256, _ = catalog.put(str(folder / "in"))
-        self.damage(catalog, sha256, b"c0ntent")
+        self.damage(catalog, sha256, self.damaged)
         with pytest.raises(PlatformError, match="damaged"):
             catalog.get(sha256, str(folder / "out"))
         assert [path.name for path in folder.iterdir()] == ["in"]

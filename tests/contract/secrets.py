@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -23,13 +24,16 @@ VALUES = {
 class SecretsContract:
     """Override `make`."""
 
+    values: ClassVar[dict[str, str]] = VALUES
+    """Those that the provider can hold."""
+
     def make(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> BaseSecrets:
         """Return a provider that has these secrets and no others of such names."""
         raise NotImplementedError
 
     def test_values_come_back_as_they_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        provider = self.make(tmp_path, monkeypatch, VALUES)
-        assert {name: provider.get(name) for name in VALUES} == VALUES
+        provider = self.make(tmp_path, monkeypatch, self.values)
+        assert {name: provider.get(name) for name in self.values} == self.values
 
     def test_what_is_not_there_is_a_key_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         provider = self.make(tmp_path, monkeypatch, {"THERE": "x"})
@@ -38,6 +42,6 @@ class SecretsContract:
                 provider.get(name)
 
     def test_every_known_name_can_be_had(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        provider = self.make(tmp_path, monkeypatch, VALUES)
+        provider = self.make(tmp_path, monkeypatch, self.values)
         for name in provider.known():
-            assert provider.get(name) == VALUES[name]
+            assert provider.get(name) == self.values[name]

@@ -40,7 +40,7 @@ def test_unknown_type_says_what_is_known() -> None:
     with pytest.raises(Refused) as caught:
         lookup.load("catalog", {"type": "file-sytem", "config": {}})
     assert str(caught.value) == (
-        "unknown catalog 'file-sytem' (did you mean 'file-system'?): known are do-nothing, file-system"
+        "unknown catalog 'file-sytem' (did you mean 'file-system'?): known are do-nothing, file-system, s3"
     )
 
 
@@ -59,7 +59,7 @@ class Entry:
 def test_third_party_types_are_found_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Entry(dict)])
     assert lookup.load("catalog", {"type": "mine", "config": {"a": 1}}) == {"a": 1}
-    assert lookup.types("catalog") == ["do-nothing", "file-system", "mine"]
+    assert lookup.types("catalog") == ["do-nothing", "file-system", "mine", "s3"]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Entry(ImportError("no boto"))])
     with pytest.raises(
         Refused, match=r"catalog 'mine' \(mine:Store\) cannot be loaded: ImportError: no boto"

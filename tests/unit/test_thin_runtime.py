@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract import aws
+
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "import sys; from magnus_render.cli.main import main; sys.exit(main())"
 STORES = {
@@ -30,8 +32,8 @@ dag:
     fail: {type: fail}
 """
 FORBIDDEN = {
-    "argparse", "boto3", "click", "dataclasses", "importlib.metadata", "inspect", "jinja2", "networkx", "pathlib",
-    "pydantic", "subprocess", "tempfile", "typer", "typing", "typing_extensions", "yaml",
+    "argparse", "boto3", "botocore", "click", "dataclasses", "importlib.metadata", "inspect", "jinja2", "networkx",
+    "obstore", "pathlib", "pydantic", "subprocess", "tempfile", "typer", "typing", "typing_extensions", "yaml",
 }  # fmt: skip
 
 ALLOWED = {
@@ -43,12 +45,13 @@ ALLOWED = {
 }  # fmt: skip
 
 
-def imported(*argv: str, cwd: Path) -> set[str]:
-    """Run Python without site-packages, and return all that it imported, children that it forked included."""
+def imported(*argv: str, cwd: Path, options: tuple[str, ...] = ("-S",), **variables: str) -> set[str]:
+    """Run Python, by default without site-packages, and return all that it imported, children that it forked included."""
+    own = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "MAGNUS_CONFIG": json.dumps(STORES)}
     done = subprocess.run(
-        [sys.executable, "-S", "-X", "importtime", *argv],
+        [sys.executable, *options, "-X", "importtime", *argv],
         cwd=cwd,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "MAGNUS_CONFIG": json.dumps(STORES)},
+        env=own | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -87,3 +90,25 @@ def test_callback_imports_little(imports: dict[str, set[str]], step: str) -> Non
     others = {name.partition(".")[0] for name in imports[step] if not name.startswith("magnus_render")}
     public = {name for name in others if not name.startswith("_")}
     assert public <= ALLOWED | ({"nothing"} if step == "third" else set())
+
+
+def test_callback_on_s3_leaves_the_libraries_to_its_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that forks the step must not load obstore, whose threads would not come along."""
+    url = aws.use(monkeypatch)
+    s3 = {"type": "s3", "config": {"bucket": aws.BUCKET, "prefix": f"{os.getpid()}/{tmp_path.name}"}}
+    stores = {**STORES, "run_log_store": s3, "catalog": s3}
+    variables = {**aws.VARIABLES, "AWS_ENDPOINT_URL": url, "MAGNUS_CONFIG": json.dumps(stores)}
+    (tmp_path / "dag.yaml").write_text(DEFINITION)
+    start = [sys.executable, "-c", MAIN, "start_run", "a-run", "-f", "dag.yaml"]
+    subprocess.run(
+        start, cwd=tmp_path, env={**os.environ, **variables}, check=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    python = imported("-c", "pass", cwd=tmp_path, options=())
+    argv = ("-c", MAIN, "execute_single_node", "a-run", "first")
+    found = imported(*argv, cwd=tmp_path, options=(), **variables) - python
+    assert "magnus_render.services.s3" in found
+    assert not found & FORBIDDEN
+    others = {name.partition(".")[0] for name in found if not name.startswith("magnus_render")}
+    assert {name for name in others if not name.startswith("_")} <= ALLOWED

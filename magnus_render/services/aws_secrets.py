@@ -1,0 +1,86 @@
+"""Secrets in AWS Secrets Manager: `aws-secrets-manager`."""
+
+from __future__ import annotations
+
+import os
+
+from magnus_render.errors import PlatformError, Refused
+from magnus_render.services.base import BaseSecrets
+from magnus_render.services.options import check_keys, text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+_KEYS = ("region", "endpoint_url", "prefix")
+_NOT_THERE = ("ResourceNotFoundException", "ValidationException")  # the second: it cannot be a secret's name
+_values: dict[tuple[str, ...], str] = {}
+"""What this process, or the one it was forked from, has read: by place and name."""
+
+
+class AwsSecretsManager(BaseSecrets):
+    """A secret is the one of its name, with `prefix` (default none) in front; a binary one must be UTF-8.
+
+    `region` and `endpoint_url` are as botocore finds them, unless they are given. Values are kept for the life of the
+    process: a step that has begun with a secret goes on with it.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        service = "secrets 'aws-secrets-manager'"
+        check_keys(service, config, _KEYS)
+        self._config: dict[str, Any] = {key: text(service, config, key, "") for key in _KEYS if key in config}
+        self._client: Any = None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration that makes this provider again."""
+        return dict(self._config)
+
+    def get(self, name: str) -> str:
+        if not name:
+            raise KeyError(name)
+        place = (*(self._config.get(key, "") for key in _KEYS), name)
+        if place not in _values:
+            _values[place] = self._read(name)
+        return _values[place]
+
+    def _read(self, name: str) -> str:
+        # A command that never asks for a secret does not wait for botocore, which takes longer to load than all else.
+        try:
+            from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+        except ImportError as error:
+            what = "secrets 'aws-secrets-manager' need botocore, which is not installed"
+            raise Refused(f"{what}: pip install 'magnus-render[aws]'") from error
+        full = self._config.get("prefix", "") + name
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            found = self._client.get_secret_value(SecretId=full)
+        except ClientError as error:
+            told = error.response.get("Error", {})
+            if told.get("Code") in _NOT_THERE:
+                raise KeyError(name) from error
+            raise PlatformError(
+                f"cannot read the secret '{full}': {told.get('Message')} ({told.get('Code')})"
+            ) from error
+        except BotoCoreError as error:
+            raise PlatformError(f"cannot read the secret '{full}': {error}") from error
+        if "SecretString" in found:
+            return str(found["SecretString"])
+        try:
+            return str(found["SecretBinary"], "utf-8")
+        except UnicodeDecodeError:
+            raise PlatformError(f"cannot read the secret '{full}': it is binary, and not UTF-8") from None
+
+    def _connect(self) -> Any:
+        import botocore.session  # type: ignore[import-untyped]
+        from botocore.config import Config  # type: ignore[import-untyped]
+
+        return botocore.session.get_session().create_client(
+            "secretsmanager",
+            # botocore itself knows only the second of the two usual variables.
+            region_name=self._config.get("region") or os.environ.get("AWS_REGION"),
+            endpoint_url=self._config.get("endpoint_url"),
+            config=Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard"}),
+        )
