@@ -12,8 +12,13 @@ say() {
 
 targets='import json, sys; print(*(target["name"] for target in json.load(sys.stdin)))'
 for target in $(magnus targets --json | python -c "$targets"); do
-  say magnus render dag.yaml --target "$target" -o "$target.out"
-  magnus render dag.yaml --target "$target" -o "$target.out"
+  # What differs between engines stands beside the definition, which is the same for all.
+  case $target in
+  aws-*) set -- -c aws.yaml ;;
+  *) set -- ;;
+  esac
+  say magnus render dag.yaml --target "$target" "$@" -o "$target.out"
+  magnus render dag.yaml --target "$target" "$@" -o "$target.out"
   wc -l "$target.out"
 done
 
