@@ -61,7 +61,8 @@ $(VENV)/.installed: $(VENV)/.python pyproject.toml setup.cfg
 	python -m pip install --quiet $(EDITABLE)
 	@touch $@
 
-$(VENV)/.developer: $(VENV)/.python pyproject.toml setup.cfg requirements-dev.lock requirements-tools.lock scripts/tools.sh
+$(VENV)/.developer: $(VENV)/.python pyproject.toml setup.cfg requirements-dev.lock requirements-tools.lock scripts/tools.sh \
+  tests/engines/stepfunctions/npm/package-lock.json
 	python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	python -m pip install --quiet --no-build-isolation --no-deps $(EDITABLE)
 	sh scripts/tools.sh

@@ -16,7 +16,7 @@ quietly python -m pip install --only-binary :all: --no-deps --require-hashes -r 
 
 if have apt-get && [ "$(id -u)" = 0 ]; then
   updated=''
-  for package in shellcheck git graphviz; do
+  for package in shellcheck git graphviz podman runc npm; do
     tool=$package
     [ "$package" != graphviz ] || tool="dot"
     have "$tool" && continue
@@ -26,6 +26,17 @@ if have apt-get && [ "$(id -u)" = 0 ]; then
   done
 fi
 
-for tool in bash shellcheck git dot; do
+# Checks rendered state machines. Its lock file names what it needs, with hashes; no script of theirs is run.
+npm=${XDG_CACHE_HOME:-$HOME/.cache}/magnus-render/npm
+asl=$here/tests/engines/stepfunctions/npm
+if have npm && ! cmp -s "$asl/package-lock.json" "$npm/installed.json"; then
+  mkdir -p "$npm"
+  cp "$asl/package.json" "$asl/package-lock.json" "$npm/"
+  quietly npm ci --prefix "$npm" --ignore-scripts --no-audit --no-fund \
+    && cp "$asl/package-lock.json" "$npm/installed.json" \
+    || echo "tools.sh: asl-validator cannot be installed here: its tests will be skipped (with CI=true they fail)" >&2
+fi
+
+for tool in bash shellcheck git dot podman runc node; do
   have "$tool" || echo "tools.sh: $tool cannot be installed here: its tests will be skipped (with CI=true they fail)" >&2
 done

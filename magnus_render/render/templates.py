@@ -44,6 +44,7 @@ def environment(target: BaseTarget, overrides: str | None = None) -> jinja2.Envi
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        auto_reload=False,  # else each use of a template looks at its file
     )
     created.filters.update(target.filters())
     return created

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.engines import Engine, EngineFailure, Outcome, RunSpec, magnus, show
-from tests.engines.stepfunctions import containers
+from tests.engines.stepfunctions import containers, validator
 from tests.engines.stepfunctions.client import CLUSTER, Client, Execution, shared
-from tests.engines.stepfunctions.validator import validate
 
 BUCKET = "conformance"
 MACHINE = "pipeline.asl.json"
@@ -36,7 +35,12 @@ class StepFunctions(Engine):
         if status != 0:
             raise EngineFailure(f"render: exit {status}:\n{stderr}")
         machines = self.machines(folder)
-        complaints = [f"{name}: {text}" for name, machine in machines.items() for text in validate(machine)]
+        checked = (
+            machines if validator.missing() is None else {}
+        )  # tests of the validator itself tell that it is missing
+        complaints = [
+            f"{name}: {text}" for name, machine in checked.items() for text in validator.validate(machine)
+        ]
         if complaints:
             raise EngineFailure("asl-validator: " + "\n".join(complaints))
         given: dict[str, Any] = {"parameters": _exact(self._parameters(folder, spec))}

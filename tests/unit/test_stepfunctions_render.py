@@ -15,7 +15,7 @@ from magnus_render.diagnostics import DefinitionError
 from magnus_render.render.pipeline import Rendered, render
 from magnus_render.targets.stepfunctions import jsonata
 from magnus_render.targets.stepfunctions.names import job_name
-from tests.tools import environment
+from tests.tools import environment, require, unavailable
 
 ENDS: dict[str, Any] = {"success": {"type": "success"}, "fail": {"type": "fail"}}
 EXECUTOR: dict[str, Any] = {"type": "aws-step-functions", "config": {"job_queue": "q", "job_definition": "d"}}
@@ -290,3 +290,37 @@ def test_compact_is_the_same_machine_in_few_bytes(tmp_path: Path) -> None:
     assert json.loads(pretty) == json.loads(compact)
     assert ": " not in compact.replace("run: start", "").replace("end: ", "").split('"Comment"')[0]
     assert max(map(len, pretty.splitlines())) < 500
+
+
+def test_a_pipeline_that_cannot_fit_is_refused_before_it_is_rendered(tmp_path: Path) -> None:
+    steps = {f"s{n}": task(f"s{n + 1}" if n < 2999 else "success") for n in range(3000)}
+    (found,) = errors(tmp_path, graph(**steps))
+    assert found.startswith("MR248 3,000 steps are more than fit in a definition of 1,048,576 bytes")
+
+
+def test_a_thousand_steps_fit(tmp_path: Path) -> None:
+    steps = {f"step-{n}": task(f"step-{n + 1}" if n < 999 else "success") for n in range(1000)}
+    document = {"dag": graph(**steps), "executor": EXECUTOR, **STORES}
+    path = tmp_path / "dag.yaml"
+    path.write_text(json.dumps(document))
+    compact = render(str(path), "stepfunctions", compact=True).text
+    assert len(compact.encode()) / 1000 <= 600
+    assert len(render(str(path), "stepfunctions").text.encode()) < 1_048_576
+
+
+def test_rendering_needs_no_network_no_credentials_and_writes_nothing_else(tmp_path: Path) -> None:
+    unshare = require("unshare")
+    project, home = tmp_path / "project", tmp_path / "home"
+    project.mkdir()
+    home.mkdir()
+    (project / "dag.yaml").write_text(json.dumps({"dag": graph(a=task()), "executor": EXECUTOR, **STORES}))
+    if subprocess.run([unshare, "--net", "true"], check=False).returncode:
+        unavailable("this user may not cut a process off from the network")
+    kept = {"PATH": environment()["PATH"], "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    words = ["magnus", "render", "dag.yaml", "-t", "stepfunctions", "-o", "out.json"]
+    done = subprocess.run(
+        [unshare, "--net", *words], cwd=project, env=kept, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(project)) == ["dag.yaml", "out.json"]
+    assert os.listdir(home) == []

@@ -11,6 +11,8 @@ from magnus_render.targets.base import BaseTarget, Finding, Findings, Source
 from magnus_render.targets.stepfunctions import codes, flow, jobs, jsonata
 from magnus_render.targets.stepfunctions.config import PLACEHOLDERS, StepFunctionsConfig
 from magnus_render.targets.stepfunctions.names import StateNames
+from magnus_render.targets.stepfunctions.verify_codes import DEFINITION_SIZE
+from magnus_render.targets.stepfunctions.verify_limits import DEFINITION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -21,6 +23,8 @@ BUCKET = "magnus"
 """Stands in for the bucket that nobody named."""
 _NATIVE = ("Task", "Pass", "Wait", "Map", "Parallel")
 _OURS = ("Next", "End", "Catch")
+_LEAST_BYTES = 480
+"""Of a step, with names of one character: what is certain not to fit need not be rendered to be refused."""
 _LAMBDA_SECONDS = 900
 _SAGEMAKER_VALUE = 256
 
@@ -68,6 +72,11 @@ class StepFunctionsTarget(BaseTarget):
                 problem, fix = _native_problem(_render_string(node))
                 if problem:
                     findings.add(codes.NATIVE_STATE, node, problem, fix, "render_string")
+        tasks = sum(node["type"] == TASK for node in plan["nodes"].values())
+        if tasks * _LEAST_BYTES > DEFINITION and not any(n.get("separate") for n in plan["nodes"].values()):
+            what = f"{tasks:,} steps are more than fit in a definition of {DEFINITION:,} bytes, Step Functions' limit"
+            fix = "move parts into nodes of type dag with `separate: true`: each becomes a state machine of its own"
+            findings.add(DEFINITION_SIZE, None, what, fix)
         if len(findings.items) == before:
             self._check_computes(plan, config, findings)
         return findings.items
@@ -171,9 +180,21 @@ class StepFunctionsTarget(BaseTarget):
         """Check structure, references, expressions, service parameters and limits."""
         from magnus_render.targets.stepfunctions.verify import verify
 
-        names = StateNames(plan)
-        node_of = {names.of(node): node["address"] for node in plan["nodes"].values()}
-        return verify(json.loads(text), size=len(text.encode()), node_of=node_of)
+        return verify(json.loads(text), size=len(text.encode()), node_of=_NodesByState(plan))
+
+
+class _NodesByState(dict[str, str]):
+    """Definition addresses by state names, made when a finding first asks for one."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self._plan = plan
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if not self:
+            names = StateNames(self._plan)
+            self.update((names.of(node), node["address"]) for node in self._plan["nodes"].values())
+        return super().get(name, default)
 
 
 def _folder(log: Mapping[str, Any]) -> str:

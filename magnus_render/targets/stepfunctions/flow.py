@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class State:
-    """A state; `kind` is the template's macro that writes it."""
+    """A state; `kind` tells the template that writes it."""
 
     kind: str
     name: str
@@ -60,6 +60,17 @@ class State:
     comment: str = ""
     fixed: bool = False
     """Its output is settled: the way to a fail node changes nothing of it."""
+
+    @property
+    def template(self) -> str:
+        """The name of the template that writes it: that of its kind, or of where a job runs."""
+        kind = self.job.compute if self.job is not None else self.kind.replace("_", "-")
+        return f"stepfunctions/state-{kind}.json.j2"
+
+    @property
+    def failed(self) -> str:
+        """What an error makes of the data: the names of what failed, as a field's value."""
+        return self.output if self.job is not None and self.fixed and self.output else self.address
 
 
 @dataclass

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_SHORT = 100
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WIDTH = 100
 """Characters of a line that holds a whole object or list."""
+_FEW = 12
+"""Members of what may stand on one line."""
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ESCAPES = {"\\": "\\\\", "'": "\\u0027", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def compact(value: Any) -> str:
     """Return a value as JSON without blanks."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _compact(value)
 
 
 def string(text: str) -> str:
@@ -56,61 +63,52 @@ def pretty(value: Any) -> str:
 def _layout(value: Any) -> str:
     """Lay a value out without recursion: a machine nests as deep as its pipeline does."""
     lines: list[str] = []
-    # Work still to do, last first: finished text, or (value, indentation, text before it, text behind it).
-    waiting: list[tuple[Any, int, str, str]] = [(value, 0, "", "")]
-    while waiting:
-        item, depth, before, behind = waiting.pop()
-        indent = "  " * depth
-        if item is _TEXT:
-            lines.append(indent + before)
-            continue
-        if not isinstance(item, dict | list) or not item:
-            lines.append(indent + before + _dumps(item) + behind)
-            continue
-        if _fits(item, _SHORT - len(indent) - len(before) - len(behind)):
-            lines.append(indent + before + _dumps(item) + behind)
-            continue
-        open_, close = ("{", "}") if isinstance(item, dict) else ("[", "]")
-        lines.append(indent + before + open_)
-        waiting.append((_TEXT, depth, close + behind, ""))
-        pairs = item.items() if isinstance(item, dict) else [("", inner) for inner in item]
-        inner = [
-            (part, depth + 1, f"{json.dumps(key, ensure_ascii=False)}: " if open_ == "{" else "", ",")
-            for key, part in pairs
-        ]
-        last = inner[-1]
-        inner[-1] = (last[0], last[1], last[2], "")
-        waiting.extend(reversed(inner))
-    return "\n".join(lines)
+    # The objects and lists that are open, innermost last: what is still to come of each, its indentation, its end.
+    opened: list[tuple[Iterator[tuple[str, Any]], str, str]] = []
+    rest: Iterator[tuple[str, Any]] = iter([("", value)])
+    indent = end = ""
+    first = True
+    while True:
+        for before, item in rest:
+            if not first:
+                lines[-1] += ","
+            first = False
+            if not isinstance(item, dict | list) or not item:
+                lines.append(f"{indent}{before}{_encode(item)}")
+                continue
+            if len(item) <= _FEW:
+                text = _encode(item)
+                if len(indent) + len(before) + len(text) < _WIDTH and _is_plain(item):
+                    lines.append(f"{indent}{before}{text}")
+                    continue
+            opened.append((rest, indent, end))
+            if isinstance(item, dict):
+                lines.append(f"{indent}{before}{{")
+                rest, end = iter([(f"{_encode(key)}: ", part) for key, part in item.items()]), "}"
+            else:
+                lines.append(f"{indent}{before}[")
+                rest, end = iter([("", part) for part in item]), "]"
+            indent += "  "
+            first = True
+            break
+        else:
+            if not opened:
+                return "\n".join(lines)
+            closing = end
+            rest, indent, end = opened.pop()
+            lines.append(indent + closing)
+            first = False
 
 
-class _Text:
-    pass
-
-
-_TEXT = _Text()
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _is_short(value: Any, room: int) -> bool:
-    """Tell whether a value fits on a line: few characters, and no object within an object."""
+def _is_plain(value: Any) -> bool:
+    """Tell whether no object stands within an object."""
     waiting = [(value, False)]
     while waiting:
         item, inside = waiting.pop()
         if isinstance(item, dict):
             if inside:
                 return False
-            waiting.extend((part, True) for part in item.values())
-        elif isinstance(item, list):
-            waiting.extend((part, inside) for part in item)
-        room -= len(item) if isinstance(item, str) else 1
-        if room < 0:
-            return False
+            waiting += [(part, True) for part in item.values() if isinstance(part, dict | list)]
+        else:
+            waiting += [(part, inside) for part in item if isinstance(part, dict | list)]
     return True
-
-
-def _fits(value: Any, room: int) -> bool:
-    return _is_short(value, room) and len(_dumps(value)) <= room

@@ -26,6 +26,9 @@ _ANY_JSON = {("states", "Input"), ("sns", "Message"), ("sqs", "MessageBody"), ("
 """Strings that Step Functions makes of any JSON (developer guide, "Integrating optimized services")."""
 
 
+_LIMITS = frozenset(("enum", "pattern", "min", "max"))
+
+
 class Model:
     """A service's requests, from botocore's model of the service."""
 
@@ -35,6 +38,12 @@ class Model:
         # Actions are named as the AWS SDK for Java does; comparing without case spares its rules.
         self._actions = {name.lower(): name for name in self.operations}
         self._written: dict[tuple[str, bool], dict[str, str]] = {}
+        self.any_text = {
+            name
+            for name, shape in self.shapes.items()
+            if shape["type"] == "string" and _LIMITS.isdisjoint(shape)
+        }
+        """Shapes that take any text."""
 
     def input(self, action: str) -> str | None:
         """Return the name of the shape of an action's input, '' if it takes none, None if there is no such action."""
@@ -102,7 +111,9 @@ def _members(
             report.error(codes.MEMBER, name, f"Arguments has {where}, which the service does not know", fix)
             continue
         given.add(member)
-        inside.append((item, members[member]["shape"], where))
+        inner = members[member]["shape"]
+        if not isinstance(item, str) or inner not in model.any_text:
+            inside.append((item, inner, where))
     for member in model.shapes[shape].get("required", ()):
         token = members[member].get("idempotencyToken") or model.shapes[members[member]["shape"]].get(
             "idempotencyToken"

@@ -89,7 +89,7 @@ class _Call(NamedTuple):
 
 def check_services(scopes: Iterable[Scope], report: Report, models: bool = True) -> None:
     """Check the resource and the arguments of every Task; without `models`, only by the tables here."""
-    shared = _literals(scopes)
+    shared = {name: _length(value, {}) for name, value in _literals(scopes).items()}
     for scope in scopes:
         for name, state in scope.states.items():
             if state.get("Type") == "Task" and isinstance(state.get("Resource"), str):
@@ -154,7 +154,7 @@ def _call(name: str, resource: str, scope: Scope, report: Report) -> _Call | Non
 
 
 def _check_arguments(
-    name: str, call: _Call, arguments: Any, shared: dict[str, Any], report: Report, models: bool
+    name: str, call: _Call, arguments: Any, shared: dict[str, int], report: Report, models: bool
 ) -> None:
     # Integrations that are not listed may take other members than the service.
     modelled = models and (call.sdk or call.service in _INTEGRATIONS)
@@ -179,7 +179,7 @@ def _check_arguments(
         _check_batch(name, arguments, shared, report)
 
 
-def _check_batch(name: str, arguments: dict[str, Any], shared: dict[str, Any], report: Report) -> None:
+def _check_batch(name: str, arguments: dict[str, Any], shared: dict[str, int], report: Report) -> None:
     job = arguments.get("JobName")
     if isinstance(job, str) and not is_expression(job) and not _JOB_NAME.fullmatch(job):
         what = f"JobName is {shown(job)}: 1 to 128 letters, digits, '-' and '_', a letter or digit first"
@@ -212,23 +212,22 @@ def _literals(scopes: Iterable[Scope]) -> dict[str, Any]:
     }
 
 
-def _length(value: Any, shared: dict[str, Any]) -> int:
-    """Return the least length of a value as JSON: expressions count as nothing, but variables known as literals."""
-    total, waiting = 0, [(value, True)]
+def _length(value: Any, shared: dict[str, int]) -> int:
+    """Return the least length of a value as JSON: expressions count as nothing, but variables of a known length."""
+    total, waiting = 0, [value]
     while waiting:
-        item, replace = waiting.pop()
+        item = waiting.pop()
         if isinstance(item, str):
-            variable = _ONE_VARIABLE.fullmatch(item)
-            if variable is not None and variable[1] in shared and replace:
-                waiting.append((shared[variable[1]], False))
-            elif not is_expression(item):
+            if not is_expression(item):
                 total += len(item) + 2
+            elif shared and (variable := _ONE_VARIABLE.fullmatch(item)) is not None:
+                total += shared.get(variable[1], 0)
         elif isinstance(item, dict):
             total += 1 + len(item) + sum(len(key) + 3 for key in item)
-            waiting += [(inner, replace) for inner in item.values()]
+            waiting += item.values()
         elif isinstance(item, list):
             total += 1 + len(item)
-            waiting += [(inner, replace) for inner in item]
+            waiting += item
         else:
             total += len(json.dumps(item))
     return total

@@ -1,0 +1,122 @@
+"""Scenarios of Batch and ECS."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from tests.engines.stepfunctions.client import Client
+from tests.engines.stepfunctions.scenarios import caught, execute, job, new_name, result, scenario, task
+
+
+@scenario("forty-at-once", 40)
+def forty_at_once(client: Client) -> Any:
+    states = {
+        "map": {
+            "Type": "Map",
+            "Items": "{% [1..60] %}",
+            "ItemProcessor": {"StartAt": "job", "States": {"job": job("sleep", "0.5")}},
+            "Output": "",
+            "End": True,
+        }
+    }
+    running = most = 0
+    for event in execute(client, states).history:
+        running += event["type"] == "MapIterationStarted"
+        running -= event["type"] == "MapIterationSucceeded"
+        most = max(most, running)
+    return most
+
+
+@scenario("member-names", "job")
+def member_names(client: Client) -> Any:
+    return result(client, {"job": job("true", Output="{% $states.result.JobName %}")})
+
+
+@scenario("exit-code", 0)
+def exit_code(client: Client) -> Any:
+    return result(client, {"job": job("true", Output="{% $states.result.Container.ExitCode %}")})
+
+
+@scenario("token-per-attempt", "good")
+def token_per_attempt(client: Client) -> Any:
+    marker = new_name()
+    state = job("sh", "-c", f"test -e {marker} || {{ touch {marker}; exit 1; }}", Output="good")
+    state["Retry"] = [{"ErrorEquals": ["States.TaskFailed"], "IntervalSeconds": 1, "MaxAttempts": 1}]
+    return result(client, {"job": state})
+
+
+@scenario("abandoned-jobs", ["States.Timeout", True, "States.Timeout", True])
+def abandoned_jobs(client: Client) -> Any:
+    """Jobs that outlive their states: what Catch sees, and whether the job ends."""
+    observed = []
+    for start in (job, functools.partial(task, client)):
+        word = new_name()
+        state = start("sh", "-c", "sleep 5", word, TimeoutSeconds=1)
+        observed.append(result(client, caught(state)))
+        (record,) = client.jobs(word)
+        observed.append(client.ended(record["id"], 2))
+    return observed
+
+
+@scenario("batch-processes", [{"exit_code": 75}, {"exit_code": 75}, {"exit_code": 1}])
+def batch_processes(client: Client) -> Any:
+    """75 twice, then 1; only 75 is tried again."""
+    name = new_name()
+    script = f"echo >> {name}; test $(wc -l < {name}) = 3 && exit 1; exit 75"
+    retry = {
+        "Attempts": 5,
+        "EvaluateOnExit": [{"OnExitCode": "75", "Action": "RETRY"}, {"OnReason": "*", "Action": "EXIT"}],
+    }
+    execute(client, {"job": job("sh", "-c", script, name, Arguments={"RetryStrategy": retry})}, seconds=5)
+    (record,) = client.jobs(name)
+    return [{"exit_code": attempt["exit_code"]} for attempt in record["attempts"]]
+
+
+@scenario("batch-faults", "Batch.ServerException")
+def batch_faults(client: Client) -> Any:
+    word = new_name()
+    client.fault([word], submit=["ServerException"])
+    return result(client, caught(job("true", word)))
+
+
+@scenario("job-environment", 1)
+def job_environment(client: Client) -> Any:
+    identity = result(client, {"job": job("true", Output="{% $states.result.JobId %}")})
+    for _ in range(3):
+        (described,) = client.aws("batch").describe_jobs(jobs=[identity])["jobs"]
+    return [entry["name"] for entry in described["container"]["environment"]].count("AWS_BATCH_JOB_ID")
+
+
+@scenario("describe-jobs", "good", provoke=("jobs-while-describing",))
+def describe_jobs(client: Client) -> Any:
+    return result(client, {"job": job("true", Output="good")})
+
+
+@scenario("ecs-processes", True)
+def ecs_processes(client: Client) -> Any:
+    word = new_name()
+    result(client, {"task": task(client, "true", word)}, seconds=5)
+    return [record["attempts"][0]["exit_code"] for record in client.jobs(word)] == [0]
+
+
+@scenario("ecs-exit-code", "States.TaskFailed")
+def ecs_exit_code(client: Client) -> Any:
+    return result(client, caught(task(client, "false")))
+
+
+@scenario("ecs-faults", ["ECS.AmazonECSException"])
+def ecs_faults(client: Client) -> Any:
+    return [ecs_error_names(client)]
+
+
+@scenario("ecs-error-names", "ECS.AmazonECSException")
+def ecs_error_names(client: Client) -> Any:
+    word = new_name()
+    client.fault([word], submit=["AmazonECSException"])
+    return result(client, caught(task(client, "true", word)))
+
+
+@scenario("ecs-security-groups", "good")
+def ecs_security_groups(client: Client) -> Any:
+    return result(client, {"task": task(client, "true", groups=False, Output="good")})
