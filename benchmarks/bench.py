@@ -72,7 +72,7 @@ class Bench:
         }
         self.floor = 0.0
 
-    def seconds(self, *argv: str, cwd: Path | None = None, **variables: str) -> float:
+    def seconds(self, *argv: str, cwd: Path | None = None, expected: int = 0, **variables: str) -> float:
         """Run a program of the installed environment; return its wall-clock time; `memory` is its peak in MiB."""
         command = [str(self.bin / argv[0]) if (self.bin / argv[0]).exists() else argv[0], *argv[1:]]
         with tempfile.TemporaryFile() as output:
@@ -88,7 +88,7 @@ class Bench:
             _, status, usage = os.wait4(process.pid, 0)
             taken = time.perf_counter() - started
             process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
+            if process.returncode != expected:
                 output.seek(0)
                 text = output.read().decode(errors="replace")[-2000:]
                 raise SystemExit(f"bench: {' '.join(argv)} exited {process.returncode}\n{text}")
@@ -179,6 +179,36 @@ def render(bench: Bench) -> None:
         "render, growth from 1000 to 10000 above those imports", above[10000] / above[1000], 10, "", "fold"
     )
     bench.add("render 10000 steps, peak memory", bench.peak, 250, "", "MiB")
+
+
+def state_machines(bench: Bench) -> None:
+    """Step Functions beside bash, in turns; the largest is refused with the limit that it exceeds."""
+    stores = {name: {"type": "s3", "config": {"bucket": "runs"}} for name in ("run_log_store", "catalog")}
+    sizes = {}
+    for steps in (10, 1000, 10000):
+        machines = folder(bench, f"machines-{steps}", linear(steps, "shell", stores))
+        scripts = folder(bench, f"scripts-{steps}", linear(steps, "shell"))
+        out = ("-o", "out.json", "--compact")
+        ours, theirs = [], []
+        for _ in range(max(5, bench.repeat // (1 if steps < 10000 else 3))):
+            ours.append(
+                bench.seconds(
+                    *("magnus", "render", "dag.yaml", "-t", "stepfunctions", *out),
+                    cwd=machines,
+                    expected=65 if steps == 10000 else 0,
+                )
+            )
+            theirs.append(
+                bench.seconds("magnus", "render", "dag.yaml", "-t", "bash", "-o", "run.sh", cwd=scripts)
+            )
+            bench.passes.append(bench.seconds("python", "-c", "pass"))
+        ratio = statistics.median(ours) / statistics.median(theirs)
+        what = "refused" if steps == 10000 else "linear"
+        bench.add(f"render {steps} {what} steps (stepfunctions)", ratio, 1.3, "", "× bash")
+        if steps < 10000:
+            sizes[steps] = (machines / "out.json").stat().st_size
+    each = (sizes[1000] - sizes[10]) / 990
+    bench.add("stepfunctions, a linear step, compact", each, 600, "9700", "bytes")
 
 
 @contextmanager
@@ -283,6 +313,7 @@ ROWS = {
     "callback": callback,
     "callback_s3": callback_s3,
     "execute": whole_runs,
+    "stepfunctions": state_machines,
 }
 
 

@@ -1,6 +1,7 @@
 """Runs random pipelines by the thousand.
 
     python -m tests.conformance.random_run --count 10000 --jobs 2    prints progress and, at the end, the figures
+    python -m tests.conformance.random_run --count 200 --engines local,stepfunctions
     python -m tests.conformance.random_run --replay FOLDER           runs one again that was found
 
 The examples come in chunks, each with a seed of its own: the n-th chunk is the same in every run. A pipeline on which the
@@ -111,9 +112,11 @@ def main() -> int:
     parser.add_argument(
         "--chunk", type=int, default=200, help="pipelines with one seed; larger ones come later in it"
     )
+    parser.add_argument("--engines", default="local,bash", help="which to run on; also: stepfunctions")
     parser.add_argument("--no-shrink", action="store_true", help="print what was found as it was found")
     parser.add_argument("--replay", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()
+    os.environ.setdefault("MAGNUS_ENGINES", arguments.engines)
     if arguments.replay:
         with _folder() as folder:
             case = cases.read(arguments.replay)

@@ -10,8 +10,18 @@ from tests.conformance.random_run import chunks, run_chunk
 
 COUNT = int(os.environ.get("MAGNUS_RANDOM_PIPELINES", "500"))
 """How many pipelines to run; set it to 0 to skip them, to 10000 for the long run."""
+MACHINES = min(COUNT, 200)
+"""How many to run as state machines: each takes seconds, for a machine retries after whole ones at the earliest."""
+SIZE = 25
 
 
 @pytest.mark.parametrize(("number", "count"), list(chunks(COUNT)))
-def test_random_pipelines(number: int, count: int) -> None:
+def test_random_pipelines(number: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGNUS_ENGINES", "local,bash")
+    run_chunk(number, count)
+
+
+@pytest.mark.parametrize(("number", "count"), list(chunks(MACHINES, first=1000, size=SIZE)))
+def test_random_pipelines_as_state_machines(number: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGNUS_ENGINES", "local,stepfunctions")
     run_chunk(number, count)

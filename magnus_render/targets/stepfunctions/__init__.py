@@ -44,6 +44,10 @@ class StepFunctionsTarget(BaseTarget):
         AS_IS: frozenset({"on_failure"}),
     }
 
+    def __init__(self) -> None:
+        self._finished: tuple[str, Any] = ("", None)
+        """The text finished last, and what it says: it is verified next."""
+
     def completed(self, config: Config, absent: Collection[str]) -> tuple[Config, list[Finding]]:
         """Return the configuration with stores on S3 where none were named, and a warning for each stand-in."""
         findings = Findings()
@@ -174,13 +178,18 @@ class StepFunctionsTarget(BaseTarget):
     def finish(self, text: str, compact: bool) -> str:
         """Return the machine laid out for reading, or in as few bytes as it can have."""
         machine = json.loads(text)
-        return jsonata.compact(machine) + "\n" if compact else jsonata.pretty(machine)
+        finished = jsonata.compact(machine) + "\n" if compact else jsonata.pretty(machine)
+        self._finished = (finished, machine)
+        return finished
 
     def verify(self, text: str, plan: Plan) -> list[Finding]:
         """Check structure, references, expressions, service parameters and limits."""
         from magnus_render.targets.stepfunctions.verify import verify
 
-        return verify(json.loads(text), size=len(text.encode()), node_of=_NodesByState(plan))
+        finished, machine = self._finished
+        if finished != text:
+            machine = json.loads(text)
+        return verify(machine, size=len(text.encode()), node_of=_NodesByState(plan))
 
 
 class _NodesByState(dict[str, str]):
