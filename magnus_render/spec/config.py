@@ -130,7 +130,7 @@ class Settings:
         raw: Value = holder.get(block)
         if raw is None:
             self.absent.add(block)
-        given = Map.at(holder.place())
+        given = Map.at(holder.place() if raw is None else holder.key_place(block))
         name = _DEFAULTS[block]
         if raw is not None and not isinstance(raw, Map):
             what = f"'{block}' must be a mapping with 'type', not {kind(raw)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from magnus_render.render.output import drift
+from tests.engines.stepfunctions import validator
 from tests.golden import CASES, FOLDER, OUTPUTS, outputs, pairs
 
 
@@ -21,3 +22,10 @@ def test_nothing_is_left_over() -> None:
         path for case in CASES for path in (FOLDER / case).iterdir() if path.name.endswith(tuple(suffixes))
     }
     assert found == expected
+
+
+@pytest.mark.parametrize("case", [case for case, target in pairs() if target == "stepfunctions"])
+def test_another_validator_finds_nothing_either(case: str) -> None:
+    validator.require()
+    for path, text in outputs(case, "stepfunctions"):
+        assert validator.validate(text) == [], path

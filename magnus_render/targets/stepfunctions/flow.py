@@ -8,13 +8,14 @@ failed; behind the composite a Choice goes on. On the way to a fail node a state
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.plan import AS_IS, DAG, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK
 from magnus_render.targets.stepfunctions import trail
 from magnus_render.targets.stepfunctions.jsonata import expression
-from magnus_render.targets.stepfunctions.names import RECORD, START, Scope, StateNames
+from magnus_render.targets.stepfunctions.names import RECORD, START, STATE_NAME, Scope, StateNames, job_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,13 +100,9 @@ def compile_plan(plan: Plan, jobs: Jobs, native: Callable[[Node], Any]) -> list[
 
 def child_name(plan: Plan, node: Node) -> str:
     """Return the name under which the machine of a separate dag is to be deployed."""
-    from magnus_render.targets.stepfunctions.names import STATE_NAME, job_name
-
     name = job_name(plan["name"], node["address"])
     if len(name) <= STATE_NAME:
         return name
-    from hashlib import sha256
-
     return f"{name[: STATE_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
@@ -279,7 +276,7 @@ class _Compiler:
             words = [*self._callback(node, scope)]
             if node["retry"]["attempts"] > 1:
                 words += ["--attempt", "{% $string($states.context.State.RetryCount + 1) %}"]
-            job = self.jobs.make(node, scope, words, task=True)
+            job = self.jobs.make(node, scope, words)
             yield State("job", name, scope, address, node, then, failure, job=job, comment=comment)
         elif kind == AS_IS:
             yield from self._as_is(node, scope, name, address, then, failure)
@@ -301,7 +298,7 @@ class _Compiler:
         self, node: Node, scope: Scope, name: str, words: list[str], then: str, failure: str
     ) -> State:
         """Return a job that is no step of the pipeline: it records what no step could."""
-        job = self.jobs.make(node, scope, words)
+        job = self.jobs.make(node, scope, words, helper=name.rpartition(": ")[2].replace(" ", "-"))
         address = scope.address(node["address"])
         return State("job", name, scope, address, node, then, failure, job=job, fixed=True)
 

@@ -85,12 +85,15 @@ class Jobs:
         values.update({name: plain(_text(value)) for name, value in self.common.environment.items()})
         return pairs(values)
 
-    def make(self, node: Node, scope: Scope, command: list[str], task: bool = False) -> Job:
-        """Return the job that calls back for a node: `command` is the callback and its words, as field values."""
+    def make(self, node: Node, scope: Scope, command: list[str], helper: str = "") -> Job:
+        """Return the job that calls back for a node: `command` is the callback and its words, as field values.
+
+        `helper` names one that is no step of the pipeline, '' for the step itself.
+        """
         config = self.config(node)
         job = Job(
             config.compute,
-            job_name(self._plan["name"], node["address"]),
+            job_name(self._plan["name"], f"{node['address']}.{helper}" if helper else node["address"]),
             [*map(plain, config.magnus_command), *command],
             self._own_environment(config, scope),
             config,
@@ -101,7 +104,7 @@ class Jobs:
             job.resources = expression(scope.shared("resources"))
         if job.tags and same and config.tags == self.common.tags:
             job.tags = expression(scope.shared("tags"))
-        if task and node["type"] == TASK:
+        if not helper and node["type"] == TASK:
             if node["timeout"] is not None:
                 job.limit = max(SHORTEST, math.ceil(node["timeout"]) + GRACE)
             if node["retry"]["attempts"] > 1:
