@@ -27,6 +27,11 @@ if have apt-get && [ "$(id -u)" = 0 ]; then
 fi
 
 # Checks rendered state machines. Its lock file names what it needs, with hashes; no script of theirs is run.
+# Node knows no certificates but its own; where a machine has others, they are in the system's bundle.
+bundle=/etc/ssl/certs/ca-certificates.crt
+if [ -z "${NODE_EXTRA_CA_CERTS-}" ] && [ -r "$bundle" ]; then
+  export NODE_EXTRA_CA_CERTS="$bundle"
+fi
 npm=${XDG_CACHE_HOME:-$HOME/.cache}/magnus-render/npm
 asl=$here/tests/engines/stepfunctions/npm
 if have npm && ! cmp -s "$asl/package-lock.json" "$npm/installed.json"; then
