@@ -17,7 +17,7 @@ demo: $(VENV)/.installed ## install, render an example for every target, run one
 	sh scripts/demo.sh
 
 test: $(VENV)/.developer ## install everything tests need, and run all of them (PYTEST_ARGS, WORKERS)
-	python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.developer ## ruff, black, mypy
 	@failed=''; \

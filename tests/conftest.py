@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 
-# A shell without job control starts background commands with SIGINT ignored, and bash cannot trap a signal that was ignored
-# when it started: under such a runner, no test of Ctrl-C could pass.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell without job control starts background commands with SIGINT ignored, nohup with SIGHUP, and bash cannot trap a
+# signal that was ignored when it started: under such a runner, no test of signals could pass.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)

@@ -63,28 +63,42 @@ def pretty(value: Any) -> str:
 def _layout(value: Any) -> str:
     """Lay a value out without recursion: a machine nests as deep as its pipeline does."""
     lines: list[str] = []
-    # The objects and lists that are open, innermost last: what is still to come of each, its indentation, its end.
-    opened: list[tuple[Iterator[tuple[str, Any]], str, str]] = []
+    known: dict[tuple[str, str, str], list[str]] = {}
+    """Lines of what was laid out before: states have much in common."""
+    # The objects and lists that are open, innermost last: what is still to come of each, its indentation, its end, and
+    # for those that may come again where their lines began.
+    opened: list[tuple[Iterator[tuple[str, Any]], str, str, tuple[str, str, str] | None, int]] = []
     rest: Iterator[tuple[str, Any]] = iter([("", value)])
     indent = end = ""
+    key: tuple[str, str, str] | None = None
+    began = 0
     first = True
     while True:
         for before, item in rest:
             if not first:
                 lines[-1] += ","
             first = False
-            if not isinstance(item, dict | list) or not item:
+            kind = type(item)
+            if (kind is not dict and kind is not list) or not item:
                 lines.append(f"{indent}{before}{_encode(item)}")
                 continue
-            if len(item) <= _FEW:
+            again = None
+            if len(item) <= _FEW and not (kind is dict and _holds_object(item)):
                 text = _encode(item)
-                if len(indent) + len(before) + len(text) < _WIDTH and _is_plain(item):
+                if len(indent) + len(before) + len(text) < _WIDTH and (
+                    text.count("{") <= 1 or _is_plain(item)
+                ):
                     lines.append(f"{indent}{before}{text}")
                     continue
-            opened.append((rest, indent, end))
-            if isinstance(item, dict):
+                again = (indent, before, text)
+                if again in known:
+                    lines += known[again]
+                    continue
+            opened.append((rest, indent, end, key, began))
+            key, began = again, len(lines)
+            if kind is dict:
                 lines.append(f"{indent}{before}{{")
-                rest, end = iter([(f"{_encode(key)}: ", part) for key, part in item.items()]), "}"
+                rest, end = iter([(f"{_encode(name)}: ", part) for name, part in item.items()]), "}"
             else:
                 lines.append(f"{indent}{before}[")
                 rest, end = iter([("", part) for part in item]), "]"
@@ -94,10 +108,16 @@ def _layout(value: Any) -> str:
         else:
             if not opened:
                 return "\n".join(lines)
-            closing = end
-            rest, indent, end = opened.pop()
+            closing, done, start = end, key, began
+            rest, indent, end, key, began = opened.pop()
             lines.append(indent + closing)
+            if done is not None:
+                known[done] = lines[start:]
             first = False
+
+
+def _holds_object(value: dict[str, Any]) -> bool:
+    return any(type(part) is dict for part in value.values())
 
 
 def _is_plain(value: Any) -> bool:
