@@ -39,6 +39,8 @@ class Job:
     argv: list[str]
     environment: Any
     config: StepFunctionsConfig
+    retry_strategy: str = ""
+    """How Batch retries by itself what is not the step's own failure."""
     resources: Any = None
     tags: Any = None
     limit: int = 0
@@ -97,6 +99,7 @@ class Jobs:
             [*map(plain, config.magnus_command), *command],
             self._own_environment(config, scope),
             config,
+            expression(scope.shared("platformRetry")),
         )
         same = config.compute == self.common.compute
         job.resources, job.tags = resources(config), tags(config)

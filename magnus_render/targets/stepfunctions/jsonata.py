@@ -12,6 +12,7 @@ _WIDTH = 100
 """Characters of a line that holds a whole object or list."""
 _FEW = 12
 """Members of what may stand on one line."""
+_text = json.encoder.encode_basestring
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ESCAPES = {"\\": "\\\\", "'": "\\u0027", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -19,7 +20,7 @@ _ESCAPES = {"\\": "\\\\", "'": "\\u0027", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def compact(value: Any) -> str:
     """Return a value as JSON without blanks."""
-    return _compact(value)
+    return _text(value) if type(value) is str else _compact(value)
 
 
 def string(text: str) -> str:
@@ -80,7 +81,7 @@ def _layout(value: Any) -> str:
             first = False
             kind = type(item)
             if (kind is not dict and kind is not list) or not item:
-                lines.append(f"{indent}{before}{_encode(item)}")
+                lines.append(f"{indent}{before}{_text(item) if kind is str else _encode(item)}")
                 continue
             again = None
             if len(item) <= _FEW and not (kind is dict and _holds_object(item)):
@@ -98,7 +99,7 @@ def _layout(value: Any) -> str:
             key, began = again, len(lines)
             if kind is dict:
                 lines.append(f"{indent}{before}{{")
-                rest, end = iter([(f"{_encode(name)}: ", part) for name, part in item.items()]), "}"
+                rest, end = iter([(f"{_text(name)}: ", part) for name, part in item.items()]), "}"
             else:
                 lines.append(f"{indent}{before}[")
                 rest, end = iter([("", part) for part in item]), "]"
