@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any, BinaryIO
 
+DEFAULT_PREFIX = {"run_log_store": "run_log", "catalog": "catalog"}
 KEYS = ("bucket", "prefix", "region", "endpoint_url", "kms_key")
 BATCH = 256
 BATCH_BYTES = 16 << 20
@@ -77,7 +78,7 @@ class S3RunLogStore(BaseRunLogStore):
     """A record is the object `<prefix>/<key>` (default prefix `run_log`), written if there is none (`If-None-Match`)."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._place = Place("run_log_store 's3'", config, "run_log")
+        self._place = Place("run_log_store 's3'", config, DEFAULT_PREFIX["run_log_store"])
         client().start()
 
     @property
@@ -202,7 +203,7 @@ class S3Catalog(BaseCatalog):
     """A blob is the object `<prefix>/<first two digits>/<sha256>` (default prefix `catalog`). Only content is kept."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._place = Place("catalog 's3'", config, "catalog")
+        self._place = Place("catalog 's3'", config, DEFAULT_PREFIX["catalog"])
 
     @property
     def config(self) -> dict[str, Any]:

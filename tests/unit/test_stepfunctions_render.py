@@ -216,6 +216,15 @@ def test_stores_that_no_job_could_share_are_refused(tmp_path: Path) -> None:
     assert made(tmp_path, graph(a=task()), config(mounts=["/mnt/efs"]), catalog=shared).text
 
 
+def test_a_prefix_that_the_store_would_refuse_is_refused_before_anything_is_deployed(tmp_path: Path) -> None:
+    for prefix in ("/", "a//b", "it's"):
+        store = {"type": "s3", "config": {"bucket": "runs", "prefix": prefix}}
+        (found,) = errors(tmp_path, graph(a=task()), run_log_store=store)
+        assert found.startswith("MR108 run_log_store 's3': 'prefix'")
+    stores = {"type": "s3", "config": {"bucket": "runs", "prefix": "/a/b/"}}
+    assert "'a/b/' & $states" in made(tmp_path, graph(a=task()), run_log_store=stores).text
+
+
 @pytest.mark.parametrize(
     ("keys", "message"),
     [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from magnus_render.errors import Refused
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.services.s3 import DEFAULT_PREFIX, Place
+from magnus_render.targets import codes as common_codes
 from magnus_render.targets import settings
 from magnus_render.targets.base import BaseTarget, Finding, Findings, Source
 from magnus_render.targets.stepfunctions import codes, flow, jobs, jsonata
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 BUCKET = "magnus"
 """Stands in for the bucket that nobody named."""
+_STORES: tuple[Literal["run_log_store", "catalog"], ...] = ("run_log_store", "catalog")
 _NATIVE = ("Task", "Pass", "Wait", "Map", "Parallel")
 _OURS = ("Next", "End", "Catch")
 _LEAST_BYTES = 480
@@ -52,10 +56,11 @@ class StepFunctionsTarget(BaseTarget):
         """Return the configuration with stores on S3 where none were named, and a warning for each stand-in."""
         findings = Findings()
         found: Config = {**config}
-        for block, prefix in (("run_log_store", "run_log"), ("catalog", "catalog")):
+        for block in _STORES:
             if block in absent:
-                store: ServiceConfig = {"type": "s3", "config": {"bucket": BUCKET, "prefix": prefix}}
-                found[block] = store  # type: ignore[literal-required]
+                values = {"bucket": BUCKET, "prefix": DEFAULT_PREFIX[block]}
+                store: ServiceConfig = {"type": "s3", "config": values}
+                found[block] = store
                 what = f"{block} is not configured: the output uses the bucket '{BUCKET}'"
                 _warn(findings, what, f"write {block}: {{type: s3, config: {{bucket: ...}}}}")
         given = settings.common(self, config)
@@ -76,6 +81,12 @@ class StepFunctionsTarget(BaseTarget):
                 problem, fix = _native_problem(_render_string(node))
                 if problem:
                     findings.add(codes.NATIVE_STATE, node, problem, fix, "render_string")
+        for block in _STORES:
+            if config[block]["type"] == "s3":
+                try:
+                    _place(block, config)
+                except Refused as error:
+                    findings.add(common_codes.STORE, None, error.shown().removeprefix("magnus: "))
         tasks = sum(node["type"] == TASK for node in plan["nodes"].values())
         if tasks * _LEAST_BYTES > DEFINITION and not any(n.get("separate") for n in plan["nodes"].values()):
             what = f"{tasks:,} steps are more than fit in a definition of {DEFINITION:,} bytes, Step Functions' limit"
@@ -112,12 +123,13 @@ class StepFunctionsTarget(BaseTarget):
         made = self._jobs(plan, config, source)
         machines = flow.compile_plan(plan, made, _native)
         log = config["run_log_store"]["config"]
+        folder = f"{_place('run_log_store', config).prefix}/"
         separate = len(machines) > 1
         base = {
             "plan": plan,
             "target": self.name,
             "bucket": log["bucket"],
-            "prefix": jsonata.string(_folder(log))[1:-1],
+            "prefix": jsonata.string(folder)[1:-1],
             "kms_key": log.get("kms_key"),
             "environment": made.environment,
             "queueing": jobs.QUEUEING,
@@ -156,7 +168,7 @@ class StepFunctionsTarget(BaseTarget):
                 )
                 yield "-".join(part for part in node["address"].split(".") if part != "_"), context
             else:
-                context["comment"] = _comment(plan, log)
+                context["comment"] = _comment(plan, f"s3://{log['bucket']}/{folder}<run id>/")
                 if plan["max_time"] is not None:
                     context["timeout"] = int(plan["max_time"]) + 1 + jobs.QUEUEING
                 yield "", context
@@ -206,15 +218,13 @@ class _NodesByState(dict[str, str]):
         return super().get(name, default)
 
 
-def _folder(log: Mapping[str, Any]) -> str:
-    """Return what stands before run ids in the keys of the run log: as the store itself has it, with its slash."""
-    prefix = str(log.get("prefix") or "run_log").strip("/")
-    return f"{prefix}/" if prefix else ""
+def _place(block: Literal["run_log_store", "catalog"], config: Config) -> Place:
+    """Return where a block's store is; raise `Refused` if it could be nowhere."""
+    return Place(f"{block} 's3'", config[block]["config"], DEFAULT_PREFIX[block])
 
 
-def _comment(plan: Plan, log: Mapping[str, Any]) -> str:
+def _comment(plan: Plan, where: str) -> str:
     about = f": {' '.join(plan['description'].split())}" if plan["description"].strip() else ""
-    where = f"s3://{log['bucket']}/{_folder(log)}<run id>/"
     return f"Pipeline {plan['name']}{about}{'' if about.endswith('.') else '.'} Run id = execution name; run log {where}"
 
 
