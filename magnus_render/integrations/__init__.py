@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnus_render.errors import Refused
+from magnus_render.integrations.argo import CatalogOnVolume, RunLogOnVolume
 from magnus_render.integrations.base import BaseIntegration
 from magnus_render.integrations.buffered import BufferedElsewhere, BufferedLocal
 from magnus_render.integrations.step_functions import CatalogOnDisk, RunLogOnDisk
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
     from magnus_render.integrations.base import Service
     from magnus_render.plan import Config
 
-BUILT_IN: tuple[type[BaseIntegration], ...] = (BufferedLocal, BufferedElsewhere, RunLogOnDisk, CatalogOnDisk)
+BUILT_IN: tuple[type[BaseIntegration], ...] = (
+    BufferedLocal,
+    BufferedElsewhere,
+    RunLogOnDisk,
+    CatalogOnDisk,
+    RunLogOnVolume,
+    CatalogOnVolume,
+)
 _SERVICES: tuple[Service, ...] = ("run_log_store", "catalog", "secrets")
 
 

@@ -6,6 +6,7 @@ the business of an integration. They register in the entry-point group `magnus_r
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -39,3 +40,9 @@ class BaseIntegration:
     def configure_for_execution(self, config: Config) -> Config:
         """Return the configuration for the processes, jobs or pods that run the nodes."""
         return config
+
+
+def within(path: str, folder: str) -> bool:
+    """Tell whether an absolute POSIX path is a folder's or lies in it."""
+    path, folder = posixpath.normpath(path), posixpath.normpath(folder)
+    return posixpath.isabs(path) and (path == folder or path.startswith(folder.rstrip("/") + "/"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import posixpath
 from typing import TYPE_CHECKING
 
-from magnus_render.integrations.base import BaseIntegration
+from magnus_render.integrations.base import BaseIntegration, within
 
 if TYPE_CHECKING:
     from magnus_render.plan import Config
@@ -38,15 +37,10 @@ class CatalogOnDisk(BaseIntegration):
     def validate(self, executor: str, config: Config) -> list[str]:
         path = str(config["catalog"]["config"].get("path", ".catalog"))
         mounts = config["executor"]["config"].get("mounts") or []
-        if any(_within(path, str(mount)) for mount in mounts):
+        if any(within(path, str(mount)) for mount in mounts):
             return []
         return [
             f"catalog 'file-system' keeps files in '{path}', which each job has for itself: what one step puts no "
             f"other would find. Use `catalog: {_BUCKET}`, or mount a shared file system (EFS) in the job definition, "
             "say so by `mounts: [/mnt/shared]` in executor.config, and give a path below it"
         ]
-
-
-def _within(path: str, folder: str) -> bool:
-    path, folder = posixpath.normpath(path), posixpath.normpath(folder)
-    return posixpath.isabs(path) and (path == folder or path.startswith(folder.rstrip("/") + "/"))

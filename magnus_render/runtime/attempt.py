@@ -42,6 +42,8 @@ _OWN = (
     "MAGNUS_FILE",
     "MAGNUS_WALK",
     "MAGNUS_DAG_HASH",
+    "MAGNUS_TARGET",
+    "MAGNUS_INPUT",
 )
 
 

@@ -38,6 +38,7 @@ FROM_ENVIRONMENT = {
     "--file": "MAGNUS_FILE",
     "--walk": "MAGNUS_WALK",
     "--dag-hash": "MAGNUS_DAG_HASH",
+    "--target": "MAGNUS_TARGET",
 }
 """Options that an engine may give to all callbacks at once, by variables; what stands on the command line wins."""
 _SHORT = {"-f": "--file", "-c": "--config", "-p": "--parameters-file"}
@@ -54,12 +55,21 @@ _VALUES = {
     "--target": "TARGET     that the caller was rendered for",
 }
 _NODE_VALUES = {"--after": "STEP        the step that handed over to this one"}
+_FAN_OUT = {
+    "--fan-out": "FILE      where to write the item count of the map that follows; to a .json file, the list of its indices"
+}
 _STEP_VALUES = {
     **_NODE_VALUES,
+    **_FAN_OUT,
     "--attempt": "N         the user's attempt, from 1",
     "--map-variable": "JSON the map variables the caller believes in",
     "--exit-status": "N     record how a native as-is ended",
-    "--fan-out": "FILE      where to write the item count of the map that follows",
+}
+_OWN_VALUES = {
+    "execute_single_node": _STEP_VALUES,
+    "map_count": {**_NODE_VALUES, **_FAN_OUT},
+    "fan_in": _NODE_VALUES,
+    "start_run": {},
 }
 _FLAGS = {"--resume": "           go on with an interrupted walk", "--help": "             this text"}
 
@@ -97,8 +107,7 @@ def main(
 
 def _usage(command: str) -> str:
     step = "" if command == "start_run" else " STEP"
-    own = {"execute_single_node": _STEP_VALUES, "start_run": {}}.get(command, _NODE_VALUES)
-    options = {**_VALUES, **own, **_FLAGS}
+    options = {**_VALUES, **_OWN_VALUES[command], **_FLAGS}
     long = {v: f"{k}, {v}" for k, v in _SHORT.items()}
     lines = [f"  {long.get(name, name)} {text}" for name, text in options.items()]
     return "\n".join(
@@ -139,11 +148,7 @@ class _Call:
         self.address = naming.from_dot_path(words[1]) if len(words) > 1 else ""
 
     def _parse(self, argv: list[str]) -> list[str]:
-        known = dict(_VALUES)
-        if self.command == "execute_single_node":
-            known.update(_STEP_VALUES)
-        elif self.command != "start_run":
-            known.update(_NODE_VALUES)
+        known = {**_VALUES, **_OWN_VALUES[self.command]}
         words: list[str] = []
         rest = iter(argv)
         for word in rest:
@@ -193,12 +198,14 @@ class _Call:
 
     def _enter(self, run: Run) -> int:
         from magnus_render.runtime import state
-        from magnus_render.runtime.handover import enter
+        from magnus_render.runtime.handover import enter, write_count
 
         node = run.node(self.address)
         count = enter(run, self.address, node, state.seen_by(run, self.address, self._after()))
         if node["type"] != MAP:
             return SUCCESS
+        if self.values.get("--fan-out"):
+            write_count(self.values["--fan-out"], count)
         if count is None:
             return FAILED
         print(count, flush=True)
@@ -287,6 +294,8 @@ class _Call:
         parameters: dict[str, Json] = {}
         if file := self.values.get("--parameters-file"):
             parameters.update(self._parameters(file))
+        given = create.given_input(os.environ.get("MAGNUS_INPUT", ""))
+        parameters.update(given.get("parameters", {}))
         if self.command == "start_run":
             parameters.update(create.from_environment(os.environ))
         for text in self.params:
@@ -312,8 +321,8 @@ class _Call:
             parameters=parameters,
             walk=self.values.get("--walk", ""),
             target=self.values.get("--target", ""),
-            tag=self.values.get("--tag", ""),
-            use_cached=self.values.get("--use-cached", ""),
+            tag=self.values.get("--tag", given.get("tag", "")),
+            use_cached=self.values.get("--use-cached", given.get("use_cached", "")),
         )
 
     def _native(self) -> Run | None:

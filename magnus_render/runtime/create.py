@@ -101,7 +101,29 @@ def native_start(store: BaseRunLogStore, run_id: str) -> NativeStart | None:
     if data is None:
         return None
     start: NativeStart = json.loads(data)
-    given = start["input"] if start["input"] is not None else {}
+    start["input"] = checked_input(start["input"])
+    return start
+
+
+def given_input(encoded: str) -> dict[str, Any]:
+    """Return what an engine that has no store hands to every callback: the input's JSON in base64, '' for none.
+
+    Raises `Refused` if it is not what a run is started with.
+    """
+    if not encoded:
+        return {}
+    import base64
+
+    try:
+        given = json.loads(base64.b64decode(encoded, validate=True))
+    except ValueError as error:
+        raise Refused(f"MAGNUS_INPUT is not JSON in base64: {error}") from None
+    return checked_input(given)
+
+
+def checked_input(given: Any) -> dict[str, Any]:
+    """Return the input of an execution; raise `Refused` if it is not what a run is started with."""
+    given = given if given is not None else {}
     if not isinstance(given, dict):
         raise Refused("the execution's input is not a JSON object")
     for name in given:
@@ -110,15 +132,14 @@ def native_start(store: BaseRunLogStore, run_id: str) -> NativeStart | None:
     if isinstance(given.get("parameters"), str):
         # An engine may hand numbers on as its own kind of number: 1.0 as 1, large integers rounded. Text it leaves alone.
         try:
-            given = {**given, "parameters": json.loads(given["parameters"])}
+            given = {**given, "parameters": json.loads(given["parameters"] or "{}")}
         except ValueError as error:
             raise Refused(f"the execution's input: 'parameters' is a text, but not JSON: {error}") from None
     for name, kind in INPUTS.items():
         if not isinstance(given.get(name, kind()), kind):
             what = "a JSON object" if kind is dict else "a text"
             raise Refused(f"the execution's input: '{name}' must be {what}")
-    start["input"] = given
-    return start
+    return given
 
 
 def from_native(store: BaseRunLogStore, run_id: str, plan: Plan, start: NativeStart) -> Run:

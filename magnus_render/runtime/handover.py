@@ -33,9 +33,20 @@ def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out:
         if after and after["slug"] == to and after["type"] in COMPOSITES:
             count = enter(run, naming.join(graph, to), after, digest)
             if fan_out and after["type"] == MAP:
-                with open(fan_out, "w", encoding="ascii") as file:
-                    file.write("" if count is None else f"{count}\n")
+                write_count(fan_out, count)
             return
+
+
+def write_count(file: str, count: int | None) -> None:
+    """Tell an engine how many items a map has: their number or, in a .json file, the list of their indices.
+
+    Of a map that cannot start (`None`) the file is empty, so that no engine takes it for a map without items.
+    """
+    text = ""
+    if count is not None:
+        text = f"[{','.join(map(str, range(count)))}]" if file.endswith(".json") else str(count)
+    with open(file, "w", encoding="ascii") as stream:
+        stream.write(text and f"{text}\n")
 
 
 def end_graph(run: Run, graph: str, status: Status, digest: str) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 GROUP = "magnus_render.target"
 _BUILT_IN = {
+    "argo": "magnus_render.targets.argo:ArgoTarget",
     "bash": "magnus_render.targets.bash:BashTarget",
     "demo-renderer": "magnus_render.targets.bash:BashTarget",
     "aws-step-functions": "magnus_render.targets.stepfunctions:StepFunctionsTarget",

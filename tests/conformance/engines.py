@@ -190,10 +190,11 @@ def environment(folder: Path, extra: dict[str, str]) -> dict[str, str]:
 
 
 def engines() -> list[Engine]:
-    """Return the engines to run on: those that `MAGNUS_ENGINES` names (`local,bash,stepfunctions`), by default all."""
+    """Return the engines to run on: those that `MAGNUS_ENGINES` names (`local,bash,stepfunctions,argo`), by default all."""
+    from tests.conformance.argo import Argo
     from tests.conformance.stepfunctions import StepFunctions
 
-    every: list[Engine] = [Local(), Bash(), StepFunctions()]
+    every: list[Engine] = [Local(), Bash(), StepFunctions(), Argo()]
     wanted = os.environ.get("MAGNUS_ENGINES", "")
     names = wanted.split(",") if wanted else [engine.name for engine in every]
     return [engine for engine in every if engine.name in names]

@@ -18,6 +18,7 @@ import socket
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,8 @@ class Fork:
         return number
 
 
-def serve(address: str) -> None:
-    """Serve jobs until standard input ends."""
+def serve(address: str, become: Callable[[socket.socket], None] | None = None) -> None:
+    """Serve jobs until standard input ends; `become` is the job in the forked child, told of by the connection."""
     _preload()
     wake, woken = socket.socketpair()
     for end in (wake, woken):
@@ -123,7 +124,7 @@ def serve(address: str) -> None:
             connection = listener.accept()[0]
             pid = os.fork()
             if pid == 0:
-                _become(connection)
+                (become or _become)(connection)
             jobs[pid] = connection
         if sys.stdin.buffer in ready:
             for pid in jobs:

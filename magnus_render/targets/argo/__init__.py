@@ -1,0 +1,255 @@
+"""The Argo target: Workflow, WorkflowTemplate and CronWorkflow manifests that call back for every step."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.targets import settings
+from magnus_render.targets.argo import codes, flow, names, quote, steps
+from magnus_render.targets.argo.config import WHOLE, ArgoConfig
+from magnus_render.targets.argo.parts import in_parts
+from magnus_render.targets.base import BaseTarget, Finding, Findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from magnus_render.plan import Config, Node, Plan, ServiceConfig
+    from magnus_render.targets.argo.config import Resources
+    from magnus_render.targets.base import Source
+
+VOLUME = {"claim": "magnus", "mount_path": "/mnt/magnus"}
+"""Stands in for the volume that nobody named."""
+_FOLDERS = {"run_log_store": "run_log", "catalog": "catalog"}
+_TYPES = ("container", "script", "resource", "http", "suspend", "containerSet", "data", "plugin", "dag", "steps")
+
+
+class ArgoTarget(BaseTarget):
+    """Manifests for Argo Workflows."""
+
+    name = "argo"
+    summary = "a manifest for Argo Workflows (Workflow, WorkflowTemplate or CronWorkflow)"
+    template = "argo/manifest.yaml.j2"
+    capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
+        TASK: frozenset({"retry", "timeout", "catalog", "secrets", "on_failure"}),
+        PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
+        MAP: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
+        DAG: frozenset({"on_failure", "separate"}),
+        AS_IS: frozenset({"on_failure"}),
+    }
+
+    def __init__(self) -> None:
+        self._finished: tuple[str, Any] = ("", None)
+        """The text finished last, and what it says: it is verified next."""
+        self._context: Mapping[str, Any] = {}
+        """What that text was made from."""
+
+    def completed(self, config: Config, absent: Collection[str]) -> tuple[Config, list[Finding]]:
+        """Return the configuration with stores on a shared volume where none were named, and what is to be replaced."""
+        findings = Findings()
+        found: Config = {**config}
+        given = settings.common(self, config)
+        if "image" not in given:
+            used = ArgoConfig.model_fields["image"].default
+            _warn(findings, f"executor.config: 'image' is not configured: the output uses '{used}'", "write image: ...")
+        missing = [block for block in _FOLDERS if block in absent]
+        if not missing:
+            return found, findings.items
+        volumes = given.get("persistent_volumes")
+        if not volumes:
+            volumes = [VOLUME]
+            found["executor"] = {"type": self.name, "config": {**given, "persistent_volumes": volumes}}
+            what = f"executor.config: no volume is configured: the output uses the claim '{VOLUME['claim']}'"
+            _warn(findings, what, "write persistent_volumes: [{claim: ..., mount_path: ...}], or stores on s3")
+        for block in missing:
+            first = volumes[0] if isinstance(volumes, list) and isinstance(volumes[0], dict) else VOLUME
+            path = f"{str(first.get('mount_path', '')).rstrip('/')}/{_FOLDERS[block]}"
+            store: ServiceConfig = {"type": "file-system", "config": {"path": path}}
+            found[block] = store  # type: ignore[literal-required]
+            _warn(findings, f"{block} is not configured: the output uses '{path}'", f"write {block}: ...")
+        return found, findings.items
+
+    def check(self, plan: Plan, config: Config) -> list[Finding]:
+        """Return what stands against rendering: capabilities, executor configuration, native templates."""
+        findings = Findings(super().check(plan, config))
+        settings.check(self, ArgoConfig, plan, config, findings)
+        given = settings.common(self, config)
+        if (given.get("kind") == "CronWorkflow") != bool(given.get("schedule")) and given.get("kind"):
+            fix = "write schedule: \"0 2 * * *\"" if not given.get("schedule") else "leave kind or schedule out"
+            what = f"executor.config: kind {given['kind']} {'without' if not given.get('schedule') else 'with'} a schedule"
+            findings.add(codes.SCHEDULE, None, what, fix)
+        for node, own in settings.owners(self, plan):
+            for key in (key for key in WHOLE if key in own):
+                what = f"executor_config.argo: '{key}' is the whole pipeline's"
+                findings.add(codes.WHOLE_PIPELINE, node, what, "write it into executor.config", "executor_config")
+        for node in plan["nodes"].values():
+            if node["type"] == AS_IS:
+                problem, fix = _native_problem(render_text(node))
+                if problem:
+                    findings.add(codes.NATIVE_TEMPLATE, node, problem, fix, "render_string")
+            if node["type"] == TASK and node["retry"]["attempts"] > 1 and node["retry"]["delay"]:
+                self._check_factor(node, findings)
+        return findings.items
+
+    @staticmethod
+    def _check_factor(node: Node, findings: Findings) -> None:
+        factor = node["retry"]["backoff"]
+        if factor != steps.whole_factor(node["retry"]):
+            what = f"step '{node['path']}': a backoff of {factor:g}: Argo takes whole numbers"
+            fix = f"write backoff: {steps.whole_factor(node['retry'])}, which is used"
+            findings.items.append(
+                Finding(codes.NOT_EXACT, what, fix, severity="warning", address=node["address"], field="retry")
+            )
+
+    def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
+        """Return the context of the pipeline's own manifest."""
+        return next(self.outputs(plan, config, source))[1]
+
+    def outputs(self, plan: Plan, config: Config, source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the context of each manifest: `docs/targets/argo.md` describes every variable."""
+        made = steps.Steps(self, plan, config, source)
+        common = made.common
+        compiled = flow.compile_plan(plan, made, render_text)
+        kind = common.kind or ("CronWorkflow" if common.schedule else "Workflow")
+        for manifest in compiled:
+            main = not manifest.address
+            self._context = context = {
+                "plan": plan,
+                "common": common,
+                "kind": kind if main else "WorkflowTemplate",
+                "name": names.object_name(plan["name"], manifest.address),
+                "schedules": common.schedule if isinstance(common.schedule, list) else [common.schedule],
+                "labels": {"app.kubernetes.io/managed-by": "magnus", **common.labels},
+                "annotations": _annotations(plan, common) if main else dict(common.annotations),
+                "remarks": [],
+                "base": {**({quote.BRACE: "{"} if manifest.brace else {}), **made.base},
+                "environment": steps.environment(common),
+                "resources": _resources(common.resources),
+                "claims": made.claims,
+                "mounts": [(made.claims[one.claim], one.mount_path) for one in common.persistent_volumes],
+                "node_selector": made.node_selector,
+                "dags": [part for dag in manifest.dags for part in in_parts(dag, names.PASS)],
+                "steps": manifest.templates,
+                "has_scripts": any(step.kind == "script" for step in manifest.templates),
+                "exit": manifest.exit,
+                "items_file": steps.ITEMS_FILE,
+                "grace": steps.GRACE,
+                "deadline": None,
+            }
+            if main:
+                context["comment"] = f"Pipeline {plan['name']}, rendered by magnus from {source.file}: render again, do not edit."
+                if plan["max_time"] is not None:
+                    context["deadline"] = math.ceil(plan["max_time"]) + steps.GRACE
+                yield "", context
+            else:
+                node = plan["nodes"][manifest.address]
+                context["comment"] = (
+                    f"Step {node['path']} of pipeline {plan['name']}, rendered by magnus from {source.file}: render again, do not edit."
+                )
+                context["remarks"] = ["To be applied in the pipeline's namespace; its workflows refer to it."]
+                yield names.readable(manifest.address), context
+
+    def finish(self, text: str, compact: bool) -> str:
+        """Return the manifest with one newline at its end or, compact, as JSON, which Kubernetes reads as well."""
+        import yaml
+
+        try:
+            manifest = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        except yaml.YAMLError as error:
+            raise ValueError(str(error)) from error
+        finished = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")) if compact else text.rstrip()
+        self._finished = (finished + "\n", manifest)
+        return self._finished[0]
+
+    def verify(self, text: str, plan: Plan) -> list[Finding]:
+        """Check names, references, conditions, tags, pods and limits."""
+        from magnus_render.targets.argo.verify import verify
+
+        return verify(
+            [self._finished[1]],
+            size=len(text.encode()),
+            node_of=_NodesByTask(self._context),
+            native=[step.name for step in self._context["steps"] if step.kind == "native"],
+        )
+
+    def filters(self) -> Mapping[str, Callable[..., str]]:
+        """Return the filters that put values into a manifest."""
+        return {
+            "scalar": quote.scalar,
+            "block": quote.block,
+            "text": quote.text,
+            "quoted": quote.quoted,
+            "comment": quote.comment,
+            "condition": condition,
+            "patch": lambda value: value if isinstance(value, str) else json.dumps(value),
+            "resources": _resources,  # type: ignore[dict-item]
+        }
+
+
+class _NodesByTask(dict[str, str]):
+    """Definition addresses by template, and by template and task, made when a finding first asks for one."""
+
+    def __init__(self, context: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._context = context
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if not self:
+            self.update((step.name, step.address) for step in self._context["steps"] if step.address)
+            for dag in self._context["dags"]:
+                self.update((f"{dag.name}.{task.name}", task.address) for task in dag.tasks if task.address)
+        return super().get(name, default)
+
+
+def condition(task: flow.Task) -> str:
+    """Return what a task depends on, as the value of its field."""
+    arriving = " || ".join(task.depends)
+    if task.unless:
+        missed = f"!{task.unless[0]}" if len(task.unless) == 1 else f"!({' || '.join(task.unless)})"
+        arriving = f"{arriving} || {missed}" if arriving else missed
+    if task.only_if:
+        also = task.only_if
+        several = len(task.depends) > 1
+        arriving = f"({arriving}) && {also}" if several else f"{arriving} && {also}" if arriving else also
+    return quote.depends(arriving)
+
+
+def render_text(node: Node) -> Any:
+    """Return what an as-is has for Argo: lines, a template, None for nothing; anything else is a mistake."""
+    if node["type"] != AS_IS:
+        return None
+    render = node.get("render")
+    return (render.get("argo") if isinstance(render, dict) else render) or None
+
+
+def _native_problem(found: Any) -> tuple[str, str]:
+    """Return what is wrong with an as-is, and the fix; ('', '') if nothing."""
+    if found is None or isinstance(found, str):
+        return "", ""
+    if not isinstance(found, dict):
+        return "its render_string for argo is neither lines nor a mapping", "write a script, or a template"
+    types = [name for name in _TYPES if name in found]
+    if len(types) != 1:
+        what = f"its template has {' and '.join(types)}" if types else "its template says not what it runs"
+        return what, f"state one of {', '.join(_TYPES)}"
+    return "", ""
+
+
+def _annotations(plan: Plan, common: ArgoConfig) -> dict[str, str]:
+    about = " ".join(plan["description"].split())
+    described = {"workflows.argoproj.io/description": quote.literal(about)} if about else {}
+    return {**described, **common.annotations}
+
+
+def _resources(resources: Resources) -> dict[str, Any]:
+    return {
+        name: {key: str(value) for key, value in values.items()}
+        for name, values in (("requests", resources.requests), ("limits", resources.limits))
+        if values
+    }
+
+
+def _warn(findings: Findings, what: str, fix: str) -> None:
+    findings.items.append(Finding(codes.PLACEHOLDER, what, fix, severity="warning"))

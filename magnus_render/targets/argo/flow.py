@@ -1,0 +1,411 @@
+"""From graphs to DAG templates: which tasks a plan becomes, in reading order, and what each depends on.
+
+Every graph becomes a DAG template. A composite's task refers to the template of its branches; a map's runs that template
+once for each index. Argo takes the phase of a DAG from the tasks that nothing depends on, so there is exactly one: the
+success node, which depends on what leads to it. A graph that does not come there fails with whatever failed in it; only
+one in which a step's success leads to the fail node needs a task for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from magnus_render import naming
+from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.targets.argo import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from magnus_render.plan import Graph, Node, Plan
+    from magnus_render.targets.argo.steps import Steps, Template
+
+ITEMS = "items"
+"""The output of a callback that counts a map's items, and the input of a template that runs them: a list of indices."""
+BRANCH = "branch"
+"""The input that says which item of which map a template runs for: the address of the branch."""
+_OK, _BAD = ("Succeeded",), ("Failed", "Errored")
+
+
+@dataclass(slots=True)
+class Task:
+    """One task of a DAG template."""
+
+    name: str
+    template: str
+    arguments: dict[str, str] = field(default_factory=dict)
+    depends: list[str] = field(default_factory=list)
+    """What lets it start: any of these; empty for the first."""
+    unless: list[str] = field(default_factory=list)
+    """Of a fail node: it starts as well if none of these came about."""
+    only_if: str = ""
+    """What must hold besides."""
+    items: str = ""
+    """Of a map: the list of indices."""
+    reference: str = ""
+    """Of a separate dag: the WorkflowTemplate that the template stands in."""
+    address: str = ""
+    """Of its node."""
+    title: str = ""
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Dag:
+    """One DAG template."""
+
+    name: str
+    title: str
+    tasks: list[Task]
+    inputs: list[str] = field(default_factory=list)
+    fail_fast: bool = False
+    parallelism: int | None = None
+
+
+@dataclass(slots=True)
+class Manifest:
+    """The DAG templates of one object: the pipeline's, or those of a separate dag."""
+
+    dags: list[Dag]
+    templates: list[Template]
+    """What its tasks run, in the order of their first use."""
+    brace: bool
+    """A text needs the variable that keeps Argo from seeing a tag in it."""
+    address: str = ""
+    """Of the separate dag; '' for the pipeline."""
+    exit: Task | None = None
+    """What records a run that was cut short."""
+
+
+def compile_plan(plan: Plan, steps: Steps, text: Callable[[Node], Any]) -> list[Manifest]:
+    """Return the pipeline's DAG templates and, behind them, those of its separate dags, in reading order.
+
+    `text` gives what the user wrote for an as-is: a script, a template, None if there is nothing.
+    """
+    compiler = _Compiler(plan, steps, text)
+    manifests = [compiler.manifest("")]
+    for address in compiler.separate:
+        manifests.append(compiler.manifest(address))
+    return manifests
+
+
+class _Compiler:
+    def __init__(self, plan: Plan, steps: Steps, text: Callable[[Node], Any]) -> None:
+        self.plan = plan
+        self.steps = steps
+        self.text = text
+        self.separate: list[str] = []
+
+    def manifest(self, address: str) -> Manifest:
+        """Return the DAG templates of the root graph, or of the separate dag at an address."""
+        root = self._inner(self.plan["nodes"][address]) if address else ""
+        self.steps.begin()
+        dags: list[Dag] = []
+        waiting: list[Dag | tuple[str, str]] = [(root, names.PIPELINE)]
+        while waiting:
+            found = waiting.pop()
+            if isinstance(found, tuple):
+                self.inside: list[Dag | tuple[str, str]] = []
+                found = self._graph(self.plan["graphs"][found[0]], found[1])
+                waiting += reversed(self.inside)
+            dags.append(found)
+        recorder = None
+        if not address:
+            fail = self.plan["nodes"][self.plan["graphs"][""]["fail"]]
+            recorder = Task(names.RECORD, *self.steps.call(fail))
+        brace = self.steps.brace()
+        return Manifest(dags, self.steps.in_order(), brace, address, recorder)
+
+    # ---- graphs ----
+
+    def _graph(self, head: Graph, name: str) -> Dag:
+        """Return the template of a graph; `inside` gets those of its composites, as templates or as graphs to come."""
+        self.head = head
+        self.names = self._task_names(head)
+        reached = self._reached(head)
+        tasks: list[Task] = []
+        for slug in head["nodes"]:
+            if slug in reached and slug not in (head["success"], head["fail"]):
+                tasks += self._tasks(self._node(slug))
+        tasks += self._ends(reached)
+        if not head["address"] and not self._calls_back(head):
+            tasks = self._recorded(tasks)
+        return Dag(name, self._title(head), tasks, self._inputs(head["address"]))
+
+    def _task_names(self, head: Graph) -> dict[str, str]:
+        """Return task names by slug; those of helpers under `slug: helper`."""
+        wanted = {slug: names.task_name(slug) for slug in head["nodes"]}
+        for slug in head["nodes"]:
+            node = self._node(slug)
+            if node["type"] == MAP and not node["counted_by"]:
+                wanted[f"{slug}: items"] = f"{wanted[slug]}-items"
+            elif node["type"] == PARALLEL and node["fan_in"]:
+                wanted[f"{slug}: fan-in"] = f"{wanted[slug]}-fan-in"
+            elif node["type"] == AS_IS and isinstance(self.text(node), dict):
+                wanted[f"{slug}: record"] = f"{wanted[slug]}-record"
+                wanted[f"{slug}: failed"] = f"{wanted[slug]}-failed"
+        if not head["address"]:
+            wanted[": record"] = names.RECORD
+        return names.distinct(wanted)
+
+    def _title(self, head: Graph) -> str:
+        if not head["address"]:
+            return ""
+        composite = self.plan["nodes"][naming.parent(head["address"])]
+        if composite["type"] == MAP:
+            return f"for each {composite['iterate_as']} of {composite['iterate_on']}"
+        if composite["type"] == DAG:
+            return f"the steps of {composite['path']}"
+        branches = {branch["slug"]: branch["name"] for branch in composite["branches"]}
+        return f"branch {branches[naming.last(head['address'])]} of {composite['path']}"
+
+    def _node(self, slug: str) -> Node:
+        return self.plan["nodes"][naming.join(self.head["address"], slug)]
+
+    @staticmethod
+    def _inner(node: Node) -> str:
+        return f"{node['address']}.{node['branches'][0]['slug']}"
+
+    def _edges(self, node: Node) -> tuple[str, str]:
+        """Return the slugs that a node's success and its failure lead to; '' if it cannot fail."""
+        if node["type"] == AS_IS and self.text(node) is None:
+            return node["next"]["slug"], ""
+        handler = node.get("on_failure")
+        return node["next"]["slug"], handler["slug"] if handler else self.head["fail"]
+
+    def _reached(self, head: Graph) -> set[str]:
+        """Return the slugs that something leads to: what only a failure leads to is not there if nothing can fail."""
+        found: set[str] = set()
+        waiting = [head["start"]]
+        while waiting:
+            slug = waiting.pop()
+            if slug and slug not in found:
+                found.add(slug)
+                if slug not in (head["success"], head["fail"]):
+                    waiting.extend(self._edges(self._node(slug)))
+        self.reached = found
+        return found
+
+    def _ends(self, reached: set[str]) -> list[Task]:
+        """Return the tasks of the status nodes: the fail node's only if a success leads there."""
+        head, ends = self.head, []
+        success, fail = head["success"], head["fail"]
+        arriving = self._arriving(success)
+        leading = [
+            f"{self._last(node, slug)}.Succeeded"
+            for slug in head["nodes"]
+            if slug in reached
+            and slug not in (success, fail)
+            and (node := self._node(slug))["next"]["slug"] == fail
+        ]
+        # What records a failure that nobody handles leads to the fail node, or else away from success.
+        recorders = [
+            self.names[f"{slug}: failed"]
+            for slug in head["nodes"]
+            if slug in reached and f"{slug}: failed" in self.names and self._edges(self._node(slug))[1] == fail
+        ]
+        starts_to_fail = head["start"] == fail
+        if leading or starts_to_fail:
+            leading += [f"{name}.{phase}" for name in recorders for phase in _BAD]
+            recorders = []
+            node = self._node(fail)
+            task = Task(
+                self.names[fail], *self.steps.call(node), depends=leading, unless=arriving, title=node["name"]
+            )
+            ends.append(task)
+        if success in reached:
+            task = Task(self.names[success], self.steps.nothing(), depends=arriving, title=self._node(success)["name"])
+            never = [self.names[fail]] if leading else recorders
+            task.only_if = " && ".join(f"{name}.Omitted" for name in never)
+            ends.append(task)
+        return ends
+
+    def _calls_back(self, head: Graph) -> bool:
+        """Tell whether every way through a graph starts a callback, which creates the run; a failed one does anyhow."""
+        slug = head["start"]
+        while slug != head["success"]:
+            if slug == head["fail"]:
+                return True
+            node = self.plan["nodes"][naming.join(head["address"], slug)]
+            kind = node["type"]
+            if kind in (TASK, MAP) or (kind == AS_IS and self.text(node) is not None):
+                return True
+            if kind in (PARALLEL, DAG) and any(
+                self._calls_back(self.plan["graphs"][f"{node['address']}.{branch['slug']}"])
+                for branch in node["branches"]
+            ):
+                return True
+            slug = node["next"]["slug"]
+        return False
+
+    def _recorded(self, tasks: list[Task]) -> list[Task]:
+        """Return the tasks of a pipeline in which nothing calls back, behind one that creates the run."""
+        name = self.names[": record"]
+        record = Task(name, *self.steps.start_run(self._node(self.head["fail"])), title="creates the run")
+        for task in tasks:
+            if not task.depends and not task.unless:
+                task.depends = [f"{name}.Succeeded"]
+        return [record, *tasks]
+
+    # ---- what leads to a node ----
+
+    def _arriving(self, slug: str) -> list[str]:
+        """Return the outcomes of tasks that lead to a node; empty for a graph's start."""
+        found: list[str] = []
+        for before in self._node(slug)["before"]:
+            if before["slug"] not in self.reached:
+                continue
+            node = self._node(before["slug"])
+            then, otherwise = self._edges(node)
+            if before["via"] == "next" and then == slug:
+                found += [f"{self._last(node, before['slug'])}.{phase}" for phase in self._good(node)]
+            elif before["via"] == "on_failure" and otherwise == slug:
+                found += self._failures(node, before["slug"])
+        return found
+
+    def _last(self, node: Node, slug: str) -> str:
+        """Return the task whose success is the node's."""
+        return self.names[f"{slug}: record"] if self._is_recorded(node) else self.names[slug]
+
+    def _good(self, node: Node) -> tuple[str, ...]:
+        # A list without items is Skipped; within a template of its own that template succeeds.
+        return (*_OK, "Skipped") if node["type"] == MAP and not self._is_bounded(node) else _OK
+
+    def _failures(self, node: Node, slug: str) -> list[str]:
+        """Return the outcomes of tasks that are a node's failure: of those of its helpers too."""
+        tasks = [self.names[slug]]
+        for helper in ("items", "fan-in", "record"):
+            if f"{slug}: {helper}" in self.names and (helper != "record" or self._is_recorded(node)):
+                tasks.append(self.names[f"{slug}: {helper}"])
+        if f"{slug}: failed" in self.names:
+            tasks[0] = self.names[f"{slug}: failed"]
+        return [f"{task}.{phase}" for task in tasks for phase in _BAD]
+
+    def _is_recorded(self, node: Node) -> bool:
+        """Tell whether a native as-is is followed by a callback: no step does it whose record tells that it was passed."""
+        return node["type"] == AS_IS and isinstance(self.text(node), dict) and node["next"]["type"] != TASK
+
+    @staticmethod
+    def _is_bounded(node: Node) -> bool:
+        return bool(node["fail_fast"]) or node["max_concurrency"] is not None
+
+    # ---- nodes ----
+
+    def _tasks(self, node: Node) -> list[Task]:
+        slug, kind = naming.last(node["address"]), node["type"]
+        task = Task(
+            self.names[slug],
+            "",
+            depends=self._arriving(slug),
+            address=node["address"],
+            title=node["name"],
+            description=node.get("description", ""),
+        )
+        if kind == TASK:
+            task.template, task.arguments = self.steps.call(node, counts=self._counts(node))
+            return [task]
+        if kind == AS_IS:
+            return self._as_is(node, slug, task)
+        if kind == MAP:
+            return self._map(node, slug, task)
+        if kind == PARALLEL:
+            return self._parallel(node, slug, task)
+        return [self._dag(node, task)]
+
+    def _counts(self, node: Node) -> bool:
+        following = node["next"]
+        if following["type"] != MAP:
+            return False
+        return self._node(following["slug"])["counted_by"] == naming.last(node["address"])
+
+    def _as_is(self, node: Node, slug: str, task: Task) -> list[Task]:
+        text = self.text(node)
+        if text is None:
+            task.template = self.steps.nothing()
+            return [task]
+        if isinstance(text, str):
+            task.template, task.arguments = self.steps.script(node, text)
+            return [task]
+        task.template, task.arguments = self.steps.native(node, text)
+        tasks, own = [task], f"{task.name}."
+        if self._is_recorded(node):
+            name = self.names[f"{slug}: record"]
+            call = self.steps.call(node, exit_status=0)
+            tasks.append(Task(name, *call, depends=[own + phase for phase in _OK], title="record its success"))
+        name = self.names[f"{slug}: failed"]
+        call = self.steps.call(node, exit_status=1)
+        tasks.append(Task(name, *call, depends=[own + phase for phase in _BAD], title="record its failure"))
+        return tasks
+
+    def _map(self, node: Node, slug: str, task: Task) -> list[Task]:
+        tasks = [task]
+        counter = node["counted_by"]
+        if counter:
+            counter = self.names[counter]
+        else:
+            counter = self.names[f"{slug}: items"]
+            call = self.steps.call(node, command="map_count", counts=True)
+            title = f"counts the items of {node['name']}"
+            tasks.insert(0, Task(counter, *call, depends=task.depends, title=title))
+            task.depends = [f"{counter}.Succeeded"]
+        listed = f"{{{{tasks.{counter}.outputs.parameters.{ITEMS}}}}}"
+        branch = {BRANCH: f"{self.steps.address(node['address'])}.{{{{item}}}}"}
+        inner = self._inner(node)
+        inside = self.steps.template(inner)
+        if not self._is_bounded(node):
+            self.inside.append((inner, inside))
+            task.template, task.arguments, task.items = inside, branch, listed
+            return tasks
+        task.template = self.steps.template(node["address"])
+        outer = self._inputs(naming.parent(node["address"]))
+        task.arguments = {**self._pass_on(outer), ITEMS: listed}
+        each = Task(names.task_name("each"), inside, arguments=branch, items=f"{{{{inputs.parameters.{ITEMS}}}}}")
+        title = f"the items of {node['path']}"
+        around = Dag(task.template, title, [each], [*outer, ITEMS])
+        around.fail_fast, around.parallelism = bool(node["fail_fast"]), node["max_concurrency"]
+        self.inside += [around, (inner, inside)]
+        return tasks
+
+    def _parallel(self, node: Node, slug: str, task: Task) -> list[Task]:
+        tasks = [task]
+        if node["fan_in"]:
+            name = self.names[f"{slug}: fan-in"]
+            call = self.steps.call(node, command="fan_in")
+            title = f"records what the branches of {node['name']} see"
+            tasks.insert(0, Task(name, *call, depends=task.depends, title=title))
+            task.depends = [f"{name}.Succeeded"]
+        inputs = self._inputs(naming.parent(node["address"]))
+        task.template, task.arguments = self.steps.template(node["address"]), self._pass_on(inputs)
+        around = Dag(task.template, f"the branches of {node['path']}", [], inputs)
+        around.fail_fast, around.parallelism = bool(node["fail_fast"]), node["max_concurrency"]
+        self.inside.append(around)
+        slugs = names.distinct({b["slug"]: names.task_name(b["slug"]) for b in node["branches"]}, ["success"])
+        for branch in node["branches"]:
+            graph = f"{node['address']}.{branch['slug']}"
+            template = self.steps.template(graph)
+            self.inside.append((graph, template))
+            arguments = self._pass_on(inputs)
+            around.tasks.append(Task(slugs[branch["slug"]], template, arguments=arguments, title=branch["name"]))
+        end = Task("success", self.steps.nothing(), title="success")
+        end.only_if = " && ".join(f"{one.name}.Succeeded" for one in around.tasks)
+        around.tasks.append(end)
+        return tasks
+
+    def _dag(self, node: Node, task: Task) -> Task:
+        task.arguments = self._pass_on(self._inputs(naming.parent(node["address"])))
+        if node["separate"]:
+            self.separate.append(node["address"])
+            task.reference, task.template = names.object_name(self.plan["name"], node["address"]), names.PIPELINE
+        else:
+            task.template = self.steps.template(self._inner(node))
+            self.inside.append((self._inner(node), task.template))
+        return task
+
+    def _inputs(self, graph: str) -> list[str]:
+        """Return the inputs of a graph's template: within a map, which item it is run for."""
+        return [BRANCH] if "_" in graph.split(".") else []
+
+    @staticmethod
+    def _pass_on(inputs: list[str]) -> dict[str, str]:
+        return {name: f"{{{{inputs.parameters.{name}}}}}" for name in inputs}

@@ -1,0 +1,62 @@
+"""Names in a manifest: of templates, tasks, volumes and objects, all lowercase, as Kubernetes has them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from magnus_render import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PIPELINE, STEP, PASS, EXIT, RECORD = "pipeline", "step", "pass", "exit", "record"
+"""Of templates: the root graph, a callback, what does nothing, the exit handler; of tasks: what records the run."""
+SHARED = frozenset((PIPELINE, STEP, PASS, EXIT))
+LONGEST = 63
+"""Characters of a template's name, which becomes part of the names of pods (RFC 1123 label)."""
+_RESERVED = frozenset(
+    "in or and not matches contains startswith endswith let if else nil true false all none any one filter map count "
+    "len split trim now date duration item items inputs outputs steps tasks workflow".split()
+)
+"""What Argo's expressions read as something else than a task (expr-lang, "Language Definition")."""
+
+
+def object_name(pipeline: str, address: str = "") -> str:
+    """Return the name of the object of a pipeline, or of its separate dag at an address."""
+    name = "-".join(part for part in (naming.slug(pipeline), readable(address)) if part)
+    return shortened(name if name[0].isalpha() else f"p-{name}", 52)
+
+
+def readable(address: str) -> str:
+    """Return an address as a part of a name: without the dots, and without the branches that stand for any index."""
+    return "-".join(part for part in address.split(".") if part != "_")
+
+
+def task_name(slug: str) -> str:
+    """Return the name of a node's task: `depends` knows no name that begins with a digit, or that is a word of its own."""
+    return slug if slug[0].isalpha() and slug not in _RESERVED else f"n-{slug}"
+
+
+def shortened(name: str, longest: int = LONGEST) -> str:
+    """Return a name within its limit, with a short hash of the whole where something was cut."""
+    return name if len(name) <= longest else f"{name[: longest - 9].rstrip('-')}-{_hash(name)}"
+
+
+def distinct(wanted: Mapping[str, str], taken: Iterable[str] = ()) -> dict[str, str]:
+    """Return a name for each key: the one it wants, if no other wants it too, else that and a short hash of the key.
+
+    `taken` are names that nobody may have. Which name a key has does not depend on the order of the keys.
+    """
+    counts = Counter(shortened(name) for name in wanted.values())
+    counts.update(taken)
+    names = {}
+    for key, name in wanted.items():
+        fits = shortened(name)
+        names[key] = fits if counts[fits] == 1 else f"{fits[: LONGEST - 9].rstrip('-')}-{_hash(key)}"
+    return names
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]

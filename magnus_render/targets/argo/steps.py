@@ -1,0 +1,351 @@
+"""The templates that start containers: one for callbacks that differ in nothing but the step, more where they do."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from magnus_render import naming
+from magnus_render.plan import AS_IS, TASK
+from magnus_render.targets import settings
+from magnus_render.targets.argo import names, quote
+from magnus_render.targets.argo.config import ArgoConfig
+from magnus_render.targets.base import own_config
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus_render.plan import Config, Node, Plan, Retry
+    from magnus_render.targets.base import BaseTarget, Source
+
+GRACE = 60
+"""Seconds between the runtime's own limit of an attempt and the engine's, which is there for a runtime that hangs."""
+PLATFORM_RETRIES = 2
+"""How often what the platform ended is tried again."""
+PLATFORM = "lastRetry.exitCode == '75' || lastRetry.status == 'Error'"
+"""A callback that exits 75 asks for it; a pod that was deleted, or whose node was lost, is an Error to Argo."""
+ITEMS_FILE = "/tmp/magnus-items.json"
+_INPUT = (
+    "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
+)
+
+
+@dataclass(slots=True)
+class Retries:
+    """A retryStrategy."""
+
+    limit: int
+    expression: str = ""
+    backoff: dict[str, str] = field(default_factory=dict)
+    comment: str = ""
+
+
+@dataclass(slots=True)
+class Template:
+    """A template that starts a container, or does nothing (`pass`); `kind` tells which template writes it."""
+
+    name: str
+    kind: str
+    title: str = ""
+    address: str = ""
+    """Of the node that it is for alone."""
+    inputs: list[str] = field(default_factory=list)
+    command: list[str] = field(default_factory=list)
+    args: list[str] = field(default_factory=list)
+    retries: Retries | None = None
+    deadline: int = 0
+    """Seconds the engine gives an attempt, 0 for no limit."""
+    counts: bool = False
+    """Its output is the list of a map's indices."""
+    own: ArgoConfig | None = None
+    """What a node sets that the pipeline does not."""
+    environment: dict[str, str] = field(default_factory=dict)
+    mounts: list[tuple[str, str]] = field(default_factory=list)
+    source: str = ""
+    native: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def template(self) -> str:
+        """The name of the template that writes it."""
+        return f"argo/step-{self.kind}.yaml.j2"
+
+
+class Steps:
+    """Makes the templates of a plan, one object after the other."""
+
+    def __init__(self, target: BaseTarget, plan: Plan, config: Config, source: Source) -> None:
+        self._target = target
+        self._plan = plan
+        self.common = settings.read(ArgoConfig, settings.common(target, config))
+        self.base = self._base(config, source)
+        self.templates: dict[str, Template] = {}
+        self.claims = self._claims()
+        self._names = self._template_names()
+        self._shared: dict[Any, str] = {}
+
+    def begin(self) -> None:
+        """Start on the templates of another object: the pipeline, or a separate dag."""
+        self.templates = {}
+        self._shared = {}
+
+    # ---- names and addresses ----
+
+    def _template_names(self) -> dict[str, str]:
+        wanted: dict[str, str] = {}
+        for node in self._plan["nodes"].values():
+            address = node["address"]
+            wanted[address] = names.readable(address)
+            for branch in node.get("branches", ()):
+                graph = f"{address}.{branch['slug']}"
+                wanted[graph] = names.readable(graph) + ("-branch" if branch["slug"] == "_" else "")
+        wanted = {key: name if name[0].isalpha() else f"n-{name}" for key, name in wanted.items()}
+        taken = {
+            name
+            for name in wanted.values()
+            if name in names.SHARED or name.startswith((f"{names.STEP}-", "magnus-"))
+        }
+        return names.distinct(wanted, taken)
+
+    def in_order(self) -> list[Template]:
+        """Return the templates made since `begin`: callbacks by first use, then what stands beside them."""
+        return sorted(self.templates.values(), key=lambda made: (made.kind == "pass", made.name.startswith("magnus-")))
+
+    def template(self, address: str) -> str:
+        """Return the name of the template of a composite, or of a graph."""
+        return self._names[address]
+
+    @staticmethod
+    def address(address: str) -> str:
+        """Return the address of a step as an argument: within a map, from the branch on that the template runs for."""
+        parts = address.split(".")
+        if "_" not in parts:
+            return address
+        last = len(parts) - parts[::-1].index("_")
+        return naming.join("{{inputs.parameters.branch}}", *parts[last:])
+
+    # ---- templates ----
+
+    def nothing(self) -> str:
+        """Return the template that ends well, at once, and without a pod."""
+        if names.PASS not in self.templates:
+            self.templates[names.PASS] = Template(names.PASS, "pass")
+        return names.PASS
+
+    def call(
+        self,
+        node: Node,
+        *,
+        command: str = "execute_single_node",
+        counts: bool = False,
+        exit_status: int | None = None,
+    ) -> tuple[str, dict[str, str]]:
+        """Return the template and the arguments of a callback for a node; `counts` asks for the indices of a map."""
+        arguments = {"step": self.address(node["address"])}
+        step = node["type"] == TASK and command == "execute_single_node"
+        retry: Retry | None = node["retry"] if step and node["retry"]["attempts"] > 1 else None
+        timeout = node["timeout"] if step else None
+        own = self._own(node) if step else None
+        if own is not None:
+            made = self._container(self._names[node["address"]], command, retry, timeout, counts, None)
+            made.title, made.address = node["path"], node["address"]
+            self._settle(made, own)
+            self.templates[made.name] = made
+            return made.name, arguments
+        key = (command, json.dumps(retry), timeout, counts, exit_status)
+        if key not in self._shared:
+            name = _shared_name(command, retry, timeout, counts, exit_status)
+            while name in self.templates:
+                name = names.shortened(f"{name}-{len(self.templates)}")
+            self.templates[name] = self._container(name, command, retry, timeout, counts, exit_status)
+            self._shared[key] = name
+        return self._shared[key], arguments
+
+    def start_run(self, node: Node) -> tuple[str, dict[str, str]]:
+        """Return the template of the callback that creates the run; its argument is there for people to see."""
+        name, _ = self.call(node, command="start_run")
+        self.templates[name].args = ["$(MAGNUS_RUN_ID)"]
+        self.templates[name].inputs = []
+        return name, {}
+
+    def script(self, node: Node, text: str) -> tuple[str, dict[str, str]]:
+        """Return the template that runs the lines of an as-is and records how they ended."""
+        mark = quote.marker(text)
+        # The script is the last argument. What the lines leave running must not keep the record from being written.
+        shell = "bash \"$0\" </dev/null" if not mark else f"bash <(sed 's/\\([{{$]\\){mark}/\\1/g' \"$0\") </dev/null"
+        record = " ".join([*map(_word, self.common.magnus_command), "execute_single_node"])
+        made = Template(self._names[node["address"]], "script", node["path"], node["address"], ["step"])
+        made.command = ["bash", "-c", f"{shell}; exec {record} \"$MAGNUS_RUN_ID\" \"$MAGNUS_STEP\" --exit-status $?"]
+        made.environment = {"MAGNUS_STEP": "{{inputs.parameters.step}}"}
+        made.source = quote.broken(text, mark)
+        made.retries = _platform_only()
+        own = self._own(node)
+        if own is not None:
+            self._settle(made, own)
+        self.templates[made.name] = made
+        return made.name, {"step": self.address(node["address"])}
+
+    def native(self, node: Node, text: dict[str, Any]) -> tuple[str, dict[str, str]]:
+        """Return the user's own template; within a map it is told the branch it runs for."""
+        made = Template(self._names[node["address"]], "native", node["path"], node["address"])
+        made.native = {key: value for key, value in text.items() if key != "name"}
+        arguments = {}
+        if "_" in node["address"].split("."):
+            inputs = dict(made.native.get("inputs") or {})
+            others = [one for one in inputs.get("parameters") or [] if one.get("name") != "branch"]
+            inputs["parameters"] = [{"name": "branch"}, *others]
+            made.native = {"inputs": inputs, **{k: v for k, v in made.native.items() if k != "inputs"}}
+            arguments = {"branch": "{{inputs.parameters.branch}}"}
+        self.templates[made.name] = made
+        return made.name, arguments
+
+    def _container(
+        self,
+        name: str,
+        command: str,
+        retry: Retry | None,
+        timeout: float | None,
+        counts: bool,
+        exit_status: int | None,
+    ) -> Template:
+        made = Template(name, "container", inputs=["step"])
+        made.command = [*self.common.magnus_command, command]
+        made.args = ["$(MAGNUS_RUN_ID)", "{{inputs.parameters.step}}"]
+        made.retries = _platform_only() if retry is None else retries(retry)
+        if retry is not None:
+            made.args += ["--attempt", "{{=asInt(retries) + 1}}"]
+        if counts:
+            made.args += ["--fan-out", ITEMS_FILE]
+            made.counts = True
+        if exit_status is not None:
+            made.args += ["--exit-status", str(exit_status)]
+        if timeout is not None:
+            made.deadline = math.ceil(timeout) + GRACE
+        return made
+
+    # ---- settings ----
+
+    def _own(self, node: Node) -> ArgoConfig | None:
+        own = own_config(self._target, node)
+        return settings.read(ArgoConfig, own) if own else None
+
+    def _settle(self, made: Template, own: ArgoConfig) -> None:
+        made.own = own
+        made.environment.update(environment(own))
+        made.mounts = [(self.claims[one.claim], one.mount_path) for one in own.persistent_volumes]
+        if "magnus_command" in own.model_fields_set and made.kind == "container":
+            made.command = [*own.magnus_command, "execute_single_node"]
+
+    def node_selector(self, own: ArgoConfig) -> dict[str, str]:
+        """Return a node's selector, which replaces the pipeline's as a whole (Argo's field reference, Template)."""
+        return {**self.common.node_selector, **own.node_selector}
+
+    def _claims(self) -> dict[str, str]:
+        """Return the names of volumes by claim."""
+        claims = dict.fromkeys(one.claim for one in self.common.persistent_volumes)
+        for node in self._plan["nodes"].values():
+            own = self._own(node) if node["type"] in (TASK, AS_IS) else None
+            claims.update(dict.fromkeys(one.claim for one in own.persistent_volumes) if own else {})
+        return names.distinct({claim: claim.replace(".", "-") for claim in claims})
+
+    def _base(self, config: Config, source: Source) -> dict[str, str]:
+        """Return what tells every callback of a run where it belongs, as the environment of its container."""
+        run_id = "workflow.parameters['run-id']"
+        services = {kind: config[kind] for kind in ("run_log_store", "catalog", "secrets")}
+        base = {
+            "MAGNUS_RUN_ID": f"{{{{={run_id} == '' ? workflow.name : {run_id}}}}}",
+            "MAGNUS_WALK": "{{workflow.uid}}",
+            "MAGNUS_INPUT": f"{{{{=sprig.b64enc(toJson({_INPUT}))}}}}",
+            "MAGNUS_TARGET": self._target.name,
+            "MAGNUS_DAG_HASH": self._plan["dag_hash"],
+            "MAGNUS_CONFIG": quote.inert(json.dumps(services, sort_keys=True, separators=(",", ":"))),
+        }
+        if self.common.plan:
+            base["MAGNUS_PLAN"] = quote.inert(self.common.plan)
+        else:
+            base["MAGNUS_FILE"] = quote.inert(source.file)
+            for name, value in sorted(self._plan["variables"].items()):
+                base[f"MAGNUS_VAR_{name}"] = quote.inert(value)
+        return base
+
+    def brace(self) -> bool:
+        """Tell whether a value needs the variable that keeps Argo from seeing a tag."""
+        found = [*self.base.values(), *environment(self.common).values()]
+        for made in self.templates.values():
+            found += made.environment.values()
+        return any(f"$({quote.BRACE})" in value for value in found)
+
+
+def environment(config: ArgoConfig) -> dict[str, str]:
+    """Return the environment that a configuration adds."""
+    return {name: quote.inert(_text(value)) for name, value in config.environment.items()}
+
+
+def retries(retry: Retry) -> Retries:
+    """Return a user's retries as a retryStrategy.
+
+    Argo waits before it looks at the expression, so with pauses the limit alone decides: the platform's failures then
+    spend attempts. Factors are whole numbers (Argo's field reference, Backoff).
+    """
+    attempts = retry["attempts"]
+    said = f"{attempts} attempts"
+    if not retry["delay"]:
+        expression = f"asInt(retries) < {attempts - 1} || {PLATFORM}"
+        return Retries(attempts - 1 + PLATFORM_RETRIES, expression, comment=said)
+    backoff = {"duration": _duration(retry["delay"])}
+    factor = whole_factor(retry)
+    if factor > 1:
+        backoff["factor"] = str(factor)
+    if retry["max_delay"] is not None:
+        backoff["cap"] = _duration(retry["max_delay"])
+    return Retries(attempts - 1, backoff=backoff, comment=said)
+
+
+def whole_factor(retry: Retry) -> int:
+    """Return the factor of a back-off as Argo can have it: the next whole number."""
+    return min(math.ceil(retry["backoff"]), 1_000_000)
+
+
+def _platform_only() -> Retries:
+    return Retries(PLATFORM_RETRIES, PLATFORM, comment="one attempt; again only if the platform ended it")
+
+
+def _duration(seconds: float) -> str:
+    if seconds == int(seconds):
+        return f"{int(seconds)}s"
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def _shared_name(
+    command: str, retry: Retry | None, timeout: float | None, counts: bool, exit_status: int | None
+) -> str:
+    if command != "execute_single_node":
+        return f"magnus-{command.replace('_', '-')}"
+    parts = [names.STEP]
+    if exit_status is not None:
+        parts.append("failed" if exit_status else "done")
+    if retry is not None:
+        parts.append(f"retry-{retry['attempts']}")
+        if retry["delay"]:
+            parts.append(f"after-{_duration(retry['delay'])}")
+            if retry["backoff"] != 1:
+                parts.append(f"times-{whole_factor(retry)}")
+            if retry["max_delay"] is not None:
+                parts.append(f"to-{_duration(retry['max_delay'])}")
+    if timeout is not None:
+        parts.append(f"timeout-{math.ceil(timeout)}s")
+    if counts:
+        parts.append("items")
+    return names.shortened("-".join(parts))
+
+
+def _word(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z0-9_./:=@%+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,119 @@
+"""The check of an Argo manifest before it is printed, so that a user needs neither Go nor a cluster to trust it.
+
+It finds what Argo's lint and the full CRDs refuse, what both let through although it fails or does something else when
+the workflow runs, and what Argo allows but a rendered pipeline must not have: `Report.house`. All of it is linear in the
+manifest's size and goes without recursion.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.targets.argo import verify_codes as codes
+from magnus_render.targets.argo.verify_fields import check_fields
+from magnus_render.targets.argo.verify_graph import (
+    check_other,
+    check_references,
+    check_tasks,
+    check_templates,
+    target,
+)
+from magnus_render.targets.argo.verify_objects import check_object, check_size, is_object
+from magnus_render.targets.argo.verify_pods import check_pods
+from magnus_render.targets.argo.verify_scan import Report, Template, named, near, scan
+from magnus_render.targets.argo.verify_tags import check_tags, mounts, parameters_used
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from magnus_render.targets.argo.verify_scan import Document
+    from magnus_render.targets.base import Finding
+
+_NO_NODES: Mapping[str, str] = {}
+
+
+def verify(
+    documents: Sequence[Any],
+    *,
+    size: int = 0,
+    node_of: Mapping[str, str] = _NO_NODES,
+    native: Collection[str] = (),
+    others: Sequence[Mapping[str, Any]] = (),
+) -> list[Finding]:
+    """Return what is wrong with a manifest, errors and warnings, in the order of the checks.
+
+    `documents` are the objects of the manifest, plain dicts and lists that form a tree, best as `verify_yaml.load` reads
+    them: only so it is seen that `y`, `n` and `1e3` without quotes are no texts to Kubernetes. `size` is the bytes
+    of its text, 0 if not known. `node_of` gives the definition address of the pipeline's node by `template` or by
+    `template.task`, for `Finding.address`; only its `get` is called. `native` names the templates that users wrote: in
+    them whatever Argo accepts is let through. `others` are WorkflowTemplates of other manifests that tasks may refer to;
+    what refers to one that is not known is not checked further.
+    """
+    report = Report(node_of)
+    found = [scan(body, frozenset(native)) for body in documents if is_object(body, report)]
+    known = {
+        document.name: document
+        for document in (*(scan(dict(other), ()) for other in others), *found)
+        if document.shared and document.name
+    }
+    check_size(found, size, report)
+    for document in found:
+        check_fields(document, report)
+        check_object(document, report)
+        check_templates(document, report)
+        check_references(document, report)
+        check_tasks(document, known, report)
+        check_pods(document, report)
+        check_tags(document, known, report)
+        _check_called(document, known, report)
+    return report.findings
+
+
+def _check_called(document: Document, known: Mapping[str, Document], report: Report) -> None:
+    """Check the tasks that call templates of other objects, and whether those find what they use in this one.
+
+    What is called by `templateRef` runs as part of the caller: its parameters are the caller's, and so are volumes that
+    the called template does not define itself.
+    """
+    volumes = set(named(document.spec.get("volumes")))
+    volumes.update(
+        named(
+            [
+                c.get("metadata")
+                for c in document.spec.get("volumeClaimTemplates") or ()
+                if isinstance(c, dict)
+            ]
+        )
+    )
+    for template in document.templates:
+        for task in template.tasks:
+            if not task.body.get("templateRef"):
+                continue
+            check_other(task, known, report)
+            first = target(task, known)
+            if first is None or first.document is document:
+                continue
+            reached = _reached(first, known)
+            missing = [name for name in parameters_used(reached) if name not in document.parameters]
+            for name in missing if not document.shared or document.parameters else ():
+                what = f"{first.document.label} uses the workflow's parameter '{name}', which this one does not have"
+                report.error(
+                    codes.CALLED, task, what, near(name, document.parameters) or "add it to arguments"
+                )
+            lacking = {name for called in reached for name in mounts(called) if name not in volumes}
+            for name in sorted(lacking) if not document.spec.get("podSpecPatch") else ():
+                what = f"{first.document.label} mounts the volume '{name}', which this workflow does not have"
+                report.error(codes.CALLED, task, what, near(name, volumes) or "add it to volumes")
+
+
+def _reached(first: Template, known: Mapping[str, Document]) -> list[Template]:
+    """Return a template and all that it calls, directly or not."""
+    reached = [first]
+    seen = {id(first)}
+    for template in reached:  # grows
+        for task in template.tasks:
+            called = target(task, known)
+            if called is not None and id(called) not in seen:
+                seen.add(id(called))
+                reached.append(called)
+    return reached

@@ -1,0 +1,329 @@
+"""Checks of an object as a whole: names, labels, parameters, the words it may use, its size.
+
+Rules: Kubernetes' documentation, "Object Names and IDs" and "Labels and Selectors"; Argo's validation of names and
+arguments.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.targets.argo import verify_codes as codes
+from magnus_render.targets.argo.verify_pods import check_duration
+from magnus_render.targets.argo.verify_scan import (
+    API_VERSION,
+    GROUP,
+    KINDS,
+    Document,
+    Template,
+    mapping,
+    near,
+    objects,
+    shown,
+    text,
+)
+from magnus_render.targets.argo.verify_schedule import check_schedules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus_render.targets.argo.verify_scan import Owner, Report
+
+LARGEST = 1_048_576
+"""Bytes of an object as JSON: Argo's own limit, below that of etcd."""
+LARGEST_APPLIED = 262_144
+"""Bytes of all annotations, one of which holds the object after `kubectl apply`."""
+LONGEST_NAME = {"CronWorkflow": 52}
+"""Characters; 63 for the other kinds."""
+MOST_PARAMETERS = 500
+"""`maxItems` of the full CRDs."""
+
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+_QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
+_PARAMETER = re.compile(r"[-a-zA-Z0-9_]+\Z")
+_STRATEGIES = ("OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess")
+_CHOICES: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("podGC", "strategy"): _STRATEGIES,
+    ("volumeClaimGC", "strategy"): ("OnWorkflowCompletion", "OnWorkflowSuccess"),
+    ("dnsPolicy",): ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
+}
+_CONCURRENCY = ("Allow", "Forbid", "Replace")
+_OPERATORS = ("Equal", "Exists", "Lt", "Gt")
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_NO_NEGATIVE = ("activeDeadlineSeconds", "ttlStrategy", "parallelism")
+
+
+def is_object(body: Any, report: Report) -> bool:
+    """Check what an object says it is; return whether it is one to look into further."""
+    document = Document(mapping(body), "", "", {})
+    if not isinstance(body, dict):
+        report.error(codes.OBJECT, document, f"an object of the manifest is {shown(body)}, not a mapping")
+        return False
+    version, kind = body.get("apiVersion"), body.get("kind")
+    if isinstance(version, str) and not version.startswith(GROUP) and version:
+        return False  # another group's object: not for Argo, and not ours to check
+    if version != API_VERSION:
+        what = f"apiVersion is {shown(version)}" if version else "it has no apiVersion"
+        report.error(codes.OBJECT, document, what, f"write apiVersion: {API_VERSION}")
+    if kind not in KINDS:
+        what = f"kind is {shown(kind)}" if kind else "it has no kind"
+        report.error(codes.OBJECT, document, what, near(kind, KINDS) or f"one of {', '.join(KINDS)}")
+        return False
+    return True
+
+
+def check_object(document: Document, report: Report) -> None:
+    """Check metadata, entrypoint, parameters, schedule and settings of one object."""
+    body, spec = document.body, document.spec
+    _check_metadata(document, report)
+    if not isinstance(body.get("spec"), dict):
+        report.error(codes.OBJECT, document, "it has no spec", "add spec")
+        return
+    reference = spec.get("workflowTemplateRef") is not None
+    if reference and spec.get("templates"):
+        what = "it has both workflowTemplateRef and templates"
+        report.error(codes.OBJECT, document, what, "keep one of them")
+    elif not reference and not spec.get("templates") and (document.kind != "CronWorkflow" or spec):
+        report.error(codes.OBJECT, document, "it has no templates", "add at least one")
+    if not reference and not document.shared and not spec.get("entrypoint") and spec:
+        report.error(codes.OBJECT, document, "it has no entrypoint", "name the template to begin with")
+    _check_parameters(mapping(spec.get("arguments")).get("parameters"), "arguments", document, report)
+    if document.kind == "CronWorkflow":
+        check_schedules(document, report)
+        _check_choice(
+            body["spec"].get("concurrencyPolicy"), _CONCURRENCY, "concurrencyPolicy", document, report
+        )
+        deadline = body["spec"].get("startingDeadlineSeconds")
+        if type(deadline) is int and deadline < 0:
+            what = f"startingDeadlineSeconds is {deadline}"
+            report.error(codes.VALUE, document, what, "write a number of at least 0")
+    for path, allowed in _CHOICES.items():
+        value: Any = spec
+        for key in path:
+            value = mapping(value).get(key)
+        _check_choice(value, allowed, ".".join(path), document, report)
+    check_duration(
+        mapping(spec.get("podGC")).get("deleteDelayDuration"), "podGC.deleteDelayDuration", document, report
+    )
+    for field in _NO_NEGATIVE:
+        given = spec.get(field)
+        for place, number in mapping(given).items() if isinstance(given, dict) else (("", given),):
+            if type(number) is int and number < (1 if field == "parallelism" else 0):
+                name = f"{field}.{place}" if place else field
+                report.error(codes.VALUE, document, f"{name} is {number}", "write a larger number")
+    _check_placement(spec, document, report)
+    account = spec.get("serviceAccountName")
+    if isinstance(account, str) and "{{" not in account and not _SUBDOMAIN.match(account):
+        what = f"serviceAccountName is {shown(account)}"
+        report.error(codes.OBJECT_NAME, document, what, "lowercase letters, digits, - and .")
+    for template in document.templates:
+        _check_template(template, report)
+
+
+def _check_template(template: Template, report: Report) -> None:
+    body = template.body
+    _check_parameters(mapping(body.get("inputs")).get("parameters"), "inputs", template, report)
+    outputs = mapping(body.get("outputs")).get("parameters")
+    _check_parameters(outputs, "outputs", template, report)
+    for parameter in objects(outputs):
+        _check_output(parameter, template, report)
+    _check_placement(body, template, report)
+    metadata = mapping(body.get("metadata"))
+    _check_labels(metadata, "metadata", template, report)
+    for task in template.tasks:
+        arguments = mapping(task.body.get("arguments")).get("parameters")
+        if arguments:
+            _check_parameters(arguments, "arguments", task, report)
+
+
+# ---- metadata ----
+
+
+def _check_metadata(document: Document, report: Report) -> None:
+    metadata = document.body.get("metadata")
+    if not isinstance(metadata, dict):
+        report.error(codes.OBJECT, document, "it has no metadata", "add metadata with a name")
+        return
+    name, generated = metadata.get("name"), metadata.get("generateName")
+    longest = LONGEST_NAME.get(document.kind, 63)
+    if not name and not generated:
+        report.error(codes.OBJECT_NAME, document, "it has no name", "add metadata.name")
+    elif name and isinstance(name, str):
+        if not _SUBDOMAIN.match(name):
+            what = f"metadata.name is {shown(name)}"
+            report.error(codes.OBJECT_NAME, document, what, "lowercase letters, digits, - and .")
+        elif len(name) > longest:
+            what = f"metadata.name has {len(name)} characters, at most {longest} are allowed"
+            report.error(codes.OBJECT_NAME, document, what, "shorten dag.name")
+    elif isinstance(generated, str):
+        if not _SUBDOMAIN.match(generated.rstrip("-.") or "-"):
+            what = f"metadata.generateName is {shown(generated)}"
+            report.error(codes.OBJECT_NAME, document, what, "lowercase letters, digits and -")
+        elif len(generated) > longest - 5:
+            what = f"metadata.generateName has {len(generated)} characters, at most {longest - 5} are allowed"
+            report.error(codes.OBJECT_NAME, document, what, "shorten dag.name")
+    namespace = metadata.get("namespace")
+    if isinstance(namespace, str) and not _DNS_LABEL.match(namespace):
+        what = f"metadata.namespace is {shown(namespace)}"
+        report.error(codes.OBJECT_NAME, document, what, "at most 63 lowercase letters, digits and -")
+    _check_labels(metadata, "metadata", document, report)
+    for field in ("workflowMetadata", "podMetadata"):
+        _check_labels(mapping(document.spec.get(field)), field, document, report)
+    _check_labels(
+        mapping(mapping(document.body.get("spec")).get("workflowMetadata")),
+        "workflowMetadata",
+        document,
+        report,
+    )
+
+
+def _check_labels(metadata: Mapping[str, Any], place: str, owner: Owner, report: Report) -> None:
+    for field in ("labels", "annotations"):
+        for key, value in mapping(metadata.get(field)).items():
+            if isinstance(key, str) and not _is_key(key):
+                what = f"{place}.{field} has the key {shown(key)}"
+                report.error(
+                    codes.METADATA, owner, what, "letters, digits, -, _ and ., after an optional prefix/"
+                )
+            if field == "labels" and isinstance(value, str) and not _is_label(value):
+                what = f"{place}.labels.{key} is {shown(value)}"
+                report.error(codes.METADATA, owner, what, "at most 63 letters, digits, -, _ and .")
+    size = sum(
+        len(str(k)) + len(v.encode())
+        for k, v in mapping(metadata.get("annotations")).items()
+        if isinstance(v, str)
+    )
+    if size > LARGEST_APPLIED:
+        what = f"{place}.annotations have {size:,} bytes, Kubernetes takes {LARGEST_APPLIED:,}"
+        report.error(codes.METADATA, owner, what, "shorten them")
+
+
+def _is_key(key: str) -> bool:
+    prefix, slash, name = key.rpartition("/")
+    return bool(_QUALIFIED.match(name)) and (
+        not slash or (bool(_SUBDOMAIN.match(prefix)) and len(prefix) <= 253)
+    )
+
+
+def _is_label(value: str) -> bool:
+    return value == "" or "{{" in value or bool(_QUALIFIED.match(value))
+
+
+def _check_placement(body: Mapping[str, Any], owner: Owner, report: Report) -> None:
+    """Check node selector, tolerations and pull secrets of a workflow or a template."""
+    for key, value in mapping(body.get("nodeSelector")).items():
+        if isinstance(key, str) and "{{" not in key and not _is_key(key):
+            report.error(
+                codes.METADATA, owner, f"nodeSelector has the key {shown(key)}", "write a label's key"
+            )
+        if isinstance(value, str) and not _is_label(value):
+            report.error(
+                codes.METADATA, owner, f"nodeSelector.{key} is {shown(value)}", "write a label's value"
+            )
+    for number, toleration in enumerate(objects(body.get("tolerations"))):
+        place = f"tolerations[{number}]"
+        _check_choice(toleration.get("operator"), _OPERATORS, f"{place}.operator", owner, report)
+        _check_choice(toleration.get("effect"), _EFFECTS, f"{place}.effect", owner, report)
+        if toleration.get("operator") == "Exists" and toleration.get("value"):
+            what = f"{place} has the operator Exists and a value"
+            report.error(codes.CHOICE, owner, what, "take the value out, or write Equal")
+
+
+def _check_choice(value: Any, allowed: tuple[str, ...], place: str, owner: Owner, report: Report) -> None:
+    if isinstance(value, str) and value and value not in allowed and "{{" not in value:
+        report.error(
+            codes.CHOICE,
+            owner,
+            f"{place} is {shown(value)}",
+            near(value, allowed) or f"one of {', '.join(allowed)}",
+        )
+
+
+# ---- parameters ----
+
+
+def _check_parameters(given: Any, place: str, owner: Owner, report: Report) -> None:
+    """Check one list of parameters: of a workflow, a template's inputs or outputs, or a task's arguments."""
+    if not isinstance(given, list) or not given:
+        return
+    if len(given) > MOST_PARAMETERS:
+        what = f"{place} has {len(given)} parameters, the full CRDs take {MOST_PARAMETERS}"
+        report.error(codes.COUNT, owner, what, "hand over fewer")
+    handed = place == "arguments"
+    at_start = handed and isinstance(owner, Document)
+    seen: set[str] = set()
+    for parameter in objects(given):
+        name = parameter.get("name")
+        if not isinstance(name, str):
+            continue  # said by the check of fields
+        if not _PARAMETER.match(name):
+            what = f"{place} has a parameter named {shown(name)}"
+            report.error(codes.PARAMETER, owner, what, "letters, digits, - and _")
+        if name in seen:
+            report.error(codes.PARAMETER, owner, f"{place} has '{name}' twice", "keep one of them")
+        seen.add(name)
+        value, source = parameter.get("value"), parameter.get("valueFrom")
+        # A workflow's parameter without a value is asked for when it is submitted; nobody submits a CronWorkflow's.
+        needed = handed and (not at_start or (isinstance(owner, Document) and owner.kind == "CronWorkflow"))
+        if needed and value is None and source is None:
+            what = f"{place} hands over '{name}' without a value"
+            report.error(codes.PARAMETER, owner, what, "add value")
+        enum = parameter.get("enum")
+        if isinstance(enum, list) and isinstance(value, str) and "{{" not in value and value not in enum:
+            what = f"{place} has '{name}' as {shown(value)}, which its enum does not have"
+            report.error(codes.PARAMETER, owner, what, near(value, [str(item) for item in enum]))
+
+
+def _check_output(parameter: Mapping[str, Any], template: Template, report: Report) -> None:
+    name, value, source = text(parameter.get("name")), parameter.get("value"), parameter.get("valueFrom")
+    if (value is None) == (source is None):
+        what = f"the output '{name}' has " + (
+            "both value and valueFrom" if value is not None else "no valueFrom"
+        )
+        report.error(codes.PARAMETER, template, what, "an output has one of them")
+    if not isinstance(source, dict):
+        return
+    if template.type in ("container", "script", "containerSet"):
+        wanted: tuple[str, ...] = ("path",)
+    elif template.type in ("dag", "steps"):
+        wanted = ("parameter", "expression")
+    elif template.type == "resource":
+        wanted = ("jqFilter", "jsonPath")
+    else:
+        return
+    if not any(source.get(field) for field in wanted):
+        what = f"valueFrom of the output '{name}' has no {' or '.join(wanted)}, which a {template.type} needs"
+        report.error(codes.PARAMETER, template, what, f"add {wanted[0]}")
+    path = text(source.get("path"))
+    if path and "{{" not in path and not path.startswith("/"):
+        what = f"valueFrom.path of the output '{name}' is {shown(path)}"
+        report.error(codes.PARAMETER, template, what, "write an absolute path")
+
+
+# ---- size ----
+
+
+def check_size(documents: list[Document], size: int, report: Report) -> None:
+    """Check the bytes of each object; `size` is those of the whole text, or 0 if they are not known.
+
+    JSON is at most some bytes a value longer than the text it was written as, so a small text needs no counting.
+    """
+    if 0 < size < LARGEST_APPLIED // 2:
+        return
+    for document in documents:
+        try:
+            length = len(
+                json.dumps(document.body, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+            )
+        except (TypeError, ValueError, RecursionError):
+            continue
+        if length > LARGEST:
+            what = f"it has {length:,} bytes as JSON, Argo takes {LARGEST:,}"
+            report.error(codes.SIZE, document, what, "move parts into a dag with `separate: true`")
+        elif length > LARGEST_APPLIED:
+            what = f"it has {length:,} bytes as JSON, more than kubectl apply can keep"
+            fix = "deploy it by kubectl apply --server-side, kubectl create or argo"
+            report.warning(codes.APPLY_SIZE, document, what, fix)

@@ -1,0 +1,272 @@
+"""What every check of a manifest uses: its objects, templates and tasks, and the list of findings."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.targets.base import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from magnus_render.diagnostics import Severity
+
+GROUP = "argoproj.io/"
+API_VERSION = "argoproj.io/v1alpha1"
+KINDS = ("Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow")
+TYPES = (
+    *("container", "script", "dag", "steps", "suspend", "resource"),
+    *("containerSet", "http", "data", "plugin"),
+)
+"""Fields of a template that say what it is; it has one of them."""
+PODS = frozenset(("container", "script", "containerSet", "resource", "data"))
+"""Types that run as a pod of their own."""
+_SHOWN = 60
+
+
+@dataclass(eq=False)
+class Document:
+    """One object of a manifest."""
+
+    body: dict[str, Any]
+    kind: str
+    name: str
+    spec: dict[str, Any]
+    """The workflow's specification: that of a CronWorkflow is its `workflowSpec`."""
+    templates: list[Template] = field(default_factory=list)
+    """Those of the object, in its order, then those that stand inline in a task."""
+    by_name: dict[str, Template] = field(default_factory=dict)
+    owners: dict[int, Template | Task] = field(default_factory=dict)
+    """Template or task by the identity of its mapping."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return f"{self.kind} '{self.name}'" if self.name else self.kind or "the object"
+
+    @cached_property
+    def parameters(self) -> dict[str, dict[str, Any]]:
+        """The workflow's parameters by name."""
+        return named(mapping(self.spec.get("arguments")).get("parameters"))
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """What every template has that does not state it."""
+        return mapping(self.spec.get("templateDefaults"))
+
+    @property
+    def shared(self) -> bool:
+        """It is a template, so part of what it refers to may come from the workflow that uses it."""
+        return self.kind.endswith("WorkflowTemplate")
+
+
+@dataclass(eq=False)
+class Template:
+    """One template of an object."""
+
+    body: dict[str, Any]
+    document: Document
+    name: str
+    native: bool = False
+    """It is the user's own: what Argo accepts is not found fault with."""
+    around: Task | None = None
+    """The task that it stands inline in."""
+    tasks: list[Task] = field(default_factory=list)
+    """Tasks of a DAG, or steps in their order."""
+    by_name: dict[str, Task] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return self.around.label if self.around else f"template '{self.name}'"
+
+    @cached_property
+    def type(self) -> str:
+        """Its type, '' if it has none."""
+        return next((name for name in TYPES if self.body.get(name) is not None), "")
+
+    @cached_property
+    def inputs(self) -> dict[str, dict[str, Any]]:
+        """Its input parameters by name."""
+        return named(mapping(self.body.get("inputs")).get("parameters"))
+
+    @cached_property
+    def outputs(self) -> dict[str, dict[str, Any]]:
+        """Its output parameters by name."""
+        return named(mapping(self.body.get("outputs")).get("parameters"))
+
+
+@dataclass(eq=False)
+class Task:
+    """One task of a DAG, or one step."""
+
+    body: dict[str, Any]
+    template: Template
+    """The template it stands in."""
+    name: str
+    group: int
+    """Position of the step's group among those of its template; 0 for a task."""
+    inline: Template | None = None
+    needs: dict[str, set[str]] = field(default_factory=dict)
+    """Tasks it depends on, each with the results that its `depends` names; '' where it names none."""
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        what = "task" if self.template.type == "dag" else "step"
+        return f"{self.template.label}, {what} '{self.name}'"
+
+    @property
+    def native(self) -> bool:
+        """It is the user's own."""
+        return self.template.native
+
+    @property
+    def loops(self) -> bool:
+        """It runs once for each of several items."""
+        return any(self.body.get(name) is not None for name in ("withItems", "withParam", "withSequence"))
+
+
+Owner = Document | Template | Task
+
+
+@dataclass
+class Report:
+    """Findings in the order in which they were made; each message begins with what it is about."""
+
+    node_of: Mapping[str, str]
+    """Definition address by template name and by `template.task`."""
+    findings: list[Finding] = field(default_factory=list)
+
+    def error(self, code: str, owner: Owner, message: str, fix: str = "") -> None:
+        """Add what Argo or Kubernetes refuses, or what cannot work."""
+        self._add(code, owner, message, fix, "error")
+
+    def warning(self, code: str, owner: Owner, message: str, fix: str = "") -> None:
+        """Add what is likely not meant."""
+        self._add(code, owner, message, fix, "warning")
+
+    def house(self, code: str, owner: Owner, message: str, fix: str = "") -> None:
+        """Add what Argo accepts but a rendered pipeline must not have: an error, unless the template is the user's."""
+        if isinstance(owner, Document) or not owner.native:
+            self._add(code, owner, message, fix, "error")
+
+    def _add(self, code: str, owner: Owner, message: str, fix: str, severity: Severity) -> None:
+        self.findings.append(Finding(code, f"{owner.label}: {message}", fix, severity, self._address(owner)))
+
+    def _address(self, owner: Owner) -> str:
+        if isinstance(owner, Document):
+            return ""
+        if isinstance(owner, Template):
+            return self._address(owner.around) if owner.around else self.node_of.get(owner.name, "")
+        for key in (f"{owner.template.name}.{owner.name}", owner.body.get("template"), owner.template.name):
+            if isinstance(key, str) and (address := self.node_of.get(key, "")):
+                return address
+        return ""
+
+
+def scan(body: dict[str, Any], native: Collection[str]) -> Document:
+    """Return an object's templates and tasks; `native` names the templates that are the user's own."""
+    kind, metadata = text(body.get("kind")), mapping(body.get("metadata"))
+    spec = mapping(body.get("spec"))
+    if kind == "CronWorkflow":
+        spec = mapping(spec.get("workflowSpec"))
+    document = Document(body, kind, text(metadata.get("name")) or text(metadata.get("generateName")), spec)
+    for given in objects(spec.get("templates")):
+        name = text(given.get("name"))
+        template = Template(given, document, name, name in native)
+        document.templates.append(template)
+        document.by_name.setdefault(name, template)
+    for template in document.templates:  # grows as inline templates are found
+        document.owners[id(template.body)] = template
+        for group, given in _tasks(template):
+            task = Task(given, template, text(given.get("name")), group)
+            document.owners[id(given)] = task
+            template.tasks.append(task)
+            template.by_name.setdefault(task.name, task)
+            inline = given.get("inline")
+            if isinstance(inline, dict) and id(inline) not in document.owners:
+                task.inline = Template(inline, document, template.name, template.native, task)
+                document.templates.append(task.inline)
+    return document
+
+
+def _tasks(template: Template) -> Iterator[tuple[int, dict[str, Any]]]:
+    if template.type == "dag":
+        for task in objects(mapping(template.body["dag"]).get("tasks")):
+            yield 0, task
+    elif template.type == "steps":
+        groups = template.body["steps"]
+        for position, group in enumerate(groups if isinstance(groups, list) else ()):
+            for step in objects(group):
+                yield position, step
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return a value that is a mapping, or an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """Return the mappings of a value that is a list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def text(value: Any) -> str:
+    """Return a value that is a string, or ''."""
+    return value if isinstance(value, str) else ""
+
+
+def named(value: Any) -> dict[str, dict[str, Any]]:
+    """Return the mappings of a list by their `name`, where that is a string."""
+    return {item["name"]: item for item in objects(value) if isinstance(item.get("name"), str)}
+
+
+def strings(value: Any, mark: str) -> list[tuple[str, str]]:
+    """Return (place, string) of every string inside a value that holds `mark`, in the order of the text."""
+    if isinstance(value, str):
+        return [("", value)] if mark in value else []
+    found: list[tuple[Any, str]] = []
+    waiting: list[tuple[Any, Any]] = [(value, None)]
+    while waiting:
+        value, place = waiting.pop()
+        if isinstance(value, str):
+            found.append((place, value))
+            continue
+        pairs: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else enumerate(value)
+        inner = [
+            (item, (place, key))
+            for key, item in pairs
+            if (isinstance(item, str) and mark in item) or (item and isinstance(item, dict | list))
+        ]
+        waiting.extend(reversed(inner))
+    return [(dotted(place), value) for place, value in found]
+
+
+def dotted(place: Any) -> str:
+    """Return a chain of (before, key) as text: `container.env[0].value`."""
+    keys = []
+    while place is not None:
+        place, key = place
+        keys.append(f"[{key}]" if isinstance(key, int) else f".{key}")
+    return "".join(reversed(keys)).removeprefix(".")
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it."""
+    if isinstance(value, str):
+        return f"'{value}'" if len(value) <= _SHOWN else f"'{value[:_SHOWN]}...'"
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    if value is None or isinstance(value, bool):
+        return "empty" if value is None else str(value).lower()
+    return str(value)
+
+
+def near(name: Any, names: Iterable[str]) -> str:
+    """Return the question whether another name was meant, '' if none is like it."""
+    close = difflib.get_close_matches(str(name), list(names), n=1)
+    return f"did you mean '{close[0]}'?" if close else ""

@@ -1,0 +1,86 @@
+"""Checks of a CronWorkflow's schedules.
+
+Argo reads them as the Go package robfig/cron does: five fields, no seconds, weekdays 0 to 6.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from magnus_render.targets.argo import verify_codes as codes
+from magnus_render.targets.argo.verify_scan import mapping, shown
+
+if TYPE_CHECKING:
+    from magnus_render.targets.argo.verify_scan import Document, Report
+
+_FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 6))
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
+_WEEKDAYS = "sun mon tue wed thu fri sat"
+_WORDS = {
+    "month": {name: number for number, name in enumerate(_MONTHS.split(), 1)},
+    "weekday": {name: number for number, name in enumerate(_WEEKDAYS.split())},
+}
+_DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+_RANGE = re.compile(r"(\*|\?|(\w+)(?:-(\w+))?)(?:/(\d+))?\Z")
+
+
+def check_schedules(document: Document, report: Report) -> None:
+    """Check the schedules and the time zone of a CronWorkflow."""
+    spec = mapping(document.body["spec"])
+    schedules = spec.get("schedules")
+    if isinstance(schedules, list) and not schedules:
+        report.error(codes.SCHEDULE, document, "schedules is empty", "add at least one")
+    for schedule in schedules if isinstance(schedules, list) else ():
+        problem = schedule_problem(schedule) if isinstance(schedule, str) else ""
+        if problem:
+            report.error(codes.SCHEDULE, document, f"schedule {shown(schedule)}: {problem}", "see crontab(5)")
+    zone = spec.get("timezone")
+    if isinstance(zone, str) and zone and not _is_zone(zone):
+        report.error(
+            codes.SCHEDULE, document, f"timezone is {shown(zone)}", "write a name such as Europe/Berlin"
+        )
+
+
+def schedule_problem(schedule: str) -> str:
+    """Return what is wrong with a schedule, '' if nothing."""
+    if schedule.startswith(("TZ=", "CRON_TZ=")):
+        schedule = schedule.partition(" ")[2]
+    if schedule.startswith("@"):
+        every = re.fullmatch(r"@every ([0-9.]+(ns|us|µs|ms|s|m|h))+", schedule)
+        return "" if schedule in _DESCRIPTORS or every else f"one of {', '.join(_DESCRIPTORS)}, @every 1h30m"
+    given = schedule.split()
+    if len(given) != len(_FIELDS):
+        return f"it has {len(given)} fields, not 5"
+    for part, (name, least, most) in zip(given, _FIELDS, strict=True):
+        for span in part.split(","):
+            match = _RANGE.match(span)
+            ends = [_ordinal(end, name) for end in match.group(2, 3) if end] if match else [None]
+            if match is None or None in ends or match.group(4) == "0":
+                return f"{name} {shown(span)} cannot be read"
+            numbers = [end for end in ends if end is not None]
+            if any(not least <= number <= most for number in numbers) or numbers != sorted(numbers):
+                return f"{name} {shown(span)} is not within {least} to {most}"
+    return ""
+
+
+def _ordinal(word: str, field: str) -> int | None:
+    if word.isdecimal() and word.isascii():
+        return int(word)
+    return _WORDS.get(field, {}).get(word.lower())
+
+
+def _is_zone(name: str) -> bool:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        try:
+            ZoneInfo("Europe/London")
+        except (ValueError, OSError, KeyError):
+            return bool(
+                re.fullmatch(r"[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*", name)
+            )  # no database on this machine
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""The programs of the engine, built from their Go modules into the cache.
+
+    python -m tests.engines.argo.build      builds what is missing and says how long each took
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.engines.cache import cache
+from tests.tools import find, unavailable
+
+_SOURCES = Path(__file__).with_name("go")
+_ARGO = "github.com/argoproj/argo-workflows/v3"
+_CRDS = "crds.json"
+_PROGRAMS = {
+    "etcd": ("kubernetes", "./etcd"),
+    "kube-apiserver": ("kubernetes", "./kube-apiserver"),
+    "workflow-controller": ("controller", "."),
+}
+
+
+def missing() -> str | None:
+    """Return why the engine cannot run here, if it cannot."""
+    if find("go") is None:
+        return "Go is not installed"
+    if os.geteuid() != 0:
+        return "only root can give pods their mounts"
+    absent = [name for name in (*_PROGRAMS, _CRDS) if not (folder() / name).exists()]
+    if absent:
+        return f"{', '.join(absent)} not built in {folder()} (python -m tests.engines.argo.build builds them)"
+    return None
+
+
+def require() -> None:
+    """Skip the test if the engine cannot run here; with CI=true, fail it."""
+    if (reason := missing()) is not None:
+        unavailable(reason)
+
+
+def program(name: str) -> Path:
+    """Return the path of etcd, kube-apiserver or workflow-controller."""
+    return folder() / name
+
+
+def crds() -> list[dict[str, Any]]:
+    """Return Argo's full custom resource definitions."""
+    found: list[dict[str, Any]] = json.loads((folder() / _CRDS).read_text(encoding="utf-8"))
+    return found
+
+
+def folder() -> Path:
+    """Return the folder of the programs: another one for other sources or another Go."""
+    digest = hashlib.sha256(_go("env", "GOVERSION", cwd=_SOURCES).encode())
+    for path in sorted(_SOURCES.rglob("*")):
+        if path.name in ("go.mod", "go.sum") or path.suffix == ".go":
+            digest.update(f"{path.relative_to(_SOURCES)}\n".encode() + path.read_bytes())
+    return cache() / "argo" / digest.hexdigest()[:16]
+
+
+def build() -> None:
+    """Build what is missing; one process at a time does."""
+    target = folder()
+    target.mkdir(parents=True, exist_ok=True)
+    with open(target / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name, (module, package) in _PROGRAMS.items():
+            if not (target / name).exists():
+                began = time.monotonic()
+                _build(target / name, _SOURCES / module, package)
+                print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+        if not (target / _CRDS).exists():
+            _write_crds(target / _CRDS)
+    print(target)
+
+
+def _build(target: Path, module: Path, package: str) -> None:
+    part = target.with_name(f"{target.name}.part")
+    _go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(part), package, cwd=module)
+    part.rename(target)
+
+
+def _write_crds(target: Path) -> None:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    module = Path(_go("list", "-m", "-f", "{{.Dir}}", _ARGO, cwd=_SOURCES / "controller"))
+    found = [
+        yaml.load(path.read_text(encoding="utf-8"), loader)
+        for path in sorted((module / "manifests" / "base" / "crds" / "full").glob("argoproj.io_*.yaml"))
+    ]
+    part = target.with_name(f"{target.name}.part")
+    part.write_text(json.dumps(found), encoding="utf-8")
+    part.rename(target)
+
+
+def _go(*argv: str, cwd: Path) -> str:
+    go = find("go")
+    if go is None:
+        raise SystemExit("Go is not installed")
+    done = subprocess.run(
+        [go, *argv], cwd=cwd, env={**os.environ, "CGO_ENABLED": "0"}, stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"go {' '.join(argv)}: exit {done.returncode}")
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(build())

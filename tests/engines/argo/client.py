@@ -1,0 +1,359 @@
+"""How tests use the engine: `Client` submits manifests, runs their pods and gives back what became of them.
+
+client = shared()
+run = client.run([template], tmp_path, {"run-id": "run-1"})
+assert run.phase == "Succeeded", run.told
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import gzip
+import json
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.engines.argo import cluster, manifests
+from tests.engines.argo.api import ApiError, Json, argo, core
+from tests.engines.argo.faults import Fault, Faults
+from tests.engines.argo.kubelet import Node
+from tests.engines.argo.pods import Pod
+from tests.engines.argo.runner import Image, Life, Place, Record
+from tests.engines.argo.warm import Starter
+
+TIME_LIMIT = 120.0
+_OBJECTS = (
+    ("workflows", argo),
+    ("cronworkflows", argo),
+    ("workflowtemplates", argo),
+    ("workflowtaskresults", argo),
+    ("pods", core),
+    ("secrets", core),
+    ("configmaps", core),
+)
+
+
+class EngineError(Exception):
+    """The engine itself failed, not the workflow; the text is a traceback or the end of a log."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of a workflow."""
+
+    name: str
+    phase: str
+    """Succeeded, Failed, Error, or Pending or Running: the time limit was over first."""
+    message: str
+    nodes: dict[str, Json] = field(repr=False)
+    """`status.nodes`: by id, each with name, displayName, type, templateName, phase, message, inputs, outputs,
+    children, boundaryID ..."""
+    pods: list[Record] = field(repr=False)
+    """In the order in which they were made."""
+    workflow: Json = field(repr=False)
+    """The whole object, as it was last seen."""
+
+    def phases(self, name: str) -> list[str]:
+        """Return the phases of all nodes with that display name (or of that template), in the order of their start."""
+        found = [
+            node for node in self.nodes.values() if name in (node.get("displayName"), node.get("templateName"))
+        ]
+        return [node["phase"] for node in sorted(found, key=lambda node: str(node.get("startedAt")))]
+
+    @property
+    def told(self) -> str:
+        """All that helps to understand it: for messages of failed tests."""
+        lines = [f"{self.name}: {self.phase} {self.message}"]
+        for node in sorted(self.nodes.values(), key=lambda node: str(node["name"])):
+            lines.append(f"  {node['name']}: {node['type']} {node.get('phase')} {node.get('message', '')}")
+        for pod in self.pods:
+            lines.append(f"--- {pod.node}: {' '.join(pod.argv)}: {pod.exit_code} {pod.reason}\n{pod.log}")
+        return "\n".join(lines)
+
+
+class Client:
+    """A node of the shared cluster, and what a test asks of it. A context manager; or call `close`.
+
+    Every run has a namespace of its own, so runs of one client or of several, at the same time too, do not meet.
+    """
+
+    def __init__(self) -> None:
+        self._cluster = cluster.join()
+        self._folder = Path(tempfile.mkdtemp(prefix="magnus-argo-pods-"))
+        self._starter = Starter(self._folder)
+        self._active: dict[str, Started] = {}
+        certificate = self._cluster.folder / "certs" / "apiserver.crt"
+        name = f"node-{uuid.uuid4().hex[:12]}"
+        self._node = Node(self._cluster.api, name, certificate, self._signal)
+        self._place = Place(self._cluster.api, name, self._starter, self._cluster.folder)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all runs, and the cluster, if nobody else uses it."""
+        for started in list(self._active.values()):
+            started.close()
+        self._node.close()
+        self._starter.close()
+        self._cluster.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the cluster's logs."""
+        return self._cluster.folder
+
+    def run(
+        self,
+        documents: Sequence[str],
+        folder: Path,
+        arguments: Mapping[str, str] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        volumes: Mapping[str, Path] | None = None,
+        secrets: Mapping[str, Mapping[str, str]] | None = None,
+        faults: Iterable[Fault] = (),
+        timeout: float = TIME_LIMIT,
+    ) -> Run:
+        """Submit the first of the YAML documents and wait for its end, at most `timeout` seconds; remove all objects.
+
+        A WorkflowTemplate or CronWorkflow is created and submitted as `argo submit --from` does; the other documents are
+        created before. Their namespace is replaced. `arguments` override the workflow's parameters. Pods run in
+        `folder`, with `env` as their image's variables (and PATH, HOME, CI); `volumes` are folders by claim name,
+        `secrets` texts by name and key.
+
+        Raises:
+            ApiError: the API server refused a manifest.
+            EngineError: the engine failed.
+        """
+        with self.start(
+            documents, folder, arguments, env=env, volumes=volumes, secrets=secrets, faults=faults
+        ) as started:
+            return started.wait(timeout)
+
+    def start(
+        self,
+        documents: Sequence[str],
+        folder: Path,
+        arguments: Mapping[str, str] | None = None,
+        *,
+        env: Mapping[str, str] | None = None,
+        volumes: Mapping[str, Path] | None = None,
+        secrets: Mapping[str, Mapping[str, str]] | None = None,
+        faults: Iterable[Fault] = (),
+    ) -> Started:
+        """Do the same as `run`, but do not wait: the caller does, and closes what this returns."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        base = {"PATH": path, "HOME": str(folder), "CI": "1"}
+        image = Image(folder, {**base, **(env or {})}, dict(volumes or {}))
+        started = Started(self._place, image, Faults(faults), self._folder, self._active)
+        try:
+            started.submit(documents, arguments or {}, secrets or {})
+        except BaseException:
+            started.close()
+            raise
+        return started
+
+    def _signal(self, namespace: str, pod: str, container: str, number: int) -> None:
+        if (started := self._active.get(namespace)) is not None:
+            started.signal(pod, container, number)
+
+
+class Started:
+    """A workflow that has been submitted. A context manager; or call `close`."""
+
+    def __init__(
+        self, place: Place, image: Image, faults: Faults, folder: Path, active: dict[str, Started]
+    ) -> None:
+        self._place, self._api, self._image, self._faults = place, place.api, image, faults
+        self._namespace = f"run-{uuid.uuid4().hex[:12]}"
+        self._folder = folder / self._namespace
+        self._active = active
+        active[self._namespace] = self
+        self._lives: dict[str, Life] = {}
+        self._pods: list[Record] = []
+        self._failure: str | None = None
+        self._closed = False
+        self._watches: list[Any] = []
+        self._workflow: Json = {}
+        watch = self._api.watch(core(self._namespace, "pods"))
+        self._watches.append(watch)
+        self._watcher = threading.Thread(target=self._guarded, args=(lambda: self._follow(watch),), daemon=True)
+        self._watcher.start()
+
+    def __enter__(self) -> Started:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """The workflow's."""
+        return str(self._workflow["metadata"]["name"])
+
+    def submit(
+        self, documents: Sequence[str], arguments: Mapping[str, str], secrets: Mapping[str, Mapping[str, str]]
+    ) -> None:
+        """Create the objects; once, by the client."""
+        for name, texts in secrets.items():
+            self._api.create(
+                core(self._namespace, "secrets"), {"metadata": {"name": name}, "stringData": dict(texts)}
+            )
+        main, *others = manifests.parse(documents, self._namespace)
+        for manifest in others:
+            self._create(manifest)
+        created = None
+        if main["kind"] == "CronWorkflow":
+            main["spec"]["suspend"] = True  # no run of its own may start meanwhile
+        if main["kind"] != "Workflow":
+            created = self._create(main)
+        self._workflow = self._create(manifests.workflow(main, created, arguments))
+
+    def wait(self, timeout: float = TIME_LIMIT) -> Run:
+        """Wait for the end of the workflow, at most so many seconds; return what became of it.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        watch = self._api.watch(
+            argo(self._namespace, "workflows"), fieldSelector=f"metadata.name={self.name}"
+        )
+        self._watches.append(watch)
+        timer = threading.Timer(timeout, watch.close)
+        timer.start()
+        try:
+            self._guarded(lambda: self._until_completed(watch))
+        finally:
+            timer.cancel()
+            watch.close()
+        if self._failure is not None:
+            raise EngineError(self._failure)
+        return self._seen()
+
+    def stop(self) -> None:
+        """Do what `argo stop` does: end what runs, but start exit handlers."""
+        self._shut_down("Stop")
+
+    def terminate(self) -> None:
+        """Do what `argo terminate` does: end all at once."""
+        self._shut_down("Terminate")
+
+    def signal(self, pod: str, container: str, number: int) -> None:
+        """Send a signal to a container of a pod."""
+        if (life := self._lives.get(pod)) is not None and container in ("main", "wait"):
+            life.tell(("main" if container == "main" else "wait", number))
+
+    def close(self) -> None:
+        """End its pods and remove its objects."""
+        if self._closed:
+            return
+        self._closed = True
+        for watch in self._watches:
+            watch.close()
+        self._watcher.join()
+        for kind, path in _OBJECTS:
+            self._api.delete(path(self._namespace, kind), {"gracePeriodSeconds": 0})
+        for life in self._lives.values():
+            life.tell(("gone", 0))
+        for life in self._lives.values():
+            life.join()
+        self._active.pop(self._namespace, None)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _shut_down(self, strategy: str) -> None:
+        self._api.patch(
+            argo(self._namespace, "workflows", self.name), {"spec": {"shutdown": strategy}}
+        )
+
+    def _create(self, manifest: Json) -> Json:
+        kind = manifests.plural(manifest)
+        path = core if manifest["apiVersion"] == "v1" else argo
+        return self._api.create(path(self._namespace, kind), manifest)
+
+    def _seen(self) -> Run:
+        status = self._workflow.get("status", {})
+        nodes = status.get("nodes", {})
+        if packed := status.get("compressedNodes"):
+            nodes = json.loads(gzip.decompress(base64.b64decode(packed)))
+        for pod in self._pods:
+            pod.keep_log()
+        return Run(
+            self.name,
+            status.get("phase") or "Pending",
+            status.get("message", ""),
+            nodes,
+            list(self._pods),
+            self._workflow,
+        )
+
+    def _until_completed(self, watch: Any) -> None:
+        for change, manifest in watch:
+            if change == "DELETED":
+                return
+            self._workflow = manifest
+            labels = manifest["metadata"].get("labels", {})
+            if labels.get("workflows.argoproj.io/completed") == "true":
+                return
+
+    def _follow(self, watch: Any) -> None:
+        """Give every new pod a life, and tell it of its deletion."""
+        for change, manifest in watch:
+            name, metadata = manifest["metadata"]["name"], manifest["metadata"]
+            if change == "ADDED":
+                self._make(manifest)
+            elif change == "DELETED":
+                self._lives[name].tell(("gone", 0))
+            elif "deletionTimestamp" in metadata:
+                self._lives[name].tell(("delete", int(metadata.get("deletionGracePeriodSeconds", 0))))
+
+    def _make(self, manifest: Json) -> None:
+        pod = Pod(manifest, self._get)
+        folder = self._folder / str(len(self._pods))
+        life = Life(self._place, pod, self._image, self._faults, folder, self._fail)
+        self._lives[pod.name] = life
+        self._pods.append(life.record)
+        life.start()
+
+    def _get(self, kind: str, name: str) -> Json | None:
+        try:
+            return self._api.get(core(self._namespace, kind, name))
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except ApiError as error:
+            self._fail(f"{error}; the cluster's logs are in {self._place.logs}")
+
+    def _fail(self, reason: str) -> None:
+        self._failure = self._failure or reason
+        for watch in self._watches:
+            watch.close()
+
+
+_shared: dict[int, Client] = {}
+
+
+def shared() -> Client:
+    """Return this process's client, made when it is first asked for and closed with the process."""
+    if os.getpid() not in _shared:
+        _shared[os.getpid()] = Client()
+        atexit.register(_shared[os.getpid()].close)
+    return _shared[os.getpid()]
