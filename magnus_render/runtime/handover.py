@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 
@@ -13,6 +14,8 @@ from magnus_render.runtime.records import Run, dumps
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from magnus_render.plan import After, CompositeStart, GraphEnd, Json, Node, Status
+
+CANNOT_START = "the map cannot start"
 
 
 def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out: str) -> None:
@@ -40,13 +43,14 @@ def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out:
 def write_count(file: str, count: int | None) -> None:
     """Tell an engine how many items a map has: their number or, in a .json file, the list of their indices.
 
-    Of a map that cannot start (`None`) the file is empty, so that no engine takes it for a map without items.
+    Of a map that cannot start (`None`) it says so, which no engine takes for a list, or for the lack of one.
     """
-    text = ""
+    text = CANNOT_START
     if count is not None:
         text = f"[{','.join(map(str, range(count)))}]" if file.endswith(".json") else str(count)
+    os.makedirs(os.path.dirname(file) or os.curdir, exist_ok=True)
     with open(file, "w", encoding="ascii") as stream:
-        stream.write(text and f"{text}\n")
+        stream.write(f"{text}\n")
 
 
 def end_graph(run: Run, graph: str, status: Status, digest: str) -> None:

@@ -295,6 +295,7 @@ spec:
   volumes:
     - name: shared
       persistentVolumeClaim: {claimName: magnus-shared}
+  templateDefaults: {container: {image: busybox, command: [echo]}}  # the caller's
   templates:
     - name: pipeline
       dag:
@@ -329,6 +330,7 @@ spec:
   volumes:
     - name: shared
       persistentVolumeClaim: {claimName: magnus-shared}
+  templateDefaults: {container: {image: busybox, command: [echo]}}
   templates:
     - name: inner
       inputs:
@@ -351,8 +353,6 @@ spec:
         parameters:
           - {name: line}
       container:
-        image: busybox
-        command: [echo]
         args: ["{{inputs.parameters.line}}", "{{workflow.parameters.run-id}}"]
         volumeMounts:
           - {name: shared, mountPath: /shared}

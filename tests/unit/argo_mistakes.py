@@ -21,11 +21,15 @@ class Mistake(NamedTuple):
     """What the message begins with: `template 'x', task 'y'`; '' for the object."""
     manifest: str = "template"
 
-    def documents(self) -> list[Any]:
-        """Return the objects of the manifest with the mistake."""
+    def text(self) -> str:
+        """Return the text of the manifest with the mistake."""
         text = MANIFESTS[self.manifest]
         assert text.count(self.old) == 1, f"{self.old!r} stands there {text.count(self.old)} times"
-        return load(text.replace(self.old, self.new))
+        return text.replace(self.old, self.new)
+
+    def documents(self) -> list[Any]:
+        """Return its objects."""
+        return load(self.text())
 
 
 def good(name: str) -> list[Any]:
@@ -41,7 +45,7 @@ _A = "          - name: a\n            template: count\n"
 _M_DEPENDS = "            depends: a.Succeeded\n"
 _P_DEPENDS = "depends: (m.Succeeded || m.Skipped)"
 _LINES = "          - name: lines\n            depends: p.Succeeded\n"
-_RETRY = '        limit: "2"\n        retryPolicy: Always\n'
+_RETRY = "        retryPolicy: Always\n        expression: lastRetry.exitCode == '75' || lastRetry.status == 'Error'\n"
 _STORE = "  volumes:\n    - name: store\n      persistentVolumeClaim:\n        claimName: magnus-store\n"
 _OUTPUT = "            valueFrom:\n              path: /tmp/items.json\n"
 _SHARED = "  volumes:\n    - name: shared\n      persistentVolumeClaim: {claimName: magnus-shared}\n"
@@ -61,8 +65,8 @@ MISTAKES: dict[str, Mistake] = {
     "capitals in a name": Mistake("  name: regions\n", "  name: Regions\n", "MR321"),
     "long name": Mistake("  name: regions\n", f"  name: {'x' * 64}\n", "MR321"),
     "long cron name": Mistake("  name: nightly\n", f"  name: {'x' * 53}\n", "MR321", manifest="cron"),
-    "long generateName": Mistake(
-        "generateName: caller-", f"generateName: {'x' * 59}-", "MR321", manifest="pair"
+    "capitals in a generateName": Mistake(
+        "generateName: caller-", "generateName: Caller-", "MR321", manifest="pair"
     ),
     "no name": Mistake("  name: regions\n", "", "MR321"),
     "namespace with a dot": Mistake("namespace: data", "namespace: da.ta", "MR321"),
@@ -91,7 +95,9 @@ MISTAKES: dict[str, Mistake] = {
     "env value 1e3": Mistake('value: "1e3"', "value: 1e3", "MR324", _t("b")),
     "env value y": Mistake('value: "1e3"', "value: y", "MR324", _t("b")),
     "parameter no": Mistake("{name: step, value: p.d}", "{name: step, value: no}", "MR324", _t("p", "d")),
-    "task called n": Mistake("          - name: e\n", "          - name: n\n", "MR324", _t("p", "")),
+    "task called n": Mistake(
+        "          - name: e\n", "          - name: n\n", "MR324", _t("p") + ", a task without a name"
+    ),
     "amount without quotes": Mistake('{cpu: "2"', "{cpu: 1.5", "MR324"),
     "parameter 0755": Mistake("{name: step, value: p.e}", "{name: step, value: 0755}", "MR324", _t("p", "e")),
     "label true": Mistake("          team: data", "          team: on", "MR324", _t("step")),
@@ -358,7 +364,7 @@ MISTAKES: dict[str, Mistake] = {
     "retry policy": Mistake("retryPolicy: Always", "retryPolicy: always", "MR351", _t("b")),
     "factor not whole": Mistake("factor: 2", 'factor: "1.5"', "MR351", _t("b")),
     "backoff without duration": Mistake("{duration: 10s, factor", "{factor", "MR351", _t("b")),
-    "no retry policy": Mistake(_RETRY, '        limit: "2"\n', "MR352", _t("b")),
+    "no retry policy": Mistake(_RETRY, "", "MR352", _t("b")),
     "duration in days": Mistake("maxDuration: 1h30m", "maxDuration: 1d", "MR353", _t("b")),
     "duration in words": Mistake("duration: 10s", "duration: 10 s", "MR353", _t("b")),
     "timeout without a unit": Mistake("activeDeadlineSeconds: 3660", 'timeout: "3660"', "MR353", _t("b")),
@@ -378,11 +384,33 @@ MISTAKES: dict[str, Mistake] = {
     "caller lacks a parameter": Mistake(
         "      - name: run-id\n", "      - name: run\n", "MR359", _t("pipeline", "part"), "pair"
     ),
+    "caller lacks the image": Mistake(
+        "  templateDefaults: {container: {image: busybox, command: [echo]}}  # the caller's\n",
+        "",
+        "MR359",
+        _t("pipeline", "part"),
+        "pair",
+    ),
     "caller lacks a volume": Mistake(
-        _SHARED + "  templates:\n    - name: pipeline",
-        "  templates:\n    - name: pipeline",
+        _SHARED + "  templateDefaults: {container: {image: busybox, command: [echo]}}  # the caller's\n",
+        "  templateDefaults: {container: {image: busybox, command: [echo]}}\n",
         "MR359",
         _t("pipeline", "part"),
         "pair",
     ),
 }
+
+_ALONE = """
+annotation's key, node selector, parallelism 0, depends cannot be parsed, depends with a
+single bar, two leaves, bare name, empty list not accepted, when not accepted, withParam of no ancestor,
+entrypoint needs an input, workflow's field, input in an expression, retries without a strategy, item
+without a loop, item in a leaf, unknown tag in data, typo in a tag, braces in data, braces hide a reference,
+braces in a script, hyphen in an expression, bracket in an expression, quote in an expression, map in an
+expression, withParam is no list, withSequence without an end, no command, variable begins with a digit,
+variable with a blank, value and valueFrom, secret without a name, variable in args, variable in env, volume
+not defined, mount of an unknown volume, volume twice, volume's name, volume without a source, relative
+mount, request above limit, retry limit, factor not whole, backoff without duration, no retry policy,
+duration in days, duration in words, timezone, pull policy, toleration, caller lacks a volume, caller lacks the image
+"""
+OURS_ALONE = frozenset(" ".join(_ALONE.split()).split(", "))
+"""Mistakes that neither Argo's lint nor the full CRDs nor the schemas find."""

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.runtime.handover import CANNOT_START
 from magnus_render.targets import settings
 from magnus_render.targets.argo import codes, flow, names, quote, steps
 from magnus_render.targets.argo.config import WHOLE, ArgoConfig
@@ -135,6 +136,7 @@ class ArgoTarget(BaseTarget):
                 "has_scripts": any(step.kind == "script" for step in manifest.templates),
                 "exit": manifest.exit,
                 "items_file": steps.ITEMS_FILE,
+                "cannot_start": CANNOT_START,
                 "grace": steps.GRACE,
                 "deadline": None,
             }

@@ -27,7 +27,7 @@ PLATFORM_RETRIES = 2
 """How often what the platform ended is tried again."""
 PLATFORM = "lastRetry.exitCode == '75' || lastRetry.status == 'Error'"
 """A callback that exits 75 asks for it; a pod that was deleted, or whose node was lost, is an Error to Argo."""
-ITEMS_FILE = "/tmp/magnus-items.json"
+ITEMS_FILE = "/tmp/magnus/items.json"
 _INPUT = (
     "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
 )

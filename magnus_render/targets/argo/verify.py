@@ -9,24 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.argo import verify_codes as codes
+from magnus_render.targets.argo.verify_called import check_called
 from magnus_render.targets.argo.verify_fields import check_fields
-from magnus_render.targets.argo.verify_graph import (
-    check_other,
-    check_references,
-    check_tasks,
-    check_templates,
-    target,
-)
+from magnus_render.targets.argo.verify_graph import check_references, check_tasks, check_templates
 from magnus_render.targets.argo.verify_objects import check_object, check_size, is_object
 from magnus_render.targets.argo.verify_pods import check_pods
-from magnus_render.targets.argo.verify_scan import Report, Template, named, near, scan
-from magnus_render.targets.argo.verify_tags import check_tags, mounts, parameters_used
+from magnus_render.targets.argo.verify_scan import Report, scan
+from magnus_render.targets.argo.verify_tags import check_tags
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from magnus_render.targets.argo.verify_scan import Document
+    from magnus_render.targets.argo.verify_scan import Report, scan
     from magnus_render.targets.base import Finding
 
 _NO_NODES: Mapping[str, str] = {}
@@ -65,55 +59,5 @@ def verify(
         check_tasks(document, known, report)
         check_pods(document, report)
         check_tags(document, known, report)
-        _check_called(document, known, report)
+        check_called(document, known, report)
     return report.findings
-
-
-def _check_called(document: Document, known: Mapping[str, Document], report: Report) -> None:
-    """Check the tasks that call templates of other objects, and whether those find what they use in this one.
-
-    What is called by `templateRef` runs as part of the caller: its parameters are the caller's, and so are volumes that
-    the called template does not define itself.
-    """
-    volumes = set(named(document.spec.get("volumes")))
-    volumes.update(
-        named(
-            [
-                c.get("metadata")
-                for c in document.spec.get("volumeClaimTemplates") or ()
-                if isinstance(c, dict)
-            ]
-        )
-    )
-    for template in document.templates:
-        for task in template.tasks:
-            if not task.body.get("templateRef"):
-                continue
-            check_other(task, known, report)
-            first = target(task, known)
-            if first is None or first.document is document:
-                continue
-            reached = _reached(first, known)
-            missing = [name for name in parameters_used(reached) if name not in document.parameters]
-            for name in missing if not document.shared or document.parameters else ():
-                what = f"{first.document.label} uses the workflow's parameter '{name}', which this one does not have"
-                report.error(
-                    codes.CALLED, task, what, near(name, document.parameters) or "add it to arguments"
-                )
-            lacking = {name for called in reached for name in mounts(called) if name not in volumes}
-            for name in sorted(lacking) if not document.spec.get("podSpecPatch") else ():
-                what = f"{first.document.label} mounts the volume '{name}', which this workflow does not have"
-                report.error(codes.CALLED, task, what, near(name, volumes) or "add it to volumes")
-
-
-def _reached(first: Template, known: Mapping[str, Document]) -> list[Template]:
-    """Return a template and all that it calls, directly or not."""
-    reached = [first]
-    seen = {id(first)}
-    for template in reached:  # grows
-        for task in template.tasks:
-            called = target(task, known)
-            if called is not None and id(called) not in seen:
-                seen.add(id(called))
-                reached.append(called)
-    return reached

@@ -22,7 +22,7 @@ OBJECT_NAME = register(
     "name of the object is not valid",
     """
 A name has lowercase letters, digits, `-` and `.`, and begins and ends with a letter or digit. Argo puts it into labels:
-at most 63 characters, 52 for a CronWorkflow, whose runs get a time behind it, 58 for a `generateName`. Change `dag.name`.
+at most 63 characters, 52 for a CronWorkflow, whose runs get a time behind it. Change `dag.name`.
 """,
 )
 METADATA = register(
@@ -286,8 +286,8 @@ RETRY_POLICY = register(
     "MR352",
     "retry strategy has no policy",
     """
-Without `retryPolicy` Argo repeats a step that failed but not one whose pod was lost or evicted. Write
-`retryPolicy: Always`.
+With neither `retryPolicy` nor `expression` Argo repeats a step that failed but not one whose pod was lost or evicted.
+Write `retryPolicy: Always`.
 """,
 )
 DURATION = register(
@@ -344,7 +344,7 @@ CALLED = register(
     "MR359",
     "workflow lacks what another template uses",
     """
-A template that is called by `templateRef` runs as part of the calling workflow: it sees that workflow's parameters and
-volumes, not those of the WorkflowTemplate it stands in. Give the caller the same.
+A template that is called by `templateRef` runs as part of the calling workflow: it sees that workflow's parameters,
+volumes and `templateDefaults`, not those of the WorkflowTemplate it stands in. Give the caller the same.
 """,
 )

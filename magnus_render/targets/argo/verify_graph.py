@@ -67,7 +67,7 @@ def _check_name(template: Template, report: Report) -> None:
             codes.TEMPLATE_NAME, template, "another template has the same name", "rename one of them"
         )
     if not name:
-        report.error(codes.TEMPLATE_NAME, template, "a template has no name", "give it one")
+        report.error(codes.TEMPLATE_NAME, template, "name is not given", "give it one")
     elif len(name) > LONGEST_NAME:
         what = f"its name has {len(name)} characters, at most {LONGEST_NAME} are allowed"
         report.error(codes.TEMPLATE_NAME, template, what, "shorten it")
@@ -206,15 +206,6 @@ def target(task: Task, others: Mapping[str, Document]) -> Template | None:
         other = others.get(text(reference.get("name")))
         return other.by_name.get(text(reference.get("template"))) if other else None
     return task.template.document.by_name.get(text(task.body.get("template")))
-
-
-def check_other(task: Task, others: Mapping[str, Document], report: Report) -> None:
-    """Check that a template of another object exists, where that object is known."""
-    reference = mapping(task.body.get("templateRef"))
-    name, template = text(reference.get("name")), text(reference.get("template"))
-    if name in others and template and "{{" not in template and template not in others[name].by_name:
-        what = f"templateRef {shown(template)} is no template of {others[name].label}"
-        report.error(codes.REFERENCE, task, what, near(template, others[name].by_name))
 
 
 def _check_loop(task: Task, report: Report) -> None:

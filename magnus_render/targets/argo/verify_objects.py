@@ -69,8 +69,10 @@ def is_object(body: Any, report: Report) -> bool:
         what = f"apiVersion is {shown(version)}" if version else "it has no apiVersion"
         report.error(codes.OBJECT, document, what, f"write apiVersion: {API_VERSION}")
     if kind not in KINDS:
-        what = f"kind is {shown(kind)}" if kind else "it has no kind"
-        report.error(codes.OBJECT, document, what, near(kind, KINDS) or f"one of {', '.join(KINDS)}")
+        meant = near(kind, KINDS) if kind else f"one of {', '.join(KINDS)}"
+        if meant:  # Argo has more kinds, which no pipeline is rendered to
+            what = f"kind is {shown(kind)}" if kind else "it has no kind"
+            report.error(codes.OBJECT, document, what, meant)
         return False
     return True
 
@@ -158,13 +160,9 @@ def _check_metadata(document: Document, report: Report) -> None:
         elif len(name) > longest:
             what = f"metadata.name has {len(name)} characters, at most {longest} are allowed"
             report.error(codes.OBJECT_NAME, document, what, "shorten dag.name")
-    elif isinstance(generated, str):
-        if not _SUBDOMAIN.match(generated.rstrip("-.") or "-"):
-            what = f"metadata.generateName is {shown(generated)}"
-            report.error(codes.OBJECT_NAME, document, what, "lowercase letters, digits and -")
-        elif len(generated) > longest - 5:
-            what = f"metadata.generateName has {len(generated)} characters, at most {longest - 5} are allowed"
-            report.error(codes.OBJECT_NAME, document, what, "shorten dag.name")
+    elif isinstance(generated, str) and not _SUBDOMAIN.match(generated.rstrip("-.") or "-"):
+        what = f"metadata.generateName is {shown(generated)}"
+        report.error(codes.OBJECT_NAME, document, what, "lowercase letters, digits and -")
     namespace = metadata.get("namespace")
     if isinstance(namespace, str) and not _DNS_LABEL.match(namespace):
         what = f"metadata.namespace is {shown(namespace)}"

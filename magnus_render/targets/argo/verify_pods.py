@@ -240,7 +240,7 @@ def _check_retry(given: Any, place: str, owner: Owner, report: Report) -> None:
     if limit is not None and not _whole(limit):
         what = f"{place}.limit is {shown(limit)}"
         report.error(codes.RETRY, owner, what, "write a whole number of further attempts")
-    if policy is None:
+    if policy is None and not given.get("expression"):
         report.house(codes.RETRY_POLICY, owner, f"{place} has no retryPolicy", "write retryPolicy: Always")
     elif isinstance(policy, str) and policy not in _POLICIES and "{{" not in policy:
         what = f"{place}.retryPolicy is {shown(policy)}"

@@ -81,7 +81,9 @@ class Template:
     @property
     def label(self) -> str:
         """What messages call it."""
-        return self.around.label if self.around else f"template '{self.name}'"
+        if self.around:
+            return self.around.label
+        return f"template '{self.name}'" if self.name else "a template without a name"
 
     @cached_property
     def type(self) -> str:
@@ -117,7 +119,8 @@ class Task:
     def label(self) -> str:
         """What messages call it."""
         what = "task" if self.template.type == "dag" else "step"
-        return f"{self.template.label}, {what} '{self.name}'"
+        name = f"{what} '{self.name}'" if self.name else f"a {what} without a name"
+        return f"{self.template.label}, {name}"
 
     @property
     def native(self) -> bool:

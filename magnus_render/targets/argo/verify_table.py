@@ -31,7 +31,7 @@ AzureFileVolumeSource: readOnly=b secretName=s! shareName=s!
 Backoff: cap=s duration=s factor=x maxDuration=s
 BasicAuth: passwordSecret=SecretKeySelector usernameSecret=SecretKeySelector
 CSIVolumeSource: driver=s! fsType=s nodePublishSecretRef=LocalObjectReference readOnly=b volumeAttributes={s}
-Cache: configMap=LocalObjectReference!
+Cache: configMap=*
 Capabilities: add=[s] drop=[s]
 CephFSVolumeSource: monitors=[s]! path=s readOnly=b secretFile=s secretRef=LocalObjectReference user=s
 CinderVolumeSource: fsType=s readOnly=b secretRef=LocalObjectReference volumeID=s!

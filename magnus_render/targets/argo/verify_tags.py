@@ -20,14 +20,12 @@ from magnus_render.targets.argo.verify_scan import (
     mapping,
     named,
     near,
-    objects,
     shown,
     strings,
-    text,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from magnus_render.targets.argo.verify_scan import Owner, Report
 
@@ -153,7 +151,7 @@ def _defaults(document: Document) -> list[tuple[str, str, str]]:
 
 def _is_local(string: str) -> bool:
     """Return whether a string refers to more than the workflow, so that it depends on the template."""
-    found = _read(string)
+    found = read(string)
     roots = [tag.split(".")[0] for tag in found.simple] + [chain[0] for chain in found.chains]
     return any(root != "workflow" for root in roots)
 
@@ -180,7 +178,7 @@ def _is_plain(arguments: Any) -> bool:
 
 
 def _check(string: str, place: str, owner: Owner, task: Task | None, scope: _Scope, report: Report) -> None:
-    found = _read(string)
+    found = read(string)
     if found.problem:
         report.error(found.code, owner, f"{place} has {found.problem}", _FIXES[found.code])
     for tag in found.simple:
@@ -198,7 +196,7 @@ _FIXES = {
 
 
 @lru_cache(maxsize=4096)
-def _read(string: str) -> _Found:
+def read(string: str) -> _Found:
     """Return what a string refers to; where a reference begins is decided as Argo does: the first `{{` to the next `}}`."""
     simple: list[str] = []
     chains: list[tuple[str, ...]] = []
@@ -407,25 +405,3 @@ def _output(rest: str, other: Task, called: Template) -> tuple[str, str] | None:
     if rest in _OF_TASKS:
         return None
     return f"a task has no '{rest}'", near(rest, _OF_TASKS)
-
-
-def parameters_used(templates: Iterable[Template]) -> dict[str, Template]:
-    """Return the names of the workflow's parameters that templates refer to, each with the first that does."""
-    found: dict[str, Template] = {}
-    for template in templates:
-        for _, string in strings(template.body, "{{"):
-            read = _read(string)
-            for chain in (*(tuple(tag.split(".")) for tag in read.simple), *read.chains):
-                if chain[:2] == ("workflow", "parameters") and len(chain) > 2 and chain[2:] != ("json",):
-                    found.setdefault(".".join(chain[2:]), template)
-    return found
-
-
-def mounts(template: Template) -> list[str]:
-    """Return the names of the volumes that a template mounts and does not define itself."""
-    own = named(template.body.get("volumes"))
-    containers = [mapping(template.body.get(key)) for key in ("container", "script")]
-    containers += objects(mapping(template.body.get("containerSet")).get("containers"))
-    containers += [*objects(template.body.get("sidecars")), *objects(template.body.get("initContainers"))]
-    names = [text(mount.get("name")) for body in containers for mount in objects(body.get("volumeMounts"))]
-    return [name for name in names if name and name not in own]

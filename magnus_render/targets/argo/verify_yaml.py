@@ -28,8 +28,6 @@ _FLOAT = r"[-+]?(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?|[-+
 class _Reader(_Base):
     """A reader that takes plain words for what yaml.v2 takes them for."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """Return a mapping; raise `yaml.YAMLError` if a key stands there twice."""
         made = super().construct_mapping(node, deep)
@@ -57,17 +55,22 @@ def _float(reader: _Reader, node: yaml.ScalarNode) -> float:
     return float(plain.replace(".inf", "inf").replace(".nan", "nan"))
 
 
-for _tag, _pattern, _first in (
-    ("bool", f"{_TRUE}|{_FALSE}", "yYnNtTfFoO"),
-    ("null", "~|null|Null|NULL|", "~nN\0"),
-    ("int", _INTEGER, "-+0123456789"),
-    ("float", _FLOAT, "-+0123456789."),
-    ("merge", "<<", "<"),
-):
-    for _character in _first:
-        _Reader.yaml_implicit_resolvers.setdefault(_character.strip("\0"), []).append(
-            (_PREFIX + _tag, re.compile(rf"(?:{_pattern})\Z"))
-        )
+def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """Return by the first character of a plain word what it may be: (tag, pattern)."""
+    found: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for tag, pattern, first in (
+        ("bool", f"{_TRUE}|{_FALSE}", "yYnNtTfFoO"),
+        ("null", "~|null|Null|NULL", "~nN"),
+        ("int", _INTEGER, "-+0123456789"),
+        ("float", _FLOAT, "-+0123456789."),
+        ("merge", "<<", "<"),
+    ):
+        for character in first:
+            found.setdefault(character, []).append((_PREFIX + tag, re.compile(rf"(?:{pattern})\Z")))
+    return {**found, "": [(_PREFIX + "null", re.compile(r"\Z"))]}
+
+
+_Reader.yaml_implicit_resolvers = _resolvers()
 _Reader.bool_values = {**_Base.bool_values, "y": True, "n": False}
 _Reader.add_constructor(_PREFIX + "int", _integer)
 _Reader.add_constructor(_PREFIX + "float", _float)

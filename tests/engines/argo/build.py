@@ -1,16 +1,16 @@
 """The programs of the engine, built from their Go modules into the cache.
 
-    python -m tests.engines.argo.build      builds what is missing and says how long each took
+python -m tests.engines.argo.build      builds what is missing and says how long each took
 """
 
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ def crds() -> list[dict[str, Any]]:
     return found
 
 
+@functools.cache
 def folder() -> Path:
     """Return the folder of the programs: another one for other sources or another Go."""
     digest = hashlib.sha256(_go("env", "GOVERSION", cwd=_SOURCES).encode())
@@ -115,4 +116,4 @@ def _go(*argv: str, cwd: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(build())
+    build()

@@ -20,10 +20,9 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tests.engines.argo import cluster, manifests
-from tests.engines.argo.api import ApiError, Json, argo, core
+from tests.engines.argo.api import ApiError, Json, Watch, argo, core
 from tests.engines.argo.faults import Fault, Faults
 from tests.engines.argo.kubelet import Node
 from tests.engines.argo.pods import Pod
@@ -65,9 +64,17 @@ class Run:
     def phases(self, name: str) -> list[str]:
         """Return the phases of all nodes with that display name (or of that template), in the order of their start."""
         found = [
-            node for node in self.nodes.values() if name in (node.get("displayName"), node.get("templateName"))
+            node
+            for node in self.nodes.values()
+            if name in (node.get("displayName"), node.get("templateName"))
         ]
         return [node["phase"] for node in sorted(found, key=lambda node: str(node.get("startedAt")))]
+
+    @property
+    def completed(self) -> bool:
+        """Whether the workflow has come to an end."""
+        labels = self.workflow["metadata"].get("labels", {})
+        return bool(labels.get("workflows.argoproj.io/completed") == "true")
 
     @property
     def told(self) -> str:
@@ -187,11 +194,13 @@ class Started:
         self._pods: list[Record] = []
         self._failure: str | None = None
         self._closed = False
-        self._watches: list[Any] = []
+        self._watches: list[Watch] = []
         self._workflow: Json = {}
         watch = self._api.watch(core(self._namespace, "pods"))
         self._watches.append(watch)
-        self._watcher = threading.Thread(target=self._guarded, args=(lambda: self._follow(watch),), daemon=True)
+        self._watcher = threading.Thread(
+            target=self._guarded, args=(lambda: self._follow(watch),), daemon=True
+        )
         self._watcher.start()
 
     def __enter__(self) -> Started:
@@ -229,6 +238,14 @@ class Started:
         Raises:
             EngineError: the engine failed.
         """
+        return self.until(lambda run: run.completed, timeout)
+
+    def until(self, condition: Callable[[Run], bool], timeout: float = TIME_LIMIT) -> Run:
+        """Wait, at most so many seconds, until a condition holds; return the state in which it does, or the last.
+
+        Raises:
+            EngineError: the engine failed.
+        """
         watch = self._api.watch(
             argo(self._namespace, "workflows"), fieldSelector=f"metadata.name={self.name}"
         )
@@ -236,12 +253,14 @@ class Started:
         timer = threading.Timer(timeout, watch.close)
         timer.start()
         try:
-            self._guarded(lambda: self._until_completed(watch))
+            self._guarded(lambda: self._until(watch, condition))
         finally:
             timer.cancel()
             watch.close()
         if self._failure is not None:
             raise EngineError(self._failure)
+        for pod in self._pods:
+            pod.keep_log()
         return self._seen()
 
     def stop(self) -> None:
@@ -275,22 +294,18 @@ class Started:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _shut_down(self, strategy: str) -> None:
-        self._api.patch(
-            argo(self._namespace, "workflows", self.name), {"spec": {"shutdown": strategy}}
-        )
+        self._api.patch(argo(self._namespace, "workflows", self.name), {"spec": {"shutdown": strategy}})
 
     def _create(self, manifest: Json) -> Json:
         kind = manifests.plural(manifest)
         path = core if manifest["apiVersion"] == "v1" else argo
-        return self._api.create(path(self._namespace, kind), manifest)
+        return self._api.create(f"{path(self._namespace, kind)}?fieldValidation=Strict", manifest)
 
     def _seen(self) -> Run:
         status = self._workflow.get("status", {})
         nodes = status.get("nodes", {})
         if packed := status.get("compressedNodes"):
             nodes = json.loads(gzip.decompress(base64.b64decode(packed)))
-        for pod in self._pods:
-            pod.keep_log()
         return Run(
             self.name,
             status.get("phase") or "Pending",
@@ -300,16 +315,15 @@ class Started:
             self._workflow,
         )
 
-    def _until_completed(self, watch: Any) -> None:
+    def _until(self, watch: Watch, condition: Callable[[Run], bool]) -> None:
         for change, manifest in watch:
             if change == "DELETED":
                 return
             self._workflow = manifest
-            labels = manifest["metadata"].get("labels", {})
-            if labels.get("workflows.argoproj.io/completed") == "true":
+            if condition(self._seen()):
                 return
 
-    def _follow(self, watch: Any) -> None:
+    def _follow(self, watch: Watch) -> None:
         """Give every new pod a life, and tell it of its deletion."""
         for change, manifest in watch:
             name, metadata = manifest["metadata"]["name"], manifest["metadata"]

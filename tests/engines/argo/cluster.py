@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import functools
 import json
 import os
 import secrets
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,10 +46,10 @@ _CONTROLLER_CONFIG = {
 _CONTROLLER_ENVIRONMENT = {
     # Events wait so long for others of their workflow: a second or more is for clusters whose caches lag behind.
     "DEFAULT_REQUEUE_TIME": "20ms",
-    # How long the controller hopes that a pod, or what it has to tell, which is gone, will still be seen.
-    "RECENTLY_STARTED_POD_DURATION": "3s",
-    "RECENTLY_DELETED_POD_DURATION": "2s",
-    "TASK_RESULT_TIMEOUT_DURATION": "3s",
+    # How long the controller hopes to see a pod, or what it had to tell, that is gone: 10 s, 2 min and 10 min.
+    "RECENTLY_STARTED_POD_DURATION": "4s",
+    "RECENTLY_DELETED_POD_DURATION": "5s",
+    "TASK_RESULT_TIMEOUT_DURATION": "6s",
     "ARGO_PROGRESS_PATCH_TICK_DURATION": "0",
     "SKIP_WORKFLOW_DURATION_ESTIMATION": "true",
 }
@@ -138,20 +139,21 @@ def _connect() -> Cluster | None:
 
 
 def _start() -> None:
-    log = tempfile.TemporaryFile()
-    supervisor = subprocess.Popen(
-        [sys.executable, "-m", "tests.engines.argo.cluster"],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        start_new_session=True,
-    )
-    assert supervisor.stdout
-    if supervisor.stdout.read(1) != b"+":
-        log.seek(0)
-        raise ClusterError(log.read().decode(errors="replace"))
-    supervisor.stdout.close()
+    with tempfile.TemporaryFile() as log:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "tests.engines.argo.cluster"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+        assert supervisor.stdout
+        with supervisor.stdout as answer:
+            if answer.read(1) != b"+":
+                supervisor.wait()
+                log.seek(0)
+                raise ClusterError(log.read().decode(errors="replace"))
 
 
 class _Supervisor:
@@ -188,7 +190,7 @@ class _Supervisor:
             "--max-request-bytes=10000000",
             "--log-level=warn",
         )
-        _wait("etcd", lambda: socket.create_connection(("127.0.0.1", store)).close(), self._failure)
+        self._wait(lambda: socket.create_connection(("127.0.0.1", store)).close())
         key = self._folder / "certs" / "apiserver.key"
         tokens = self._folder / "tokens"
         tokens.write_text(f"{self._token},engine,engine,system:masters\n")
@@ -211,12 +213,12 @@ class _Supervisor:
             "--disable-admission-plugins=NamespaceLifecycle,ServiceAccount,PodSecurity",
         )
         api = Api(self._port, self._token, key.with_suffix(".crt"))
-        _wait("kube-apiserver", lambda: api.watch("/api/v1/nodes").close(), self._failure)
+        self._wait(functools.partial(_try, api, "/api/v1/nodes"))
         for definition in build.crds():
             api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
         for definition in build.crds():
-            plural = definition["spec"]["names"]["plural"]
-            _wait(plural, lambda: api.watch(f"/apis/argoproj.io/v1alpha1/{plural}").close(), self._failure)
+            path = f"/apis/argoproj.io/v1alpha1/{definition['spec']['names']['plural']}"
+            self._wait(functools.partial(_try, api, path))
         data = {"config": json.dumps(_CONTROLLER_CONFIG)}
         config = {"metadata": {"name": "workflow-controller-configmap"}, "data": data}
         api.create(core(NAMESPACE, "configmaps"), config)
@@ -260,13 +262,26 @@ class _Supervisor:
                 preexec_fn=_die_with_parent,
             )
 
-    def _failure(self, name: str) -> str | None:
-        """Return what is wrong if a program has ended."""
-        for program, process in self._programs.items():
-            if process.poll() is not None:
-                log = (self._folder / f"{program}.log").read_text(errors="replace")
-                return f"{program} has ended with {process.returncode}:\n{log[-3000:]}"
-        return None
+    def _wait(self, ready: Callable[[], None]) -> None:
+        """Wait until something can be done.
+
+        Raises:
+            ClusterError: a program has ended, or it takes too long.
+        """
+        end = time.monotonic() + START_LIMIT
+        while True:
+            try:
+                return ready()
+            except (OSError, ApiError) as error:
+                for name, process in self._programs.items():
+                    if process.poll() is not None:
+                        log = (self._folder / f"{name}.log").read_text(errors="replace")
+                        raise ClusterError(
+                            f"{name} has ended with {process.returncode}:\n{log[-3000:]}"
+                        ) from None
+                if time.monotonic() > end:
+                    raise ClusterError(f"not ready in {START_LIMIT:.0f} seconds: {error}") from None
+            time.sleep(0.05)
 
     def _serve(self) -> None:
         address = _state() / "socket"
@@ -297,7 +312,9 @@ class _Supervisor:
                     selector.register(user, selectors.EVENT_READ)
                     users.add(user)
                     continue
-                if not isinstance(key.fileobj, socket.socket):  # a program has ended: so do its users' watches
+                if not isinstance(
+                    key.fileobj, socket.socket
+                ):  # a program has ended: so do its users' watches
                     address.unlink(missing_ok=True)
                     return
                 user = key.fileobj
@@ -333,19 +350,11 @@ def _free_port() -> int:
         return port
 
 
-def _wait(name: str, ready: Callable[[], object], failure: Callable[[str], str | None]) -> None:
-    end = time.monotonic() + START_LIMIT
-    while True:
-        try:
-            ready()
-            return
-        except (OSError, ApiError) as error:
-            if (reason := failure(name)) is not None or time.monotonic() > end:
-                raise ClusterError(reason or f"{name} is not ready: {error}") from None
-        time.sleep(0.05)
+def _try(api: Api, path: str) -> None:
+    api.watch(path).close()
 
 
-def main(environment: Mapping[str, str] = os.environ) -> None:
+def main() -> None:
     try:
         _Supervisor().run()
     except ClusterError as error:

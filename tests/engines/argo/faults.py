@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 Kind = Literal["", "kill", "evict", "delete"]
-"""kill: SIGKILL for the main process, which is exit code 137. evict: the pod fails with reason Evicted. delete: the pod is
-gone without a trace, as with a lost node. Nothing: no fault."""
+"""kill: SIGKILL for the main process, which is exit code 137. evict: the same, and the pod fails with reason Evicted; what
+was in it is lost. delete: the pod is gone without a trace, as with a lost node. Nothing: no fault."""
 
 
 @dataclass(frozen=True)

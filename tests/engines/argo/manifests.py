@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+import yaml
+
 from tests.engines.argo.api import Json
 
 _PLURALS = {
@@ -16,11 +18,17 @@ _PLURALS = {
     "ConfigMap": "configmaps",
     "Secret": "secrets",
 }
-CREATOR_LABELS = (
-    "workflows.argoproj.io/creator",
-    "workflows.argoproj.io/creator-email",
-    "workflows.argoproj.io/creator-preferred-username",
-)
+_TIMESTAMP = "tag:yaml.org,2002:timestamp"
+
+
+class _Loader(yaml.SafeLoader):
+    """Leaves timestamps as texts, as Kubernetes does."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _TIMESTAMP]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def plural(manifest: Json) -> str:
@@ -37,11 +45,9 @@ def plural(manifest: Json) -> str:
 
 def parse(texts: Iterable[str], namespace: str) -> list[Json]:
     """Return the manifests in YAML texts, moved to a namespace."""
-    import yaml
-
     found = []
     for text in texts:
-        for manifest in yaml.safe_load_all(text):
+        for manifest in yaml.load_all(text, _Loader):
             if manifest is not None:
                 manifest = copy.deepcopy(manifest)  # an anchor's value is one object in all its places
                 manifest.setdefault("metadata", {})["namespace"] = namespace

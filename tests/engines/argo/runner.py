@@ -27,7 +27,7 @@ KILLED = 137
 """Exit code that the emissary gives for any signal."""
 EVICTED = "The node was low on resource: memory."
 OVERDUE = "Pod was active on the node longer than the specified deadline"
-_SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108
+_SCRATCH = ("/tmp", "/var/tmp", "/dev/shm")
 _SECONDS_BETWEEN_LOOKS = 0.01
 
 
@@ -86,7 +86,13 @@ class Life:
     """A pod's life, in a thread of its own; `failed` is told if the engine itself cannot go on."""
 
     def __init__(
-        self, place: Place, pod: Pod, image: Image, faults: Faults, folder: Path, failed: Callable[[str], None]
+        self,
+        place: Place,
+        pod: Pod,
+        image: Image,
+        faults: Faults,
+        folder: Path,
+        failed: Callable[[str], None],
     ) -> None:
         self._api, self._node, self._starter = place.api, place.node, place.starter
         self._pod, self._image, self._faults, self._failed = pod, image, faults, failed
@@ -170,7 +176,9 @@ class Life:
                 )
             )
         self._create_result()
-        self._report({"running": {"startedAt": self._started}}, {"running": {"startedAt": self._started}}, "Running")
+        self._report(
+            {"running": {"startedAt": self._started}}, {"running": {"startedAt": self._started}}, "Running"
+        )
         return crash
 
     def _private(self, container: Container) -> list[Mount]:
@@ -213,7 +221,7 @@ class Life:
             if isinstance(crash.when, Path):
                 times.append(time.monotonic() + _SECONDS_BETWEEN_LOOKS)
             left = max(0.0, min(times) - time.monotonic()) if times else None
-            ready = select.select([self._running, self._woken], [], [], left)[0]
+            ready = _readable((self._running, self._woken), left)
             if self._running in ready:
                 return
             if self._woken in ready:
@@ -266,13 +274,11 @@ class Life:
             self.record.reason = "Deleted"
             self._delete()
             return
-        self.record.exit_code = code
         if crash.kind == "evict":
             self._reason, self._message = "Evicted", EVICTED
-            killed = self._terminated(KILLED)
-            self._report(killed, killed, "Failed")
-        else:
-            self._report_end(code)
+            self._cut_short, code = True, KILLED
+        self.record.exit_code = code
+        self._report_end(code)
         self.record.reason = self._reason
         if self._deleted:
             self._delete()
@@ -364,6 +370,10 @@ class Life:
             return
         options = {"gracePeriodSeconds": 0, "preconditions": {"uid": self._pod.uid}}
         self._api.delete(core(self._pod.namespace, "pods", self._pod.name), options)
+
+
+def _readable(sources: tuple[Running | int, ...], seconds: float | None) -> list[Running | int]:
+    return select.select(sources, [], [], seconds)[0]
 
 
 def _source(path: str, mounts: list[Mount]) -> Path | None:

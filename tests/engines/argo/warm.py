@@ -14,8 +14,10 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,13 +130,9 @@ def _become(connection: socket.socket) -> None:
             request: dict[str, Any] = json.loads(requests.readline())
         connection.sendall(warm._NUMBER.pack(os.getpid()))
         os.closerange(3, 1024)
-        try:
-            mounts = [Mount(Path(source), target, read_only) for source, target, read_only in request["mounts"]]
-            _mount(mounts, request["kept"])
-            os.makedirs(request["cwd"], exist_ok=True)
-        except OSError as error:
-            Path(request["error"]).write_text(f"failed to mount: {error}")
-            os._exit(EMISSARY)
+        mounts = [Mount(Path(source), target, read_only) for source, target, read_only in request["mounts"]]
+        _mount(mounts, request["kept"])
+        os.makedirs(request["cwd"], exist_ok=True)
         name = request["argv"][0]
         program = shutil.which(name, path=request["env"].get("PATH", os.defpath))
         if program == _MAGNUS:
@@ -146,6 +144,8 @@ def _become(connection: socket.socket) -> None:
             status = EMISSARY
         else:
             _execute(program, request)
+    except BaseException:
+        traceback.print_exc()
     finally:
         os._exit(status)
 
@@ -171,12 +171,14 @@ def _mount(mounts: list[Mount], kept: list[str]) -> None:
         return
     _check(_LIBC.unshare(_CLONE_NEWNS), "unshare")
     _bind(b"none", "/", _MS_REC | _MS_PRIVATE)
-    covered = [Mount(Path(path), path) for path in kept if any(_below(path, mount.target) for mount in mounts)]
+    covered = [
+        Mount(Path(path), path) for path in kept if any(_below(path, mount.target) for mount in mounts)
+    ]
     ordered = sorted([*mounts, *covered], key=lambda mount: mount.target.count("/"))
     # A mount may cover the source of another: what is open stays within reach.
     sources = [os.open(mount.source, os.O_PATH) for mount in ordered]
     for mount, source in zip(ordered, sources, strict=True):
-        if mount.source.is_dir():
+        if stat.S_ISDIR(os.stat(source).st_mode):
             os.makedirs(mount.target, exist_ok=True)
         else:
             os.makedirs(os.path.dirname(mount.target), exist_ok=True)
