@@ -1,7 +1,7 @@
 """Golden files: one folder per case, with its `dag.yaml` and what it is rendered to.
 
-A case may have a `config.yaml` for bash, an `aws.yaml` for Step Functions (else that beside the cases is used) and, in
-`environment.json`, variables to render with. `make golden` writes all golden files anew; a test fails if one differs,
+A case may have a `config.yaml` for bash, an `aws.yaml` for Step Functions, an `argo.yaml` for Argo (else those beside the
+cases are used) and, in `environment.json`, variables to render with. `make golden` writes all golden files anew; a test fails if one differs,
 and prints the difference and that command.
 """
 
@@ -17,10 +17,20 @@ from magnus_render.render import Rendered, render
 
 FOLDER = Path(__file__).parent
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/dag.yaml"))
-OUTPUTS = {"bash": "bash.sh", "stepfunctions": "pipeline.asl.json"}
+OUTPUTS = {"bash": "bash.sh", "stepfunctions": "pipeline.asl.json", "argo": "workflow.yaml"}
 """The file that each target's output is kept in."""
-_CONFIGS = {"bash": "config.yaml", "stepfunctions": "aws.yaml"}
-_LEFT_OUT = {("as_is", "stepfunctions"), ("launcher", "stepfunctions"), ("native", "bash"), ("aws", "bash")}
+_CONFIGS = {"bash": "config.yaml", "stepfunctions": "aws.yaml", "argo": "argo.yaml"}
+_LEFT_OUT = {
+    ("as_is", "stepfunctions"),
+    ("launcher", "stepfunctions"),
+    ("launcher", "argo"),
+    ("native", "bash"),
+    ("native", "argo"),
+    ("aws", "bash"),
+    ("aws", "argo"),
+    ("argo", "bash"),
+    ("argo", "stepfunctions"),
+}
 """Cases that are about another engine."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.runtime.handover import CANNOT_START
 from magnus_render.targets import settings
-from magnus_render.targets.argo import codes, flow, names, quote, steps
+from magnus_render.targets.argo import codes, flow, names, quote, steps, verify_codes
 from magnus_render.targets.argo.config import WHOLE, ArgoConfig
 from magnus_render.targets.argo.parts import in_parts
 from magnus_render.targets.base import BaseTarget, Finding, Findings
@@ -27,6 +27,9 @@ _FOLDERS = {"run_log_store": "run_log", "catalog": "catalog"}
 _TYPES = ("container", "script", "resource", "http", "suspend", "containerSet", "data", "plugin", "dag", "steps")
 
 
+__all__ = ["ArgoTarget", "condition", "render_text", "verify_codes"]
+
+
 class ArgoTarget(BaseTarget):
     """Manifests for Argo Workflows."""
 
@@ -42,8 +45,10 @@ class ArgoTarget(BaseTarget):
     }
 
     def __init__(self) -> None:
-        self._finished: tuple[str, Any] = ("", None)
-        """The text finished last, and what it says: it is verified next."""
+        self._finished: Any = None
+        """What the text finished last says: it is verified next."""
+        self._main: tuple[Any, list[str]] | None = None
+        """The pipeline's own manifest, and its native templates."""
         self._context: Mapping[str, Any] = {}
         """What that text was made from."""
 
@@ -157,24 +162,33 @@ class ArgoTarget(BaseTarget):
         """Return the manifest with one newline at its end or, compact, as JSON, which Kubernetes reads as well."""
         import yaml
 
+        from magnus_render.targets.argo.verify_yaml import load
+
         try:
-            manifest = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            manifests = load(text)
         except yaml.YAMLError as error:
             raise ValueError(str(error)) from error
-        finished = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")) if compact else text.rstrip()
-        self._finished = (finished + "\n", manifest)
-        return self._finished[0]
+        if len(manifests) != 1:
+            raise ValueError(f"they make {len(manifests)} objects, not one")
+        finished = text.rstrip()
+        if compact:
+            finished = json.dumps(manifests[0], ensure_ascii=False, separators=(",", ":"))
+        self._finished = manifests[0]
+        return finished + "\n"
 
     def verify(self, text: str, plan: Plan) -> list[Finding]:
         """Check names, references, conditions, tags, pods and limits."""
         from magnus_render.targets.argo.verify import verify
 
-        return verify(
-            [self._finished[1]],
-            size=len(text.encode()),
-            node_of=_NodesByTask(self._context),
-            native=[step.name for step in self._context["steps"] if step.kind == "native"],
-        )
+        native = [step.name for step in self._context["steps"] if step.kind == "native"]
+        manifest, nodes = self._finished, _NodesByTask(self._context)
+        findings = verify([manifest], size=len(text.encode()), node_of=nodes, native=native)
+        if self._main is None:
+            self._main = manifest, native
+        else:  # what the pipeline's tasks find in the template that they refer to
+            main, native = self._main
+            findings += verify([main], native=native, others=[manifest])
+        return findings
 
     def filters(self) -> Mapping[str, Callable[..., str]]:
         """Return the filters that put values into a manifest."""
@@ -241,7 +255,7 @@ def _native_problem(found: Any) -> tuple[str, str]:
 
 def _annotations(plan: Plan, common: ArgoConfig) -> dict[str, str]:
     about = " ".join(plan["description"].split())
-    described = {"workflows.argoproj.io/description": quote.literal(about)} if about else {}
+    described = {"workflows.argoproj.io/description": about} if about else {}
     return {**described, **common.annotations}
 
 

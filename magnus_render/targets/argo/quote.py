@@ -79,13 +79,8 @@ def inert(value: str) -> str:
     `$$` stands for one dollar (Kubernetes, "Define Dependent Environment Variables"); a brace behind a brace comes from a
     variable, so that Argo sees no tag.
     """
-    escaped = re.sub(r"\$(?=[$(])", "$$$$", value)
+    escaped = re.sub(r"\$(?=[$(])", "$$", value)
     return re.sub(r"(?<=\{)\{", f"$({BRACE})", escaped)
-
-
-def literal(value: str) -> str:
-    """Return a user's text for a field that people read and nothing expands: what Argo would take for a tag is spaced."""
-    return value.replace("{{", "{ {")
 
 
 def marker(source: str) -> str:

@@ -20,7 +20,6 @@ from magnus_render.targets.argo.verify_tags import check_tags
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from magnus_render.targets.argo.verify_scan import Report, scan
     from magnus_render.targets.base import Finding
 
 _NO_NODES: Mapping[str, str] = {}
@@ -37,8 +36,8 @@ def verify(
     """Return what is wrong with a manifest, errors and warnings, in the order of the checks.
 
     `documents` are the objects of the manifest, plain dicts and lists that form a tree, best as `verify_yaml.load` reads
-    them: only so it is seen that `y`, `n` and `1e3` without quotes are no texts to Kubernetes. `size` is the bytes
-    of its text, 0 if not known. `node_of` gives the definition address of the pipeline's node by `template` or by
+    them: only so it is seen that `y`, `n` and `1e3` without quotes are no texts to Kubernetes. `size` is the bytes of
+    the text, 0 if not known. `node_of` gives the definition address of the pipeline's node by `template` or by
     `template.task`, for `Finding.address`; only its `get` is called. `native` names the templates that users wrote: in
     them whatever Argo accepts is let through. `others` are WorkflowTemplates of other manifests that tasks may refer to;
     what refers to one that is not known is not checked further.

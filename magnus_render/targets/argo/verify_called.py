@@ -90,8 +90,8 @@ def _parameters_used(templates: Iterable[Template]) -> dict[str, Template]:
     found: dict[str, Template] = {}
     for template in templates:
         for _, string in strings(template.body, "{{"):
-            found_in = read(string)
-            for chain in (*(tuple(tag.split(".")) for tag in found_in.simple), *found_in.chains):
+            said = read(string)
+            for chain in (*(tuple(tag.split(".")) for tag in said.simple), *said.chains):
                 if chain[:2] == ("workflow", "parameters") and len(chain) > 2 and chain[2:] != ("json",):
                     found.setdefault(".".join(chain[2:]), template)
     return found

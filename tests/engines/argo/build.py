@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ from tests.tools import find, unavailable
 
 _SOURCES = Path(__file__).with_name("go")
 _ARGO = "github.com/argoproj/argo-workflows/v3"
-_CRDS = "crds.json"
+_CRDS, _STORE = "crds.json", "store"
 _PROGRAMS = {
     "etcd": ("kubernetes", "./etcd"),
     "kube-apiserver": ("kubernetes", "./kube-apiserver"),
@@ -34,7 +35,7 @@ def missing() -> str | None:
         return "Go is not installed"
     if os.geteuid() != 0:
         return "only root can give pods their mounts"
-    absent = [name for name in (*_PROGRAMS, _CRDS) if not (folder() / name).exists()]
+    absent = [name for name in (*_PROGRAMS, _CRDS, _STORE) if not (folder() / name).exists()]
     if absent:
         return f"{', '.join(absent)} not built in {folder()} (python -m tests.engines.argo.build builds them)"
     return None
@@ -55,6 +56,11 @@ def crds() -> list[dict[str, Any]]:
     """Return Argo's full custom resource definitions."""
     found: list[dict[str, Any]] = json.loads((folder() / _CRDS).read_text(encoding="utf-8"))
     return found
+
+
+def store() -> Path:
+    """Return an etcd folder in which the API server finds these definitions."""
+    return folder() / _STORE
 
 
 @functools.cache
@@ -80,6 +86,8 @@ def build() -> None:
                 print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
         if not (target / _CRDS).exists():
             _write_crds(target / _CRDS)
+        if not (target / _STORE).exists():
+            _write_store(target / _STORE)
     print(target)
 
 
@@ -100,6 +108,15 @@ def _write_crds(target: Path) -> None:
     ]
     part = target.with_name(f"{target.name}.part")
     part.write_text(json.dumps(found), encoding="utf-8")
+    part.rename(target)
+
+
+def _write_store(target: Path) -> None:
+    from tests.engines.argo.cluster import Supervisor
+
+    part = target.with_name(f"{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    Supervisor().fill(part)
     part.rename(target)
 
 

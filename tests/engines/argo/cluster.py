@@ -156,7 +156,7 @@ def _start() -> None:
                 raise ClusterError(log.read().decode(errors="replace"))
 
 
-class _Supervisor:
+class Supervisor:
     """Starts the programs, and ends them when nobody uses them."""
 
     def __init__(self) -> None:
@@ -170,15 +170,42 @@ class _Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: sys.exit(0))
         try:
-            self._start_all()
+            shutil.copytree(build.store(), self._folder / "etcd")
+            api = self._start_server()
+            self._wait_for_kinds(api)
+            data = {"config": json.dumps(_CONTROLLER_CONFIG)}
+            config = {"metadata": {"name": "workflow-controller-configmap"}, "data": data}
+            api.create(core(NAMESPACE, "configmaps"), config)
+            self._start_controller()
             self._serve()
         finally:
-            for name in reversed(self._programs):
-                self._programs[name].kill()
-                self._programs[name].wait()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._end()
 
-    def _start_all(self) -> None:
+    def fill(self, target: Path) -> None:
+        """Make etcd's folder with Argo's definitions in it, which takes the API server long to take in.
+
+        Raises:
+            ClusterError: the programs do not start.
+        """
+        try:
+            api = self._start_server()
+            for definition in build.crds():
+                api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+            self._wait_for_kinds(api)
+            for name in reversed(self._programs):
+                self._programs[name].terminate()
+                self._programs[name].wait()
+            shutil.copytree(self._folder / "etcd", target)
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        for name in reversed(self._programs):
+            self._programs[name].kill()
+            self._programs[name].wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start_server(self) -> Api:
         store, self._port = _free_port(), _free_port()
         self._start(
             "etcd",
@@ -214,15 +241,12 @@ class _Supervisor:
         )
         api = Api(self._port, self._token, key.with_suffix(".crt"))
         self._wait(functools.partial(_try, api, "/api/v1/nodes"))
-        for definition in build.crds():
-            api.create("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+        return api
+
+    def _wait_for_kinds(self, api: Api) -> None:
         for definition in build.crds():
             path = f"/apis/argoproj.io/v1alpha1/{definition['spec']['names']['plural']}"
             self._wait(functools.partial(_try, api, path))
-        data = {"config": json.dumps(_CONTROLLER_CONFIG)}
-        config = {"metadata": {"name": "workflow-controller-configmap"}, "data": data}
-        api.create(core(NAMESPACE, "configmaps"), config)
-        self._start_controller()
 
     def _start_controller(self) -> None:
         server = {
@@ -356,7 +380,7 @@ def _try(api: Api, path: str) -> None:
 
 def main() -> None:
     try:
-        _Supervisor().run()
+        Supervisor().run()
     except ClusterError as error:
         sys.exit(str(error))
 
