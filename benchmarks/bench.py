@@ -181,37 +181,55 @@ def render(bench: Bench) -> None:
     bench.add("render 10000 steps, peak memory", bench.peak, 250, "", "MiB")
 
 
-def state_machines(bench: Bench) -> None:
-    """Step Functions beside bash, in turns; the largest is refused with the limit that it exceeds."""
-    stores = {name: {"type": "s3", "config": {"bucket": "runs"}} for name in ("run_log_store", "catalog")}
+def beside_bash(
+    bench: Bench, target: str, config: Mapping[str, object], bound: float, most: int, peer: str
+) -> None:
+    """Render for an engine and for bash, in turns; the largest is refused with the limit that it exceeds.
+
+    `bound` is that of the ratio, `most` the bytes a plain step may take, `peer` what others' take.
+    """
     sizes = {}
     for steps in (10, 1000, 10000):
-        machines = folder(bench, f"machines-{steps}", linear(steps, "shell", stores))
-        scripts = folder(bench, f"scripts-{steps}", linear(steps, "shell"))
-        out = ("-o", "out.json")
+        here = folder(bench, f"{target}-{steps}", linear(steps, "shell", config))
+        scripts = folder(bench, f"{target}-scripts-{steps}", linear(steps, "shell"))
+        render = ("magnus", "render", "dag.yaml", "-t", target, "-o", "out")
+        refused = steps == 10000
         ours, theirs = [], []
-        for _ in range(max(5, bench.repeat // (1 if steps < 10000 else 3))):
-            ours.append(
-                bench.seconds(
-                    *("magnus", "render", "dag.yaml", "-t", "stepfunctions", *out),
-                    cwd=machines,
-                    expected=65 if steps == 10000 else 0,
-                )
-            )
+        for _ in range(max(5, bench.repeat // (3 if refused else 1))):
+            ours.append(bench.seconds(*render, cwd=here, expected=65 if refused else 0))
             theirs.append(
                 bench.seconds("magnus", "render", "dag.yaml", "-t", "bash", "-o", "run.sh", cwd=scripts)
             )
             bench.passes.append(bench.seconds("python", "-c", "pass"))
         ratio = statistics.median(ours) / statistics.median(theirs)
-        what = "refused" if steps == 10000 else "linear"
-        bench.add(f"render {steps} {what} steps (stepfunctions)", ratio, 1.3, "", "× bash")
-        if steps < 10000:
-            bench.seconds(
-                "magnus", "render", "dag.yaml", "-t", "stepfunctions", *out, "--compact", cwd=machines
-            )
-            sizes[steps] = (machines / "out.json").stat().st_size
+        bench.add(
+            f"render {steps} {'refused' if refused else 'linear'} steps ({target})",
+            ratio,
+            bound,
+            "",
+            "× bash",
+        )
+        if not refused:
+            if target == "stepfunctions":
+                bench.seconds(*render, "--compact", cwd=here)
+            sizes[steps] = (here / "out").stat().st_size
     each = (sizes[1000] - sizes[10]) / 990
-    bench.add("stepfunctions, a linear step, compact", each, 600, "9700", "bytes")
+    bench.add(f"{target}, a linear step", each, most, peer, "bytes")
+
+
+def state_machines(bench: Bench) -> None:
+    """Step Functions, in few bytes."""
+    stores = {name: {"type": "s3", "config": {"bucket": "runs"}} for name in ("run_log_store", "catalog")}
+    beside_bash(bench, "stepfunctions", stores, 1.3, 600, "9700")
+
+
+def manifests(bench: Bench) -> None:
+    """Argo, as people read it."""
+    config = {"image": "i", "persistent_volumes": [{"claim": "c", "mount_path": "/mnt/c"}]}
+    blocks: dict[str, object] = {"executor": {"type": "argo", "config": config}}
+    for name in ("run_log_store", "catalog"):
+        blocks[name] = {"type": "file-system", "config": {"path": f"/mnt/c/{name}"}}
+    beside_bash(bench, "argo", blocks, 1.5, 400, "18000")
 
 
 @contextmanager
@@ -317,6 +335,7 @@ ROWS = {
     "callback_s3": callback_s3,
     "execute": whole_runs,
     "stepfunctions": state_machines,
+    "argo": manifests,
 }
 
 

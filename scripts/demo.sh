@@ -15,6 +15,7 @@ for target in $(magnus targets --json | python -c "$targets"); do
   # What differs between engines stands beside the definition, which is the same for all.
   case $target in
   aws-*) set -- -c aws.yaml ;;
+  argo) set -- -c argo.yaml ;;
   *) set -- ;;
   esac
   say magnus render dag.yaml --target "$target" "$@" -o "$target.out"

@@ -29,7 +29,11 @@ class _OnVolume(BaseIntegration):
         if any(within(path, mount) for mount in mounts):
             return []
         mount = mounts[0].rstrip("/") if mounts and mounts[0] else "/mnt/magnus"
-        volume = "" if mounts else f"`persistent_volumes: [{{claim: magnus, mount_path: {mount}}}]` in executor.config, and "
+        volume = (
+            ""
+            if mounts
+            else f"`persistent_volumes: [{{claim: magnus, mount_path: {mount}}}]` in executor.config, and "
+        )
         return [
             f"{block} 'file-system' keeps its records in '{path}', which each pod has for itself: no step would find what "
             f"another wrote. Write {volume}`{block}: {{type: file-system, config: {{path: {mount}/{self.folder}}}}}`, "

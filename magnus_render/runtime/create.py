@@ -123,23 +123,38 @@ def given_input(encoded: str) -> dict[str, Any]:
 
 def checked_input(given: Any) -> dict[str, Any]:
     """Return the input of an execution; raise `Refused` if it is not what a run is started with."""
-    given = given if given is not None else {}
+    if given is None:
+        return {}
     if not isinstance(given, dict):
         raise Refused("the execution's input is not a JSON object")
     for name in given:
         if name not in INPUTS and not name.startswith("AWS_"):
             raise Refused(f"the execution's input has an unknown name '{name}': it takes {', '.join(INPUTS)}")
     if isinstance(given.get("parameters"), str):
-        # An engine may hand numbers on as its own kind of number: 1.0 as 1, large integers rounded. Text it leaves alone.
-        try:
-            given = {**given, "parameters": json.loads(given["parameters"] or "{}")}
-        except ValueError as error:
-            raise Refused(f"the execution's input: 'parameters' is a text, but not JSON: {error}") from None
+        given = {**given, "parameters": _from_text(given["parameters"])}
     for name, kind in INPUTS.items():
         if not isinstance(given.get(name, kind()), kind):
             what = "a JSON object" if kind is dict else "a text"
             raise Refused(f"the execution's input: '{name}' must be {what}")
-    return given
+    return dict(given)
+
+
+def _from_text(text: str) -> Any:
+    """Return parameters that were given as a text: the JSON of an object, or that in base64.
+
+    An engine may hand numbers on as its own kind of number (1.0 as 1, large integers rounded), or expand what it takes for
+    tags of its own. Text, or text that means nothing to it, it leaves alone.
+    """
+    found = text.strip() or "{}"
+    try:
+        if not found.startswith("{"):
+            import base64
+
+            found = base64.b64decode(found, validate=True).decode()
+        return json.loads(found)
+    except ValueError as error:
+        what = "'parameters' is a text, but neither JSON nor that in base64"
+        raise Refused(f"the execution's input: {what}: {error}") from None
 
 
 def from_native(store: BaseRunLogStore, run_id: str, plan: Plan, start: NativeStart) -> Run:

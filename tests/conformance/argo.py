@@ -38,7 +38,11 @@ class Argo(Engine):
         if spec.use_cached:
             arguments["use-cached"] = spec.use_cached
         ended = shared().run(
-            list(manifests.values()), folder, arguments, env=spec.environment, volumes={VOLUME: folder / VOLUME}
+            list(manifests.values()),
+            folder,
+            arguments,
+            env=spec.environment,
+            volumes={VOLUME: folder / VOLUME},
         )
         if ended.phase not in ("Succeeded", "Failed", "Error"):
             raise EngineFailure(ended.told)

@@ -1,8 +1,8 @@
 """Golden files: one folder per case, with its `dag.yaml` and what it is rendered to.
 
 A case may have a `config.yaml` for bash, an `aws.yaml` for Step Functions, an `argo.yaml` for Argo (else those beside the
-cases are used) and, in `environment.json`, variables to render with. `make golden` writes all golden files anew; a test fails if one differs,
-and prints the difference and that command.
+cases are used) and, in `environment.json`, variables to render with. `make golden` writes all golden files anew; a test
+fails if one differs, and prints the difference and that command.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from magnus_render.targets import settings
 from magnus_render.targets.argo import codes, flow, names, quote, steps, verify_codes
 from magnus_render.targets.argo.config import WHOLE, ArgoConfig
 from magnus_render.targets.argo.parts import in_parts
+from magnus_render.targets.argo.verify_objects import LARGEST
 from magnus_render.targets.base import BaseTarget, Finding, Findings
 
 if TYPE_CHECKING:
@@ -24,10 +25,20 @@ if TYPE_CHECKING:
 VOLUME = {"claim": "magnus", "mount_path": "/mnt/magnus"}
 """Stands in for the volume that nobody named."""
 _FOLDERS = {"run_log_store": "run_log", "catalog": "catalog"}
-_TYPES = ("container", "script", "resource", "http", "suspend", "containerSet", "data", "plugin", "dag", "steps")
-
-
-__all__ = ["ArgoTarget", "condition", "render_text", "verify_codes"]
+_LEAST_BYTES = 108
+"""Of a task as JSON, with names of one character: what is certain not to fit need not be rendered to be refused."""
+_TYPES = (
+    "container",
+    "script",
+    "resource",
+    "http",
+    "suspend",
+    "containerSet",
+    "data",
+    "plugin",
+    "dag",
+    "steps",
+)
 
 
 class ArgoTarget(BaseTarget):
@@ -59,7 +70,11 @@ class ArgoTarget(BaseTarget):
         given = settings.common(self, config)
         if "image" not in given:
             used = ArgoConfig.model_fields["image"].default
-            _warn(findings, f"executor.config: 'image' is not configured: the output uses '{used}'", "write image: ...")
+            _warn(
+                findings,
+                f"executor.config: 'image' is not configured: the output uses '{used}'",
+                "write image: ...",
+            )
         missing = [block for block in _FOLDERS if block in absent]
         if not missing:
             return found, findings.items
@@ -68,7 +83,9 @@ class ArgoTarget(BaseTarget):
             volumes = [VOLUME]
             found["executor"] = {"type": self.name, "config": {**given, "persistent_volumes": volumes}}
             what = f"executor.config: no volume is configured: the output uses the claim '{VOLUME['claim']}'"
-            _warn(findings, what, "write persistent_volumes: [{claim: ..., mount_path: ...}], or stores on s3")
+            _warn(
+                findings, what, "write persistent_volumes: [{claim: ..., mount_path: ...}], or stores on s3"
+            )
         for block in missing:
             first = volumes[0] if isinstance(volumes, list) and isinstance(volumes[0], dict) else VOLUME
             path = f"{str(first.get('mount_path', '')).rstrip('/')}/{_FOLDERS[block]}"
@@ -83,13 +100,15 @@ class ArgoTarget(BaseTarget):
         settings.check(self, ArgoConfig, plan, config, findings)
         given = settings.common(self, config)
         if (given.get("kind") == "CronWorkflow") != bool(given.get("schedule")) and given.get("kind"):
-            fix = "write schedule: \"0 2 * * *\"" if not given.get("schedule") else "leave kind or schedule out"
+            fix = 'write schedule: "0 2 * * *"' if not given.get("schedule") else "leave kind or schedule out"
             what = f"executor.config: kind {given['kind']} {'without' if not given.get('schedule') else 'with'} a schedule"
             findings.add(codes.SCHEDULE, None, what, fix)
         for node, own in settings.owners(self, plan):
             for key in (key for key in WHOLE if key in own):
                 what = f"executor_config.argo: '{key}' is the whole pipeline's"
-                findings.add(codes.WHOLE_PIPELINE, node, what, "write it into executor.config", "executor_config")
+                findings.add(
+                    codes.WHOLE_PIPELINE, node, what, "write it into executor.config", "executor_config"
+                )
         for node in plan["nodes"].values():
             if node["type"] == AS_IS:
                 problem, fix = _native_problem(render_text(node))
@@ -97,6 +116,11 @@ class ArgoTarget(BaseTarget):
                     findings.add(codes.NATIVE_TEMPLATE, node, problem, fix, "render_string")
             if node["type"] == TASK and node["retry"]["attempts"] > 1 and node["retry"]["delay"]:
                 self._check_factor(node, findings)
+        tasks = sum(node["type"] == TASK for node in plan["nodes"].values())
+        if tasks * _LEAST_BYTES > LARGEST and not any(n.get("separate") for n in plan["nodes"].values()):
+            what = f"{tasks:,} steps are more than fit in an object of {LARGEST:,} bytes, the cluster's limit"
+            fix = "move parts into nodes of type dag with `separate: true`: each becomes a WorkflowTemplate of its own"
+            findings.add(verify_codes.SIZE, None, what, fix)
         return findings.items
 
     @staticmethod
@@ -106,7 +130,9 @@ class ArgoTarget(BaseTarget):
             what = f"step '{node['path']}': a backoff of {factor:g}: Argo takes whole numbers"
             fix = f"write backoff: {steps.whole_factor(node['retry'])}, which is used"
             findings.items.append(
-                Finding(codes.NOT_EXACT, what, fix, severity="warning", address=node["address"], field="retry")
+                Finding(
+                    codes.NOT_EXACT, what, fix, severity="warning", address=node["address"], field="retry"
+                )
             )
 
     def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
@@ -145,18 +171,14 @@ class ArgoTarget(BaseTarget):
                 "grace": steps.GRACE,
                 "deadline": None,
             }
-            if main:
-                context["comment"] = f"Pipeline {plan['name']}, rendered by magnus from {source.file}: render again, do not edit."
-                if plan["max_time"] is not None:
-                    context["deadline"] = math.ceil(plan["max_time"]) + steps.GRACE
-                yield "", context
-            else:
-                node = plan["nodes"][manifest.address]
-                context["comment"] = (
-                    f"Step {node['path']} of pipeline {plan['name']}, rendered by magnus from {source.file}: render again, do not edit."
-                )
+            of = f"Pipeline {plan['name']}"
+            if manifest.address:
+                of = f"Step {plan['nodes'][manifest.address]['path']} of pipeline {plan['name']}"
                 context["remarks"] = ["To be applied in the pipeline's namespace; its workflows refer to it."]
-                yield names.readable(manifest.address), context
+            context["comment"] = f"{of}, rendered by magnus from {source.file}: render again, do not edit."
+            if main and plan["max_time"] is not None:
+                context["deadline"] = math.ceil(plan["max_time"]) + steps.GRACE
+            yield names.readable(manifest.address), context
 
     def finish(self, text: str, compact: bool) -> str:
         """Return the manifest with one newline at its end or, compact, as JSON, which Kubernetes reads as well."""

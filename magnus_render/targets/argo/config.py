@@ -19,7 +19,8 @@ LabelKey = Annotated[
     Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"),
 ]
 ObjectName = Annotated[
-    StrictStr, Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    StrictStr,
+    Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
 ]
 
 
@@ -67,7 +68,7 @@ class ArgoConfig(BaseModel):
     kind: Literal["Workflow", "WorkflowTemplate", "CronWorkflow", ""] = ""
     """'' is a CronWorkflow if there is a schedule, else a Workflow."""
     namespace: ObjectName | None = None
-    schedule: Text | list[Text] = ""  # type: ignore[assignment]
+    schedule: Text | list[Text] = ""
     """In cron's five fields."""
     timezone: Text | None = None
     service_account_name: ObjectName | None = None

@@ -203,7 +203,9 @@ class _Compiler:
         recorders = [
             self.names[f"{slug}: failed"]
             for slug in head["nodes"]
-            if slug in reached and f"{slug}: failed" in self.names and self._edges(self._node(slug))[1] == fail
+            if slug in reached
+            and f"{slug}: failed" in self.names
+            and self._edges(self._node(slug))[1] == fail
         ]
         starts_to_fail = head["start"] == fail
         if leading or starts_to_fail:
@@ -215,7 +217,9 @@ class _Compiler:
             )
             ends.append(task)
         if success in reached:
-            task = Task(self.names[success], self.steps.nothing(), depends=arriving, title=self._node(success)["name"])
+            task = Task(
+                self.names[success], self.steps.nothing(), depends=arriving, title=self._node(success)["name"]
+            )
             never = [self.names[fail]] if leading else recorders
             task.only_if = " && ".join(f"{name}.Omitted" for name in never)
             ends.append(task)
@@ -332,7 +336,9 @@ class _Compiler:
         if self._is_recorded(node):
             name = self.names[f"{slug}: record"]
             call = self.steps.call(node, exit_status=0)
-            tasks.append(Task(name, *call, depends=[own + phase for phase in _OK], title="record its success"))
+            tasks.append(
+                Task(name, *call, depends=[own + phase for phase in _OK], title="record its success")
+            )
         name = self.names[f"{slug}: failed"]
         call = self.steps.call(node, exit_status=1)
         tasks.append(Task(name, *call, depends=[own + phase for phase in _BAD], title="record its failure"))
@@ -360,7 +366,9 @@ class _Compiler:
         task.template = self.steps.template(node["address"])
         outer = self._inputs(naming.parent(node["address"]))
         task.arguments = {**self._pass_on(outer), ITEMS: listed}
-        each = Task(names.task_name("each"), inside, arguments=branch, items=f"{{{{inputs.parameters.{ITEMS}}}}}")
+        each = Task(
+            names.task_name("each"), inside, arguments=branch, items=f"{{{{inputs.parameters.{ITEMS}}}}}"
+        )
         title = f"the items of {node['path']}"
         around = Dag(task.template, title, [each], [*outer, ITEMS])
         around.fail_fast, around.parallelism = bool(node["fail_fast"]), node["max_concurrency"]
@@ -386,7 +394,9 @@ class _Compiler:
             template = self.steps.template(graph)
             self.inside.append((graph, template))
             arguments = self._pass_on(inputs)
-            around.tasks.append(Task(slugs[branch["slug"]], template, arguments=arguments, title=branch["name"]))
+            around.tasks.append(
+                Task(slugs[branch["slug"]], template, arguments=arguments, title=branch["name"])
+            )
         end = Task("success", self.steps.nothing(), title="success")
         end.only_if = " && ".join(f"{one.name}.Succeeded" for one in around.tasks)
         around.tasks.append(end)
@@ -396,7 +406,10 @@ class _Compiler:
         task.arguments = self._pass_on(self._inputs(naming.parent(node["address"])))
         if node["separate"]:
             self.separate.append(node["address"])
-            task.reference, task.template = names.object_name(self.plan["name"], node["address"]), names.PIPELINE
+            task.reference, task.template = (
+                names.object_name(self.plan["name"], node["address"]),
+                names.PIPELINE,
+            )
         else:
             task.template = self.steps.template(self._inner(node))
             self.inside.append((self._inner(node), task.template))

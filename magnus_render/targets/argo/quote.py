@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 BRACE = "MAGNUS_BRACE"
 """A variable that holds one opening brace: `{$(MAGNUS_BRACE)` is what Argo does not take for a tag."""
-_PLAIN = re.compile(r"-{0,2}[A-Za-z_/][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+(][A-Za-z0-9_./+()-]*)*|\$\([A-Za-z_][A-Za-z0-9_]*\)")
+_PLAIN = re.compile(
+    r"-{0,2}[A-Za-z_/][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+(][A-Za-z0-9_./+()-]*)*|\$\([A-Za-z_][A-Za-z0-9_]*\)"
+)
 _DEPENDS = re.compile(r"[a-z(][-a-zA-Z0-9_.|&!() ]*")
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _WORDS = frozenset(

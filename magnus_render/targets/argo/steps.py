@@ -16,7 +16,6 @@ from magnus_render.targets.argo.config import ArgoConfig
 from magnus_render.targets.base import own_config
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
 
     from magnus_render.plan import Config, Node, Plan, Retry
     from magnus_render.targets.base import BaseTarget, Source
@@ -28,9 +27,7 @@ PLATFORM_RETRIES = 2
 PLATFORM = "lastRetry.exitCode == '75' || lastRetry.status == 'Error'"
 """A callback that exits 75 asks for it; a pod that was deleted, or whose node was lost, is an Error to Argo."""
 ITEMS_FILE = "/tmp/magnus/items.json"
-_INPUT = (
-    "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
-)
+_INPUT = "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
 
 
 @dataclass(slots=True)
@@ -111,7 +108,9 @@ class Steps:
 
     def in_order(self) -> list[Template]:
         """Return the templates made since `begin`: callbacks by first use, then what stands beside them."""
-        return sorted(self.templates.values(), key=lambda made: (made.kind == "pass", made.name.startswith("magnus-")))
+        return sorted(
+            self.templates.values(), key=lambda made: (made.kind == "pass", made.name.startswith("magnus-"))
+        )
 
     def template(self, address: str) -> str:
         """Return the name of the template of a composite, or of a graph."""
@@ -174,10 +173,18 @@ class Steps:
         """Return the template that runs the lines of an as-is and records how they ended."""
         mark = quote.marker(text)
         # The script is the last argument. What the lines leave running must not keep the record from being written.
-        shell = "bash \"$0\" </dev/null" if not mark else f"bash <(sed 's/\\([{{$]\\){mark}/\\1/g' \"$0\") </dev/null"
+        shell = (
+            'bash "$0" </dev/null'
+            if not mark
+            else f"bash <(sed 's/\\([{{$]\\){mark}/\\1/g' \"$0\") </dev/null"
+        )
         record = " ".join([*map(_word, self.common.magnus_command), "execute_single_node"])
         made = Template(self._names[node["address"]], "script", node["path"], node["address"], ["step"])
-        made.command = ["bash", "-c", f"{shell}; exec {record} \"$MAGNUS_RUN_ID\" \"$MAGNUS_STEP\" --exit-status $?"]
+        made.command = [
+            "bash",
+            "-c",
+            f'{shell}; exec {record} "$MAGNUS_RUN_ID" "$MAGNUS_STEP" --exit-status $?',
+        ]
         made.environment = {"MAGNUS_STEP": "{{inputs.parameters.step}}"}
         made.source = quote.broken(text, mark)
         made.retries = _platform_only()

@@ -196,6 +196,8 @@ class Started:
         self._closed = False
         self._watches: list[Watch] = []
         self._workflow: Json = {}
+        self._submission: Json = {}
+        self._templates: list[str] = []
         watch = self._api.watch(core(self._namespace, "pods"))
         self._watches.append(watch)
         self._watcher = threading.Thread(
@@ -230,7 +232,11 @@ class Started:
             main["spec"]["suspend"] = True  # no run of its own may start meanwhile
         if main["kind"] != "Workflow":
             created = self._create(main)
-        self._workflow = self._create(manifests.workflow(main, created, arguments))
+        self._templates = [
+            one["metadata"]["name"] for one in (main, *others) if one["kind"] == "WorkflowTemplate"
+        ]
+        self._submission = manifests.workflow(main, created, arguments)
+        self._workflow = self._create(self._submission)
 
     def wait(self, timeout: float = TIME_LIMIT) -> Run:
         """Wait for the end of the workflow, at most so many seconds; return what became of it.
@@ -246,9 +252,7 @@ class Started:
         Raises:
             EngineError: the engine failed.
         """
-        watch = self._api.watch(
-            argo(self._namespace, "workflows"), fieldSelector=f"metadata.name={self.name}"
-        )
+        watch = self._api.watch(argo(self._namespace, "workflows"))
         self._watches.append(watch)
         timer = threading.Timer(timeout, watch.close)
         timer.start()
@@ -317,11 +321,23 @@ class Started:
 
     def _until(self, watch: Watch, condition: Callable[[Run], bool]) -> None:
         for change, manifest in watch:
+            if manifest["metadata"]["name"] != self.name:
+                continue
             if change == "DELETED":
                 return
             self._workflow = manifest
-            if condition(self._seen()):
+            run = self._seen()
+            if self._too_early(run):
+                self._api.delete(argo(self._namespace, "workflows", self.name))
+                self._workflow = self._create(self._submission)
+            elif condition(run):
                 return
+
+    def _too_early(self, run: Run) -> bool:
+        """Whether the controller had not yet heard of a template that has been created just before the workflow."""
+        if not run.completed or run.pods or "not found" not in run.message:
+            return False
+        return any(name in run.message for name in self._templates)
 
     def _follow(self, watch: Watch) -> None:
         """Give every new pod a life, and tell it of its deletion."""

@@ -26,7 +26,8 @@ class BuildFailed(Exception):
 def build() -> tuple[Path, Path]:
     """Return the program and the folder with Argo's full CRDs, and make them if they are not there.
 
-    It takes some minutes the first time. Processes that need it meanwhile wait.
+    The first time takes two to five minutes on two cores and a gigabyte of Go's build cache, besides the download of the
+    modules. Processes that need it meanwhile wait.
 
     Raises:
         BuildFailed: there is no Go, a module cannot be had, or it does not compile.
@@ -37,7 +38,9 @@ def build() -> tuple[Path, Path]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():
-            shutil.copytree(module() / "manifests" / "base" / "crds" / "full", crds, dirs_exist_ok=True)
+            crds.mkdir(exist_ok=True)
+            for file in (module() / "manifests" / "base" / "crds" / "full").glob("argoproj.io_*.yaml"):
+                shutil.copyfile(file, crds / file.name)
             # Linked under another name: a build that is interrupted leaves nothing that looks finished.
             linked = folder / "argo-lint.new"
             _go("build", "-trimpath", "-ldflags=-s -w", "-o", str(linked), ".")
