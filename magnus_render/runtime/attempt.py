@@ -9,6 +9,7 @@ import time
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS
+from magnus_render.plan import TASK
 from magnus_render.runtime import process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
 from magnus_render.runtime.handover import hand_over
@@ -85,6 +86,10 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         return FAILED
     if options.attempt > 1:
         options.attempt = min(options.attempt, 1 + _spent(run, address))
+        if node["type"] == TASK and options.attempt > node["retry"]["attempts"]:
+            # The engine tries again what broke off; the last of the user's attempts had been begun by then.
+            print(f"magnus: {naming.shown(node['path'], address)}: no attempt is left", file=sys.stderr)
+            return FAILED
     deadline = _deadline(run)
     if deadline is not None and time.time() >= deadline:
         print(f"magnus: {naming.shown(node['path'], address)}: not started: {_over(run)}", file=sys.stderr)

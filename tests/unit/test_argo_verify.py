@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ def test_each_mistake_is_found(name: str) -> None:
 def test_every_code_has_an_explanation_and_a_mistake() -> None:
     ours = {code for code in CODES if "MR320" <= code <= "MR379"}
     assert ours == {value for name, value in vars(verify_codes).items() if name.isupper()}
-    elsewhere = {"MR356", "MR357", "MR358"}  # limits, tested below
+    elsewhere = {"MR356", "MR357", "MR358", "MR360"}  # limits, tested below
     assert ours == {mistake.code for mistake in MISTAKES.values()} | elsewhere
 
 
@@ -376,6 +377,18 @@ def test_long_and_wide_manifests() -> None:
     every = " && ".join(f"s{n}.Succeeded" for n in range(2000))
     wide: list[dict[str, Any]] = [{"name": f"s{n}"} for n in range(2000)]
     assert codes_of(verify([dag([*wide, {"name": "last", "depends": every}])], size=1)) == ["MR357"]
+
+
+@pytest.mark.parametrize(("deep", "found"), [(99, []), (100, ["MR360"]), (150, ["MR360"])])
+def test_templates_within_templates(deep: int, found: list[str]) -> None:
+    document = dag([{"name": "t"}])
+    templates = document["spec"]["templates"]
+    names = ["main", *(f"t{number}" for number in range(deep - 2)), "t"]
+    templates[:-1] = [
+        {"name": name, "dag": {"tasks": [{"name": "t", "template": inner}]}}
+        for name, inner in pairwise(names)
+    ]
+    assert codes_of(verify([document])) == found
 
 
 def test_deep_values() -> None:

@@ -93,7 +93,7 @@ def test_all_of_the_input_is_optional(given: Any) -> None:
     [
         ([1], "not a JSON object"),
         ({"parameters": [1]}, "'parameters' must be a JSON object"),
-        ({"parameters": "[1]"}, "'parameters' must be a JSON object"),
+        ({"parameters": "[1]"}, "neither JSON"),
         ({"parameters": "{"}, "is a text, but neither JSON"),
         ({"use_cached": 7}, "'use_cached' must be a text"),
         ({"paramters": {}}, "unknown name 'paramters'"),

@@ -135,19 +135,20 @@ class _Compiler:
 
     def _task_names(self, head: Graph) -> dict[str, str]:
         """Return task names by slug; those of helpers under `slug: helper`."""
-        wanted = {slug: names.task_name(slug) for slug in head["nodes"]}
+        own = names.distinct({slug: names.task_name(slug) for slug in head["nodes"]})
+        wanted: dict[str, str] = {}
         for slug in head["nodes"]:
             node = self._node(slug)
             if node["type"] == MAP and not node["counted_by"]:
-                wanted[f"{slug}: items"] = f"{wanted[slug]}-items"
+                wanted[f"{slug}: items"] = f"{own[slug]}-items"
             elif node["type"] == PARALLEL and node["fan_in"]:
-                wanted[f"{slug}: fan-in"] = f"{wanted[slug]}-fan-in"
+                wanted[f"{slug}: fan-in"] = f"{own[slug]}-fan-in"
             elif node["type"] == AS_IS and isinstance(self.text(node), dict):
-                wanted[f"{slug}: record"] = f"{wanted[slug]}-record"
-                wanted[f"{slug}: failed"] = f"{wanted[slug]}-failed"
+                wanted[f"{slug}: record"] = f"{own[slug]}-record"
+                wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
         if not head["address"]:
             wanted[": record"] = names.RECORD
-        return names.distinct(wanted)
+        return {**own, **names.distinct(wanted, own.values())}
 
     def _title(self, head: Graph) -> str:
         if not head["address"]:

@@ -17,8 +17,8 @@ SHARED = frozenset((PIPELINE, STEP, PASS, EXIT))
 LONGEST = 63
 """Characters of a template's name, which becomes part of the names of pods (RFC 1123 label)."""
 _RESERVED = frozenset({
-    "all", "and", "any", "contains", "count", "date", "duration", "else", "endswith", "false", "filter", "if", "in", "inputs",
-    "item", "items", "len", "let", "map", "matches", "nil", "none", "not", "now", "one", "or", "outputs", "split",
+    "all", "and", "any", "contains", "count", "date", "duration", "else", "endswith", "false", "filter", "if", "in",
+    "inputs", "item", "items", "len", "let", "map", "matches", "nil", "none", "not", "now", "one", "or", "outputs", "split",
     "startswith", "steps", "tasks", "trim", "true", "workflow",
 })  # fmt: skip
 """What Argo's expressions read as something else than a task (expr-lang, "Language Definition")."""

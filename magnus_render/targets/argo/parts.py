@@ -1,8 +1,8 @@
 """Long graphs in parts: the full CRDs take at most 200 tasks in one DAG template.
 
-A part is a stretch of tasks that one success leads out of and nothing else; it becomes a template of its own, which ends in
-that success. Where to cut depends on the names near the cut, not on how many tasks stand before it: a step more in the
-pipeline is a task more in one part.
+A part is a stretch of tasks that one condition leads out of and nothing else; it becomes a template of its own, which
+succeeds if that came about. Where to cut depends on the names near the cut, not on how many tasks stand before it: a step
+more in the pipeline is a task more in one part.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING
 
 from magnus_render.targets.argo import names
 from magnus_render.targets.argo.flow import Dag, Task
+from magnus_render.targets.argo.verify_graph import MOST_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MOST = 200
-"""Tasks of a DAG template (Argo's full CRDs, maxItems)."""
+    Condition = tuple[str, ...]
+    """Outcomes of tasks, any of which will do."""
+
 _LEAST = 100
 _OUTPUT = re.compile(r"\{\{tasks\.([^.}]+)\.")
 
@@ -30,7 +32,7 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
 
     `nothing` is the template of a task that just ends well. What cannot be cut stays whole.
     """
-    if len(dag.tasks) <= MOST:
+    if len(dag.tasks) <= MOST_TASKS:
         return [dag]
     cuts = list(_cuts(dag.tasks))
     if not cuts:
@@ -39,7 +41,8 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
     taken = {task.name for task in dag.tasks}
     outer = Dag(dag.name, dag.title, [], dag.inputs, dag.fail_fast, dag.parallelism)
     made = [outer]
-    start, before = 0, ""
+    start = 0
+    before: Condition = ()
     for end, door in cuts:
         tasks = dag.tasks[start:end]
         name = names.distinct({"": f"from-{tasks[0].name}"}, taken)[""]
@@ -50,44 +53,38 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
         depends = [f"{outer.tasks[-1].name}.Succeeded"] if outer.tasks else []
         outer.tasks.append(Task(name, part.name, pass_on, depends))
         start, before = end, door
-    rest = _Renaming(before, f"{outer.tasks[-1].name}.Succeeded")
-    outer.tasks += [rest.task(task) for task in dag.tasks[start:]]
+    passed = [f"{outer.tasks[-1].name}.Succeeded"]
+    outer.tasks += [_behind(task, before, passed) for task in dag.tasks[start:]]
     return made
 
 
-def _without(tasks: list[Task], door: str) -> list[Task]:
+def _without(tasks: list[Task], door: Condition) -> list[Task]:
     """Return the tasks of a part: what waited for the part before it begins at once."""
-    return [replace(task, depends=[]) if door and task.depends == [door] else task for task in tasks]
+    return [_behind(task, door, []) for task in tasks] if door else tasks
 
 
-def _end(tasks: list[Task], door: str, nothing: str) -> Task:
+def _behind(task: Task, door: Condition, passed: list[str]) -> Task:
+    """Return a task with the success of the part before it in place of what leads out of that."""
+    alone = [" && ".join(passed) if (one,) == door else one for one in task.only_if.split(" && ")]
+    return replace(
+        task,
+        depends=passed if tuple(task.depends) == door else task.depends,
+        unless=passed if tuple(task.unless) == door else task.unless,
+        only_if=" && ".join(one for one in alone if one),
+    )
+
+
+def _end(tasks: list[Task], door: Condition, nothing: str) -> Task:
     taken = [task.name for task in tasks]
-    return Task(names.distinct({"": "success"}, taken)[""], nothing, depends=[door], title="success")
+    return Task(names.distinct({"": "success"}, taken)[""], nothing, depends=list(door), title="success")
 
 
-class _Renaming:
-    """Puts the success of a part in the place of that of the task which leads out of it."""
-
-    def __init__(self, old: str, new: str) -> None:
-        self.names = {old: new}
-
-    def task(self, task: Task) -> Task:
-        """Return a task that refers to the part."""
-        get = self.names.get
-        return replace(
-            task,
-            depends=[get(one, one) for one in task.depends],
-            unless=[get(one, one) for one in task.unless],
-            only_if=" && ".join(get(one, one) for one in task.only_if.split(" && ")) if task.only_if else "",
-        )
-
-
-def _cuts(tasks: list[Task]) -> Iterator[tuple[int, str]]:
-    """Yield the places to cut at, with the outcome that leads on from there."""
+def _cuts(tasks: list[Task]) -> Iterator[tuple[int, Condition]]:
+    """Yield the places to cut at, each with the condition that leads on from there."""
     doors = _doors(tasks)
     start = 0
     while len(tasks) - start > _LEAST:
-        window = range(start + _LEAST, min(start + MOST, len(tasks)))
+        window = range(start + _LEAST, min(start + MOST_TASKS, len(tasks)))
         places = [place for place in window if doors[place]]
         if not places:
             return
@@ -96,37 +93,36 @@ def _cuts(tasks: list[Task]) -> Iterator[tuple[int, str]]:
         start = cut
 
 
-def _doors(tasks: list[Task]) -> list[str]:
-    """Return, for each place between two tasks, the outcome that all behind it waits for, '' if there is not just one."""
+def _doors(tasks: list[Task]) -> list[Condition]:
+    """Return, for each place between two tasks, the condition that all behind it waits for, () if there is not just one."""
     place = {task.name: number for number, task in enumerate(tasks)}
-    last: dict[str, int] = {}
-    blocked: Counter[int] = Counter()
+    last: dict[Condition, int] = {}
+    closed: Counter[int] = Counter()
     for number, task in enumerate(tasks):
-        conditions = [*task.depends, *task.unless, *(task.only_if.split(" && ") if task.only_if else ())]
-        for condition in conditions:
-            source, _, phase = condition.partition(".")
-            begin, end = sorted((place[source], number))
-            is_door = phase == "Succeeded" and begin == place[source]
-            # A task that waits for one of several outcomes cannot begin by itself; only the last part may hold such.
-            if is_door and (conditions == [condition] or task.unless or task.only_if):
-                last[condition] = max(last.get(condition, 0), number)
-            else:
-                blocked[begin + 1] += 1
-                blocked[end + 1] -= 1
+        alone = [(one,) for one in task.only_if.split(" && ")] if task.only_if else []
+        for condition in (tuple(task.depends), tuple(task.unless), *alone):
+            if condition:
+                last[condition] = number
         for text in (task.items, *task.arguments.values()):
             for source in _OUTPUT.findall(text):
-                blocked[place[source] + 1] += 1
-                blocked[number + 1] -= 1
+                _span(closed, place[source], number)
     opened: Counter[int] = Counter()
     which: Counter[int] = Counter()
-    outcomes = list(last)
-    for number, condition in enumerate(outcomes):
-        begin = place[condition.partition(".")[0]]
-        for found, weight in ((begin + 1, 1), (last[condition] + 1, -1)):
-            opened[found] += weight
-            which[found] += weight * number
-    doors, closed, count, total = [], 0, 0, 0
+    conditions = list(last)
+    for number, condition in enumerate(conditions):
+        sources = [place[one.partition(".")[0]] for one in condition]
+        _span(closed, min(sources), max(sources))
+        _span(opened, max(sources), last[condition])
+        _span(which, max(sources), last[condition], number)
+    doors: list[Condition] = []
+    blocked = count = total = 0
     for number in range(len(tasks)):
-        closed, count, total = closed + blocked[number], count + opened[number], total + which[number]
-        doors.append(outcomes[total] if closed == 0 and count == 1 else "")
+        blocked, count, total = blocked + closed[number], count + opened[number], total + which[number]
+        doors.append(conditions[total] if blocked == 0 and count == 1 else ())
     return doors
+
+
+def _span(changes: Counter[int], first: int, last: int, weight: int = 1) -> None:
+    """Add a weight to all places behind one task, up to before another."""
+    changes[min(first, last) + 1] += weight
+    changes[max(first, last) + 1] -= weight

@@ -24,8 +24,9 @@ GRACE = 60
 """Seconds between the runtime's own limit of an attempt and the engine's, which is there for a runtime that hangs."""
 PLATFORM_RETRIES = 2
 """How often what the platform ended is tried again."""
-PLATFORM = "lastRetry.exitCode == '75' || lastRetry.status == 'Error'"
-"""A callback that exits 75 asks for it; a pod that was deleted, or whose node was lost, is an Error to Argo."""
+PLATFORM = "lastRetry.status == 'Error' || !(lastRetry.exitCode in ['1', '64', '65'])"
+"""A callback ends by itself with 0, 1, 64, 65 or 75; anything else, and a pod that was lost, is the platform's doing. What
+the first try had recorded by then counts: the runtime tells which of the user's attempts are spent."""
 ITEMS_FILE = "/tmp/magnus/items.json"
 _INPUT = "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
 
@@ -221,7 +222,7 @@ class Steps:
         made.command = [*self.common.magnus_command, command]
         made.args = ["$(MAGNUS_RUN_ID)", "{{inputs.parameters.step}}"]
         made.retries = _platform_only() if retry is None else retries(retry)
-        if retry is not None:
+        if command == "execute_single_node" and exit_status is None:
             made.args += ["--attempt", "{{=asInt(retries) + 1}}"]
         if counts:
             made.args += ["--fan-out", ITEMS_FILE]

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.argo.verify_called import check_called
 from magnus_render.targets.argo.verify_fields import check_fields
-from magnus_render.targets.argo.verify_graph import check_references, check_tasks, check_templates
+from magnus_render.targets.argo.verify_graph import (
+    check_depth,
+    check_references,
+    check_tasks,
+    check_templates,
+)
 from magnus_render.targets.argo.verify_objects import check_object, check_size, is_object
 from magnus_render.targets.argo.verify_pods import check_pods
 from magnus_render.targets.argo.verify_scan import Report, scan
@@ -55,6 +60,7 @@ def verify(
         check_object(document, report)
         check_templates(document, report)
         check_references(document, report)
+        check_depth(document, report)
         check_tasks(document, known, report)
         check_pods(document, report)
         check_tags(document, known, report)

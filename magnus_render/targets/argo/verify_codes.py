@@ -348,3 +348,12 @@ A template that is called by `templateRef` runs as part of the calling workflow:
 volumes and `templateDefaults`, not those of the WorkflowTemplate it stands in. Give the caller the same.
 """,
 )
+DEPTH = register(
+    "MR360",
+    "templates are nested too deeply",
+    """
+The controller follows at most 100 calls of templates within one another, the entry point among them (its setting
+`MAX_RECURSION_DEPTH` aside). A map, a dag and a part of a long graph are one such call each; a parallel, and a map with
+`max_concurrency` or `fail_fast`, are two. Nest less deeply, or run parts as pipelines of their own.
+""",
+)

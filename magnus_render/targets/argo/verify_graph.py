@@ -34,6 +34,8 @@ LONGEST_NAME = 128
 MOST_TEMPLATES = 200
 MOST_TASKS = 200
 """Both are `maxItems` of the full CRDs."""
+DEEPEST = 99
+"""Templates within one another: the controller gives up at a depth of 100 (its setting maxStackDepth)."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
 _OF_ALL = frozenset(("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned"))
@@ -402,3 +404,30 @@ def ancestors(template: Template) -> dict[str, int]:
             found[name] = bits
             waiting.pop()
     return found
+
+
+def check_depth(document: Document, report: Report) -> None:
+    """Check how deeply templates call one another; what calls itself stops by a condition of its own, and is left out."""
+    depths: dict[str, int] = {}
+    for first in document.templates:
+        waiting, open_ = [first], set[str]()
+        while waiting:
+            template = waiting[-1]
+            called = [
+                found
+                for task in template.tasks
+                if (found := document.by_name.get(text(task.body.get("template")))) is not None
+            ]
+            inner = [one for one in called if one.name not in depths and one.name not in open_]
+            if inner and template.name not in open_:
+                open_.add(template.name)
+                waiting += inner
+                continue
+            waiting.pop()
+            open_.discard(template.name)
+            if template.name not in depths:
+                depths[template.name] = 1 + max((depths.get(one.name, 0) for one in called), default=0)
+    start = document.by_name.get(text(document.spec.get("entrypoint")))
+    if start is not None and depths[start.name] > DEEPEST:
+        what = f"it calls templates within one another {depths[start.name]} deep, the controller follows {DEEPEST}"
+        report.error(codes.DEPTH, start, what, "nest less deeply")

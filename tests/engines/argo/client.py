@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import base64
+import contextlib
 import gzip
 import json
 import os
@@ -113,10 +114,10 @@ class Client:
         """End all runs, and the cluster, if nobody else uses it."""
         for started in list(self._active.values()):
             started.close()
-        self._node.close()
+        with contextlib.suppress(OSError, ApiError):  # the cluster is gone
+            self._node.close()
         self._starter.close()
         self._cluster.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def logs(self) -> Path:
@@ -288,8 +289,9 @@ class Started:
         for watch in self._watches:
             watch.close()
         self._watcher.join()
-        for kind, path in _OBJECTS:
-            self._api.delete(path(self._namespace, kind), {"gracePeriodSeconds": 0})
+        with contextlib.suppress(OSError, ApiError):  # the cluster is gone
+            for kind, path in _OBJECTS:
+                self._api.delete(path(self._namespace, kind), {"gracePeriodSeconds": 0})
         for life in self._lives.values():
             life.tell(("gone", 0))
         for life in self._lives.values():
@@ -369,7 +371,7 @@ class Started:
     def _guarded(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except ApiError as error:
+        except (ApiError, OSError) as error:
             self._fail(f"{error}; the cluster's logs are in {self._place.logs}")
 
     def _fail(self, reason: str) -> None:

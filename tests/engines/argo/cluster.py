@@ -8,6 +8,7 @@ process that dies closes its own), or `stop` is asked, it ends them and itself, 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import functools
@@ -164,6 +165,7 @@ class Supervisor:
         self._programs: dict[str, subprocess.Popen[bytes]] = {}
         self._token = secrets.token_hex()
         self._port = 0
+        self._keep_logs = False
 
     def run(self) -> None:
         """Be the supervisor, until all is over."""
@@ -203,7 +205,7 @@ class Supervisor:
         for name in reversed(self._programs):
             self._programs[name].kill()
             self._programs[name].wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._folder / "etcd" if self._keep_logs else self._folder, ignore_errors=True)
 
     def _start_server(self) -> Api:
         store, self._port = _free_port(), _free_port()
@@ -332,14 +334,14 @@ class Supervisor:
             for key, _ in selector.select():
                 if key.fileobj is listener:
                     user = listener.accept()[0]
-                    user.sendall(json.dumps(told).encode() + b"\n")
+                    with contextlib.suppress(OSError):  # it has gone again
+                        user.sendall(json.dumps(told).encode() + b"\n")
                     selector.register(user, selectors.EVENT_READ)
                     users.add(user)
                     continue
-                if not isinstance(
-                    key.fileobj, socket.socket
-                ):  # a program has ended: so do its users' watches
+                if not isinstance(key.fileobj, socket.socket):
                     address.unlink(missing_ok=True)
+                    self._keep_logs = True  # a program has ended: its users will want to know why
                     return
                 user = key.fileobj
                 wish = _receive(user)

@@ -20,7 +20,12 @@ class Crash:
     kind: Kind = ""
     when: str | Path = "start"
     """start: before its command runs. end: when it has ended, before anybody learns how. A path: as soon as that file
-    exists."""
+    exists, if that is before the end."""
+
+    @property
+    def happens(self) -> bool:
+        """Whether it is to happen, or for a path: whether it is time."""
+        return self.kind != "" and (not isinstance(self.when, Path) or self.when.exists())
 
 
 @dataclass(frozen=True)

@@ -141,10 +141,9 @@ class Life:
         except ApiError as error:
             if error.status not in (404, 409):  # the pod is gone, or another of its name is there
                 raise
-            if self._running is not None:
-                self._running.signal(signal.SIGKILL)
         finally:
             if self._running is not None:
+                self._running.signal(signal.SIGKILL)
                 self._running.exit_code()
 
     def _bind(self) -> None:
@@ -164,7 +163,7 @@ class Life:
             container.working_folder,
         )
         crash = self._faults.next(self.record.template, container.argv)
-        if not (crash.kind and crash.when == "start"):
+        if not (crash.happens and crash.when == "start"):
             self._running = self._starter.start(
                 Command(
                     container.argv,
@@ -176,9 +175,8 @@ class Life:
                 )
             )
         self._create_result()
-        self._report(
-            {"running": {"startedAt": self._started}}, {"running": {"startedAt": self._started}}, "Running"
-        )
+        running = {"running": {"startedAt": self._started}}
+        self._report(running, running, "Running")
         return crash
 
     def _private(self, container: Container) -> list[Mount]:
@@ -190,7 +188,7 @@ class Life:
         ]
         found: list[Mount] = []
         for folder in sorted({posixpath.dirname(posixpath.normpath(path)) for path in paths}):
-            if _source(folder, [*container.mounts, *found]) is not None:
+            if folder == str(self._image.folder) or _source(folder, [*container.mounts, *found]) is not None:
                 continue
             if folder in _SCRATCH or not os.path.exists(folder) or not os.listdir(folder):
                 own = self.record.folder / "outputs" / str(len(found))
@@ -202,10 +200,16 @@ class Life:
         """Report that the container cannot be made, and wait until the pod is deleted."""
         self.record.reason = reason
         waiting = {"waiting": {"reason": "CreateContainerConfigError", "message": reason}}
-        self._report(waiting, {"running": {"startedAt": self._started}}, "Pending")
+        running = {"running": {"startedAt": self._started}}
+        self._report(waiting, running, "Pending")
+        end = None if self._pod.deadline is None else self._began + self._pod.deadline
         while not (self._deleted or self._gone):
-            select.select([self._woken], [], [])
-            self._obey()
+            if self._woken in _readable((self._woken,), _left(end)):
+                self._obey()
+            elif end is not None:
+                end = None
+                self._reason, self._message = "DeadlineExceeded", OVERDUE
+                self._report(waiting, self._terminated(KILLED), "Failed")
         self._delete()
 
     def _watch(self, crash: Crash) -> None:
@@ -213,15 +217,14 @@ class Life:
         end = None if self._pod.deadline is None else self._began + self._pod.deadline
         step_end = _deadline(self._pod)
         while self._running is not None:
-            if isinstance(crash.when, Path) and crash.kind and crash.when.exists():
+            if isinstance(crash.when, Path) and crash.happens:
                 self._running.signal(signal.SIGKILL)
-                select.select([self._running], [], [])
+                _readable((self._running,), None)
                 return
             times = [moment for moment in (end, step_end, self._kill_at) if moment is not None]
             if isinstance(crash.when, Path):
                 times.append(time.monotonic() + _SECONDS_BETWEEN_LOOKS)
-            left = max(0.0, min(times) - time.monotonic()) if times else None
-            ready = _readable((self._running, self._woken), left)
+            ready = _readable((self._running, self._woken), _left(min(times, default=None)))
             if self._running in ready:
                 return
             if self._woken in ready:
@@ -266,15 +269,16 @@ class Life:
     def _end(self, crash: Crash) -> None:
         running, self._running = self._running, None
         code = running.exit_code() if running is not None else -signal.SIGKILL
-        code = KILLED if code < 0 or crash.kind == "kill" else code
+        kind = crash.kind if crash.happens else ""
+        code = KILLED if code < 0 or kind == "kill" else code
         if self._gone:
             self.record.reason = "Deleted"
             return
-        if crash.kind == "delete":
+        if kind == "delete":
             self.record.reason = "Deleted"
             self._delete()
             return
-        if crash.kind == "evict":
+        if kind == "evict":
             self._reason, self._message = "Evicted", EVICTED
             self._cut_short, code = True, KILLED
         self.record.exit_code = code
@@ -328,7 +332,7 @@ class Life:
 
         def status(name: str, state: Json) -> Json:
             told = {"name": name, "state": state, "ready": "running" in state, "restartCount": 0}
-            return {**told, "image": images[name], "imageID": ""}
+            return {**told, "image": images.get(name, ""), "imageID": ""}
 
         told: Json = {
             "phase": phase,
@@ -374,6 +378,11 @@ class Life:
 
 def _readable(sources: tuple[Running | int, ...], seconds: float | None) -> list[Running | int]:
     return select.select(sources, [], [], seconds)[0]
+
+
+def _left(end: float | None) -> float | None:
+    """Return the seconds until a moment of the monotonic clock."""
+    return None if end is None else max(0.0, end - time.monotonic())
 
 
 def _source(path: str, mounts: list[Mount]) -> Path | None:

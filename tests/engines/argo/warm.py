@@ -52,7 +52,7 @@ class Command:
 
 
 class Starter:
-    """Starts containers."""
+    """Starts containers, from a process that removes its folder when it ends."""
 
     def __init__(self, folder: Path) -> None:
         self._address = str(folder / "warm.socket")
@@ -204,3 +204,4 @@ def _check(status: int, what: str) -> None:
 
 if __name__ == "__main__":
     warm.serve(sys.argv[1], _become)
+    shutil.rmtree(os.path.dirname(sys.argv[1]), ignore_errors=True)
