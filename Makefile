@@ -33,8 +33,10 @@ format: $(VENV)/.developer ## let ruff and black change the code
 golden: $(VENV)/.developer ## write the golden files anew: read the diff before you commit it
 	python -m tests.golden.update
 
-conformance: $(VENV)/.developer ## the long run: 10,000 random pipelines (CONFORMANCE_ARGS)
+conformance: $(VENV)/.developer ## the long runs: 10,000 random pipelines, 200 of them on each engine (CONFORMANCE_ARGS)
 	python -m tests.conformance.random_run --count 10000 $(CONFORMANCE_ARGS)
+	python -m tests.conformance.random_run --count 200 --engines local,stepfunctions $(CONFORMANCE_ARGS)
+	python -m tests.conformance.random_run --count 200 --engines local,argo $(CONFORMANCE_ARGS)
 
 bench: $(VENV)/.developer ## measure, beside other tools' figures (BENCH_ARGS)
 	python benchmarks/bench.py $(BENCH_ARGS)

@@ -136,7 +136,8 @@ def format_text(diagnostics: Sequence[Diagnostic]) -> str:
     errors = sum(item.severity == "error" for item in diagnostics)
     counts = [(errors, "error"), (len(diagnostics) - errors, "warning")]
     summary = ", ".join(_count(number, noun) for number, noun in counts if number)
-    hint = f"`magnus explain {diagnostics[0].code}` tells more" if errors else ""
+    first = next((item.code for item in diagnostics if item.severity == "error"), "")
+    hint = f"`magnus explain {first}` tells more" if errors else ""
     return "\n".join([*map(str, diagnostics), f"{summary}; {hint}" if hint else summary])
 
 

@@ -42,6 +42,16 @@ if have npm && ! cmp -s "$asl/package-lock.json" "$npm/installed.json"; then
     || echo "tools.sh: asl-validator cannot be installed here: its tests will be skipped (with CI=true they fail)" >&2
 fi
 
-for tool in bash shellcheck git dot podman runc node; do
+# Argo's lint, and its controller with an API server: built once, kept beside the other caches. Its pods need root.
+if have go; then
+  engines='tests.engines.argo_lint.build'
+  [ "$(id -u)" != 0 ] || engines="$engines tests.engines.argo.build"
+  for engine in $engines; do
+    (cd "$here" && python -m "$engine") \
+      || echo "tools.sh: $engine fails here: its tests will be skipped (with CI=true they fail)" >&2
+  done
+fi
+
+for tool in bash shellcheck git dot podman runc node go; do
   have "$tool" || echo "tools.sh: $tool cannot be installed here: its tests will be skipped (with CI=true they fail)" >&2
 done

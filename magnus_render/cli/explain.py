@@ -36,11 +36,11 @@ def explain(
 def _register_all() -> None:
     """Import what registers codes: the language, and every target that is installed."""
     from importlib import import_module
-    from importlib.metadata import entry_points
+
+    from magnus_render.targets.lookup import every
 
     import_module("magnus_render.spec.codes")
-    for entry in entry_points(group="magnus_render.target"):
-        try:
-            entry.load()
-        except ImportError as error:
-            typer.echo(f"warning: target '{entry.name}' cannot be imported: {error}", err=True)
+    try:
+        every()
+    except ImportError as error:
+        typer.echo(f"warning: a target cannot be imported: {error}", err=True)

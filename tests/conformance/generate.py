@@ -37,7 +37,18 @@ NAMES = (
 )
 
 TEXTS = st.sampled_from(
-    ["", "1", "true", "a b", "$(exit 1)`id`;'\"\\", "two\nlines\n", "\t{{x}}\r", "é漢😀\u2028", "\x00"]
+    [
+        "",
+        "1",
+        "true",
+        "a b",
+        "$(exit 1)`id`;'\"\\",
+        "two\nlines\n",
+        "\t{{x}}\r",
+        "é漢😀\u2028",
+        "\x00",
+        "{{workflow.name}}{{=1+1}}{{item}}$$$(HOME)$(MAGNUS_WALK)",
+    ]
 )
 NUMBERS = st.sampled_from([0, 1, -1, 1.0, 0.1, -0.0, 1e300, 2**53 + 1, 10**30])
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
@@ -251,7 +262,14 @@ class _Drawing:
                 node["render_string"] = text
             else:
                 native = NATIVE_FAILURE if exit else NATIVE_SUCCESS
-                node["render_string"] = {"local": text, "bash": text, "aws-step-functions": native}
+                command = ["sh", "-c", f"exit {exit}"]
+                template = {"container": {"image": "any", "command": command}} if len(path) % 2 else text
+                node["render_string"] = {
+                    "local": text,
+                    "bash": text,
+                    "aws-step-functions": native,
+                    "argo": template,
+                }
             if exit:
                 self.table[".".join(path)] = AS_IS_FAILS
         elif self.chance(30):

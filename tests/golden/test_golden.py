@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from magnus_render.render.output import drift
+from tests.engines import argo_lint
 from tests.engines.stepfunctions import validator
 from tests.golden import CASES, FOLDER, OUTPUTS, outputs, pairs
 
@@ -17,9 +18,12 @@ def test_golden(case: str, target: str) -> None:
 
 def test_nothing_is_left_over() -> None:
     expected = {path for case, target in pairs() for path, _ in outputs(case, target)}
-    suffixes = {name.partition(".")[2] for name in OUTPUTS.values()}
+    names = [name.partition(".")[::2] for name in OUTPUTS.values()]
     found = {
-        path for case in CASES for path in (FOLDER / case).iterdir() if path.name.endswith(tuple(suffixes))
+        path
+        for case in CASES
+        for stem, suffixes in names
+        for path in (FOLDER / case).glob(f"{stem}*.{suffixes}")
     }
     assert found == expected
 
@@ -29,3 +33,9 @@ def test_another_validator_finds_nothing_either(case: str) -> None:
     validator.require()
     for path, text in outputs(case, "stepfunctions"):
         assert validator.validate(text) == [], path
+
+
+@pytest.mark.parametrize("case", [case for case, target in pairs() if target == "argo"])
+def test_argo_finds_nothing_either(case: str) -> None:
+    argo_lint.require()
+    assert argo_lint.lint({path.name: text for path, text in outputs(case, "argo")}) == []

@@ -428,6 +428,7 @@ def test_a_native_template_in_a_map_knows_its_branch(tmp_path: Path) -> None:
     [
         ({"image": "x"}, "says not what it runs"),
         ({"container": {}, "script": {}}, "has container and script"),
+        ({"http": {"url": "x"}}, "a template of type http"),
     ],
 )
 def test_native_templates_that_cannot_stand_for_a_node(tmp_path: Path, text: Any, said: str) -> None:
@@ -468,6 +469,21 @@ def test_configuration_that_is_refused(tmp_path: Path, keys: dict[str, Any], sai
 def test_what_is_the_whole_pipelines_is_refused_at_a_node(tmp_path: Path) -> None:
     (error,) = errors(tmp_path, graph(a=task(executor_config={"argo": {"namespace": "x"}})))
     assert error == "MR303 step 'a': executor_config.argo: 'namespace' is the whole pipeline's"
+
+
+def test_a_variable_is_a_text_or_a_secret(tmp_path: Path) -> None:
+    keys = {"environment": {"A": 1, "B": 2}, "secret_environment": {"C": {"secret": "s", "key": "k"}}}
+    argo = {"environment": {"C": 3}, "secret_environment": {"A": {"secret": "s", "key": "k"}}}
+    found = errors(tmp_path, graph(a=task(executor_config={"argo": argo})), keys)
+    assert [error.split(" stands")[0] for error in found] == [
+        "MR306 step 'a': the variable 'A'",
+        "MR306 step 'a': the variable 'C'",
+    ]
+
+
+def test_configuration_of_a_composite_has_no_effect(tmp_path: Path) -> None:
+    inner = each(graph(t=task()), executor_config={"argo": {"image": "x"}})
+    assert [item.code for item in made(tmp_path, graph(a=task("m"), m=inner)).diagnostics] == ["MR307"]
 
 
 @pytest.mark.parametrize("kind", ["Workflow", "WorkflowTemplate"])

@@ -359,6 +359,8 @@ def test_sizes() -> None:
     document["spec"]["templates"][1]["metadata"] = {"annotations": {"a": "x" * 200_000}}
     assert verify([document], size=300_000) == []
     document["spec"]["templates"][0]["metadata"] = {"annotations": {"a": "x" * 200_000}}
+    assert verify([document], size=500_000) == []  # a Workflow is created, never applied
+    document |= {"kind": "WorkflowTemplate", "metadata": {"name": "x"}}
     (finding,) = verify([document], size=500_000)
     assert (finding.code, finding.severity) == ("MR358", "warning")
     document["spec"]["templates"] += [

@@ -9,36 +9,22 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.runtime.handover import CANNOT_START
 from magnus_render.targets import settings
-from magnus_render.targets.argo import codes, flow, names, quote, steps, verify_codes
-from magnus_render.targets.argo.config import WHOLE, ArgoConfig
+from magnus_render.targets.argo import codes, flow, names, quote, steps
+from magnus_render.targets.argo.check import check, render_text
+from magnus_render.targets.argo.config import ArgoConfig
 from magnus_render.targets.argo.parts import in_parts
-from magnus_render.targets.argo.verify_objects import LARGEST
 from magnus_render.targets.base import BaseTarget, Finding, Findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from magnus_render.plan import Config, Node, Plan, ServiceConfig
+    from magnus_render.plan import Config, Plan, ServiceConfig
     from magnus_render.targets.argo.config import Resources
     from magnus_render.targets.base import Source
 
 VOLUME = {"claim": "magnus", "mount_path": "/mnt/magnus"}
 """Stands in for the volume that nobody named."""
 _FOLDERS = {"run_log_store": "run_log", "catalog": "catalog"}
-_LEAST_BYTES = 108
-"""Of a task as JSON, with names of one character: what is certain not to fit need not be rendered to be refused."""
-_TYPES = (
-    "container",
-    "script",
-    "resource",
-    "http",
-    "suspend",
-    "containerSet",
-    "data",
-    "plugin",
-    "dag",
-    "steps",
-)
 
 
 class ArgoTarget(BaseTarget):
@@ -97,43 +83,8 @@ class ArgoTarget(BaseTarget):
     def check(self, plan: Plan, config: Config) -> list[Finding]:
         """Return what stands against rendering: capabilities, executor configuration, native templates."""
         findings = Findings(super().check(plan, config))
-        settings.check(self, ArgoConfig, plan, config, findings)
-        given = settings.common(self, config)
-        if (given.get("kind") == "CronWorkflow") != bool(given.get("schedule")) and given.get("kind"):
-            fix = 'write schedule: "0 2 * * *"' if not given.get("schedule") else "leave kind or schedule out"
-            what = f"executor.config: kind {given['kind']} {'without' if not given.get('schedule') else 'with'} a schedule"
-            findings.add(codes.SCHEDULE, None, what, fix)
-        for node, own in settings.owners(self, plan):
-            for key in (key for key in WHOLE if key in own):
-                what = f"executor_config.argo: '{key}' is the whole pipeline's"
-                findings.add(
-                    codes.WHOLE_PIPELINE, node, what, "write it into executor.config", "executor_config"
-                )
-        for node in plan["nodes"].values():
-            if node["type"] == AS_IS:
-                problem, fix = _native_problem(render_text(node))
-                if problem:
-                    findings.add(codes.NATIVE_TEMPLATE, node, problem, fix, "render_string")
-            if node["type"] == TASK and node["retry"]["attempts"] > 1 and node["retry"]["delay"]:
-                self._check_factor(node, findings)
-        tasks = sum(node["type"] == TASK for node in plan["nodes"].values())
-        if tasks * _LEAST_BYTES > LARGEST and not any(n.get("separate") for n in plan["nodes"].values()):
-            what = f"{tasks:,} steps are more than fit in an object of {LARGEST:,} bytes, the cluster's limit"
-            fix = "move parts into nodes of type dag with `separate: true`: each becomes a WorkflowTemplate of its own"
-            findings.add(verify_codes.SIZE, None, what, fix)
+        check(self, plan, config, findings)
         return findings.items
-
-    @staticmethod
-    def _check_factor(node: Node, findings: Findings) -> None:
-        factor = node["retry"]["backoff"]
-        if factor != steps.whole_factor(node["retry"]):
-            what = f"step '{node['path']}': a backoff of {factor:g}: Argo takes whole numbers"
-            fix = f"write backoff: {steps.whole_factor(node['retry'])}, which is used"
-            findings.items.append(
-                Finding(
-                    codes.NOT_EXACT, what, fix, severity="warning", address=node["address"], field="retry"
-                )
-            )
 
     def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
         """Return the context of the pipeline's own manifest."""
@@ -252,27 +203,6 @@ def condition(task: flow.Task) -> str:
         several = len(task.depends) > 1
         arriving = f"({arriving}) && {also}" if several else f"{arriving} && {also}" if arriving else also
     return quote.depends(arriving)
-
-
-def render_text(node: Node) -> Any:
-    """Return what an as-is has for Argo: lines, a template, None for nothing; anything else is a mistake."""
-    if node["type"] != AS_IS:
-        return None
-    render = node.get("render")
-    return (render.get("argo") if isinstance(render, dict) else render) or None
-
-
-def _native_problem(found: Any) -> tuple[str, str]:
-    """Return what is wrong with an as-is, and the fix; ('', '') if nothing."""
-    if found is None or isinstance(found, str):
-        return "", ""
-    if not isinstance(found, dict):
-        return "its render_string for argo is neither lines nor a mapping", "write a script, or a template"
-    types = [name for name in _TYPES if name in found]
-    if len(types) != 1:
-        what = f"its template has {' and '.join(types)}" if types else "its template says not what it runs"
-        return what, f"state one of {', '.join(_TYPES)}"
-    return "", ""
 
 
 def _annotations(plan: Plan, common: ArgoConfig) -> dict[str, str]:

@@ -36,8 +36,8 @@ without its name:
           resource: {action: apply, manifest: "..."}
       next: success
 
-It states exactly one of `container`, `script`, `resource`, `http`, `suspend`, `containerSet`, `data`, `plugin`, `dag` and
-`steps`.
+It states exactly one of `container`, `script`, `resource`, `suspend`, `data`, `dag` and `steps`. Templates of the types
+`http`, `containerSet` and `plugin` cannot stand beside `templateDefaults` with a container: Argo makes it their second type.
 """,
 )
 WHOLE_PIPELINE = register(
@@ -65,5 +65,21 @@ A CronWorkflow needs a `schedule`, and no other kind has one:
     executor:
       type: argo
       config: {schedule: "0 2 * * *", timezone: Europe/Amsterdam}
+""",
+)
+VARIABLE = register(
+    "MR306",
+    "a variable is given twice",
+    """
+A variable of the environment is either a text (`environment`) or the value of a secret (`secret_environment`), the same at
+all steps: Argo merges what a step states with what all steps share, and Kubernetes refuses an entry that has both.
+""",
+)
+NO_EFFECT = register(
+    "MR307",
+    "a node's configuration has no effect",
+    """
+A parallel, a map and a dag become DAG templates, which start no container of their own. Write the `executor_config` at the
+steps inside, or into `executor.config` for all steps.
 """,
 )

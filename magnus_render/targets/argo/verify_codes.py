@@ -313,7 +313,8 @@ CHOICE = register(
     "MR355",
     "value is none of those allowed",
     """
-The field takes one of the words that the message lists, written exactly so.
+The field takes one of the words that the message lists, written exactly so: Kubernetes and Argo tell capitals from
+small letters.
 """,
 )
 SIZE = register(

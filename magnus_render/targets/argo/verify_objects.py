@@ -321,7 +321,7 @@ def check_size(documents: list[Document], size: int, report: Report) -> None:
         if length > LARGEST:
             what = f"it has {length:,} bytes as JSON, Argo takes {LARGEST:,}"
             report.error(codes.SIZE, document, what, "move parts into a dag with `separate: true`")
-        elif length > LARGEST_APPLIED:
+        elif length > LARGEST_APPLIED and document.kind != "Workflow":  # which is created, never applied
             what = f"it has {length:,} bytes as JSON, more than kubectl apply can keep"
             fix = "deploy it by kubectl apply --server-side, kubectl create or argo"
             report.warning(codes.APPLY_SIZE, document, what, fix)

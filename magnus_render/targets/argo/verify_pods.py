@@ -178,8 +178,8 @@ def _check_mounts(
 ) -> None:
     used: dict[str, str] = {}
     own = objects(container.get("volumeMounts"))
-    paths = {mount.get("mountPath") for mount in own}
-    by_default = [m for m in objects(defaults.get("volumeMounts")) if m.get("mountPath") not in paths]
+    paths = {text(mount.get("mountPath")) for mount in own}
+    by_default = [m for m in objects(defaults.get("volumeMounts")) if text(m.get("mountPath")) not in paths]
     for mount in (*by_default, *own):
         name, path = text(mount.get("name")), text(mount.get("mountPath"))
         if name and name not in volumes and "{{" not in name:

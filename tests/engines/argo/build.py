@@ -93,7 +93,7 @@ def build() -> None:
 
 def _build(target: Path, module: Path, package: str) -> None:
     part = target.with_name(f"{target.name}.part")
-    _go("build", "-trimpath", "-ldflags", "-s -w", "-o", str(part), package, cwd=module)
+    _go("build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(part), package, cwd=module)
     part.rename(target)
 
 

@@ -43,7 +43,7 @@ def build() -> tuple[Path, Path]:
                 shutil.copyfile(file, crds / file.name)
             # Linked under another name: a build that is interrupted leaves nothing that looks finished.
             linked = folder / "argo-lint.new"
-            _go("build", "-trimpath", "-ldflags=-s -w", "-o", str(linked), ".")
+            _go("build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", str(linked), ".")
             linked.rename(program)
     return program, crds
 
@@ -78,3 +78,10 @@ def _go(*arguments: str) -> str:
     if done.returncode != 0:
         raise BuildFailed(f"go {arguments[0]} fails: {(done.stderr.strip() or done.stdout.strip())[-500:]}")
     return done.stdout
+
+
+if __name__ == "__main__":
+    try:
+        build()
+    except BuildFailed as error:
+        raise SystemExit(str(error)) from None
