@@ -51,12 +51,13 @@ _OWN = (
 class Options:
     """What the caller of a step says besides its address."""
 
-    __slots__ = ("after", "attempt", "exit_status", "fan_out", "resume", "workspaces")
+    __slots__ = ("after", "again", "attempt", "exit_status", "fan_out", "resume", "workspaces")
 
     def __init__(
         self,
         *,
         attempt: int = 1,
+        again: int = FAILED,
         after: str = "",
         exit_status: int | None = None,
         fan_out: str = "",
@@ -65,6 +66,8 @@ class Options:
     ) -> None:
         self.attempt = attempt
         """The user's attempt, from 1, as the engine counts: it may have counted what never came to an attempt."""
+        self.again = again
+        """Exit status of a failure that is not the last of the user's attempts."""
         self.after = after
         self.exit_status = exit_status
         self.fan_out = fan_out
@@ -106,6 +109,16 @@ def _recorded_failure(run: Run, address: str, attempt: int) -> AttemptEnd | None
         if name.endswith(".end.json"):
             end: AttemptEnd = run.of(address, name.removesuffix(".json"))
             if end["try_"] == attempt and not end["platform"]:
+                return end
+    return None
+
+
+def _failed_for_good(run: Run, address: str, names: list[str]) -> AttemptEnd | None:
+    """Return the recorded failure that handed over: an engine may call again after a pod or a host was lost."""
+    for name in names:
+        if name.endswith(".end.json"):
+            end: AttemptEnd = run.of(address, name.removesuffix(".json"))
+            if end["handed_to"] and end["status"] != "SUCCESS":
                 return end
     return None
 
@@ -163,7 +176,12 @@ class _Attempt:
         self.platform = False
 
     def run(self) -> int:
-        self.number = self._begin()
+        failed = self._begin()
+        if failed is not None:
+            hand_over(
+                self.run_, self.address, self.node, failed["handed_to"], failed["state"], self.options.fan_out
+            )
+            return FAILED
         try:
             if self.options.exit_status is None:
                 self._work()
@@ -173,7 +191,8 @@ class _Attempt:
             return self._failed(str(failure))
         return self._succeeded()
 
-    def _begin(self) -> int:
+    def _begin(self) -> AttemptEnd | None:
+        """Record that an attempt begins, and its number; return how the last of the user's failed, if it has."""
         timeout = self.node.get("timeout")
         now = time.time()
         ends = [end for end in (self.deadline, now + timeout if timeout else None) if end is not None]
@@ -187,11 +206,13 @@ class _Attempt:
         }
         folder = naming.key(self.address)
         while not self.run_.create(f"{folder}/{start['attempt']}.start.json", start):
-            taken = [
-                int(n.partition(".")[0]) for n in self.run_.names(self.address) if n.endswith(".start.json")
-            ]
+            names = self.run_.names(self.address)
+            if failed := _failed_for_good(self.run_, self.address, names):
+                return failed
+            taken = [int(n.partition(".")[0]) for n in names if n.endswith(".start.json")]
             start["attempt"] = max(taken) + 1
-        return start["attempt"]
+        self.number = start["attempt"]
+        return None
 
     # ---- the work ----
 
@@ -353,7 +374,9 @@ class _Attempt:
         print(f"magnus: {naming.shown(node['path'], self.address)}: {message}", file=sys.stderr)
         if end["handed_to"]:
             hand_over(run, self.address, node, end["handed_to"], end["state"], self.options.fan_out)
-        return PLATFORM if self.platform else FAILED
+        if self.platform:
+            return PLATFORM
+        return FAILED if last else self.options.again
 
 
 def _from_anywhere(services: Services) -> Services:

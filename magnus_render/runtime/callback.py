@@ -63,6 +63,7 @@ _STEP_VALUES = {
     **_FAN_OUT,
     "--attempt": "N         the user's attempt, from 1",
     "--map-variable": "JSON the map variables the caller believes in",
+    "--again": "STATUS      exit status of a failure after which an attempt is left, instead of 1",
     "--exit-status": "N     record how a native as-is ended",
 }
 _OWN_VALUES = {
@@ -218,6 +219,7 @@ class _Call:
         self._check_map_variables(run)
         options = attempt.Options(
             attempt=self._number("--attempt", 1),
+            again=self._number("--again", FAILED),
             after=self._after(),
             exit_status=self._number("--exit-status", 0) if "--exit-status" in self.values else None,
             fan_out=self.values.get("--fan-out", ""),

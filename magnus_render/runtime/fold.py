@@ -190,9 +190,14 @@ class _Fold:
     def _task(self, graph: _Graph, node: Node, address: str) -> tuple[Step | None, str]:
         """Return a task's folded step (None: never reached) and where the walk goes on ('': nowhere)."""
         tried = Tried(self.records, address)
-        if not tried.recorded:
-            return (None if graph.closed else blank(node, address, node["name"])), ""
         handler = node.get("on_failure")
+        if not tried.recorded:
+            step = blank(node, address, node["name"])
+            if handler is not None and self._reached(graph, handler["slug"]):
+                # The platform lost it before it began, again and again, and the engine went on.
+                step["status"], graph.mocked = "CRASHED", False
+                return step, handler["slug"]
+            return (None if graph.closed else step), ""
         over = graph.closed or (handler is not None and self._reached(graph, handler["slug"]))
         step = task_step(tried, self.run, node, address, over, self.now)
         return step, self._follow(graph, node, tried)

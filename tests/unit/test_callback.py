@@ -255,3 +255,49 @@ def _reads_of_a_step(store: Any, run_id: str) -> int:
     assert run is not None
     state.seen_by(run, "s3")
     return len(reads)
+
+
+def calls(command: str, *words: str) -> int:
+    return call("execute_single_node", command, *words)
+
+
+def fail_at_items(code: int = 1) -> None:
+    Path("parameters.json").write_text(json.dumps({"code": code}))
+    call("start_run", "-p", "parameters.json")
+    calls("a")
+
+
+def test_an_engine_may_ask_to_be_told_that_an_attempt_is_left() -> None:
+    fail_at_items()
+    assert calls("m.1.b", "--again", "76") == 76
+    assert calls("m.1.b", "--again", "76", "--attempt", "2") == 1
+    attempts = log()["steps"]["m"]["branches"]["m.1"]["steps"]["m.1.b"]["attempts"]
+    assert [attempt["status"] for attempt in attempts] == ["FAIL", "FAIL"]
+
+
+def test_a_step_that_failed_for_good_is_not_run_again_when_the_call_is_delivered_again() -> None:
+    fail_at_items()
+    calls("m.1.b")
+    calls("m.1.b", "--attempt", "2")
+    before = log()
+    assert calls("m.1.b", "--attempt", "2") == 1  # as Argo does when it loses a pod that has ended
+    assert calls("m.1.b", "--attempt", "3") == 1  # and as its retries do
+    assert log() == before
+
+
+def test_a_step_killed_outright_has_spent_the_attempt(project: Path) -> None:
+    fail_at_items()
+    calls("m.1.b")
+    (project / ".run_log_store/r/steps/m/1/b/2.start.json").write_text(
+        (project / ".run_log_store/r/steps/m/1/b/1.start.json").read_text().replace('"try_":1', '"try_":2')
+    )
+    assert calls("m.1.b", "--attempt", "3") == 1
+    assert not (project / ".run_log_store/r/steps/m/1/b/3.start.json").exists()
+
+
+def test_indices_for_an_engine_that_takes_a_list() -> None:
+    call("start_run")
+    assert calls("a", "--fan-out", "out/items.json") == 0
+    assert Path("out/items.json").read_text() == "[0,1]\n"
+    assert call("map_count", "m", "--fan-out", "again.json") == 0
+    assert Path("again.json").read_text() == "[0,1]\n"

@@ -129,6 +129,19 @@ def test_step_killed_outright_whose_handler_ran() -> None:
     assert (log["status"], statuses(log)) == ("FAIL", {"a": "CRASHED", "h": "SUCCESS", "fail": "FAIL"})
 
 
+def test_step_lost_before_it_began_whose_handler_ran() -> None:
+    book = Book()
+    tree = {"a": task("b", on_failure="h"), "b": task(), "h": task()}
+    assert statuses(folded(tree, book)) == {"a": "TRIGGERED"}
+    book.succeed("h", 1, "success")
+    log = folded(tree, book)
+    assert (log["status"], statuses(log)) == (
+        "SUCCESS",
+        {"a": "CRASHED", "h": "SUCCESS", "success": "SUCCESS"},
+    )
+    assert log["steps"]["a"]["attempts"] == []
+
+
 def test_step_killed_outright_whose_handler_leaves_no_record_itself() -> None:
     book = Book()
     book.start("a", 1)

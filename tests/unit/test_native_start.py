@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,33 @@ def test_attempts_that_the_platform_ended_are_not_the_users() -> None:
     (STORE / "steps/a/1.end.json").write_text(json.dumps({**end, "platform": True, "status": "CRASHED"}))
     assert step("a", "--attempt", "2") == 1
     assert record("steps/a/2.end.json")["try_"] == 1
+
+
+def given(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MAGNUS_INPUT", base64.b64encode(text.encode()).decode())
+
+
+NASTY = {"code": 0, "a": "{{workflow.name}}{{=1+1}}$(HOME)$$'\"\\\n", "b": 1.0, "c": 12345678901234567890123}
+
+
+@pytest.mark.parametrize("coded", [False, True])
+def test_an_engine_without_a_store_hands_the_input_to_every_callback(
+    monkeypatch: pytest.MonkeyPatch, coded: bool
+) -> None:
+    text = json.dumps(NASTY)
+    text = base64.b64encode(text.encode()).decode() if coded else text
+    given(monkeypatch, json.dumps({"parameters": text, "use_cached": ""}))
+    monkeypatch.setenv("MAGNUS_TARGET", "argo")
+    assert step("a") == 0
+    run = record("run.json")
+    assert json.dumps(run["parameters"]["values"], sort_keys=True) == json.dumps(NASTY, sort_keys=True)
+    assert (run["target"], run["original_run_id"]) == ("argo", "")
+
+
+@pytest.mark.parametrize("text", ["", "{", json.dumps([1]), json.dumps({"parameters": "e"})])
+def test_input_of_the_environment_that_starts_no_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], text: str
+) -> None:
+    monkeypatch.setenv("MAGNUS_INPUT", base64.b64encode(text.encode()).decode() or "not base64!")
+    assert step("a") == 65
+    assert "MAGNUS_INPUT" in (said := capfd.readouterr().err) or "input" in said

@@ -25,8 +25,10 @@ GRACE = 60
 PLATFORM_RETRIES = 2
 """How often what the platform ended is tried again."""
 PLATFORM = "lastRetry.status == 'Error' || !(lastRetry.exitCode in ['1', '64', '65'])"
-"""A callback ends by itself with 0, 1, 64, 65 or 75; anything else, and a pod that was lost, is the platform's doing. What
-the first try had recorded by then counts: the runtime tells which of the user's attempts are spent."""
+"""A callback ends by itself with 0, 1, 64, 65 or 75, or with `AGAIN`; anything else, and a pod that was lost, is the
+platform's doing. What a try had recorded by then counts: the runtime tells which of the user's attempts are spent."""
+AGAIN = 76
+"""The exit status by which a callback says that one of the user's attempts is left."""
 ITEMS_FILE = "/tmp/magnus/items.json"
 _INPUT = "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
 
@@ -224,6 +226,8 @@ class Steps:
         made.retries = _platform_only() if retry is None else retries(retry)
         if command == "execute_single_node" and exit_status is None:
             made.args += ["--attempt", "{{=asInt(retries) + 1}}"]
+        if retry is not None and not retry["delay"]:
+            made.args += ["--again", str(AGAIN)]
         if counts:
             made.args += ["--fan-out", ITEMS_FILE]
             made.counts = True
@@ -300,8 +304,11 @@ def retries(retry: Retry) -> Retries:
     attempts = retry["attempts"]
     said = f"{attempts} attempts"
     if not retry["delay"]:
-        expression = f"asInt(retries) < {attempts - 1} || {PLATFORM}"
-        return Retries(attempts - 1 + PLATFORM_RETRIES, expression, comment=said)
+        return Retries(
+            attempts - 1 + PLATFORM_RETRIES,
+            PLATFORM,
+            comment=f"{said}, and {PLATFORM_RETRIES} for the platform",
+        )
     backoff = {"duration": _duration(retry["delay"])}
     factor = whole_factor(retry)
     if factor > 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,15 +93,16 @@ class Project:
     def start(
         self,
         run_id: str = RUN_ID,
-        parameters: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | str | None = None,
         *,
         manifests: Sequence[str] | None = None,
         faults: Iterable[Fault] = (),
         secrets: Mapping[str, Mapping[str, str]] | None = None,
         **arguments: str,
     ) -> Started:
-        """Submit it (or other manifests)."""
-        given = {"run-id": run_id, "parameters": json.dumps(parameters or {}, ensure_ascii=False)}
+        """Submit it (or other manifests); parameters that are a text are given as they are."""
+        text = parameters if isinstance(parameters, str) else json.dumps(parameters or {}, ensure_ascii=False)
+        given = {"run-id": run_id, "parameters": text}
         given.update({name.replace("_", "-"): value for name, value in arguments.items()})
         return shared().start(
             self.render() if manifests is None else manifests,
@@ -113,7 +114,9 @@ class Project:
             faults=faults,
         )
 
-    def run(self, run_id: str = RUN_ID, parameters: Mapping[str, Any] | None = None, **more: Any) -> Ended:
+    def run(
+        self, run_id: str = RUN_ID, parameters: Mapping[str, Any] | str | None = None, **more: Any
+    ) -> Ended:
         """Submit it, wait for its end, and check that the workflow's phase agrees with the run's status."""
         with self.start(run_id, parameters, **more) as started:
             return self.ended(started, run_id)
@@ -140,21 +143,3 @@ def undisturbed(
     (folder / "parameters.json").write_text(json.dumps(parameters or {}), encoding="utf-8")
     spec = RunSpec(RUN_ID, parameter_file="parameters.json", environment=other.environment, **more)
     return comparable(Local().run(folder, spec).log)
-
-
-def count_at_once(folder: Path) -> str:
-    """Return lines of shell that note when they begin and end in `folder`/marks; see `most_at_once`."""
-    return f'echo + >> "{folder}/marks"; sleep 0.2; echo - >> "{folder}/marks"'
-
-
-def most_at_once(folder: Path) -> int:
-    """Return how many of the steps that ran `count_at_once` were at work at the same time, at most."""
-    most = now = 0
-    for line in (folder / "marks").read_text(encoding="utf-8").split():
-        now += 1 if line == "+" else -1
-        most = max(most, now)
-    return most
-
-
-Patch = Callable[[str], str]
-"""Changes the text of a manifest."""

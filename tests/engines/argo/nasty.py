@@ -1,0 +1,42 @@
+"""Texts that some reader on their way could take for something else."""
+
+TEXTS = [
+    "{{item}}",
+    "{{workflow.name}}",
+    "{{ workflow.name }}",
+    "{{=1+1}}",
+    "{{inputs.parameters.step}}",
+    "{{retries}}",
+    "{{",
+    "}}",
+    "{{{{}}}}",
+    "{{=x(",
+    "{$(MAGNUS_BRACE)workflow.name}}",
+    "$(HOME)",
+    "$$(HOME)",
+    "$(MAGNUS_WALK)",
+    "$$",
+    "$$$",
+    "${HOME}",
+    "$HOME `id`",
+    'it\'s "quoted" \\ \\n \\\\',
+    "two\nlines\n",
+    "tab\tand\rreturn",
+    "y",
+    "no",
+    "1e3",
+    "0x1F",
+    "null",
+    "~",
+    "2024-01-01",
+    "",
+    " ",
+    " # no comment: - x",
+    "%s %d",
+    "<&> &amp;",
+    "é ß 漢字 😀 \u2028",
+    "@ @@ {@{ $@(",
+]
+
+NAMES = [text for text in TEXTS if text.strip() and text.isprintable() and not set(".%") & set(text)]
+"""Those that may be names."""
