@@ -119,6 +119,11 @@ def test_a_success_that_leads_to_the_fail_node_has_a_task_for_it(tmp_path: Path)
     assert tasks(found)["fail"]["template"] == "step"
 
 
+def test_a_map_may_lead_to_the_fail_node_without_items(tmp_path: Path) -> None:
+    found = conditions(manifest(tmp_path, graph(m=each(graph(t=task()), "fail", on_failure="a"), a=task())))
+    assert found["fail"] == "m.Succeeded || m.Skipped || !a.Succeeded"
+
+
 def test_success_on_several_ways_is_one_condition(tmp_path: Path) -> None:
     found = conditions(
         manifest(

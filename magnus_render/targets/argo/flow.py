@@ -194,11 +194,12 @@ class _Compiler:
         success, fail = head["success"], head["fail"]
         arriving = self._arriving(success)
         leading = [
-            f"{self._last(node, slug)}.Succeeded"
+            f"{self._last(node, slug)}.{phase}"
             for slug in head["nodes"]
             if slug in reached
             and slug not in (success, fail)
             and (node := self._node(slug))["next"]["slug"] == fail
+            for phase in self._good(node)
         ]
         # What records a failure that nobody handles leads to the fail node, or else away from success.
         recorders = [
