@@ -218,6 +218,13 @@ def test_long_graphs_come_in_parts_and_nothing_is_lost(tmp_path: Path) -> None:
     assert all(len(t["dag"]["tasks"]) <= 200 for t in found["spec"]["templates"] if "dag" in t)
 
 
+def test_handlers_may_be_written_anywhere(tmp_path: Path) -> None:
+    steps = {f"s{n}": task(f"s{n + 1}", on_failure=f"h{n}") for n in range(0, 300)}
+    handlers = {f"h{n}": task(f"s{n + 1}") for n in reversed(range(300))}
+    found = manifest(tmp_path, graph(**steps, **handlers, s300=task()))
+    assert all(len(t["dag"]["tasks"]) <= 200 for t in found["spec"]["templates"] if "dag" in t)
+
+
 def test_a_graph_that_cannot_be_cut_is_refused(tmp_path: Path) -> None:
     steps = {f"s{n}": task(f"s{n + 1}", on_failure="h") for n in range(300)}
     (error,) = errors(tmp_path, graph(**steps, s300=task(), h=task("fail")))

@@ -34,7 +34,8 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
     """
     if len(dag.tasks) <= MOST_TASKS:
         return [dag]
-    cuts = list(_cuts(dag.tasks))
+    tasks = _as_walked(dag.tasks)
+    cuts = list(_cuts(tasks))
     if not cuts:
         return [dag]
     pass_on = {name: f"{{{{inputs.parameters.{name}}}}}" for name in dag.inputs}
@@ -44,18 +45,39 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
     start = 0
     before: Condition = ()
     for end, door in cuts:
-        tasks = dag.tasks[start:end]
-        name = names.distinct({"": f"from-{tasks[0].name}"}, taken)[""]
+        inside = tasks[start:end]
+        name = names.distinct({"": f"from-{inside[0].name}"}, taken)[""]
         part = Dag(names.shortened(f"{dag.name}-{name}"), "", [], dag.inputs)
-        part.title = f"{dag.title or 'the pipeline'} from {tasks[0].title or tasks[0].name} on"
-        part.tasks = [*_without(tasks, before), _end(tasks, door, nothing)]
+        part.title = f"{dag.title or 'the pipeline'} from {inside[0].title or inside[0].name} on"
+        part.tasks = [*_without(inside, before), _end(inside, door, nothing)]
         made.append(part)
         depends = [f"{outer.tasks[-1].name}.Succeeded"] if outer.tasks else []
         outer.tasks.append(Task(name, part.name, pass_on, depends))
         start, before = end, door
     passed = [f"{outer.tasks[-1].name}.Succeeded"]
-    outer.tasks += [_behind(task, before, passed) for task in dag.tasks[start:]]
+    outer.tasks += [_behind(task, before, passed) for task in tasks[start:]]
     return made
+
+
+def _as_walked(tasks: list[Task]) -> list[Task]:
+    """Return the tasks as a walk comes to them, each soon behind the last that it waits for, wherever it was written."""
+    waits = {task.name: {one.partition(".")[0] for one in _conditions(task)} for task in tasks}
+    behind: dict[str, list[Task]] = {task.name: [] for task in tasks}
+    for task in tasks:
+        for source in waits[task.name]:
+            behind[source].append(task)
+    found = [task for task in tasks if not waits[task.name]]
+    for task in found:
+        for one in behind[task.name]:
+            waits[one.name].discard(task.name)
+            if not waits[one.name]:
+                found.append(one)
+    return found
+
+
+def _conditions(task: Task) -> list[str]:
+    """Return the outcomes that a task waits for, for whichever reason."""
+    return [*task.depends, *task.unless, *(task.only_if.split(" && ") if task.only_if else ())]
 
 
 def _without(tasks: list[Task], door: Condition) -> list[Task]:
