@@ -1,9 +1,9 @@
 """From graphs to DAG templates: which tasks a plan becomes, in reading order, and what each depends on.
 
 Every graph becomes a DAG template. A composite's task refers to the template of its branches; a map's runs that template
-once for each index. Argo takes the phase of a DAG from the tasks that nothing depends on, so there is exactly one: the
-success node, which depends on what leads to it. A graph that does not come there fails with whatever failed in it; only
-one in which a step's success leads to the fail node needs a task for that.
+once for each index. Argo takes the phase of a DAG from the tasks that nothing depends on, so there is exactly one (but
+around a bounded parallel): the success node, which depends on what leads to it. A graph that does not come there fails
+with whatever failed in it; only one in which a step's success leads to the fail node needs a task for that.
 """
 
 from __future__ import annotations
@@ -399,9 +399,12 @@ class _Compiler:
             around.tasks.append(
                 Task(slugs[branch["slug"]], template, arguments=arguments, title=branch["name"])
             )
-        end = Task("success", self.steps.nothing(), title="success")
-        end.only_if = " && ".join(f"{one.name}.Succeeded" for one in around.tasks)
-        around.tasks.append(end)
+        if around.parallelism is None:
+            end = Task("success", self.steps.nothing(), title="success")
+            end.only_if = " && ".join(f"{one.name}.Succeeded" for one in around.tasks)
+            around.tasks.append(end)
+        # With a bound the branches are the leaves, which Argo looks at in order. What one task depends on it looks at in
+        # any order, and may refuse a branch that waits before it sees that another has ended; nothing wakes it up then.
         return tasks
 
     def _dag(self, node: Node, task: Task) -> Task:

@@ -58,7 +58,7 @@ def test_what_a_lost_pod_has_done_is_done_once(tmp_path: Path, turn: int) -> Non
     kinds = cycle(KINDS[turn:] + KINDS[:turn])
     steps = ["first", "p", "p.x.t", "count", "m.1.t", "last"]
     faults = [lose(step, Crash(next(kinds)), Crash(next(kinds), "end")) for step in steps]
-    faults.append(lose("again", Crash(), Crash(next(kinds), "end")))
+    faults.append(lose("again", Crash(next(kinds)), Crash(), Crash(next(kinds), "end")))
     faults.append(Fault(template="text", crashes=[Crash(next(kinds)), Crash(next(kinds), "end")]))
     ended = project.run(parameters=ITEMS, faults=faults)
     expected = undisturbed(project, tmp_path / "local", ITEMS)
@@ -111,7 +111,9 @@ def test_a_failure_that_is_recorded_is_not_tried_again(tmp_path: Path, kind: Kin
         "h": shell("true"),
     }
     project = Project(tmp_path / "argo", steps)
-    faults = [lose("a", Crash(kind, "end")), lose("b", Crash(kind, "end"), Crash(kind, "end"))]
+    faults = [lose("a", Crash(kind, "end"))]
+    if kind != "delete":  # Argo makes a deleted pod anew, which is then another try of the same attempt
+        faults.append(lose("b", Crash(kind, "end"), Crash(kind, "end")))
     ended = project.run(faults=faults)
     expected = undisturbed(project, tmp_path / "local")
     check_equal(expected, comparable(ended.log), "local", ended.run.told)
@@ -145,16 +147,17 @@ def test_a_callback_that_is_told_to_stop_is_tried_again(tmp_path: Path) -> None:
     stopped = 'test -e "$HOME/$MAGNUS_STEP" || { touch "$HOME/$MAGNUS_STEP"; kill -TERM $PPID; sleep 30; }; '
     steps = {
         "a": shell(stopped, "b"),
-        "b": shell(stopped, "m", retry=2),
+        "b": shell(stopped + 'test "$MAGNUS_ATTEMPT" = 2', "m", retry=2),
         "m": each({"t": shell(stopped)}),
     }
     ended = Project(tmp_path / "p", steps).run(parameters=ITEMS)
     assert ended.log["status"] == "SUCCESS", ended.run.told
-    for path in (["a"], ["b"], ["m", "m.0", "m.0.t"]):
+    for path in (["a"], ["m", "m.0", "m.0.t"]):
         assert [
             (attempt["status"], attempt["message"], attempt.get("platform", False))
             for attempt in ended.step(*path)["attempts"]
         ] == [("CRASHED", "stopped by signal 15", True), ("SUCCESS", "", False)]
+    assert ended.attempts("b") == ["CRASHED", "FAIL", "SUCCESS"]
 
 
 # ---- limits of time ----
