@@ -202,7 +202,7 @@ def condition(task: flow.Task) -> str:
         also = task.only_if
         several = len(task.depends) > 1
         arriving = f"({arriving}) && {also}" if several else f"{arriving} && {also}" if arriving else also
-    return quote.depends(arriving)
+    return quote.depends(arriving, 12)
 
 
 def _annotations(plan: Plan, common: ArgoConfig) -> dict[str, str]:

@@ -20,6 +20,8 @@ _PLAIN = re.compile(
     r"-{0,2}[A-Za-z_/][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+(][A-Za-z0-9_./+()-]*)*|\$\([A-Za-z_][A-Za-z0-9_]*\)"
 )
 _DEPENDS = re.compile(r"[a-z(][-a-zA-Z0-9_.|&!() ]*")
+_LONG = 100
+"""Characters of a condition that no longer stands on one line."""
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _WORDS = frozenset(
     word
@@ -48,8 +50,11 @@ def key(text: str) -> str:
     return text if _KEY.fullmatch(text) and text not in _WORDS else quoted(text)
 
 
-def depends(expression: str) -> str:
-    """Return what a task depends on: plain, unless YAML would take its beginning for a tag."""
+def depends(expression: str, indent: int) -> str:
+    """Return what a task depends on: on one line or, if that is long, an outcome a line; `indent` is of the lines."""
+    if len(expression) > _LONG:
+        pad = "\n" + " " * indent
+        return f">-{pad}" + pad.join(re.split(r" (?=\|\| |&& )", expression))
     return expression if _DEPENDS.fullmatch(expression) else quoted(expression)
 
 

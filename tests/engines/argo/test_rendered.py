@@ -151,7 +151,7 @@ def test_texts_arrive_as_they_are(tmp_path: Path) -> None:
     for folder in (project.folder, tmp_path / "local"):
         folder.mkdir(exist_ok=True)
         (folder / "takes.py").write_text(TAKES)
-    local = Project(tmp_path / "local", project.steps, environment=common)
+    local = Project(tmp_path / "local", project.steps, environment=common | own)
     ended = project.run(parameters=base64.b64encode(json.dumps(given).encode()).decode())
     check(local, ended, tmp_path, given)
     got = ended.log["parameters"]
@@ -259,7 +259,7 @@ def test_parallelism_bounds_the_pods_of_a_run(tmp_path: Path) -> None:
 def test_fail_fast_begins_no_sibling_more(tmp_path: Path, composite: str, fail_fast: bool) -> None:
     """One branch at a time: the first fails."""
     command = 'case $MAGNUS_STEP in *0.t) exit 1;; esac; echo >> "$HOME/ran"'
-    bounds = {"max_concurrency": 1, "fail_fast": fail_fast}
+    bounds: dict[str, Any] = {"max_concurrency": 1, "fail_fast": fail_fast}
     steps = (
         parallel(command, 4, **bounds)
         if composite == "parallel"

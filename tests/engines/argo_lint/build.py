@@ -78,10 +78,3 @@ def _go(*arguments: str) -> str:
     if done.returncode != 0:
         raise BuildFailed(f"go {arguments[0]} fails: {(done.stderr.strip() or done.stdout.strip())[-500:]}")
     return done.stdout
-
-
-if __name__ == "__main__":
-    try:
-        build()
-    except BuildFailed as error:
-        raise SystemExit(str(error)) from None
