@@ -37,6 +37,15 @@ def read(model: type[Model], values: Mapping[str, Any]) -> Model:
     return model.model_validate(dict(values)) if values else model.model_construct()
 
 
+def text(value: Any) -> str:
+    """Return a value of a configuration as the text that an environment holds: numbers in full, `true` and `false`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
 def check(target: BaseTarget, model: type[BaseModel], plan: Plan, config: Config, findings: Findings) -> None:
     """Add what is wrong with the common block and with each node's own."""
     given = common(target, config)

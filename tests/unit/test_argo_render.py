@@ -483,6 +483,31 @@ def test_what_is_the_whole_pipelines_is_refused_at_a_node(tmp_path: Path) -> Non
     assert error == "MR303 step 'a': executor_config.argo: 'namespace' is the whole pipeline's"
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.123456789, "0.123456789"),
+        (1234567.5, "1234567.5"),
+        (1e3, "1000"),
+        (True, "true"),
+        (7, "7"),
+        ("y", "y"),
+    ],
+)
+def test_numbers_in_an_environment_are_written_in_full(tmp_path: Path, value: Any, text: str) -> None:
+    found = manifest(tmp_path, graph(a=task()), {"environment": {"A": value}})
+    env = found["spec"]["templateDefaults"]["container"]["env"]
+    assert {"name": "A", "value": text} in env
+
+
+@pytest.mark.parametrize("name", ["y", "123", "on"])
+def test_names_that_yaml_takes_for_something_else(tmp_path: Path, name: str) -> None:
+    keys = {"namespace": name, "service_account_name": name, "kind": "WorkflowTemplate"}
+    found = manifest(tmp_path, {"name": name, **graph(a=task())}, keys)
+    assert (found["metadata"]["namespace"], found["spec"]["serviceAccountName"]) == (name, name)
+    assert isinstance(found["metadata"]["name"], str)
+
+
 def test_a_variable_is_a_text_or_a_secret(tmp_path: Path) -> None:
     keys = {"environment": {"A": 1, "B": 2}, "secret_environment": {"C": {"secret": "s", "key": "k"}}}
     argo = {"environment": {"C": 3}, "secret_environment": {"A": {"secret": "s", "key": "k"}}}

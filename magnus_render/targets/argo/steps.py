@@ -181,7 +181,7 @@ class Steps:
             if not mark
             else f"bash <(sed 's/\\([{{$]\\){mark}/\\1/g' \"$0\") </dev/null"
         )
-        record = " ".join([*map(_word, self.common.magnus_command), "execute_single_node"])
+        record = quote.inert(" ".join([*map(_word, self.common.magnus_command), "execute_single_node"]))
         made = Template(self._names[node["address"]], "script", node["path"], node["address"], ["step"])
         made.command = [
             "bash",
@@ -221,7 +221,7 @@ class Steps:
         exit_status: int | None,
     ) -> Template:
         made = Template(name, "container", inputs=["step"])
-        made.command = [*self.common.magnus_command, command]
+        made.command = [*map(quote.inert, self.common.magnus_command), command]
         made.args = ["$(MAGNUS_RUN_ID)", "{{inputs.parameters.step}}"]
         made.retries = _platform_only() if retry is None else retries(retry)
         if command == "execute_single_node" and exit_status is None:
@@ -248,7 +248,7 @@ class Steps:
         made.environment.update(environment(own))
         made.mounts = [(self.claims[one.claim], one.mount_path) for one in own.persistent_volumes]
         if "magnus_command" in own.model_fields_set and made.kind == "container":
-            made.command = [*own.magnus_command, "execute_single_node"]
+            made.command = [*map(quote.inert, own.magnus_command), "execute_single_node"]
 
     def node_selector(self, own: ArgoConfig) -> dict[str, str]:
         """Return a node's selector, which replaces the pipeline's as a whole (Argo's field reference, Template)."""
@@ -286,13 +286,13 @@ class Steps:
         """Tell whether a value needs the variable that keeps Argo from seeing a tag."""
         found = [*self.base.values(), *environment(self.common).values()]
         for made in self.templates.values():
-            found += made.environment.values()
+            found += [*made.environment.values(), *made.command]
         return any(f"$({quote.BRACE})" in value for value in found)
 
 
 def environment(config: ArgoConfig) -> dict[str, str]:
     """Return the environment that a configuration adds."""
-    return {name: quote.inert(_text(value)) for name, value in config.environment.items()}
+    return {name: quote.inert(settings.text(value)) for name, value in config.environment.items()}
 
 
 def retries(retry: Retry) -> Retries:
@@ -358,9 +358,3 @@ def _shared_name(
 
 def _word(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9_./:=@%+-]+", text) else "'" + text.replace("'", "'\\''") + "'"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)

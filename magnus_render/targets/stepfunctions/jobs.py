@@ -84,7 +84,7 @@ class Jobs:
         """Return the environment that all callbacks share; `walk` is a field's value."""
         values = {name: plain(value) for name, value in self.base.items()}
         values["MAGNUS_WALK"] = walk
-        values.update({name: plain(_text(value)) for name, value in self.common.environment.items()})
+        values.update({name: plain(settings.text(value)) for name, value in self.common.environment.items()})
         return pairs(values)
 
     def make(self, node: Node, scope: Scope, command: list[str], helper: str = "") -> Job:
@@ -117,7 +117,7 @@ class Jobs:
     def _own_environment(self, config: StepFunctionsConfig, scope: Scope) -> Any:
         shared = scope.shared("environment")
         own = {
-            name: _text(value)
+            name: settings.text(value)
             for name, value in config.environment.items()
             if name not in self.common.environment or self.common.environment[name] != value
         }
@@ -148,7 +148,7 @@ def tags(config: StepFunctionsConfig) -> Any:
     """Return the tags as fields: AWS Batch takes a mapping, the others a list; an invocation of Lambda takes none."""
     if config.compute == "lambda":
         return None
-    texts = {name: plain(_text(value)) for name, value in config.tags.items()}
+    texts = {name: plain(settings.text(value)) for name, value in config.tags.items()}
     return texts if config.compute == "batch" else [{"Key": k, "Value": v} for k, v in texts.items()]
 
 
@@ -185,9 +185,3 @@ def retrier(retry: Retry) -> dict[str, Any]:
     if most is not None and rate > 1 and math.ceil(most) > interval:
         fields["MaxDelaySeconds"] = min(math.ceil(most), LONGEST_DELAY)
     return fields
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
