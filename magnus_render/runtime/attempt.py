@@ -51,12 +51,12 @@ _OWN = (
 class Options:
     """What the caller of a step says besides its address."""
 
-    __slots__ = ("after", "again", "attempt", "exit_status", "fan_out", "resume", "workspaces")
+    __slots__ = ("after", "again", "attempt", "exit_status", "fan_out", "resume", "told", "workspaces")
 
     def __init__(
         self,
         *,
-        attempt: int = 1,
+        attempt: int | None = None,
         again: int = FAILED,
         after: str = "",
         exit_status: int | None = None,
@@ -64,7 +64,8 @@ class Options:
         resume: bool = False,
         workspaces: str = "",
     ) -> None:
-        self.attempt = attempt
+        self.told = attempt is not None
+        self.attempt = attempt or 1
         """The user's attempt, from 1, as the engine counts: it may have counted what never came to an attempt."""
         self.again = again
         """Exit status of a failure that is not the last of the user's attempts."""
@@ -113,12 +114,16 @@ def _recorded_failure(run: Run, address: str, attempt: int) -> AttemptEnd | None
     return None
 
 
-def _failed_for_good(run: Run, address: str, names: list[str]) -> AttemptEnd | None:
-    """Return the recorded failure that handed over: an engine may call again after a pod or a host was lost."""
+def _delivered_before(run: Run, address: str, names: list[str], options: Options) -> AttemptEnd | None:
+    """Return the failure that this very call has recorded: an engine may call again after it lost a pod or a host.
+
+    That is one that handed over, or that of the user's attempt that the engine names.
+    """
     for name in names:
         if name.endswith(".end.json"):
             end: AttemptEnd = run.of(address, name.removesuffix(".json"))
-            if end["handed_to"] and end["status"] != "SUCCESS":
+            named = options.told and end["try_"] == options.attempt and not end["platform"]
+            if end["status"] != "SUCCESS" and (end["handed_to"] or named):
                 return end
     return None
 
@@ -178,10 +183,10 @@ class _Attempt:
     def run(self) -> int:
         failed = self._begin()
         if failed is not None:
-            hand_over(
-                self.run_, self.address, self.node, failed["handed_to"], failed["state"], self.options.fan_out
-            )
-            return FAILED
+            to, seen = failed["handed_to"], failed["state"]
+            if to:
+                hand_over(self.run_, self.address, self.node, to, seen, self.options.fan_out)
+            return FAILED if to else self.options.again
         try:
             if self.options.exit_status is None:
                 self._work()
@@ -192,7 +197,7 @@ class _Attempt:
         return self._succeeded()
 
     def _begin(self) -> AttemptEnd | None:
-        """Record that an attempt begins, and its number; return how the last of the user's failed, if it has."""
+        """Record that an attempt begins, and its number; return how it ended, if this call was delivered before."""
         timeout = self.node.get("timeout")
         now = time.time()
         ends = [end for end in (self.deadline, now + timeout if timeout else None) if end is not None]
@@ -207,7 +212,7 @@ class _Attempt:
         folder = naming.key(self.address)
         while not self.run_.create(f"{folder}/{start['attempt']}.start.json", start):
             names = self.run_.names(self.address)
-            if failed := _failed_for_good(self.run_, self.address, names):
+            if failed := _delivered_before(self.run_, self.address, names, self.options):
                 return failed
             taken = [int(n.partition(".")[0]) for n in names if n.endswith(".start.json")]
             start["attempt"] = max(taken) + 1

@@ -218,7 +218,7 @@ class _Call:
         node = run.node(self.address)
         self._check_map_variables(run)
         options = attempt.Options(
-            attempt=self._number("--attempt", 1),
+            attempt=self._number("--attempt", 1) if "--attempt" in self.values else None,
             again=self._number("--again", FAILED),
             after=self._after(),
             exit_status=self._number("--exit-status", 0) if "--exit-status" in self.values else None,

@@ -285,6 +285,16 @@ def test_a_step_that_failed_for_good_is_not_run_again_when_the_call_is_delivered
     assert log() == before
 
 
+def test_a_failed_attempt_is_not_run_again_when_the_engine_names_it_again() -> None:
+    fail_at_items()
+    assert calls("m.1.b", "--attempt", "1", "--again", "76") == 76
+    before = log()
+    assert calls("m.1.b", "--attempt", "1", "--again", "76") == 76
+    assert log() == before
+    assert calls("m.1.b") == 1  # nobody says which attempt it is: the next
+    assert len(log()["steps"]["m"]["branches"]["m.1"]["steps"]["m.1.b"]["attempts"]) == 2
+
+
 def test_a_step_killed_outright_has_spent_the_attempt(project: Path) -> None:
     fail_at_items()
     calls("m.1.b")

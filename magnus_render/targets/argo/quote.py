@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BRACE = "MAGNUS_BRACE"
 """A variable that holds one opening brace: `{$(MAGNUS_BRACE)` is what Argo does not take for a tag."""
+OWN_BRACE = "MAGNUS_OWN_BRACE"
+"""The same for a template's own environment, which Argo puts before what all share: only what stands before is known."""
 _PLAIN = re.compile(
     r"-{0,2}[A-Za-z_/][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+(][A-Za-z0-9_./+()-]*)*|\$\([A-Za-z_][A-Za-z0-9_]*\)"
 )
@@ -80,14 +82,14 @@ def comment(value: str) -> str:
     return "".join(c if c.isprintable() else " " for c in value)
 
 
-def inert(value: str) -> str:
+def inert(value: str, brace: str = BRACE) -> str:
     """Return a text for a container's command, arguments or environment that arrives there as it is.
 
     `$$` stands for one dollar (Kubernetes, "Define Dependent Environment Variables"); a brace behind a brace comes from a
-    variable, so that Argo sees no tag.
+    variable, so that Argo sees no tag: `brace` names it.
     """
     escaped = re.sub(r"\$(?=[$(])", "$$", value)
-    return re.sub(r"(?<=\{)\{", f"$({BRACE})", escaped)
+    return re.sub(r"(?<=\{)\{", f"$({brace})", escaped)
 
 
 def marker(source: str) -> str:

@@ -245,7 +245,10 @@ class Steps:
 
     def _settle(self, made: Template, own: ArgoConfig) -> None:
         made.own = own
-        made.environment.update(environment(own))
+        mine = environment(own, quote.OWN_BRACE)
+        if any(f"$({quote.OWN_BRACE})" in value for value in mine.values()):
+            made.environment[quote.OWN_BRACE] = "{"
+        made.environment.update(mine)
         made.mounts = [(self.claims[one.claim], one.mount_path) for one in own.persistent_volumes]
         if "magnus_command" in own.model_fields_set and made.kind == "container":
             made.command = [*map(quote.inert, own.magnus_command), "execute_single_node"]
@@ -290,9 +293,9 @@ class Steps:
         return any(f"$({quote.BRACE})" in value for value in found)
 
 
-def environment(config: ArgoConfig) -> dict[str, str]:
-    """Return the environment that a configuration adds."""
-    return {name: quote.inert(settings.text(value)) for name, value in config.environment.items()}
+def environment(config: ArgoConfig, brace: str = quote.BRACE) -> dict[str, str]:
+    """Return the environment that a configuration adds; `brace` names the variable for braces."""
+    return {name: quote.inert(settings.text(value), brace) for name, value in config.environment.items()}
 
 
 def retries(retry: Retry) -> Retries:
