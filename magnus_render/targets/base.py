@@ -11,7 +11,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render.plan import COMPOSITES, FAIL_NODE, SUCCESS_NODE
+from magnus_render import naming
+from magnus_render.plan import COMPOSITES, DAG, FAIL_NODE, MAP, SUCCESS_NODE
 from magnus_render.targets import codes
 
 if TYPE_CHECKING:
@@ -163,3 +164,16 @@ def own_config(target: BaseTarget, node: Node) -> Mapping[str, Any]:
     for name in reversed(target.names()):
         merged.update(node["executor_config"].get(name, {}))
     return merged
+
+
+def graph_title(plan: Plan, address: str) -> str:
+    """Return what a graph is, for people: '' for the root graph."""
+    if not address:
+        return ""
+    composite = plan["nodes"][naming.parent(address)]
+    if composite["type"] == MAP:
+        return f"for each {composite['iterate_as']} of {composite['iterate_on']}"
+    if composite["type"] == DAG:
+        return f"the steps of {composite['path']}"
+    branches = {branch["slug"]: branch["name"] for branch in composite["branches"]}
+    return f"branch {branches[naming.last(address)]} of {composite['path']}"

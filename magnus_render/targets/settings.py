@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationError
 
 from magnus_render.targets import codes
 from magnus_render.targets.base import own_config
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from magnus_render.targets.base import BaseTarget, Findings
 
 Model = TypeVar("Model", bound=BaseModel)
+Text = Annotated[StrictStr, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line."""
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise ValueError("must be a text, a number, true or false")
+    return value
+
+
+Scalar = Annotated[Any, AfterValidator(_scalar)]
+"""What an environment may be given."""
 
 
 class Problem(NamedTuple):

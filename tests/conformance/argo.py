@@ -34,7 +34,7 @@ class Argo(Engine):
         complaints = argo_lint.lint(manifests) if argo_lint.missing() is None else []
         if complaints:
             raise EngineFailure("argo lint: " + "\n".join(complaints))
-        arguments = {"run-id": spec.run_id, "parameters": json.dumps(self._parameters(folder, spec))}
+        arguments = {"run-id": spec.run_id, "parameters": json.dumps(self.parameters(folder, spec))}
         if spec.use_cached:
             arguments["use-cached"] = spec.use_cached
         ended = shared().run(
@@ -79,15 +79,6 @@ class Argo(Engine):
         """Return the rendered manifests by file name, the pipeline's first."""
         files = [folder / MANIFEST, *sorted(folder.glob("workflow.*.yaml"))]
         return {file.name: file.read_text(encoding="utf-8") for file in files}
-
-    @staticmethod
-    def _parameters(folder: Path, spec: RunSpec) -> dict[str, Any]:
-        from tests.conformance.cases import from_environment
-
-        given = {}
-        if spec.parameter_file:
-            given = json.loads((folder / spec.parameter_file).read_text(encoding="utf-8"))
-        return {**given, **from_environment(spec.environment)}
 
     @staticmethod
     def _check_pods(ended: Run) -> None:

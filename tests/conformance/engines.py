@@ -71,6 +71,16 @@ class Engine:
         """
         return None
 
+    @staticmethod
+    def parameters(folder: Path, spec: RunSpec) -> dict[str, Any]:
+        """Return the initial parameters of a run, for an engine that is handed them all at once."""
+        from tests.conformance.cases import from_environment
+
+        given = {}
+        if spec.parameter_file:
+            given = json.loads((folder / spec.parameter_file).read_text(encoding="utf-8"))
+        return {**given, **from_environment(spec.environment)}
+
 
 _warm = Warm()
 

@@ -43,7 +43,7 @@ class StepFunctions(Engine):
         ]
         if complaints:
             raise EngineFailure("asl-validator: " + "\n".join(complaints))
-        given: dict[str, Any] = {"parameters": _exact(self._parameters(folder, spec))}
+        given: dict[str, Any] = {"parameters": _exact(self.parameters(folder, spec))}
         if spec.use_cached:
             given["use_cached"] = spec.use_cached
         execution = client.run(machines, project(folder), spec.run_id, given)
@@ -100,15 +100,6 @@ class StepFunctions(Engine):
             assert name, text
             found[name[1]] = text
         return found
-
-    @staticmethod
-    def _parameters(folder: Path, spec: RunSpec) -> dict[str, Any]:
-        from tests.conformance.cases import from_environment
-
-        given = {}
-        if spec.parameter_file:
-            given = json.loads((folder / spec.parameter_file).read_text(encoding="utf-8"))
-        return {**given, **from_environment(spec.environment)}
 
     @staticmethod
     def _check_cause(execution: Execution) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 
-Text = Annotated[StrictStr, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
+from magnus_render.targets.settings import Scalar, Text
+
 Lines = Annotated[StrictStr, Field(min_length=1)]
 VariableName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
 Label = Annotated[StrictStr, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")]
@@ -22,15 +23,6 @@ ObjectName = Annotated[
     StrictStr,
     Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
 ]
-
-
-def _scalar(value: Any) -> Any:
-    if not isinstance(value, str | int | float):
-        raise ValueError("must be a text, a number, true or false")
-    return value
-
-
-Scalar = Annotated[Any, AfterValidator(_scalar)]
 
 
 class Resources(BaseModel):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from magnus_render import naming
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.targets.argo import names
+from magnus_render.targets.base import graph_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,7 +132,7 @@ class _Compiler:
         tasks += self._ends(reached)
         if not head["address"] and not self._calls_back(head):
             tasks = self._recorded(tasks)
-        return Dag(name, self._title(head), tasks, self._inputs(head["address"]))
+        return Dag(name, graph_title(self.plan, head["address"]), tasks, self._inputs(head["address"]))
 
     def _task_names(self, head: Graph) -> dict[str, str]:
         """Return task names by slug; those of helpers under `slug: helper`."""
@@ -149,17 +150,6 @@ class _Compiler:
         if not head["address"]:
             wanted[": record"] = names.RECORD
         return {**own, **names.distinct(wanted, own.values())}
-
-    def _title(self, head: Graph) -> str:
-        if not head["address"]:
-            return ""
-        composite = self.plan["nodes"][naming.parent(head["address"])]
-        if composite["type"] == MAP:
-            return f"for each {composite['iterate_as']} of {composite['iterate_on']}"
-        if composite["type"] == DAG:
-            return f"the steps of {composite['path']}"
-        branches = {branch["slug"]: branch["name"] for branch in composite["branches"]}
-        return f"branch {branches[naming.last(head['address'])]} of {composite['path']}"
 
     def _node(self, slug: str) -> Node:
         return self.plan["nodes"][naming.join(self.head["address"], slug)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from magnus_render import naming
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.targets.base import graph_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +150,7 @@ class _Compiler:
         self.incoming = self._incoming()
         self.shared: dict[str, None] = {}
         name = graph_function(self.plan, graph["address"])
-        own = Function(name, self._title(graph), self._body(graph["start"]))
+        own = Function(name, graph_title(self.plan, graph["address"]), self._body(graph["start"]))
         bodies: dict[str, Function] = {}
         waiting = list(self.shared)
         while waiting:
@@ -162,17 +163,6 @@ class _Compiler:
 
     def _node(self, slug: str) -> Node:
         return self.plan["nodes"][self.base + slug]
-
-    def _title(self, graph: Graph) -> str:
-        if not graph["address"]:
-            return ""
-        composite = self.plan["nodes"][naming.parent(graph["address"])]
-        if composite["type"] == MAP:
-            return f"for each {composite['iterate_as']} of {composite['iterate_on']}"
-        if composite["type"] == DAG:
-            return f"the steps of {composite['path']}"
-        branches = {branch["slug"]: branch["name"] for branch in composite["branches"]}
-        return f"branch {branches[naming.last(graph['address'])]} of {composite['path']}"
 
     def _shared_function(self, slug: str) -> str:
         return f"from_{_identifier(self.plan, self.base + slug)}"

@@ -6,29 +6,18 @@ renderable; `PLACEHOLDERS` are those that a platform team must replace.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
     StrictInt,
-    StrictStr,
 )
 
-Text = Annotated[StrictStr, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
-
-
-def _scalar(value: Any) -> Any:
-    if not isinstance(value, str | int | float):
-        raise ValueError("must be a text, a number, true or false")
-    return value
-
-
-Scalar = Annotated[Any, AfterValidator(_scalar)]
+from magnus_render.targets.settings import Scalar, Text
 
 
 class Resources(BaseModel):
