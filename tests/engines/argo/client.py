@@ -31,6 +31,8 @@ from tests.engines.argo.runner import Image, Life, Place, Record
 from tests.engines.argo.warm import Starter
 
 TIME_LIMIT = 120.0
+RESYNC = 20.0
+"""Seconds after which the controller is made to look at a workflow again."""
 _OBJECTS = (
     ("workflows", argo),
     ("cronworkflows", argo),
@@ -257,9 +259,12 @@ class Started:
         self._watches.append(watch)
         timer = threading.Timer(timeout, watch.close)
         timer.start()
+        over = threading.Event()
+        threading.Thread(target=self._resync, args=(over,), daemon=True).start()
         try:
             self._guarded(lambda: self._until(watch, condition))
         finally:
+            over.set()
             timer.cancel()
             watch.close()
         if self._failure is not None:
@@ -267,6 +272,20 @@ class Started:
         for pod in self._pods:
             pod.keep_log()
         return self._seen()
+
+    def _resync(self, over: threading.Event) -> None:
+        """Let the controller look at the workflow every so often, as it does every 20 minutes by itself.
+
+        It misses a change now and then: of a pod that was deleted as it ended, say.
+        """
+        number = 0
+        while not over.wait(RESYNC):
+            number += 1
+            try:
+                body = {"metadata": {"annotations": {"engine/resync": str(number)}}}
+                self._api.patch(argo(self._namespace, "workflows", self.name), body)
+            except (ApiError, OSError):  # it has ended meanwhile
+                return
 
     def stop(self) -> None:
         """Do what `argo stop` does: end what runs, but start exit handlers."""
