@@ -37,10 +37,11 @@ def _register_all() -> None:
     """Import what registers codes: the language, and every target that is installed."""
     from importlib import import_module
 
-    from magnus_render.targets.lookup import every
+    from magnus_render.targets import lookup
 
     import_module("magnus_render.spec.codes")
-    try:
-        every()
-    except ImportError as error:
-        typer.echo(f"warning: a target cannot be imported: {error}", err=True)
+    for place in lookup.places():
+        try:
+            lookup.load(place)
+        except ImportError as error:
+            typer.echo(f"warning: target '{place}' cannot be imported: {error}", err=True)

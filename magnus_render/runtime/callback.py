@@ -293,11 +293,10 @@ class _Call:
         from magnus_render.runtime.tasks.values import loose
 
         store = self._store()
-        parameters: dict[str, Json] = {}
+        given = create.given_input(os.environ.get("MAGNUS_INPUT", ""))
+        parameters: dict[str, Json] = dict(given.get("parameters", {}))
         if file := self.values.get("--parameters-file"):
             parameters.update(self._parameters(file))
-        given = create.given_input(os.environ.get("MAGNUS_INPUT", ""))
-        parameters.update(given.get("parameters", {}))
         if self.command == "start_run":
             parameters.update(create.from_environment(os.environ))
         for text in self.params:

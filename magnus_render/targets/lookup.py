@@ -24,7 +24,7 @@ _BUILT_IN = {
 def find(name: str) -> BaseTarget:
     """Return the target of a name or alias; raise `UsageError` that lists the known ones."""
     if name in _BUILT_IN:
-        return _load(_BUILT_IN[name])
+        return load(_BUILT_IN[name])
     targets = every()
     for target in targets:
         if name in target.names():
@@ -39,14 +39,19 @@ def find(name: str) -> BaseTarget:
 
 def every() -> list[BaseTarget]:
     """Return all targets, built-in and installed, sorted by name."""
-    from importlib.metadata import entry_points
-
-    places = {point.name: point.value for point in entry_points(group=GROUP)}
-    targets = {target.name: target for target in map(_load, {*places.values(), *_BUILT_IN.values()})}
+    targets = {target.name: target for target in map(load, places())}
     return [targets[name] for name in sorted(targets)]
 
 
-def _load(place: str) -> BaseTarget:
+def places() -> list[str]:
+    """Return where all targets are, built-in and installed, as `module:class`, sorted."""
+    from importlib.metadata import entry_points
+
+    return sorted({*(point.value for point in entry_points(group=GROUP)), *_BUILT_IN.values()})
+
+
+def load(place: str) -> BaseTarget:
+    """Return the target at a place; raise ImportError if it cannot be imported."""
     module, _, name = place.partition(":")
     target: BaseTarget = getattr(import_module(module), name)()
     return target
