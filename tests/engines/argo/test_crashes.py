@@ -111,9 +111,7 @@ def test_a_failure_that_is_recorded_is_not_tried_again(tmp_path: Path, kind: Kin
         "h": shell("true"),
     }
     project = Project(tmp_path / "argo", steps)
-    faults = [lose("a", Crash(kind, "end"))]
-    if kind != "delete":  # Argo makes a deleted pod anew, which is then another try of the same attempt
-        faults.append(lose("b", Crash(kind, "end"), Crash(kind, "end")))
+    faults = [lose("a", Crash(kind, "end")), lose("b", Crash(kind, "end"), Crash(kind, "end"))]
     ended = project.run(faults=faults)
     expected = undisturbed(project, tmp_path / "local")
     check_equal(expected, comparable(ended.log), "local", ended.run.told)

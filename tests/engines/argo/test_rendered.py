@@ -255,11 +255,17 @@ def test_parallelism_bounds_the_pods_of_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("composite", ["map", "parallel"])
-@pytest.mark.parametrize("fail_fast", [True, False])
-def test_a_composite_fails_when_its_branches_have_ended(
-    tmp_path: Path, composite: str, fail_fast: bool
-) -> None:
-    """One branch at a time: the first fails. With `fail_fast` 3.7.4 may begin the others, and need not."""
+@pytest.mark.parametrize(
+    "fail_fast",
+    [
+        False,
+        pytest.param(
+            True, marks=pytest.mark.xfail(strict=True, reason="the controller does not act on dag.failFast")
+        ),
+    ],
+)
+def test_fail_fast_begins_no_sibling_more(tmp_path: Path, composite: str, fail_fast: bool) -> None:
+    """One branch at a time: the first fails."""
     command = 'case $MAGNUS_STEP in *0.t) exit 1;; esac; echo >> "$HOME/ran"'
     bounds: dict[str, Any] = {"max_concurrency": 1, "fail_fast": fail_fast}
     steps = (
@@ -271,7 +277,9 @@ def test_a_composite_fails_when_its_branches_have_ended(
     given = {"items": [0, 1, 2, 3]}
     ended = project.run(parameters=given)
     assert ended.log["status"] == "FAIL", ended.run.told
-    if not fail_fast:
+    if fail_fast:
+        assert not (project.folder / "ran").exists(), ended.run.told
+    else:
         check(project, ended, tmp_path, given)
         assert (project.folder / "ran").read_text() == "\n" * 3
 
