@@ -56,7 +56,8 @@ class Warm:
             self._server = None
 
 
-def _child(request: dict[str, Any]) -> int:
+def child(request: dict[str, Any]) -> int:
+    """Be `magnus` with a request's `argv`, `cwd`, `env`, `stdout` and `stderr`, in a forked child; return its status."""
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
@@ -83,31 +84,35 @@ def _child(request: dict[str, Any]) -> int:
     return status if isinstance(status, int) else int(status is not None)
 
 
-def serve() -> None:
+def preload() -> None:
+    """Import all that `magnus` may import."""
     import magnus_render
 
-    for module in pkgutil.walk_packages(magnus_render.__path__, "magnus_render."):
+    names = [module.name for module in pkgutil.walk_packages(magnus_render.__path__, "magnus_render.")]
+    for name in (*names, "jinja2", "networkx", "obstore", "obstore.store", "pydantic", "typer", "yaml"):
         try:
-            import_module(module.name)
+            import_module(name)
         except ImportError:  # an optional extra that is not installed
             pass
-    for name in ("jinja2", "networkx", "pydantic", "typer", "yaml"):
-        import_module(name)
     gc.collect()
     gc.freeze()
+
+
+def serve() -> None:
+    preload()
     requests, replies = os.dup(0), os.dup(1)
     with os.fdopen(requests) as lines:
         for line in iter(lines.readline, ""):
-            child = os.fork()
-            if child == 0:
+            pid = os.fork()
+            if pid == 0:
                 status = 70
                 try:
                     os.close(requests)
                     os.close(replies)
-                    status = _child(json.loads(line))
+                    status = child(json.loads(line))
                 finally:
                     os._exit(status)
-            _, ended = os.waitpid(child, 0)
+            _, ended = os.waitpid(pid, 0)
             os.write(replies, f"{os.waitstatus_to_exitcode(ended)}\n".encode())
 
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Literal
 
+from tests.conformance.warm import ROOT
 from tests.engines.argo import outputs
 from tests.engines.argo.api import Api, ApiError, Json, argo, core
 from tests.engines.argo.faults import Crash, Faults
 from tests.engines.argo.pods import INIT, MAIN, WAIT, CannotStart, Container, Mount, Pod
-from tests.engines.argo.warm import EMISSARY, ROOT, Command, Running, Starter
+from tests.engines.argo.warm import EMISSARY, Command, Running, Starter
 
 KILLED = 137
 """Exit code that the emissary gives for any signal."""

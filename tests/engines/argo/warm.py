@@ -1,7 +1,7 @@
 """Main containers as processes: forks of a process that has imported `magnus` before, each with mounts of its own.
 
 A container is a process with its own session, folder, environment and mount namespace; `magnus` only skips the start-up,
-any other program is executed. The server has one thread, so forking is safe.
+any other program is executed.
 
     python -m tests.engines.argo.warm SOCKET        the server: it ends when its standard input does
 """
@@ -9,28 +9,21 @@ any other program is executed. The server has one thread, so forking is safe.
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import shutil
-import signal
-import socket
 import stat
-import subprocess
 import sys
-import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from tests.conformance.warm import _child
+from tests.conformance.warm import child
+from tests.engines import warm
 from tests.engines.argo.pods import Mount
-from tests.engines.stepfunctions import warm
 
-ROOT = Path(__file__).resolve().parents[3]
 EMISSARY = 64
 """Exit code of Argo's emissary if the command cannot be started."""
-_MAGNUS = str(Path(sys.executable).parent / "magnus")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _CLONE_NEWNS = 0x20000
 _MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
@@ -51,35 +44,21 @@ class Command:
     """Folder for the files `stdout`, `stderr`, and `error` if the command could not be started."""
 
 
-class Starter:
+class Starter(warm.Server):
     """Starts containers, from a process that removes its folder when it ends."""
 
     def __init__(self, folder: Path) -> None:
-        self._address = str(folder / "warm.socket")
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.engines.argo.warm", self._address],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert self._server.stdout
-        self._server.stdout.read(1)  # it listens
+        super().__init__("tests.engines.argo.warm", folder)
 
     def start(self, command: Command) -> Running:
         """Start a container."""
-        return Running(command, self._address)
-
-    def close(self) -> None:
-        """End the server and all containers."""
-        self._server.communicate()
+        return Running(command, self.address)
 
 
-class Running:
+class Running(warm.Fork):
     """A container that has been started."""
 
     def __init__(self, command: Command, address: str) -> None:
-        self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.connect(address)
         mounts = [(str(mount.source), mount.target, mount.read_only) for mount in command.mounts]
         request = {
             "argv": list(command.argv),
@@ -91,66 +70,27 @@ class Running:
             "stderr": str(command.log / "stderr"),
             "error": str(command.log / "error"),
         }
-        self._connection.sendall(json.dumps(request).encode() + b"\n")
-        self._pid = self._number()
-
-    def fileno(self) -> int:
-        """A descriptor that can be read from when the container has ended."""
-        return self._connection.fileno()
-
-    def signal(self, number: int) -> None:
-        """Send a signal to its processes."""
-        try:
-            os.killpg(self._pid, number)
-        except ProcessLookupError:
-            pass
-
-    def exit_code(self) -> int:
-        """Wait for its end; return its exit code, negative for a signal."""
-        code = self._number()
-        self._connection.close()
-        return code
-
-    def _number(self) -> int:
-        reply = self._connection.recv(warm._NUMBER.size, socket.MSG_WAITALL)
-        if len(reply) < warm._NUMBER.size:
-            raise OSError("the process that starts containers has ended")
-        number: int = warm._NUMBER.unpack(reply)[0]
-        return number
+        super().__init__(address, request)
 
 
-def _become(connection: socket.socket) -> None:
+def _contain(request: dict[str, Any]) -> int:
     """Be the container, in the forked child."""
-    status = 70
-    try:
-        os.setsid()
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        with connection.makefile() as requests:
-            request: dict[str, Any] = json.loads(requests.readline())
-        connection.sendall(warm._NUMBER.pack(os.getpid()))
-        os.closerange(3, 1024)
-        mounts = [Mount(Path(source), target, read_only) for source, target, read_only in request["mounts"]]
-        _mount(mounts, request["kept"])
-        os.makedirs(request["cwd"], exist_ok=True)
-        name = request["argv"][0]
-        program = shutil.which(name, path=request["env"].get("PATH", os.defpath))
-        if program == _MAGNUS:
-            status = _child({**request, "argv": request["argv"][1:]})
-        elif program is None:
-            Path(request["error"]).write_text(
-                f'failed to find name in PATH: exec: "{name}": executable file not found in $PATH'
-            )
-            status = EMISSARY
-        else:
-            _execute(program, request)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
+    mounts = [Mount(Path(source), target, read_only) for source, target, read_only in request["mounts"]]
+    _mount(mounts, request["kept"])
+    os.makedirs(request["cwd"], exist_ok=True)
+    name = request["argv"][0]
+    program = shutil.which(name, path=request["env"].get("PATH", os.defpath))
+    if program == warm.MAGNUS:
+        return child({**request, "argv": request["argv"][1:]})
+    if program is None:
+        Path(request["error"]).write_text(
+            f'failed to find name in PATH: exec: "{name}": executable file not found in $PATH'
+        )
+        return EMISSARY
+    _execute(program, request)
 
 
-def _execute(program: str, request: dict[str, Any]) -> None:
+def _execute(program: str, request: dict[str, Any]) -> NoReturn:
     for number, name in ((1, "stdout"), (2, "stderr")):
         file = os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(file, number)
@@ -203,5 +143,5 @@ def _check(status: int, what: str) -> None:
 
 
 if __name__ == "__main__":
-    warm.serve(sys.argv[1], _become)
+    warm.serve(sys.argv[1], _contain)
     shutil.rmtree(os.path.dirname(sys.argv[1]), ignore_errors=True)
