@@ -224,10 +224,28 @@ def test_handlers_may_be_written_anywhere(tmp_path: Path) -> None:
     assert all(len(t["dag"]["tasks"]) <= 200 for t in found["spec"]["templates"] if "dag" in t)
 
 
-def test_a_graph_that_cannot_be_cut_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("then", ["fail", "success", "after"])
+def test_a_handler_that_all_steps_share_stays_outside_the_parts(tmp_path: Path, then: str) -> None:
     steps = {f"s{n}": task(f"s{n + 1}", on_failure="h") for n in range(300)}
-    (error,) = errors(tmp_path, graph(**steps, s300=task(), h=task("fail")))
-    assert error.startswith("MR357 template 'pipeline': it has 304 tasks, the full CRDs take 200")
+    found = manifest(tmp_path, graph(**steps, h=task(then), s300=task("after", on_failure="h"), after=task()))
+    pipeline, *parts = (t for t in found["spec"]["templates"] if "dag" in t)
+    assert [len(part["dag"]["tasks"]) <= 200 for part in parts] == [True, True]
+    outer = [one["name"] for one in pipeline["dag"]["tasks"]]
+    names = [name for name in outer if name.startswith("from-")]
+    waits = conditions(found)
+    own = [name for name in outer if name in {*steps, "s300"}]
+    assert waits["h"] == " || ".join(f"{n}.{bad}" for n in (*names, *own) for bad in ("Failed", "Errored"))
+    assert len(names) == 2 and waits[names[1]] == f"{names[0]}.Succeeded"
+    assert sum(len(part["dag"]["tasks"]) - 1 for part in parts) + len(own) == 301
+
+
+@pytest.mark.parametrize("handled", [{"on_failure": "other"}, {}])
+def test_a_graph_that_cannot_be_cut_is_refused(tmp_path: Path, handled: dict[str, str]) -> None:
+    """The failure of a part cannot mean two things."""
+    steps = {f"s{n}": task(f"s{n + 1}", on_failure="h") for n in range(300)}
+    steps["s7"] = task("s8", **handled)
+    (error,) = errors(tmp_path, graph(**steps, s300=task(), h=task("fail"), other=task("fail")))
+    assert error.startswith("MR357 template 'pipeline': it has 30")
 
 
 def test_a_separate_dag_is_a_workflow_template_of_its_own(tmp_path: Path) -> None:

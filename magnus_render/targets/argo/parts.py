@@ -1,8 +1,9 @@
 """Long graphs in parts: the full CRDs take at most 200 tasks in one DAG template.
 
 A part is a stretch of tasks that one condition leads out of and nothing else; it becomes a template of its own, which
-succeeds if that came about. Where to cut depends on the names near the cut, not on how many tasks stand before it: a step
-more in the pipeline is a task more in one part.
+succeeds if that came about. A handler that steps from all over share stays outside: it takes the failure of a part for
+that of its steps, if all of them lead to it. Where to cut depends on the names near the cut, not on how many tasks stand
+before it: a step more in the pipeline is a task more in one part.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from magnus_render.targets.argo.flow import Dag, Task
 from magnus_render.targets.argo.verify_graph import MOST_TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     Condition = tuple[str, ...]
     """Outcomes of tasks, any of which will do."""
+    Shared = dict[str, set[str]]
+    """Handlers that stay outside, each with the tasks whose failures lead to it."""
 
 _LEAST = 100
+_BAD = (".Failed", ".Errored")
 _OUTPUT = re.compile(r"\{\{tasks\.([^.}]+)\.")
 
 
@@ -34,8 +38,9 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
     """
     if len(dag.tasks) <= MOST_TASKS:
         return [dag]
-    tasks = _as_walked(dag.tasks)
-    cuts = list(_cuts(tasks))
+    shared = _shared(_as_walked(dag.tasks))
+    tasks = _as_walked(dag.tasks, shared)
+    cuts = list(_cuts(tasks, shared))
     if not cuts:
         return [dag]
     pass_on = {name: f"{{{{inputs.parameters.{name}}}}}" for name in dag.inputs}
@@ -44,9 +49,15 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
     made = [outer]
     start = 0
     before: Condition = ()
+    outside: dict[str, str] = {}  # by task: the part whose failure its own is to a shared handler
     for end, door in cuts:
         inside = tasks[start:end]
         name = names.distinct({"": f"from-{inside[0].name}"}, taken)[""]
+        handlers = _handlers(inside, shared, nothing)
+        if len(handlers) > 1:
+            return [dag]
+        if handlers - {""}:
+            outside.update((task.name, name) for task in inside)
         part = Dag(names.shortened(f"{dag.name}-{name}"), "", [], dag.inputs)
         part.title = f"{dag.title or 'the pipeline'} from {inside[0].title or inside[0].name} on"
         part.tasks = [*_without(inside, before), _end(inside, door, nothing)]
@@ -55,24 +66,63 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
         outer.tasks.append(Task(name, part.name, pass_on, depends))
         start, before = end, door
     passed = [f"{outer.tasks[-1].name}.Succeeded"]
-    outer.tasks += [_behind(task, before, passed) for task in tasks[start:]]
+    for task in tasks[start:]:
+        if task.name in shared:
+            outer.tasks.append(replace(task, depends=_by_part(task.depends, outside)))
+        else:
+            outer.tasks.append(_behind(task, before, passed))
     return made
 
 
-def _as_walked(tasks: list[Task]) -> list[Task]:
-    """Return the tasks as a walk comes to them, each soon behind the last that it waits for, wherever it was written."""
-    waits = {task.name: {one.partition(".")[0] for one in _conditions(task)} for task in tasks}
+def _as_walked(tasks: list[Task], last: Collection[str] = ()) -> list[Task]:
+    """Return the tasks as a walk comes to them, each soon behind the last that it waits for, wherever it was written.
+
+    Those named `last`, and what waits for them, come behind all others.
+    """
+    waits = {task.name: {_source(one) for one in _conditions(task)} for task in tasks}
     behind: dict[str, list[Task]] = {task.name: [] for task in tasks}
     for task in tasks:
         for source in waits[task.name]:
             behind[source].append(task)
+    late: list[Task] = []
     found = [task for task in tasks if not waits[task.name]]
     for task in found:
         for one in behind[task.name]:
             waits[one.name].discard(task.name)
             if not waits[one.name]:
-                found.append(one)
+                (late if one.name in last else found).append(one)
+        if task is found[-1] and late:
+            found.append(late.pop(0))
     return found
+
+
+def _shared(walked: list[Task]) -> Shared:
+    """Return the handlers of failures that lie too far apart to be of one part."""
+    place = {task.name: number for number, task in enumerate(walked)}
+    found: Shared = {}
+    for task in walked:
+        sources = {_source(one) for one in task.depends if one.endswith(_BAD)}
+        places = [place[name] for name in sources]
+        if all(one.endswith(_BAD) for one in task.depends) and places and max(places) - min(places) > _LEAST:
+            found[task.name] = sources
+    return found
+
+
+def _handlers(inside: list[Task], shared: Shared, nothing: str) -> set[str]:
+    """Return the shared handlers that failures lead to which a part does not handle; '' among them if none does."""
+    handled = {_source(one) for task in inside for one in task.depends if one.endswith(_BAD)}
+    open_ = [task.name for task in inside if task.template != nothing and task.name not in handled]
+    return {next((h for h, sources in shared.items() if name in sources), "") for name in open_}
+
+
+def _by_part(depends: list[str], outside: dict[str, str]) -> list[str]:
+    """Return outcomes with those of a part in place of those of its tasks."""
+    found = (f"{outside.get(_source(one), _source(one))}.{one.rpartition('.')[2]}" for one in depends)
+    return list(dict.fromkeys(found))
+
+
+def _source(condition: str) -> str:
+    return condition.partition(".")[0]
 
 
 def _conditions(task: Task) -> list[str]:
@@ -101,12 +151,13 @@ def _end(tasks: list[Task], door: Condition, nothing: str) -> Task:
     return Task(names.distinct({"": "success"}, taken)[""], nothing, depends=list(door), title="success")
 
 
-def _cuts(tasks: list[Task]) -> Iterator[tuple[int, Condition]]:
+def _cuts(tasks: list[Task], shared: Shared) -> Iterator[tuple[int, Condition]]:
     """Yield the places to cut at, each with the condition that leads on from there."""
-    doors = _doors(tasks)
+    doors = _doors(tasks, shared)
     start = 0
-    while len(tasks) - start > _LEAST:
-        window = range(start + _LEAST, min(start + MOST_TASKS, len(tasks)))
+    stop = next((number for number, task in enumerate(tasks) if task.name in shared), len(tasks))
+    while stop - start > _LEAST:
+        window = range(start + _LEAST, min(start + MOST_TASKS, stop))
         places = [place for place in window if doors[place]]
         if not places:
             return
@@ -115,14 +166,15 @@ def _cuts(tasks: list[Task]) -> Iterator[tuple[int, Condition]]:
         start = cut
 
 
-def _doors(tasks: list[Task]) -> list[Condition]:
+def _doors(tasks: list[Task], shared: Shared) -> list[Condition]:
     """Return, for each place between two tasks, the condition that all behind it waits for, () if there is not just one."""
     place = {task.name: number for number, task in enumerate(tasks)}
     last: dict[Condition, int] = {}
     closed: Counter[int] = Counter()
     for number, task in enumerate(tasks):
         alone = [(one,) for one in task.only_if.split(" && ")] if task.only_if else []
-        for condition in (tuple(task.depends), tuple(task.unless), *alone):
+        own = () if task.name in shared else tuple(task.depends)
+        for condition in (own, tuple(task.unless), *alone):
             if condition:
                 last[condition] = number
         for text in (task.items, *task.arguments.values()):
@@ -132,7 +184,7 @@ def _doors(tasks: list[Task]) -> list[Condition]:
     which: Counter[int] = Counter()
     conditions = list(last)
     for number, condition in enumerate(conditions):
-        sources = [place[one.partition(".")[0]] for one in condition]
+        sources = [place[_source(one)] for one in condition]
         _span(closed, min(sources), max(sources))
         _span(opened, max(sources), last[condition])
         _span(which, max(sources), last[condition], number)

@@ -330,7 +330,8 @@ COUNT = register(
     "list is too long",
     """
 The full CRDs take 200 templates in an object, 200 tasks in a DAG and 500 parameters in a list. Nest parts of the pipeline
-in nodes of type `dag`, with `separate: true` where it is the templates that are too many.
+in nodes of type `dag`, with `separate: true` where it is the templates that are too many. A graph of over 200 tasks is cut
+into parts by itself, unless one stretch of it has failures that lead to a handler which steps from afar share, and others.
 """,
 )
 APPLY_SIZE = register(
