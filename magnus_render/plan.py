@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         address: str  # definition address of the composite
         type: NodeType
         iterate_as: str  # of a map, else ''
+        fail_fast: NotRequired[bool]  # there if true
 
     class Before(TypedDict):
         """A possible predecessor in the same graph."""
@@ -243,6 +244,9 @@ if TYPE_CHECKING:
         files: dict[str, FileEntry]
         message: str
         mocked: bool
+
+    class FailFast(TypedDict):
+        branch: str  # slug or index of the branch that failed first
 
     class GraphEnd(TypedDict):
         status: Status

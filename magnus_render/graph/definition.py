@@ -261,6 +261,8 @@ class Builder:
         step.branches.append({"slug": slug, "name": name})
         iterate_as = step.raw.get("iterate_as", "") if step.type == MAP else ""
         scope: Scope = {"address": step.address, "type": step.type, "iterate_as": iterate_as}  # type: ignore[typeddict-item]
+        if getattr(step.spec, "fail_fast", False):
+            scope["fail_fast"] = True
         path = f"{step.path}.{name}"
         return GraphInfo(
             f"{step.address}.{slug}", path, f"graph '{path}'", raw, place, files, [*step.graph.scopes, scope]

@@ -10,9 +10,9 @@ import time
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS
 from magnus_render.plan import TASK
-from magnus_render.runtime import process, state, tasks, workspace
+from magnus_render.runtime import earlier, process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
-from magnus_render.runtime.handover import hand_over
+from magnus_render.runtime.handover import hand_over, stopped
 from magnus_render.runtime.masking import Secrets, read_text
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
@@ -84,64 +84,28 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
     if done is not None:
         hand_over(run, address, node, done["handed_to"], done["state"], options.fan_out)
         return SUCCESS
-    if options.resume and (failed := _recorded_failure(run, address, options.attempt)):
+    if options.resume and (failed := earlier.recorded_failure(run, address, options.attempt)):
         if failed["handed_to"]:
             hand_over(run, address, node, failed["handed_to"], failed["state"], options.fan_out)
         return FAILED
     if options.attempt > 1:
-        options.attempt = min(options.attempt, 1 + _spent(run, address))
+        options.attempt = min(options.attempt, 1 + earlier.spent(run, address))
         if node["type"] == TASK and options.attempt > node["retry"]["attempts"]:
             # The engine tries again what broke off; the last of the user's attempts had been begun by then.
             print(f"magnus: {naming.shown(node['path'], address)}: no attempt is left", file=sys.stderr)
             return FAILED
     deadline = _deadline(run)
-    if deadline is not None and time.time() >= deadline:
-        print(f"magnus: {naming.shown(node['path'], address)}: not started: {_over(run)}", file=sys.stderr)
+    recorded = options.exit_status is not None  # of what has run already
+    over = deadline is not None and time.time() >= deadline
+    why = _over(run) if over else "" if recorded else stopped(run, address, node)
+    if why:
+        print(f"magnus: {naming.shown(node['path'], address)}: not started: {why}", file=sys.stderr)
         return FAILED
     with process.Signals() as signals:
         sees = state.seen_by(run, address, options.after)
         if options.exit_status is None and mock(run, address, node, sees, options.fan_out):
             return SUCCESS
         return _Attempt(run, services, address, node, options, sees, deadline, signals).run()
-
-
-def _recorded_failure(run: Run, address: str, attempt: int) -> AttemptEnd | None:
-    for name in run.names(address):
-        if name.endswith(".end.json"):
-            end: AttemptEnd = run.of(address, name.removesuffix(".json"))
-            if end["try_"] == attempt and not end["platform"]:
-                return end
-    return None
-
-
-def _delivered_before(run: Run, address: str, names: list[str], options: Options) -> AttemptEnd | None:
-    """Return the failure that this very call has recorded: an engine may call again after it lost a pod or a host.
-
-    That is one that handed over, or that of the user's attempt that the engine names.
-    """
-    for name in names:
-        if name.endswith(".end.json"):
-            end: AttemptEnd = run.of(address, name.removesuffix(".json"))
-            named = options.told and end["try_"] == options.attempt and not end["platform"]
-            if end["status"] != "SUCCESS" and (end["handed_to"] or named):
-                return end
-    return None
-
-
-def _spent(run: Run, address: str) -> int:
-    """Return how many of the user's attempts are recorded: those that were begun and not ended by the platform."""
-    names = run.names(address)
-    tried = set()
-    for name in names:
-        number, _, kind = name.partition(".")
-        if kind == "start.json":
-            end: AttemptEnd | None = (
-                run.of(address, f"{number}.end") if f"{number}.end.json" in names else None
-            )
-            if end is None or not end["platform"]:
-                start: AttemptStart = run.of(address, f"{number}.start")
-                tried.add(start["try_"])
-    return len(tried)
 
 
 def _deadline(run: Run) -> float | None:
@@ -212,7 +176,8 @@ class _Attempt:
         folder = naming.key(self.address)
         while not self.run_.create(f"{folder}/{start['attempt']}.start.json", start):
             names = self.run_.names(self.address)
-            if failed := _delivered_before(self.run_, self.address, names, self.options):
+            named = self.options.attempt if self.options.told else None
+            if failed := earlier.delivered_before(self.run_, self.address, names, named):
                 return failed
             taken = [int(n.partition(".")[0]) for n in names if n.endswith(".start.json")]
             start["attempt"] = max(taken) + 1

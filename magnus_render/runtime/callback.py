@@ -187,9 +187,9 @@ class _Call:
             if node["type"] == TASK or (node["type"] == AS_IS and "--exit-status" in self.values):
                 return self._execute(run)
             if node["type"] == FAIL_NODE:
-                from magnus_render.runtime.handover import end_graph
+                from magnus_render.runtime.handover import fail_graph
 
-                end_graph(run, naming.parent(self.address), "FAIL", "")
+                fail_graph(run, naming.parent(self.address), node)
                 return FAILED
             if node["type"] not in COMPOSITES:
                 return SUCCESS
@@ -199,9 +199,12 @@ class _Call:
 
     def _enter(self, run: Run) -> int:
         from magnus_render.runtime import state
-        from magnus_render.runtime.handover import enter, write_count
+        from magnus_render.runtime.handover import enter, stopped, write_count
 
         node = run.node(self.address)
+        if why := stopped(run, self.address, node):
+            print(f"magnus: {naming.shown(node['path'], self.address)}: not started: {why}", file=sys.stderr)
+            return FAILED
         count = enter(run, self.address, node, state.seen_by(run, self.address, self._after()))
         if node["type"] != MAP:
             return SUCCESS

@@ -1,4 +1,7 @@
-"""What a step records as it hands over: the end of its graph, or the start of the composite that follows."""
+"""What a step records as it hands over: the end of its graph, or the start of the composite that follows.
+
+And what the end of a branch means to its siblings, where the composite is to `fail_fast`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from magnus_render.runtime.records import Run, dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from magnus_render.plan import After, CompositeStart, GraphEnd, Json, Node, Status
+    from magnus_render.plan import After, CompositeStart, FailFast, GraphEnd, Json, Node, Status
 
 CANNOT_START = "the map cannot start"
 
@@ -26,11 +29,11 @@ def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out:
     """
     graph, head = naming.parent(address), node["graph"]
     if to == head["success"]:
-        end_graph(run, graph, "SUCCESS", digest)
+        _end_graph(run, graph, "SUCCESS", digest)
         return
     if to == head["fail"]:
         if graph:  # the root's fail node is a callback of its own
-            end_graph(run, graph, "FAIL", "")
+            fail_graph(run, graph, node)
         return
     for after in (node.get("next"), node.get("on_failure")):
         if after and after["slug"] == to and after["type"] in COMPOSITES:
@@ -53,11 +56,49 @@ def write_count(file: str, count: int | None) -> None:
         stream.write(f"{text}\n")
 
 
-def end_graph(run: Run, graph: str, status: Status, digest: str) -> None:
-    """Record that a graph instance reached its success or fail node."""
+def fail_graph(run: Run, graph: str, node: Node) -> None:
+    """Record that a graph instance came to its fail node, from a node of it or as that node."""
+    _end_graph(run, graph, "FAIL", "")
+    _stop_siblings(run, graph, node)
+
+
+def _end_graph(run: Run, graph: str, status: Status, digest: str) -> None:
     mock = bool(digest) and run.state(digest)["mocked"]
     end: GraphEnd = {"status": status, "state": digest, "time": time.time(), "mock": mock}
     run.create(f"{naming.key(graph)}/end.json", end)
+
+
+def _stop_siblings(run: Run, graph: str, node: Node) -> None:
+    """Record, of a graph that a node of it made fail, which composites with `fail_fast` fail with it.
+
+    So no step of their other branches begins any more, also where an engine cannot be told to stop them. A composite
+    that nobody handles makes the graph around it fail: that is certain before its other branches have ended.
+    """
+    if not any(scope.get("fail_fast") for scope in node["scopes"]):
+        return
+    while graph:
+        address = naming.parent(graph)
+        composite = run.node(address)
+        if composite.get("fail_fast"):
+            failed: FailFast = {"branch": naming.last(graph)}
+            run.create(f"{naming.key(address)}/fail_fast.json", failed)
+        if composite.get("on_failure"):
+            return
+        graph = naming.parent(address)
+
+
+def stopped(run: Run, address: str, node: Node) -> str:
+    """Return why a node may not begin: a composite with `fail_fast` around it fails by another branch; '' if none does."""
+    parts = address.split(".")
+    for scope in node["scopes"]:
+        if scope.get("fail_fast"):
+            depth = scope["address"].count(".") + 1
+            composite = ".".join(parts[:depth])
+            failed: FailFast | None = run.of(composite, "fail_fast")
+            if failed is not None and failed["branch"] != parts[depth]:
+                path = naming.shown(run.node(composite)["path"], composite)
+                return f"another branch of '{path}' has failed"
+    return ""
 
 
 def enter(run: Run, address: str, what: After | Node, digest: str) -> int | None:
@@ -90,8 +131,10 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | None
             recorded["message"] = f"parameter '{name}' is not a list"
         run.create(f"{naming.key(address)}/start.json", recorded)
     if recorded["message"]:
-        path = naming.shown(run.node(address)["path"], address)
-        print(f"magnus: {path}: {recorded['message']}", file=sys.stderr)
+        node = run.node(address)
+        print(f"magnus: {naming.shown(node['path'], address)}: {recorded['message']}", file=sys.stderr)
+        if not node.get("on_failure"):
+            _stop_siblings(run, naming.parent(address), node)
     return recorded["count"]
 
 

@@ -255,17 +255,9 @@ def test_parallelism_bounds_the_pods_of_a_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("composite", ["map", "parallel"])
-@pytest.mark.parametrize(
-    "fail_fast",
-    [
-        False,
-        pytest.param(
-            True, marks=pytest.mark.xfail(strict=True, reason="the controller does not act on dag.failFast")
-        ),
-    ],
-)
+@pytest.mark.parametrize("fail_fast", [False, True])
 def test_fail_fast_begins_no_sibling_more(tmp_path: Path, composite: str, fail_fast: bool) -> None:
-    """One branch at a time: the first fails."""
+    """One branch at a time: the first fails. The others' pods are made, for the controller does not act on failFast."""
     command = 'case $MAGNUS_STEP in *0.t) exit 1;; esac; echo >> "$HOME/ran"'
     bounds: dict[str, Any] = {"max_concurrency": 1, "fail_fast": fail_fast}
     steps = (
@@ -300,6 +292,23 @@ def test_siblings_go_on_where_one_fails(tmp_path: Path) -> None:
 
 
 # ---- long graphs ----
+
+
+@pytest.mark.parametrize("fails", [None, "s120", "s249"])
+def test_parts_share_a_handler(tmp_path: Path, fails: str | None) -> None:
+    steps: dict[str, Any] = {f"s{n}": {"type": "as-is", "next": f"s{n + 1}"} for n in range(250)}
+    for name in ("s0", "s120", "s220", "s249"):
+        following = f"s{int(name[1:]) + 1}"
+        steps[name] = shell("exit 1" if name == fails else "true", following, on_failure="alert")
+    steps["s250"] = shell("true", on_failure="alert")
+    steps["alert"] = shell("true", "fail")
+    project = Project(tmp_path / "argo", steps)
+    (manifest,) = project.render()
+    assert "              || from-s0.Errored\n" in manifest
+    ended = project.run(manifests=[manifest])
+    check(project, ended, tmp_path)
+    assert ended.log["status"] == ("FAIL" if fails else "SUCCESS")
+    assert ended.run.phases("alert") == ["Succeeded" if fails else "Omitted"], ended.run.told
 
 
 @pytest.mark.parametrize("ends", ["success", "failure"])

@@ -15,7 +15,7 @@ set -u +aeCm +o posix
 
 name=dag
 definition=dag.yaml
-dag_hash=20cfe7b7188943a2
+dag_hash=081e2dd374816cb2
 max_time=''
 magnus=(magnus)   # keeps the records
 steps=(magnus)   # runs a step: a launcher stands in front, as in (srun --mem=8G magnus)
