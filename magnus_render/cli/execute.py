@@ -12,7 +12,7 @@ import typer
 
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.executors import base
-from magnus_render.runtime.callback import valid_run_id
+from magnus_render.runtime.records import valid_run_id
 
 
 def execute(

@@ -17,7 +17,7 @@ import typer
 from magnus_render import naming
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.plan import TASK
-from magnus_render.runtime.callback import valid_run_id
+from magnus_render.runtime.records import valid_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

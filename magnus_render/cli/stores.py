@@ -82,7 +82,7 @@ def known_run(store: BaseRunLogStore, run_id: str) -> str:
     """Return a run id that is in the store, or raise `Refused` with near misses."""
     from difflib import get_close_matches
 
-    from magnus_render.runtime.callback import valid_run_id
+    from magnus_render.runtime.records import valid_run_id
 
     if valid_run_id(run_id) and (store.read(f"{run_id}/run.json") is not None or store.names(run_id)):
         return run_id

@@ -175,10 +175,10 @@ class _Attempt:
         }
         folder = naming.key(self.address)
         while not self.run_.create(f"{folder}/{start['attempt']}.start.json", start):
-            names = self.run_.names(self.address)
             named = self.options.attempt if self.options.told else None
-            if failed := earlier.delivered_before(self.run_, self.address, names, named):
+            if failed := earlier.delivered_before(self.run_, self.address, named):
                 return failed
+            names = self.run_.names(self.address)
             taken = [int(n.partition(".")[0]) for n in names if n.endswith(".start.json")]
             start["attempt"] = max(taken) + 1
         self.number = start["attempt"]
@@ -320,18 +320,30 @@ class _Attempt:
         mocked = self.state["mocked"] and self.options.exit_status is not None
         after = run.save({**state.added(self.state, packed, files), "mocked": mocked})
         end = self._end("SUCCESS", "\n".join(self.warnings))
+        if earlier.final_failure(run, self.address) is not None:
+            self._too_late(end, "another attempt failed before, and handed over")
+            return FAILED
         end["set"], end["state"], end["handed_to"] = packed, after, self.node["next"]["slug"]
         if not run.create(f"{naming.key(self.address)}/success.json", end):
-            end["status"], end["platform"], end["handed_to"] = "CRASHED", True, ""
-            end["message"] = "another attempt succeeded before"
-            run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
+            self._too_late(end, "another attempt succeeded before")
             return SUCCESS
         hand_over(run, self.address, self.node, end["handed_to"], after, self.options.fan_out)
         return SUCCESS
 
+    def _too_late(self, end: AttemptEnd, message: str) -> None:
+        """Record the end of an attempt that counts for nothing: the platform had taken it for lost, and made another."""
+        end["status"], end["platform"], end["handed_to"], end["message"] = "CRASHED", True, "", message
+        end["state"] = self.sees
+        self.run_.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
+
     def _failed(self, message: str) -> int:
         run, node = self.run_, self.node
         end = self._end("CRASHED" if self.platform else "FAIL", message)
+        done: AttemptEnd | None = run.of(self.address, "success")
+        if done is not None:
+            self._too_late(end, "another attempt succeeded before")
+            hand_over(run, self.address, node, done["handed_to"], done["state"], self.options.fan_out)
+            return SUCCESS
         retry = node.get("retry")
         over = self.deadline is not None and time.time() >= self.deadline
         last = over or retry is None or self.options.attempt >= retry["attempts"]

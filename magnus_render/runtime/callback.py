@@ -12,7 +12,7 @@ import sys
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, TASK
-from magnus_render.runtime.records import Run, dumps
+from magnus_render.runtime.records import Run, dumps, valid_run_id
 from magnus_render.services import lookup
 
 TYPE_CHECKING = False
@@ -72,6 +72,9 @@ _OWN_VALUES = {
     "fan_in": _NODE_VALUES,
     "start_run": {},
 }
+_STEP_FLAGS = {
+    "--confirm-failure": "  record that the engine saw the step fail and went on: 0 if it had begun"
+}
 _FLAGS = {"--resume": "           go on with an interrupted walk", "--help": "             this text"}
 
 
@@ -108,7 +111,8 @@ def main(
 
 def _usage(command: str) -> str:
     step = "" if command == "start_run" else " STEP"
-    options = {**_VALUES, **_OWN_VALUES[command], **_FLAGS}
+    own_flags = _STEP_FLAGS if command == "execute_single_node" else {}
+    options = {**_VALUES, **_OWN_VALUES[command], **own_flags, **_FLAGS}
     long = {v: f"{k}, {v}" for k, v in _SHORT.items()}
     lines = [f"  {long.get(name, name)} {text}" for name, text in options.items()]
     return "\n".join(
@@ -133,6 +137,7 @@ class _Call:
         self.values: dict[str, str] = {}
         self.params: list[str] = []
         self.resume = False
+        self.confirm = False
         words = self._parse(argv[1:])
         self.plan_given = "--plan" in self.values
         for option, variable in FROM_ENVIRONMENT.items():
@@ -159,6 +164,8 @@ class _Call:
                 words.extend(rest)
             elif name == "--resume" and not equals:
                 self.resume = True
+            elif name in _STEP_FLAGS and self.command == "execute_single_node" and not equals:
+                self.confirm = True
             elif name in known:
                 if not equals:
                     value = next(rest, "\0")
@@ -183,6 +190,10 @@ class _Call:
             return SUCCESS
         run = self._open()
         node = run.node(self.address)
+        if self.confirm:
+            from magnus_render.runtime.confirm import confirm_failure
+
+            return confirm_failure(run, self.services(), self.address, node)
         if self.command == "execute_single_node":
             if node["type"] == TASK or (node["type"] == AS_IS and "--exit-status" in self.values):
                 return self._execute(run)
@@ -202,7 +213,8 @@ class _Call:
         from magnus_render.runtime.handover import enter, stopped, write_count
 
         node = run.node(self.address)
-        if why := stopped(run, self.address, node):
+        why = "" if run.of(self.address, "start") else stopped(run, self.address, node)
+        if why:
             print(f"magnus: {naming.shown(node['path'], self.address)}: not started: {why}", file=sys.stderr)
             return FAILED
         count = enter(run, self.address, node, state.seen_by(run, self.address, self._after()))
@@ -256,7 +268,8 @@ class _Call:
         text = self.values.get(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit()) or (name == "--attempt" and int(text) < 1):
+        whole = text.isascii() and text.isdigit() and len(text) <= 9
+        if not whole or (name == "--attempt" and int(text) < 1):
             raise UsageError(f"{name} takes a whole number, not '{text}'")
         return int(text)
 
@@ -267,8 +280,8 @@ class _Call:
         if self.services_ is None:
             if not self.plan_given and (text := os.environ.get("MAGNUS_CONFIG")):
                 try:
-                    self.services_ = json.loads(text)
-                except ValueError as error:
+                    self.services_ = _services(json.loads(text), "MAGNUS_CONFIG")
+                except (ValueError, RecursionError) as error:
                     raise UsageError(f"MAGNUS_CONFIG is not JSON: {error}") from None
             else:
                 self._load()
@@ -280,7 +293,12 @@ class _Call:
         if self.plan is None:
             if "--plan" in self.values:
                 document = _json_file(self.values["--plan"])
-                self.plan, services = document["plan"], document["services"]
+                if not isinstance(document, dict) or not isinstance(document.get("plan"), dict):
+                    raise Refused(
+                        f"{self.values['--plan']}: not a plan: `magnus render --plan FILE` writes one"
+                    )
+                self.plan = document["plan"]
+                services = _services(document.get("services"), self.values["--plan"])
             elif "--file" in self.values and self.front is not None:
                 self.plan, services = self.front.load(self.values["--file"], self.values.get("--config"))
             else:
@@ -376,14 +394,14 @@ class _Call:
         return run
 
 
-def valid_run_id(text: str) -> bool:
-    """Tell whether a text is a run id: `[A-Za-z0-9][A-Za-z0-9_-]{0,79}`."""
-    return (
-        0 < len(text) <= 80
-        and text.isascii()
-        and text[0].isalnum()
-        and all(c.isalnum() or c in "_-" for c in text)
-    )
+def _services(given: Any, where: str) -> Services:
+    """Return where the stores are, as an engine was told; raise `UsageError` if that is no such thing."""
+    for kind in ("run_log_store", "catalog", "secrets"):
+        block = given.get(kind) if isinstance(given, dict) else None
+        if not (isinstance(block, dict) and isinstance(block.get("config"), dict) and "type" in block):
+            raise UsageError(f"{where}: '{kind}' must have a type and a config")
+    services: Services = given
+    return services
 
 
 def _json_file(path: str) -> Any:
@@ -392,5 +410,5 @@ def _json_file(path: str) -> Any:
             return json.load(file)
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"{path}: not JSON: {error}") from None

@@ -8,8 +8,9 @@ import time
 
 from magnus_render.errors import Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION, TASK
-from magnus_render.runtime.records import Run, dumps, page_of
-from magnus_render.runtime.tasks.values import loose
+from magnus_render.runtime.records import Run, dumps, page_of, valid_run_id
+from magnus_render.runtime.tasks.base import TaskFailure
+from magnus_render.runtime.tasks.values import check, loose
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,13 @@ def create(
     if use_cached == run_id:
         raise UsageError("--use-cached names the run itself")
     given, changed = dict(parameters), False
+    try:
+        check(given, {})
+    except TaskFailure as error:
+        raise Refused(f"initial parameters: {error}") from None
     if use_cached:
+        if not valid_run_id(use_cached):
+            raise UsageError(f"--use-cached: '{use_cached}' is not a run id")
         original = Run.open(store, use_cached)
         if original is None:
             raise Refused(f"--use-cached: there is no run '{use_cached}' in the run log store")
@@ -116,7 +123,7 @@ def given_input(encoded: str) -> dict[str, Any]:
 
     try:
         given = json.loads(base64.b64decode(encoded, validate=True))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"MAGNUS_INPUT is not JSON in base64: {error}") from None
     return checked_input(given)
 
@@ -152,7 +159,7 @@ def _from_text(text: str) -> Any:
 
             found = base64.b64decode(found, validate=True).decode()
         return json.loads(found)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         what = "'parameters' is a text, but neither JSON nor that in base64"
         raise Refused(f"the execution's input: {what}: {error}") from None
 

@@ -10,26 +10,28 @@ if TYPE_CHECKING:
 
 def recorded_failure(run: Run, address: str, attempt: int) -> AttemptEnd | None:
     """Return how the user's attempt of that number failed, or None if that is not on record."""
-    for name in run.names(address):
-        if name.endswith(".end.json"):
-            end: AttemptEnd = run.of(address, name.removesuffix(".json"))
-            if end["try_"] == attempt and not end["platform"]:
-                return end
-    return None
+    return next((end for end in _ends(run, address) if end["try_"] == attempt and not end["platform"]), None)
 
 
-def delivered_before(run: Run, address: str, names: list[str], attempt: int | None) -> AttemptEnd | None:
+def delivered_before(run: Run, address: str, attempt: int | None) -> AttemptEnd | None:
     """Return the failure that this very call has recorded: an engine may call again after it lost a pod or a host.
 
     That is one that handed over, or that of the user's attempt `attempt`, if the engine names it.
     """
-    for name in names:
-        if name.endswith(".end.json"):
-            end: AttemptEnd = run.of(address, name.removesuffix(".json"))
-            named = end["try_"] == attempt and not end["platform"]
-            if end["status"] != "SUCCESS" and (end["handed_to"] or named):
-                return end
-    return None
+    final = final_failure(run, address)
+    if final is None and attempt is not None:
+        final = recorded_failure(run, address, attempt)
+    return final
+
+
+def final_failure(run: Run, address: str) -> AttemptEnd | None:
+    """Return the failure that handed over, or None."""
+    return next((end for end in _ends(run, address) if end["handed_to"]), None)
+
+
+def _ends(run: Run, address: str) -> list[AttemptEnd]:
+    names = [name for name in run.names(address) if name.endswith(".end.json")]
+    return [run.of(address, name.removesuffix(".json")) for name in names]
 
 
 def spent(run: Run, address: str) -> int:
@@ -46,3 +48,10 @@ def spent(run: Run, address: str) -> int:
                 start: AttemptStart = run.of(address, f"{number}.start")
                 tried.add(start["try_"])
     return len(tried)
+
+
+def last_start(run: Run, address: str) -> AttemptStart | None:
+    """Return how a step's latest attempt began, or None if none did."""
+    numbers = [int(n.partition(".")[0]) for n in run.names(address) if n.endswith(".start.json")]
+    start: AttemptStart | None = run.of(address, f"{max(numbers)}.start") if numbers else None
+    return start

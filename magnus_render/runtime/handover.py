@@ -29,7 +29,7 @@ def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out:
     """
     graph, head = naming.parent(address), node["graph"]
     if to == head["success"]:
-        _end_graph(run, graph, "SUCCESS", digest)
+        end_graph(run, graph, "SUCCESS", digest)
         return
     if to == head["fail"]:
         if graph:  # the root's fail node is a callback of its own
@@ -58,11 +58,12 @@ def write_count(file: str, count: int | None) -> None:
 
 def fail_graph(run: Run, graph: str, node: Node) -> None:
     """Record that a graph instance came to its fail node, from a node of it or as that node."""
-    _end_graph(run, graph, "FAIL", "")
+    end_graph(run, graph, "FAIL", "")
     _stop_siblings(run, graph, node)
 
 
-def _end_graph(run: Run, graph: str, status: Status, digest: str) -> None:
+def end_graph(run: Run, graph: str, status: Status, digest: str) -> None:
+    """Record how a graph instance ended; `digest` is the state at its success."""
     mock = bool(digest) and run.state(digest)["mocked"]
     end: GraphEnd = {"status": status, "state": digest, "time": time.time(), "mock": mock}
     run.create(f"{naming.key(graph)}/end.json", end)
@@ -82,9 +83,14 @@ def _stop_siblings(run: Run, graph: str, node: Node) -> None:
         if composite.get("fail_fast"):
             failed: FailFast = {"branch": naming.last(graph)}
             run.create(f"{naming.key(address)}/fail_fast.json", failed)
-        if composite.get("on_failure"):
+        if _is_handled(composite):
             return
         graph = naming.parent(address)
+
+
+def _is_handled(node: Node) -> bool:
+    handler = node.get("on_failure")
+    return handler is not None and handler["slug"] != node["graph"]["fail"]
 
 
 def stopped(run: Run, address: str, node: Node) -> str:
@@ -133,7 +139,7 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | None
     if recorded["message"]:
         node = run.node(address)
         print(f"magnus: {naming.shown(node['path'], address)}: {recorded['message']}", file=sys.stderr)
-        if not node.get("on_failure"):
+        if not _is_handled(node):
             _stop_siblings(run, naming.parent(address), node)
     return recorded["count"]
 

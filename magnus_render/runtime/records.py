@@ -26,6 +26,16 @@ def dumps(value: Json) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
+def valid_run_id(text: str) -> bool:
+    """Tell whether a text is a run id: `[A-Za-z0-9][A-Za-z0-9_-]{0,79}`."""
+    return (
+        0 < len(text) <= 80
+        and text.isascii()
+        and text[0].isalnum()
+        and all(c.isalnum() or c in "_-" for c in text)
+    )
+
+
 def page_of(address: str, pages: int) -> int:
     """Return the number of the plan page that holds the definition of a node, given any instance's address."""
     if pages == 1:

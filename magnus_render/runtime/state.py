@@ -8,7 +8,7 @@ is `_came_from`; the one place where branches meet is `join`.
 from __future__ import annotations
 
 from magnus_render import naming
-from magnus_render.errors import PlatformError, UsageError
+from magnus_render.errors import PlatformError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL
 from magnus_render.runtime import merge
 
@@ -109,6 +109,11 @@ def _left_by(run: Run, address: str, before: Before) -> tuple[str, str]:
             return after_composite(run, address), ""
         return "", address
     end = last_end(run, address, failed=before["via"] == "on_failure")
+    if before["via"] == "next" and (end is None or end["status"] != "SUCCESS"):
+        raise Refused(
+            f"run {run.run_id}: there is no record that '{address}' succeeded, which what follows needs: "
+            "is the store another one there, or was only a part of the run submitted anew?"
+        )
     if end is not None:
         return end["state"], ""
     return "", address  # it crashed: its successor sees what it saw

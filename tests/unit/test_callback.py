@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ from typing import Any
 import pytest
 
 from magnus_render.cli.main import run as magnus
-from magnus_render.runtime.callback import valid_run_id
 from magnus_render.runtime.fold import comparable, fold, read_run
+from magnus_render.runtime.records import valid_run_id
 from magnus_render.services import lookup
 
 DEFINITION = """\
@@ -311,3 +312,43 @@ def test_indices_for_an_engine_that_takes_a_list() -> None:
     assert Path("out/items.json").read_text() == "[0,1]\n"
     assert call("map_count", "m", "--fan-out", "again.json") == 0
     assert Path("again.json").read_text() == "[0,1]\n"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        '{"parameters": {"a": NaN}}',
+        '{"parameters": "{\\"a\\": 1e400}"}',
+        "[" * 3000,
+        '{"parameters": {"": 1}}',
+    ],
+)
+def test_initial_parameters_that_are_no_json_are_refused(
+    given: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MAGNUS_INPUT", base64.b64encode(given.encode()).decode())
+    assert call("start_run") == 65
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("given", ["[1]", "{}", "nonsense", '{"run_log_store": 1}', "[" * 3000])
+def test_a_configuration_that_is_none_is_refused(
+    given: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MAGNUS_CONFIG", given)
+    assert call("execute_single_node", "a") == 64
+    assert capfd.readouterr().err.startswith("magnus: MAGNUS_CONFIG")
+
+
+@pytest.mark.parametrize("given", ["{}", "[]", '{"plan": 1, "services": {}}'])
+def test_a_file_that_is_no_plan_is_refused(
+    given: str, project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (project / "plan.json").write_text(given)
+    assert magnus(["start_run", "r", "--plan", "plan.json"]) in (64, 65)
+    assert capfd.readouterr().err.startswith("magnus: plan.json: ")
+
+
+@pytest.mark.parametrize("words", [("--attempt", "9" * 5000), ("--use-cached", "../x")])
+def test_words_that_are_not_what_they_should_be(words: tuple[str, str]) -> None:
+    assert call("execute_single_node", "a", *words) == 64

@@ -267,7 +267,7 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130 and time.monotonic() - began < 9
-    assert gone(int((tmp_path / "pid").read_text()))
+    until(lambda: gone(int((tmp_path / "pid").read_text())))
 
 
 @pytest.mark.skipif(

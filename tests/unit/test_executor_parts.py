@@ -236,7 +236,7 @@ def test_wrong_usage_of_execute(arguments: dict[str, Any], message: str) -> None
 
 def test_new_run_ids_are_valid_and_differ() -> None:
     from magnus_render.cli.execute import new_run_id
-    from magnus_render.runtime.callback import valid_run_id
+    from magnus_render.runtime.records import valid_run_id
 
     ids = {new_run_id() for _ in range(50)}
     assert len(ids) == 50 and all(map(valid_run_id, ids))

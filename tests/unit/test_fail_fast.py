@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from magnus_render.cli.main import run as magnus
-from magnus_render.runtime.fold import fold, read_run
-from magnus_render.services import lookup
-
-TAIL = {"success": {"type": "success"}, "fail": {"type": "fail"}}
+from tests.unit.callbacks import FAST, begin, call, each, graph, log, parallel, step, task
 
 
 @pytest.fixture(autouse=True)
@@ -21,48 +15,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("MAGNUS_CONFIG", "MAGNUS_WORKSPACES"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
-
-
-def graph(**steps: dict[str, Any]) -> dict[str, Any]:
-    names = [*steps, "success"]
-    given = {name: {"next": names[number + 1], **step} for number, (name, step) in enumerate(steps.items())}
-    return {"start_at": names[0], "steps": given | TAIL}
-
-
-def task(command: str = "true", **fields: Any) -> dict[str, Any]:
-    return {"type": "task", "command_type": "shell", "command": command, **fields}
-
-
-def parallel(fields: dict[str, Any], **branches: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "parallel", "branches": branches, **fields}
-
-
-def each(fields: dict[str, Any], branch: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "map", "iterate_on": "items", "iterate_as": "item", "branch": branch, **fields}
-
-
-FAST = {"fail_fast": True}
-
-
-def begin(dag: dict[str, Any], **parameters: Any) -> None:
-    Path("dag.yaml").write_text(json.dumps({"dag": dag}))
-    words = [
-        word for name, value in parameters.items() for word in ("--param", f"{name}={json.dumps(value)}")
-    ]
-    assert call("start_run", *words) == 0
-
-
-def call(command: str, *words: str) -> int:
-    return magnus([command, "r", *words, "-f", "dag.yaml"])
-
-
-def step(address: str, *words: str) -> int:
-    return call("execute_single_node", address, *words)
-
-
-def log() -> dict[str, Any]:
-    store = lookup.load("run_log_store", {"type": "file-system", "config": {"path": ".run_log_store"}})
-    return fold(*read_run(store, "r"), 0.0)
 
 
 def test_no_step_of_another_branch_begins(capfd: pytest.CaptureFixture[str]) -> None:
@@ -121,6 +73,18 @@ def test_an_inner_composite_without_it(handled: bool) -> None:
     assert step("p.r.a") == (0 if handled else 1)
 
 
+def test_a_handler_that_is_the_fail_node_handles_nothing() -> None:
+    inner = graph(q=parallel({"on_failure": "fail"}, x=graph(a=task("exit 1"))))
+    begin(graph(p=parallel(FAST, l=inner, r=graph(a=task()))))
+    assert [step("p.l.q.x.a"), step("p.r.a")] == [1, 1]
+
+
+def test_a_map_that_cannot_start_is_not_handled_by_the_fail_node() -> None:
+    inner = graph(m=each({"on_failure": "fail"}, graph(a=task())))
+    begin(graph(p=parallel(FAST, l=inner, r=graph(a=task()))))
+    assert [call("map_count", "p.l.m"), step("p.r.a")] == [1, 1]
+
+
 def test_an_outer_composite_without_it() -> None:
     inner = graph(q=parallel(FAST, x=graph(a=task("exit 1")), y=graph(a=task())))
     begin(graph(p=parallel({}, l=inner, r=graph(a=task()))))
@@ -143,6 +107,11 @@ def test_callbacks_of_composites_are_steps_of_a_branch_too() -> None:
     begin(graph(p=parallel(FAST, x=graph(a=task("exit 1")), y=second)), items=[1])
     assert step("p.x.a") == 1
     assert [call("fan_in", "p.y.n"), call("map_count", "p.y.m")] == [1, 1]
+
+
+def test_a_map_that_was_entered_is_counted_again() -> None:
+    begin(graph(p=parallel(FAST, x=graph(a=task("exit 1")), y=graph(m=each({}, graph(a=task()))))), items=[1])
+    assert [call("map_count", "p.y.m"), step("p.x.a"), call("map_count", "p.y.m")] == [0, 1, 0]
 
 
 def test_a_map_that_cannot_start_is_a_failure_of_its_branch() -> None:

@@ -1,0 +1,89 @@
+"""`--confirm-failure`: an engine goes on from what it saw fail, and asks whether that is on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.callbacks import begin, call, each, graph, log, parallel, step, task
+
+QUIET = {"type": "as-is"}
+HANDLED = {"on_failure": "success"}
+
+
+@pytest.fixture(autouse=True)
+def _in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("MAGNUS_CONFIG", "MAGNUS_WORKSPACES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def confirm(address: str) -> int:
+    return step(address, "--confirm-failure")
+
+
+def test_a_recorded_failure() -> None:
+    begin(graph(a=task("exit 1", **HANDLED)))
+    assert [step("a"), confirm("a"), confirm("a")] == [1, 0, 0]
+    assert log()["status"] == "SUCCESS"
+
+
+def test_a_step_that_never_began(capfd: pytest.CaptureFixture[str]) -> None:
+    begin(graph(a=task(**HANDLED)))
+    assert confirm("a") == 1
+    assert "magnus: a: no failure is on record" in capfd.readouterr().err
+    assert log()["status"] != "SUCCESS"
+
+
+def test_a_step_that_succeeded() -> None:
+    begin(graph(a=task(**HANDLED)))
+    assert [step("a"), confirm("a")] == [0, 1]
+
+
+@pytest.mark.parametrize("handler", ["success", "q"])
+def test_an_attempt_that_began_and_left_no_end(tmp_path: Path, handler: str) -> None:
+    """The way to success leaves no record but this one, and the log shows it."""
+    begin(graph(a=task("exit 1", on_failure=handler), q=QUIET))
+    assert step("a") == 1
+    (tmp_path / ".run_log_store/r/steps/a/1.end.json").unlink()
+    assert confirm("a") == 0
+    folded = log()
+    assert folded["status"] == "SUCCESS"
+    assert folded["steps"]["a"]["status"] == "CRASHED"
+
+
+def test_a_run_that_belongs_to_somebody_else() -> None:
+    begin(graph(a=task("exit 1", **HANDLED)))
+    assert [step("a"), confirm("a")] == [1, 0]
+    assert step("a", "--confirm-failure", "--walk", "another") == 65
+    assert step("a", "--confirm-failure", "--dag-hash", "0" * 16) == 65
+
+
+@pytest.mark.parametrize("fields", [HANDLED, {"on_failure": "q"}])
+def test_composites(fields: dict[str, Any]) -> None:
+    inner = graph(t=task("exit $MAGNUS_PRM_item"))
+    begin(graph(m=each(fields, inner), q=QUIET), items=[0, 1])
+    assert confirm("m") == 1
+    assert call("map_count", "m") == 0
+    assert [step("m.0.t"), step("m.1.t"), confirm("m")] == [0, 1, 0]
+    assert log()["status"] == "SUCCESS"
+
+
+def test_a_composite_that_succeeded() -> None:
+    begin(graph(p=parallel(HANDLED, x=graph(t=task()))))
+    assert [step("p.x.t"), confirm("p")] == [0, 1]
+
+
+def test_an_as_is_that_could_not_record_how_it_ended() -> None:
+    begin(graph(a={"type": "as-is", "render_string": "exit 1", **HANDLED}))
+    assert confirm("a") == 0
+    folded = log()
+    assert (folded["status"], folded["steps"]["a"]["status"]) == ("SUCCESS", "FAIL")
+
+
+def test_what_failed_is_not_taken_for_a_success() -> None:
+    """A part of a run, in another store or under another id, has nothing to go on from."""
+    begin(graph(a=task(), b=task()))
+    assert step("b") == 65

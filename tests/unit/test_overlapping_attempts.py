@@ -1,0 +1,53 @@
+"""Two callbacks of one step at once: the platform took one for lost that was at work, and made another."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.callbacks import FAST, begin, call, graph, log, parallel, step, task
+
+MAGNUS = Path(sys.executable).parent / "magnus"
+
+
+@pytest.fixture(autouse=True)
+def _in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("MAGNUS_CONFIG", "MAGNUS_WORKSPACES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def overtaken(folder: Path, address: str, *, first: int, second: int, handler: str = "") -> dict[str, Any]:
+    """Return a task whose second attempt begins and ends while the first is at work, and what they exit with."""
+    again = f"{MAGNUS} execute_single_node r {address} -f dag.yaml"
+    then = f"{MAGNUS} execute_single_node r {handler} -f dag.yaml;" if handler else ""
+    flag = folder / "flag"
+    return task(
+        f"if test -e {flag}; then exit {second}; fi; touch {flag}; cd {folder}; {again}; {then} exit {first}"
+    )
+
+
+def test_a_failure_behind_a_success_counts_for_nothing(tmp_path: Path) -> None:
+    late = overtaken(tmp_path, "p.x.a", first=1, second=0)
+    begin(graph(p=parallel(FAST, x=graph(a=late, b=task()), y=graph(a=task())), e=task()))
+    assert [step("p.x.a"), step("p.x.b"), step("p.y.a"), step("e")] == [0, 0, 0, 0]
+    folded = log()
+    assert folded["status"] == "SUCCESS"
+    late_one, winner = folded["steps"]["p"]["branches"]["p.x"]["steps"]["p.x.a"]["attempts"]
+    assert (late_one["status"], late_one["platform"], winner["status"]) == ("CRASHED", True, "SUCCESS")
+
+
+def test_a_success_behind_a_failure_that_was_handled_counts_for_nothing(tmp_path: Path) -> None:
+    late = overtaken(tmp_path, "d.branch.a", first=0, second=1, handler="h")
+    begin(graph(d={"type": "dag", "branch": graph(a=late), "on_failure": "h"}, h=task()))
+    assert step("d.branch.a") == 1
+    folded = log()
+    assert {path: found["status"] for path, found in folded["steps"].items()} == {
+        "d": "FAIL",
+        "h": "SUCCESS",
+        "success": "SUCCESS",
+    }
+    assert call("execute_single_node", "d.branch.a") == 1
