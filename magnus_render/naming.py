@@ -46,6 +46,11 @@ def join(*parts: str) -> str:
     return ".".join(part for part in parts if part)
 
 
+def without_indices(address: str) -> str:
+    """Return a definition address without the `_` of maps, for names that people see: one plan has each but once."""
+    return ".".join(part for part in address.split(".") if part != "_")
+
+
 def parent(address: str) -> str:
     """Return the address of the graph that a node stands in, or of the composite that a graph belongs to."""
     return address.rpartition(".")[0]

@@ -22,6 +22,9 @@ spec:
     secondsAfterCompletion: 604800
   podGC:
     strategy: OnPodSuccess
+  workflowMetadata:
+    labels: {purpose: regions}
+    annotations: {about: regions}
   arguments:
     parameters:
       - name: run-id
@@ -267,8 +270,14 @@ spec:
   timezone: Europe/Berlin
   concurrencyPolicy: Forbid
   startingDeadlineSeconds: 60
+  workflowMetadata: {labels: {purpose: nightly}}
   workflowSpec:
     entrypoint: pipeline
+    podSpecPatch: |
+      terminationGracePeriodSeconds: 120
+      securityContext: {fsGroup: 1000}
+      containers: [{name: main, resources: {limits: {cpu: 4}}}]
+      volumes: [{name: old, $patch: delete}]
     arguments:
       parameters:
         - name: run-id

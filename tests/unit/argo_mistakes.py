@@ -73,6 +73,10 @@ MISTAKES: dict[str, Mistake] = {
     "label's value with a blank": Mistake("managed-by: magnus", "managed-by: magnus render", "MR322"),
     "label's key": Mistake("app.kubernetes.io/managed-by:", "app/kubernetes/managed-by:", "MR322"),
     "annotation's key": Mistake("          magnus/step:", "          magnus step:", "MR322", _t("step")),
+    "label of runs": Mistake("{purpose: regions}", "{purpose: all regions}", "MR322"),
+    "label of scheduled runs": Mistake(
+        "{purpose: nightly}", "{purpose: every night}", "MR322", manifest="cron"
+    ),
     "node selector": Mistake("    pool: batch", "    pool: a b", "MR322"),
     # fields
     "typo in the spec": Mistake("  parallelism: 20", "  paralelism: 20", "MR323"),
@@ -86,6 +90,11 @@ MISTAKES: dict[str, Mistake] = {
     "field of a template in a task": Mistake(
         _LINES, _LINES + "            retryStrategy: {limit: 1}\n", "MR323", _t("pipeline", "lines")
     ),
+    "typo in a patch": Mistake("terminationGracePeriodS", "terminationGracePeriod", "MR323", manifest="cron"),
+    "typo deep in a patch": Mistake(
+        "{name: main, resources:", "{name: main, resource:", "MR323", manifest="cron"
+    ),
+    "patch of the wrong kind": Mistake("{fsGroup: 1000}", "{fsGroup: users}", "MR324", manifest="cron"),
     "schedule of Argo 3": Mistake(
         '  schedules:\n    - 0 6 * * MON-FRI\n    - "*/15 0,12 1-15/2 jan 0"\n    - "@every 1h30m"\n',
         "  schedule: 0 6 * * 1\n",
@@ -331,6 +340,8 @@ MISTAKES: dict[str, Mistake] = {
         "    script:\n      image: registry.example/project:1.4.2\n", "", "MR344", _t("lines")
     ),
     "no command": Mistake("      command: [magnus, execute_single_node]\n", "", "MR345", _t("step")),
+    "image with a blank": Mistake("/gpu:1.4.2", "/gpu 1.4.2", "MR344", _t("b")),
+    "image with capitals": Mistake("/gpu:1.4.2", "/GPU:1.4.2", "MR344", _t("b")),
     "variable twice": Mistake("        - name: MAGNUS_WALK", "        - name: MAGNUS_RUN_ID", "MR346"),
     "variable begins with a digit": Mistake(
         "          - name: LEVEL", "          - name: 1LEVEL", "MR346", _t("b")
@@ -359,6 +370,11 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "amount": Mistake("memory: 16Gi", "memory: 16GB", "MR350", _t("b")),
     "request above limit": Mistake("memory: 512Mi", "memory: 512Gi", "MR350"),
+    "limit below the request of all": Mistake("{memory: 16Gi", "{memory: 256Mi", "MR350", _t("b")),
+    "patch that is no mapping": Mistake(
+        "terminationGracePeriodSeconds: 120", "- a\n      ---", "MR361", manifest="cron"
+    ),
+    "patch that is not YAML": Mistake("[{name: main", "[[name: main", "MR361", manifest="cron"),
     # retries and time
     "retry limit": Mistake('limit: "2"', 'limit: "2.5"', "MR351", _t("b")),
     "retry policy": Mistake("retryPolicy: Always", "retryPolicy: always", "MR351", _t("b")),
@@ -374,6 +390,7 @@ MISTAKES: dict[str, Mistake] = {
     "six fields": Mistake("0 6 * * MON-FRI", "0 0 6 * * MON-FRI", "MR354", manifest="cron"),
     "weekday 7": Mistake("0 6 * * MON-FRI", "0 6 * * 7", "MR354", manifest="cron"),
     "hour 24": Mistake("0 6 * * MON-FRI", "0 24 * * 1", "MR354", manifest="cron"),
+    "schedule twice": Mistake('"@every 1h30m"', "0 6  * * MON-FRI", "MR354", manifest="cron"),
     "schedule in words": Mistake('"@every 1h30m"', '"@nightly"', "MR354", manifest="cron"),
     "timezone": Mistake("Europe/Berlin", "Europe/Berlino", "MR354", manifest="cron"),
     "podGC": Mistake("OnPodSuccess", "OnPodSucceeded", "MR355"),
@@ -410,7 +427,10 @@ expression, withParam is no list, withSequence without an end, no command, varia
 variable with a blank, value and valueFrom, secret without a name, variable in args, variable in env, volume
 not defined, mount of an unknown volume, volume twice, volume's name, volume without a source, relative
 mount, request above limit, retry limit, factor not whole, backoff without duration, no retry policy,
-duration in days, duration in words, timezone, pull policy, toleration, caller lacks a volume, caller lacks the image
+duration in days, duration in words, timezone, pull policy, toleration, caller lacks a volume, caller lacks the image,
+label of runs, image with a blank, image with capitals, limit below the request of all, schedule twice,
+label of scheduled runs, typo in a patch, typo deep in a patch, patch of the wrong kind,
+patch that is no mapping, patch that is not YAML
 """
 OURS_ALONE = frozenset(" ".join(_ALONE.split()).split(", "))
 """Mistakes that neither Argo's lint nor the full CRDs nor the schemas find."""

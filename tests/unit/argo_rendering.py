@@ -15,6 +15,7 @@ from magnus_render.targets.argo.verify_yaml import load
 ENDS: dict[str, Any] = {"success": {"type": "success"}, "fail": {"type": "fail"}}
 EXECUTOR: dict[str, Any] = {
     "image": "registry.example/p:1",
+    "service_account_name": "runner",
     "persistent_volumes": [{"claim": "runs", "mount_path": "/mnt/runs"}],
 }
 STORES: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The Argo target: names, texts and configuration."""
+"""The Argo target: configuration."""
 
 from __future__ import annotations
 
@@ -11,24 +11,20 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.render.pipeline import render
-from magnus_render.targets.argo import names, quote
+from magnus_render.targets.argo.config import ArgoConfig
 from magnus_render.targets.argo.verify_yaml import load
-from tests.engines.argo.expansion import expand
+from tests.engines import argo_lint
 from tests.tools import environment, require, unavailable
 from tests.unit.argo_rendering import (
-    as_is,
     each,
     errors,
     graph,
     made,
     manifest,
     task,
-    tasks,
     templates,
 )
 
@@ -36,114 +32,6 @@ from tests.unit.argo_rendering import (
 @pytest.fixture(autouse=True)
 def _in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-# ---- names ----
-
-
-def test_names_are_what_kubernetes_and_expressions_take(tmp_path: Path) -> None:
-    odd = [
-        "in",
-        "nil",
-        "True",
-        "1st",
-        "Größe (m)",
-        "n",
-        "pass",
-        "pipeline",
-        "step",
-        "step-items",
-        "exit",
-        "n-1st",
-        "a" * 90,
-    ]
-    steps = {name: task(after, **own()) for name, after in zip(odd, [*odd[1:], "success"], strict=True)}
-    found = manifest(tmp_path, graph(**steps))
-    every = [*templates(found), *tasks(found)]
-    assert all(re.fullmatch("[a-z][-a-z0-9]{0,62}", name) for name in every), every
-    assert len(tasks(found)) == len(odd) + 1 and len(templates(found)) == len(odd) + 4
-    assert not set(tasks(found)) & {"in", "nil", "true"}
-    again = manifest(tmp_path, graph(**steps))
-    assert again == found
-
-
-def own() -> dict[str, Any]:
-    return {"executor_config": {"argo": {"resources": {"requests": {"cpu": 1}}}}}
-
-
-def test_helpers_leave_the_users_names_alone(tmp_path: Path) -> None:
-    found = tasks(
-        manifest(
-            tmp_path, graph(**{"m-items": task("x"), "x": as_is("true", "m"), "m": each(graph(t=task()))})
-        )
-    )
-    assert found["m-items"]["template"] == "step"
-    (counter,) = (name for name in found if name.startswith("m-items-"))
-    assert found["m"]["depends"] == f"{counter}.Succeeded"
-
-
-@given(
-    st.dictionaries(st.text("ab-", min_size=1, max_size=4), st.sampled_from(["a", "b", "a" * 80]), max_size=8)
-)
-def test_distinct_names_do_not_depend_on_their_order(wanted: dict[str, str]) -> None:
-    found = names.distinct(wanted, ["b"])
-    assert found == names.distinct(dict(reversed(wanted.items())), ["b"])
-    assert len(set(found.values())) == len(wanted) and "b" not in found.values()
-    assert all(len(name) <= 63 for name in found.values())
-
-
-# ---- texts ----
-
-
-@given(
-    st.one_of(
-        st.text(),
-        st.text("yn1e3.:-#'\" \n\t{}[]&*!|>%@`,?~="),
-        st.sampled_from(["y", "1e3", "0x1", "12:30", "~", "=", ""]),
-    )
-)
-def test_any_text_is_read_back_as_it_was(text: str) -> None:
-    if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
-        return
-    for written in (quote.scalar(text), quote.text(text, 2), quote.quoted(text)):
-        assert yaml.safe_load(f"k: {written}\n") == {"k": text}
-        assert load(f"k: {written}\n") == [{"k": text}]
-    assert yaml.safe_load(f"{quote.key(text)}: 1\n") == {text: 1}
-
-
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-                    | st.text("ay1 \n:#-{"),
-                    lambda inner: st.lists(inner) | st.dictionaries(st.text("ay1:"), inner)))  # fmt: skip
-def test_any_structure_is_read_back_as_it_was(value: Any) -> None:
-    (found,) = load("k:\n" + quote.block(value, 2) + "\n")
-    assert found["k"] == value
-
-
-@given(st.text("${}(AB)x"))
-def test_what_kubernetes_and_argo_read_arrives_as_it_was(text: str) -> None:
-    written = quote.inert(text)
-    assert "{{" not in written
-    assert expand(written, {quote.BRACE: "{", "A": "wrong", "B": "wrong"}) == text
-
-
-@given(st.text("${}(AB)@ \n"))
-def test_a_script_arrives_as_it_was(text: str) -> None:
-    mark = quote.marker(text)
-    written = quote.broken(text, mark)
-    assert "{{" not in written
-    assert expand(written, {"A": "wrong", "B": "wrong"}) == written
-    assert re.sub(r"([{$])" + mark, r"\1", written) == text
-
-
-def test_names_and_values_that_look_like_tags(tmp_path: Path) -> None:
-    keys = {"environment": {"A": "{{workflow.name}} $(HOME) $$"}, "annotations": {"a/b": "y"}}
-    found = manifest(tmp_path, graph(**{"{{item}}": task("b"), "b": task()}), keys)
-    env = {one["name"]: one.get("value") for one in found["spec"]["templateDefaults"]["container"]["env"]}
-    assert env["A"] == "{$(MAGNUS_BRACE)workflow.name}} $$(HOME) $$$" and env["MAGNUS_BRACE"] == "{"
-    assert next(iter(env)) == "MAGNUS_BRACE"  # Kubernetes knows only what stands before
-
-
-# ---- configuration ----
 
 
 def test_a_node_states_only_what_differs(tmp_path: Path) -> None:
@@ -164,9 +52,46 @@ def test_a_node_states_only_what_differs(tmp_path: Path) -> None:
         ({"kind": "CronWorkflow"}, "MR305 executor.config: kind CronWorkflow without a schedule"),
         ({"kind": "Workflow", "schedule": "@daily"}, "MR305 executor.config: kind Workflow with a schedule"),
         ({"imagee": "x"}, "'imagee'"),
-        ({"labels": {"a b": "c"}}, "'labels"),
+        ({"labels": {"a b": "c"}}, "MR322 executor.config: labels has the key 'a b'"),
         ({"parallelism": 0}, "'parallelism'"),
         ({"schedule": "every day"}, "MR354"),
+        ({"schedule": []}, "MR103 executor.config: 'schedule' is empty"),
+        (
+            {"schedule": ["@daily", "@daily"]},
+            "MR354 executor.config: schedule '@daily': it stands there twice",
+        ),
+        ({"timezone": "Europe/Paris"}, "MR305 executor.config: a timezone without a schedule"),
+        ({"image": "reg/x 1"}, "MR344 executor.config: image is 'reg/x 1'"),
+        (
+            {"pod_spec_patch": {"terminationGracePeriod": 5}},
+            "MR323 executor.config: pod_spec_patch has no field 'terminationGracePeriod'",
+        ),
+        (
+            {"pod_spec_patch": "contaners: []"},
+            "MR323 executor.config: pod_spec_patch has no field 'contaners'",
+        ),
+        ({"pod_spec_patch": "- a"}, "MR361 executor.config: pod_spec_patch is a list, not a mapping"),
+        (
+            {"pod_spec_patch": [1]},
+            "MR103 executor.config: 'pod_spec_patch' is neither YAML text nor a mapping",
+        ),
+        ({"pod_gc": "Always"}, "MR103 executor.config: 'pod_gc' is 'Always', not 'OnPodCompletion'"),
+        ({"ttl_seconds_after_completion": 3_000_000_000}, "must be a whole number from 0 to 2,147,483,647"),
+        ({"namespace": "a.b"}, "MR103 executor.config: 'namespace' is no namespace: at most 63"),
+        (
+            {"persistent_volumes": [{"claim": "runs", "mount_path": "mnt/runs"}]},
+            "MR103 executor.config: 'persistent_volumes[0].mount_path' must begin with '/'",
+        ),
+        (
+            {"resources": {"requests": {"memory": "512Mi"}, "limits": {"memory": "256Mi"}}},
+            "MR350 executor.config: resources requests 512Mi of memory, above its limit 256Mi",
+        ),
+        ({"environment": {"MAGNUS_RUN_ID": "x"}}, "MR346 executor.config: the variable 'MAGNUS_RUN_ID'"),
+        ({"tolerations": [{"efect": "x"}]}, "MR323 executor.config: tolerations[0] has no field 'efect'"),
+        (
+            {"security_context": {"runAsUser": "5"}},
+            "MR324 executor.config: security_context.runAsUser is '5'",
+        ),
     ],
 )
 def test_configuration_that_is_refused(tmp_path: Path, keys: dict[str, Any], said: str) -> None:
@@ -208,8 +133,8 @@ def test_a_variable_is_a_text_or_a_secret(tmp_path: Path) -> None:
     argo = {"environment": {"C": 3}, "secret_environment": {"A": {"secret": "s", "key": "k"}}}
     found = errors(tmp_path, graph(a=task(executor_config={"argo": argo})), keys)
     assert [error.split(" stands")[0] for error in found] == [
-        "MR306 step 'a': the variable 'A'",
-        "MR306 step 'a': the variable 'C'",
+        "MR306 step 'a': executor_config.argo: the variable 'A'",
+        "MR306 step 'a': executor_config.argo: the variable 'C'",
     ]
 
 
@@ -232,6 +157,114 @@ def test_a_schedule_makes_a_cron_workflow(tmp_path: Path) -> None:
     assert found["kind"] == "CronWorkflow"
     assert found["spec"]["schedules"] == ["0 2 * * *", "@weekly"]
     assert "entrypoint" in found["spec"]["workflowSpec"]
+
+
+@pytest.mark.parametrize("keys", [{"kind": "WorkflowTemplate"}, {"schedule": "@daily"}])
+def test_labels_and_annotations_reach_the_runs(tmp_path: Path, keys: dict[str, Any]) -> None:
+    dag = {"name": "p", "description": "what {{=it}} does", **graph(a=task())}
+    text = made(tmp_path, dag, {**keys, "labels": {"team": "data"}, "annotations": {"a/b": "c"}}).text
+    (found,) = load(text)
+    runs = found["spec"]["workflowMetadata"]
+    assert (
+        runs["labels"]
+        == found["metadata"]["labels"]
+        == {"app.kubernetes.io/managed-by": "magnus", "team": "data"}
+    )
+    about = "workflows.argoproj.io/description"
+    assert found["metadata"]["annotations"] == {about: "what {{=it}} does", "a/b": "c"}
+    # Argo expands tags in a workflow's specification, which that of a WorkflowTemplate becomes.
+    said = "what { {=it}} does" if "kind" in keys else "what {{=it}} does"
+    assert runs["annotations"] == {about: said, "a/b": "c"}
+    argo_lint.require()
+    assert argo_lint.lint({"workflow.yaml": text}) == []
+
+
+def test_when_pods_and_workflows_are_deleted(tmp_path: Path) -> None:
+    text = made(tmp_path, graph(a=task()), {"pod_gc": "OnPodSuccess", "ttl_seconds_after_completion": 0}).text
+    (found,) = load(text)
+    assert found["spec"]["podGC"] == {"strategy": "OnPodSuccess"}
+    assert found["spec"]["ttlStrategy"] == {"secondsAfterCompletion": 0}
+    assert "podGC" not in manifest(tmp_path, graph(a=task()))["spec"]
+    argo_lint.require()
+    assert argo_lint.lint({"workflow.yaml": text}) == []
+
+
+def test_requests_of_all_steps_above_a_nodes_limit(tmp_path: Path) -> None:
+    keys = {"resources": {"requests": {"cpu": 2, "memory": "512Mi"}, "limits": {"memory": "1Gi"}}}
+    own = {"resources": {"limits": {"memory": "256Mi"}}}
+    (error,) = errors(tmp_path, graph(a=task(executor_config={"argo": own})), keys)
+    assert error == (
+        "MR350 step 'a': executor_config.argo: resources requests 512Mi of memory, above its limit 256Mi"
+    )
+    own["resources"]["requests"] = {"memory": "128Mi"}
+    found = manifest(tmp_path, graph(a=task(executor_config={"argo": own})), keys)
+    assert templates(found)["a"]["container"]["resources"] == own["resources"]
+
+
+@pytest.mark.parametrize(
+    ("path", "hidden"),
+    [
+        ("/", ["run_log_store", "catalog"]),
+        ("/mnt", ["run_log_store", "catalog"]),
+        ("/mnt/runs", ["run_log_store", "catalog"]),
+        ("/mnt/runs/", ["run_log_store", "catalog"]),
+        ("/mnt/runs/log", ["run_log_store"]),
+        ("/mnt/runs/files", ["catalog"]),
+        ("/mnt/runs/fil", []),
+        ("/mnt/runs/log/more", []),
+        ("/models", []),
+    ],
+)
+def test_a_nodes_volume_hides_no_store(tmp_path: Path, path: str, hidden: list[str]) -> None:
+    own = {"persistent_volumes": [{"claim": "models", "mount_path": path}]}
+    dag = graph(a=task(executor_config={"argo": own}))
+    if hidden:
+        found = errors(tmp_path, dag)
+        assert [error.split(" hides the ")[1].split()[0] for error in found] == hidden
+        assert all(
+            error.startswith("MR309 step 'a': executor_config.argo: the volume 'models'") for error in found
+        )
+    else:
+        assert "models" in made(tmp_path, dag).text
+
+
+def test_a_node_may_repeat_the_pipelines_volume(tmp_path: Path) -> None:
+    own = {"persistent_volumes": [{"claim": "runs", "mount_path": "/mnt/runs"}]}
+    assert made(tmp_path, graph(a=task(executor_config={"argo": own}))).diagnostics == []
+
+
+def test_on_s3_a_node_may_mount_what_it_likes(tmp_path: Path) -> None:
+    s3 = {"type": "s3", "config": {"bucket": "b"}}
+    own = {"persistent_volumes": [{"claim": "models", "mount_path": "/mnt/runs"}]}
+    dag = graph(a=task(executor_config={"argo": own}))
+    assert made(tmp_path, dag, {"persistent_volumes": []}, run_log_store=s3, catalog=s3).diagnostics == []
+
+
+def test_a_node_sets_none_of_the_outputs_own_variables(tmp_path: Path) -> None:
+    for name in ("MAGNUS_STEP", "MAGNUS_VAR_x"):
+        (error,) = errors(tmp_path, graph(a=task(executor_config={"argo": {"environment": {name: 1}}})))
+        assert error.startswith(f"MR346 step 'a': executor_config.argo: the variable '{name}'")
+    manifest(
+        tmp_path, graph(a=task(executor_config={"argo": {"environment": {"MAGNUS_WORKSPACES": "step"}}}))
+    )
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "magnus", "a/b:1.4", "reg:5000/a_b/c--d.e", "Reg.example/a", "[::1]:5000/a:b",
+        "r/a@sha256:" + "0f" * 32, "r/a:v1@sha256:" + "0f" * 32,
+    ],
+)  # fmt: skip
+def test_images(tmp_path: Path, image: str) -> None:
+    found = manifest(tmp_path, graph(a=task()), {"image": image})
+    assert found["spec"]["templateDefaults"]["container"]["image"] == image
+
+
+@pytest.mark.parametrize("image", ["a b", " a", "r/A", "r/a:", "r/a:b c", "/a", "a/", "a@b", "https://r/a"])
+def test_images_that_nobody_can_pull(tmp_path: Path, image: str) -> None:
+    (error,) = errors(tmp_path, graph(a=task(executor_config={"argo": {"image": image}})))
+    assert error.startswith(f"MR344 step 'a': executor_config.argo: image is '{image}'")
 
 
 def test_stores_that_pods_do_not_share_are_refused_with_the_fix(tmp_path: Path) -> None:
@@ -259,9 +292,39 @@ def test_without_a_configuration_it_is_rendered_with_warnings(
     monkeypatch.chdir(tmp_path)
     Path("dag.yaml").write_text(yaml.safe_dump({"dag": graph(a=task())}))
     rendered = render("dag.yaml", "argo")
-    assert [item.code for item in rendered.diagnostics] == ["MR301"] * 4
+    assert [item.code for item in rendered.diagnostics] == ["MR301"] * 5
+    assert any("'service_account_name' is not configured" in item.message for item in rendered.diagnostics)
     with pytest.raises(DefinitionError):
         render("dag.yaml", "argo", strict=True)
+
+
+def test_the_documentation_gives_pods_an_account_that_may_record_results() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "targets" / "argo.md").read_text(encoding="utf-8")
+    section = text.split("\n## Permissions\n")[1].split("\n## ")[0]
+    rights, controller = re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)
+    account, role, binding = yaml.safe_load_all(rights)
+    assert [one["kind"] for one in (account, role, binding)] == ["ServiceAccount", "Role", "RoleBinding"]
+    assert [one["apiVersion"] for one in (account, role, binding)] == [
+        "v1",
+        "rbac.authorization.k8s.io/v1",
+        "rbac.authorization.k8s.io/v1",
+    ]
+    (rule,) = role["rules"]
+    assert rule == {
+        "apiGroups": ["argoproj.io"],
+        "resources": ["workflowtaskresults"],
+        "verbs": ["create", "patch"],
+    }
+    group, kind = "rbac.authorization.k8s.io", "Role"
+    assert binding["roleRef"] == {"apiGroup": group, "kind": kind, "name": role["metadata"]["name"]}
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": account["metadata"]["name"]}]
+    example = next(
+        block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "type: argo" in block
+    )
+    configured = yaml.safe_load(example)["executor"]["config"]["service_account_name"]
+    assert configured == account["metadata"]["name"]
+    executor = yaml.safe_load(yaml.safe_load(controller)["data"]["executor"])
+    assert executor == {"securityContext": ArgoConfig().security_context}
 
 
 def test_compact_is_the_same_object(tmp_path: Path) -> None:

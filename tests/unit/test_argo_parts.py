@@ -6,17 +6,11 @@ import difflib
 import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.unit.argo_rendering import (
-    conditions,
-    errors,
-    graph,
-    made,
-    manifest,
-    task,
-)
+from tests.unit.argo_rendering import as_is, conditions, errors, graph, made, manifest, task, tasks, templates
 
 
 @pytest.fixture(autouse=True)
@@ -85,3 +79,35 @@ def test_a_graph_that_cannot_be_cut_is_refused(tmp_path: Path, handled: dict[str
     steps["s7"] = task("s8", **handled)
     (error,) = errors(tmp_path, graph(**steps, s300=task(), h=task("fail"), other=task("fail")))
     assert error.startswith("MR357 template 'pipeline': it has 30")
+
+
+def test_a_long_graph_that_never_comes_to_success(tmp_path: Path) -> None:
+    steps = {f"s{n}": task(f"s{n + 1}") for n in range(250)}
+    found = manifest(tmp_path, graph(**steps, s250=task("fail")))
+    assert "pass" in templates(found)
+
+
+@pytest.mark.parametrize("fields", [{"on_failure": "h"}, {}])
+def test_a_native_template_in_a_part_keeps_it_from_succeeding(tmp_path: Path, fields: dict[str, Any]) -> None:
+    steps = {f"s{n}": task(f"s{n + 1}", **fields) for n in range(300)}
+    steps["s50"] = as_is({"suspend": {}}, "s51", **fields)
+    found = manifest(
+        tmp_path, graph(**steps, s300=task(**fields), **({"h": task("success")} if fields else {}))
+    )
+    (part,) = (t for t in templates(found) if "s50" in tasks_of(found, t))
+    success = conditions(found, part)["success"]
+    assert success.endswith(".Succeeded && s50-failed.Omitted")
+    assert "s50" not in " ".join(conditions(found).values())
+
+
+def test_parts_leave_the_names_of_templates_alone(tmp_path: Path) -> None:
+    own = {"executor_config": {"argo": {"resources": {"requests": {"cpu": 1}}}}}
+    steps = {f"s{n}": task(f"s{n + 1}") for n in range(300)}
+    found = manifest(
+        tmp_path, graph(**{**steps, "s300": task("pipeline-from-s0"), "pipeline-from-s0": task(**own)})
+    )
+    assert "container" in templates(found)["pipeline-from-s0"]
+
+
+def tasks_of(found: Any, name: str) -> dict[str, Any]:
+    return tasks(found, name) if "dag" in templates(found)[name] else {}

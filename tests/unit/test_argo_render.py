@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from magnus_render import naming
+from magnus_render.targets.argo import names
 from magnus_render.targets.argo.verify_yaml import load
 from tests.unit.argo_rendering import (
     as_is,
@@ -67,8 +72,37 @@ def test_success_on_several_ways_is_one_condition(tmp_path: Path) -> None:
             graph(a=task("b", on_failure="success"), b=task("success", on_failure="c"), c=task("fail")),
         )
     )
-    assert found["success"] == "(a.Failed || a.Errored || b.Succeeded) && fail.Omitted"
-    assert found["fail"] == "c.Succeeded || !(a.Failed || a.Errored || b.Succeeded)"
+    assert found["success"] == "(a-failed.Succeeded || b.Succeeded) && fail.Omitted"
+    assert found["fail"] == "c.Succeeded || !(a-failed.Succeeded || b.Succeeded)"
+
+
+QUIET: dict[str, Any] = {"type": "as-is", "next": "success"}
+
+
+@pytest.mark.parametrize(
+    "dag",
+    [
+        graph(x=task(on_failure="success")),
+        graph(x=task(on_failure="q"), q={**QUIET, "next": "r"}, r=QUIET),
+        graph(x=task(on_failure="d"), d={"type": "dag", "branch": graph(q=QUIET), "next": "success"}),
+        graph(x=each(graph(t=task()), on_failure="success")),
+        graph(x=as_is("true", on_failure="success")),
+        graph(x=as_is({"suspend": {}}, on_failure="q"), q=QUIET),
+    ],
+)
+def test_a_failure_after_which_nothing_calls_back_is_confirmed(tmp_path: Path, dag: dict[str, Any]) -> None:
+    """Else a refusal would be taken for a failure that was handled."""
+    found = manifest(tmp_path, dag)
+    assert conditions(found)["x-failed"].startswith("x.Failed || x.Errored")
+    confirm = templates(found)["step-confirm"]["container"]
+    assert confirm["args"] == ["$(MAGNUS_RUN_ID)", "{{inputs.parameters.step}}", "--confirm-failure"]
+    waiting = [name for name, said in conditions(found).items() if "x.Failed" in said]
+    assert waiting == ["x-failed"]
+
+
+def test_a_failure_after_which_something_calls_back_needs_no_confirmation(tmp_path: Path) -> None:
+    dag = graph(a=task(on_failure="q"), q={**QUIET, "next": "h"}, h=task())
+    assert list(tasks(manifest(tmp_path, dag))) == ["a", "q", "h", "success"]
 
 
 def test_the_step_before_a_map_counts_its_items(tmp_path: Path) -> None:
@@ -121,6 +155,23 @@ def test_a_run_in_which_nothing_calls_back_is_recorded(tmp_path: Path) -> None:
     assert templates(found)["magnus-start-run"]["container"]["args"] == ["$(MAGNUS_RUN_ID)"]
 
 
+@pytest.mark.parametrize("text", ["true", {"suspend": {}}])
+@pytest.mark.parametrize("around", ["", "dag", "parallel"])
+def test_nothing_of_the_users_runs_before_something_has_called_back(
+    tmp_path: Path, text: Any, around: str
+) -> None:
+    inner = graph(q=QUIET | {"next": "a"}, a=as_is(text, "t"), t=task())
+    dag = {
+        "": inner,
+        "dag": graph(d={"type": "dag", "branch": inner, "next": "success"}),
+        "parallel": graph(
+            p={"type": "parallel", "branches": {"x": graph(t=task()), "y": inner}, "next": "success"}
+        ),
+    }[around]
+    first, *others = conditions(manifest(tmp_path, dag)).items()
+    assert first == ("record", "") and all(condition for _, condition in others)
+
+
 def test_a_separate_dag_is_a_workflow_template_of_its_own(tmp_path: Path) -> None:
     dag = {
         "name": "p",
@@ -130,13 +181,45 @@ def test_a_separate_dag_is_a_workflow_template_of_its_own(tmp_path: Path) -> Non
         ),
     }
     rendered = made(tmp_path, dag)
-    assert list(rendered.others) == ["m-d"]
-    (child,) = load(rendered.others["m-d"])
-    assert (child["kind"], child["metadata"]["name"]) == ("WorkflowTemplate", "p-m-d")
+    assert list(rendered.others) == ["m.d"]
+    (child,) = load(rendered.others["m.d"])
+    assert (child["kind"], child["metadata"]["name"]) == ("WorkflowTemplate", "p.m.d")
     assert "onExit" not in child["spec"] and "entrypoint" not in child["spec"]
     (main,) = load(rendered.text)
-    assert tasks(main, "m-branch")["d"]["templateRef"] == {"name": "p-m-d", "template": "pipeline"}
+    assert tasks(main, "m-branch")["d"]["templateRef"] == {"name": "p.m.d", "template": "pipeline"}
     assert main["spec"]["templateDefaults"] == child["spec"]["templateDefaults"]
+    (hash_,) = (
+        e for e in child["spec"]["templateDefaults"]["container"]["env"] if e["name"] == "MAGNUS_DAG_HASH"
+    )
+    assert templates(child)["step"]["container"]["env"] == [hash_]  # not that of whoever calls it
+    assert "env" not in templates(main)["step"]["container"]
+
+
+def test_a_separate_dag_finds_what_it_needs_at_its_caller(tmp_path: Path) -> None:
+    """Its templates run with the defaults of the workflow that calls them."""
+    branch = graph(
+        s=as_is("echo hello", "t"), t=task(executor_config={"argo": {"magnus_command": ["{{m}}"]}})
+    )
+    dag = graph(a=task("d"), d={"type": "dag", "separate": True, "branch": branch, "next": "success"})
+    (main,) = load(made(tmp_path, dag).text)
+    defaults = main["spec"]["templateDefaults"]
+    assert "script" in defaults and defaults["container"]["env"][0]["name"] == "MAGNUS_BRACE"
+
+
+def test_separate_dags_have_names_of_their_own(tmp_path: Path) -> None:
+    c = {"type": "dag", "separate": True, "branch": graph(t=task()), "next": "success"}
+    p = {"type": "parallel", "branches": {"x": graph(c=c)}, "next": "p-x-c"}
+    rendered = made(tmp_path, {"name": "n", **graph(**{"p": p, "p-x-c": c})})
+    found = {load(text)[0]["metadata"]["name"] for text in rendered.others.values()}
+    assert found == {"n.p.x.c", "n.p-x-c"} and len(rendered.others) == 2
+
+
+@given(st.lists(st.text("ab-", min_size=1, max_size=30), min_size=1, max_size=6))
+def test_names_of_objects_are_valid_and_short(parts: list[str]) -> None:
+    name = names.object_name("1 pipeline", ".".join(naming.slug(part) for part in parts))
+    assert len(name) <= 52 and re.fullmatch(
+        r"[a-z]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", name
+    )
 
 
 # ---- attempts ----
@@ -172,8 +255,8 @@ def test_a_backoff_that_is_not_whole_is_rounded_up_and_said(tmp_path: Path) -> N
 
 def test_the_engine_limit_of_an_attempt_lies_behind_ours(tmp_path: Path) -> None:
     found = manifest(tmp_path, {**graph(a=task(timeout=0.5)), "max_time": 100})
-    assert templates(found)[tasks(found)["a"]["template"]]["activeDeadlineSeconds"] == 61
-    assert found["spec"]["activeDeadlineSeconds"] == 160
+    assert templates(found)[tasks(found)["a"]["template"]]["activeDeadlineSeconds"] == 901
+    assert found["spec"]["activeDeadlineSeconds"] == 1000
 
 
 def test_steps_that_differ_in_nothing_but_their_name_share_a_template(tmp_path: Path) -> None:
@@ -194,7 +277,7 @@ def test_steps_that_differ_in_nothing_but_their_name_share_a_template(tmp_path: 
 
 def test_a_script_is_run_and_recorded_by_one_pod(tmp_path: Path) -> None:
     found = manifest(tmp_path, graph(a=as_is("echo hello\n", "b", on_failure="b"), b=task()))
-    assert list(tasks(found)) == ["a", "b", "success"]
+    assert list(tasks(found)) == ["record", "a", "b", "success"]
     script = templates(found)["a"]["script"]
     assert script["source"] == "echo hello\n"
     assert script["command"][2].endswith("--exit-status $?")
@@ -204,11 +287,9 @@ def test_a_script_is_run_and_recorded_by_one_pod(tmp_path: Path) -> None:
 def test_a_native_template_is_recorded_where_no_step_would_tell(tmp_path: Path) -> None:
     native = {"container": {"image": "x", "command": ["y"]}}
     found = manifest(tmp_path, graph(a=as_is(native, "b", on_failure="c"), b=as_is(native), c=task()))
-    assert list(tasks(found)) == ["a", "a-record", "a-failed", "b", "b-record", "b-failed", "c", "success"]
-    assert (
-        conditions(found)["success"] == "b-record.Succeeded || c.Succeeded"
-        or "b-failed" in conditions(found)["success"]
-    )
+    own = ["a", "a-record", "a-failed", "b", "b-record", "b-failed"]
+    assert list(tasks(found)) == ["record", *own, "c", "success"]
+    assert conditions(found)["success"] == "(b-record.Succeeded || c.Succeeded) && b-failed.Omitted"
     assert templates(found)["a"] == {"name": "a", **native}
 
 
@@ -227,8 +308,19 @@ def test_a_native_template_in_a_map_knows_its_branch(tmp_path: Path) -> None:
         ({"image": "x"}, "says not what it runs"),
         ({"container": {}, "script": {}}, "has container and script"),
         ({"http": {"url": "x"}}, "a template of type http"),
+        ({"suspend": {}, "inputs": 5}, "its inputs are not those of a template"),
+        ({"suspend": {}, "inputs": {"parameters": 5}}, "its inputs are not those of a template"),
+        ({"suspend": {}, "inputs": {"parameters": [5]}}, "its inputs are not those of a template"),
     ],
 )
 def test_native_templates_that_cannot_stand_for_a_node(tmp_path: Path, text: Any, said: str) -> None:
-    (error,) = errors(tmp_path, graph(a=as_is(text)))
+    (error,) = errors(tmp_path, graph(m=each(graph(a=as_is(text)))))
     assert error.startswith("MR302") and said in error
+
+
+def test_a_native_container_that_gets_secrets_is_warned_of(tmp_path: Path) -> None:
+    keys = {"secret_environment": {"TOKEN": {"secret": "s", "key": "k"}}}
+    native = {"container": {"image": "x", "command": ["y"]}}
+    found = made(tmp_path, graph(a=as_is(native, "b"), b=as_is({"suspend": {}})), keys).diagnostics
+    assert [item.code for item in found] == ["MR308"]
+    assert "the secrets of all steps: TOKEN" in found[0].message

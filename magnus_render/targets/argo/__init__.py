@@ -6,13 +6,14 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from magnus_render import naming
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.runtime.handover import CANNOT_START
 from magnus_render.targets import settings
 from magnus_render.targets.argo import codes, flow, names, quote, steps
 from magnus_render.targets.argo.check import check, render_text
 from magnus_render.targets.argo.config import ArgoConfig
-from magnus_render.targets.argo.parts import in_parts
+from magnus_render.targets.argo.dags import Task
 from magnus_render.targets.base import BaseTarget, Finding, Findings
 
 if TYPE_CHECKING:
@@ -56,10 +57,12 @@ class ArgoTarget(BaseTarget):
         given = settings.common(self, config)
         if "image" not in given:
             used = ArgoConfig.model_fields["image"].default
+            what = f"executor.config: 'image' is not configured: the output uses '{used}'"
+            _warn(findings, what, "write image: ...")
+        if "service_account_name" not in given:
+            what = "executor.config: 'service_account_name' is not configured: pods run as the namespace's default"
             _warn(
-                findings,
-                f"executor.config: 'image' is not configured: the output uses '{used}'",
-                "write image: ...",
+                findings, what, "write service_account_name: ..., of an account that may record task results"
             )
         missing = [block for block in _FOLDERS if block in absent]
         if not missing:
@@ -69,15 +72,15 @@ class ArgoTarget(BaseTarget):
             volumes = [VOLUME]
             found["executor"] = {"type": self.name, "config": {**given, "persistent_volumes": volumes}}
             what = f"executor.config: no volume is configured: the output uses the claim '{VOLUME['claim']}'"
-            _warn(
-                findings, what, "write persistent_volumes: [{claim: ..., mount_path: ...}], or stores on s3"
-            )
+            fix = "write persistent_volumes: [{claim: ..., mount_path: ...}], or stores on s3"
+            _warn(findings, what, fix)
         for block in missing:
             first = volumes[0] if isinstance(volumes, list) and isinstance(volumes[0], dict) else VOLUME
             path = f"{str(first.get('mount_path', '')).rstrip('/')}/{_FOLDERS[block]}"
             store: ServiceConfig = {"type": "file-system", "config": {"path": path}}
             found[block] = store  # type: ignore[literal-required]
-            _warn(findings, f"{block} is not configured: the output uses '{path}'", f"write {block}: ...")
+            what = f"{block} is not configured: the output uses '{path}'"
+            _warn(findings, what, f"write {block}: ...", block)
         return found, findings.items
 
     def check(self, plan: Plan, config: Config) -> list[Finding]:
@@ -95,6 +98,9 @@ class ArgoTarget(BaseTarget):
         made = steps.Steps(self, plan, config, source)
         common = made.common
         compiled = flow.compile_plan(plan, made, render_text)
+        # A separate dag runs with the defaults of the workflow that calls it: both must have what either needs.
+        brace = any(manifest.brace for manifest in compiled)
+        has_scripts = any(step.kind == "script" for manifest in compiled for step in manifest.templates)
         kind = common.kind or ("CronWorkflow" if common.schedule else "Workflow")
         for manifest in compiled:
             main = not manifest.address
@@ -103,19 +109,20 @@ class ArgoTarget(BaseTarget):
                 "common": common,
                 "kind": kind if main else "WorkflowTemplate",
                 "name": names.object_name(plan["name"], manifest.address),
-                "schedules": common.schedule if isinstance(common.schedule, list) else [common.schedule],
+                "schedules": common.schedule,
                 "labels": {"app.kubernetes.io/managed-by": "magnus", **common.labels},
                 "annotations": _annotations(plan, common) if main else dict(common.annotations),
+                "run_annotations": _annotations(plan, common, "{ {" if kind == "WorkflowTemplate" else "{{"),
                 "remarks": [],
-                "base": {**({quote.BRACE: "{"} if manifest.brace else {}), **made.base},
+                "base": {**({quote.BRACE: "{"} if brace else {}), **made.base},
                 "environment": steps.environment(common),
                 "resources": _resources(common.resources),
                 "claims": made.claims,
                 "mounts": [(made.claims[one.claim], one.mount_path) for one in common.persistent_volumes],
                 "node_selector": made.node_selector,
-                "dags": [part for dag in manifest.dags for part in in_parts(dag, names.PASS)],
+                "dags": manifest.dags,
                 "steps": manifest.templates,
-                "has_scripts": any(step.kind == "script" for step in manifest.templates),
+                "has_scripts": has_scripts,
                 "exit": manifest.exit,
                 "items_file": steps.ITEMS_FILE,
                 "cannot_start": CANNOT_START,
@@ -129,7 +136,7 @@ class ArgoTarget(BaseTarget):
             context["comment"] = f"{of}, rendered by magnus from {source.file}: render again, do not edit."
             if main and plan["max_time"] is not None:
                 context["deadline"] = math.ceil(plan["max_time"]) + steps.GRACE
-            yield names.readable(manifest.address), context
+            yield naming.without_indices(manifest.address), context
 
     def finish(self, text: str, compact: bool) -> str:
         """Return the manifest with one newline at its end or, compact, as JSON, which Kubernetes reads as well."""
@@ -192,7 +199,7 @@ class _NodesByTask(dict[str, str]):
         return super().get(name, default)
 
 
-def condition(task: flow.Task) -> str:
+def condition(task: Task) -> str:
     """Return what a task depends on, as the value of its field."""
     arriving = " || ".join(task.depends)
     if task.unless:
@@ -205,8 +212,9 @@ def condition(task: flow.Task) -> str:
     return quote.depends(arriving, 12)
 
 
-def _annotations(plan: Plan, common: ArgoConfig) -> dict[str, str]:
-    about = " ".join(plan["description"].split())
+def _annotations(plan: Plan, common: ArgoConfig, braces: str = "{{") -> dict[str, str]:
+    """Return the annotations of an object; what is within a workflow's spec must not have two braces in a row."""
+    about = " ".join(plan["description"].split()).replace("{{", braces)
     described = {"workflows.argoproj.io/description": about} if about else {}
     return {**described, **common.annotations}
 
@@ -219,5 +227,5 @@ def _resources(resources: Resources) -> dict[str, Any]:
     }
 
 
-def _warn(findings: Findings, what: str, fix: str) -> None:
-    findings.items.append(Finding(codes.PLACEHOLDER, what, fix, severity="warning"))
+def _warn(findings: Findings, what: str, fix: str, block: str = "executor") -> None:
+    findings.items.append(Finding(codes.PLACEHOLDER, what, fix, severity="warning", config=(block,)))

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 from magnus_render.plan import AS_IS, TASK
 from magnus_render.targets import settings
 from magnus_render.targets.argo import codes, steps, verify_codes
-from magnus_render.targets.argo.config import WHOLE, ArgoConfig
+from magnus_render.targets.argo.check_config import check_config
 from magnus_render.targets.argo.verify_objects import LARGEST
 from magnus_render.targets.base import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from magnus_render.plan import Config, Node, Plan
     from magnus_render.targets.base import BaseTarget, Findings
 
@@ -22,7 +20,6 @@ _LEAST_BYTES = 108
 _TYPES = ("container", "script", "resource", "suspend", "data", "dag", "steps")
 _WITHOUT_DEFAULTS = ("http", "containerSet", "plugin")
 """Types that `templateDefaults` of a container turn into a second type (Argo's source, Template.SetType)."""
-_OWN = "executor_config"
 
 
 def render_text(node: Node) -> Any:
@@ -35,18 +32,19 @@ def render_text(node: Node) -> Any:
 
 def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) -> None:
     """Add what is wrong with the configuration, with native templates, with sizes; and what Argo can do only nearly."""
-    settings.check(target, ArgoConfig, plan, config, findings)
-    given = settings.common(target, config)
-    _check_kind(given, findings)
-    _check_variables(None, given, {}, findings)
-    for node, own in settings.owners(target, plan):
-        _check_own(node, given, own, findings)
+    check_config(target, plan, config, findings)
+    secrets = list(settings.common(target, config).get("secret_environment") or ())
     tasks = 0
     for node in plan["nodes"].values():
         if node["type"] == AS_IS:
-            problem, fix = _native_problem(render_text(node))
+            text = render_text(node)
+            problem, fix = _native_problem(text)
             if problem:
                 findings.add(codes.NATIVE_TEMPLATE, node, problem, fix, "render_string")
+            elif secrets and isinstance(text, dict) and "container" in text:
+                what = f"its container gets the secrets of all steps: {', '.join(map(str, secrets))}"
+                fix = "give secrets to the steps that need them, in their executor_config"
+                _warn(codes.NATIVE_SECRETS, node, what, fix, "render_string", findings)
         elif node["type"] == TASK:
             tasks += 1
             _check_factor(node, findings)
@@ -54,47 +52,6 @@ def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) ->
         what = f"{tasks:,} steps are more than fit in an object of {LARGEST:,} bytes, the cluster's limit"
         fix = "move parts into nodes of type dag with `separate: true`: each becomes a WorkflowTemplate of its own"
         findings.add(verify_codes.SIZE, None, what, fix)
-
-
-def _check_kind(given: Mapping[str, Any], findings: Findings) -> None:
-    kind, schedule = given.get("kind"), given.get("schedule")
-    if kind == "CronWorkflow" and not schedule:
-        what = "executor.config: kind CronWorkflow without a schedule"
-        findings.add(codes.SCHEDULE, None, what, 'write schedule: "0 2 * * *"')
-    elif kind and kind != "CronWorkflow" and schedule:
-        what = f"executor.config: kind {kind} with a schedule"
-        findings.add(codes.SCHEDULE, None, what, "leave kind or schedule out")
-
-
-def _check_own(node: Node, given: Mapping[str, Any], own: Mapping[str, Any], findings: Findings) -> None:
-    for key in (key for key in WHOLE if key in own):
-        what = f"executor_config.argo: '{key}' is the whole pipeline's"
-        findings.add(codes.WHOLE_PIPELINE, node, what, "write it into executor.config", _OWN)
-    if node["type"] in (TASK, AS_IS):
-        _check_variables(node, given, own, findings)
-    else:
-        what = f"executor_config.argo: a {node['type']} starts no container of its own"
-        fix = "write it at the steps inside, or into executor.config"
-        _warn(codes.NO_EFFECT, node, what, fix, _OWN, findings)
-
-
-def _check_variables(
-    node: Node | None, given: Mapping[str, Any], own: Mapping[str, Any], findings: Findings
-) -> None:
-    """A variable is a text or a secret's value, wherever it is written: Argo would put both into one entry."""
-    texts, secrets = (
-        {**_mapping(given.get(key)), **_mapping(own.get(key))}
-        for key in ("environment", "secret_environment")
-    )
-    mine = {*_mapping(own.get("environment")), *_mapping(own.get("secret_environment"))}
-    for name in sorted(texts.keys() & secrets.keys()):
-        if node is None or name in mine:
-            what = f"the variable '{name}' stands in both environment and secret_environment"
-            findings.add(codes.VARIABLE, node, what, "give one of them another name", _OWN if node else "")
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _check_factor(node: Node, findings: Findings) -> None:
@@ -106,8 +63,8 @@ def _check_factor(node: Node, findings: Findings) -> None:
 
 
 def _warn(code: str, node: Node, what: str, fix: str, field: str, findings: Findings) -> None:
-    text = f"step '{node['path']}': {what}"
-    findings.items.append(Finding(code, text, fix, "warning", node["address"], field))
+    said = f"step '{node['path']}': {what}"
+    findings.items.append(Finding(code, said, fix, "warning", node["address"], field))
 
 
 def _native_problem(found: Any) -> tuple[str, str]:
@@ -124,4 +81,11 @@ def _native_problem(found: Any) -> tuple[str, str]:
     if len(types) != 1:
         what = f"its template has {' and '.join(types)}" if types else "its template says not what it runs"
         return what, f"state one of {', '.join(_TYPES)}"
+    inputs = found.get("inputs") or {}
+    parameters = (inputs.get("parameters") or []) if isinstance(inputs, dict) else None
+    if not isinstance(parameters, list) or not all(isinstance(one, dict) for one in parameters):
+        return (
+            "its inputs are not those of a template",
+            "write inputs: {parameters: [{name: ..., value: ...}]}",
+        )
     return "", ""

@@ -8,13 +8,15 @@ PLACEHOLDER = register(
     "MR301",
     "a value of the platform is missing",
     """
-The output was rendered with a stand-in: it names an image, or a volume claim, that your cluster does not have. Write the
-value into the configuration (`-c FILE`):
+The output was rendered with a stand-in: it names an image, or a volume claim, that your cluster does not have, or leaves
+its pods to the namespace's default service account, which may seldom record the results of tasks (docs/targets/argo.md,
+"Permissions"). Write the value into the configuration (`-c FILE`):
 
     executor:
       type: argo
       config:
         image: registry.example/churn:1.4
+        service_account_name: magnus
         persistent_volumes: [{claim: magnus, mount_path: /mnt/magnus}]
     run_log_store: {type: file-system, config: {path: /mnt/magnus/run_log}}
     catalog: {type: file-system, config: {path: /mnt/magnus/catalog}}
@@ -58,9 +60,9 @@ to be rid of this warning; `magnus render --strict` makes it an error.
 )
 SCHEDULE = register(
     "MR305",
-    "schedule and kind do not fit together",
+    "schedule, time zone and kind do not fit together",
     """
-A CronWorkflow needs a `schedule`, and no other kind has one:
+A CronWorkflow needs a `schedule`, and no other kind has one; a `timezone` is that of a schedule:
 
     executor:
       type: argo
@@ -81,5 +83,27 @@ NO_EFFECT = register(
     """
 A parallel, a map and a dag become DAG templates, which start no container of their own. Write the `executor_config` at the
 steps inside, or into `executor.config` for all steps.
+""",
+)
+NATIVE_SECRETS = register(
+    "MR308",
+    "a template of the user's gets the pipeline's secrets",
+    """
+`templateDefaults` reach every container, that of a native template too: it sees the variables, the secrets and the volumes
+that all steps share, whatever its image is. Give secrets to the steps that need them:
+
+    executor_config: {argo: {secret_environment: {DB_PASSWORD: {secret: db, key: password}}}}
+""",
+)
+HIDDEN_STORE = register(
+    "MR309",
+    "a node's volume hides a store",
+    """
+A step mounts the pipeline's volumes and its own. One of its own at the path of a `file-system` store, or at a folder above
+it, takes the place of the volume that the store lies on: the step would keep its records where no other step finds them.
+
+    run_log_store: {type: file-system, config: {path: /mnt/churn/run_log}}
+    # a node's: hides the store at /, /mnt, /mnt/churn and /mnt/churn/run_log
+    persistent_volumes: [{claim: models, mount_path: /models}]
 """,
 )

@@ -8,20 +8,55 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
-
-from magnus_render.targets.settings import Scalar, Text
-
-Lines = Annotated[StrictStr, Field(min_length=1)]
-VariableName = Annotated[StrictStr, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$")]
-Label = Annotated[StrictStr, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$")]
-LabelKey = Annotated[
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
     StrictStr,
-    Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"),
+)
+
+from magnus_render.targets.settings import Scalar, Text, matching
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _patch(value: Any) -> Any:
+    if not isinstance(value, str | dict) or not value:
+        raise ValueError("is neither YAML text nor a mapping")
+    return value
+
+
+Patch = Annotated[Any, AfterValidator(_patch)]
+VariableName = Annotated[
+    StrictStr,
+    matching(
+        r"[A-Za-z_][A-Za-z0-9_.-]*",
+        "is no variable's name: letters, digits, '_', '-' and '.', with no digit at the front",
+    ),
 ]
 ObjectName = Annotated[
     StrictStr,
-    Field(max_length=253, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"),
+    matching(
+        r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*",
+        "is no name of an object: lowercase letters, digits, '-' and '.', with a letter or digit at either end",
+    ),
+]
+Namespace = Annotated[
+    StrictStr,
+    matching(
+        r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?",
+        "is no namespace: at most 63 lowercase letters, digits and '-', with a letter or digit at either end",
+    ),
+]
+MountPath = Annotated[
+    StrictStr,
+    matching(r"/.*", "must begin with '/': a mount path is absolute"),
+    matching(r"[^\x00-\x1f\x7f:]*", "holds a colon or a control character"),
 ]
 
 
@@ -49,7 +84,7 @@ class PersistentVolume(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     claim: ObjectName
-    mount_path: Annotated[StrictStr, Field(pattern=r"^/[^\x00-\x1f\x7f:]*$")]
+    mount_path: MountPath
 
 
 class ArgoConfig(BaseModel):
@@ -57,17 +92,21 @@ class ArgoConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    kind: Literal["Workflow", "WorkflowTemplate", "CronWorkflow", ""] = ""
-    """'' is a CronWorkflow if there is a schedule, else a Workflow."""
-    namespace: ObjectName | None = None
-    schedule: Text | list[Text] = ""
-    """In cron's five fields."""
+    kind: Literal["Workflow", "WorkflowTemplate", "CronWorkflow"] | None = None
+    """None is a CronWorkflow if there is a schedule, else a Workflow."""
+    namespace: Namespace | None = None
+    schedule: Annotated[list[Text], BeforeValidator(_listed)] = Field(default=[], min_length=1)
+    """In cron's five fields; one may stand without a list."""
     timezone: Text | None = None
     service_account_name: ObjectName | None = None
     image_pull_secrets: list[ObjectName] = []
     parallelism: Annotated[StrictInt, Field(ge=1)] | None = None
     """Pods at a time, in the whole run."""
     ttl_seconds_after_completion: Annotated[StrictInt, Field(ge=0)] | None = None
+    pod_gc: Literal["OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"] | None = (
+        None
+    )
+    """When pods are deleted."""
 
     image: Text = "magnus"
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
@@ -79,10 +118,10 @@ class ArgoConfig(BaseModel):
     secret_environment: dict[VariableName, SecretKey] = {}
     persistent_volumes: list[PersistentVolume] = []
     resources: Resources = Resources()
-    node_selector: dict[LabelKey, Label] = {}
+    node_selector: dict[StrictStr, StrictStr] = {}
     tolerations: list[dict[str, Any]] = []
-    labels: dict[LabelKey, Label] = {}
-    annotations: dict[LabelKey, StrictStr] = {}
+    labels: dict[StrictStr, StrictStr] = {}
+    annotations: dict[StrictStr, StrictStr] = {}
     security_context: dict[str, Any] = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -90,7 +129,7 @@ class ArgoConfig(BaseModel):
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     """Of the container; by default what Kubernetes' restricted Pod Security Standard asks for."""
-    pod_spec_patch: Lines | dict[str, Any] | None = None
+    pod_spec_patch: Patch = None
 
 
 WHOLE = (
@@ -101,6 +140,7 @@ WHOLE = (
     "image_pull_secrets",
     "parallelism",
     "ttl_seconds_after_completion",
+    "pod_gc",
     "plan",
 )
 """Keys that are the whole pipeline's."""

@@ -8,75 +8,22 @@ with whatever failed in it; only one in which a step's success leads to the fail
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
-from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.plan import AS_IS, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK
 from magnus_render.targets.argo import names
+from magnus_render.targets.argo.dags import BRANCH, ITEMS, Dag, Manifest, Task
+from magnus_render.targets.argo.parts import in_parts
 from magnus_render.targets.base import graph_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from magnus_render.plan import Graph, Node, Plan
-    from magnus_render.targets.argo.steps import Steps, Template
+    from magnus_render.targets.argo.steps import Steps
 
-ITEMS = "items"
-"""The output of a callback that counts a map's items, and the input of a template that runs them: a list of indices."""
-BRANCH = "branch"
-"""The input that says which item of which map a template runs for: the address of the branch."""
 _OK, _BAD = ("Succeeded",), ("Failed", "Errored")
-
-
-@dataclass(slots=True)
-class Task:
-    """One task of a DAG template."""
-
-    name: str
-    template: str
-    arguments: dict[str, str] = field(default_factory=dict)
-    depends: list[str] = field(default_factory=list)
-    """What lets it start: any of these; empty for the first."""
-    unless: list[str] = field(default_factory=list)
-    """Of a fail node: it starts as well if none of these came about."""
-    only_if: str = ""
-    """What must hold besides."""
-    items: str = ""
-    """Of a map: the list of indices."""
-    reference: str = ""
-    """Of a separate dag: the WorkflowTemplate that the template stands in."""
-    address: str = ""
-    """Of its node."""
-    title: str = ""
-    description: str = ""
-
-
-@dataclass(slots=True)
-class Dag:
-    """One DAG template."""
-
-    name: str
-    title: str
-    tasks: list[Task]
-    inputs: list[str] = field(default_factory=list)
-    fail_fast: bool = False
-    parallelism: int | None = None
-
-
-@dataclass(slots=True)
-class Manifest:
-    """The DAG templates of one object: the pipeline's, or those of a separate dag."""
-
-    dags: list[Dag]
-    templates: list[Template]
-    """What its tasks run, in the order of their first use."""
-    brace: bool
-    """A text needs the variable that keeps Argo from seeing a tag in it."""
-    address: str = ""
-    """Of the separate dag; '' for the pipeline."""
-    exit: Task | None = None
-    """What records a run that was cut short."""
 
 
 def compile_plan(plan: Plan, steps: Steps, text: Callable[[Node], Any]) -> list[Manifest]:
@@ -101,7 +48,7 @@ class _Compiler:
     def manifest(self, address: str) -> Manifest:
         """Return the DAG templates of the root graph, or of the separate dag at an address."""
         root = self._inner(self.plan["nodes"][address]) if address else ""
-        self.steps.begin()
+        self.steps.begin(bool(address))
         dags: list[Dag] = []
         waiting: list[Dag | tuple[str, str]] = [(root, names.PIPELINE)]
         while waiting:
@@ -111,6 +58,7 @@ class _Compiler:
                 found = self._graph(self.plan["graphs"][found[0]], found[1])
                 waiting += reversed(self.inside)
             dags.append(found)
+        dags = [part for dag in dags for part in in_parts(dag, self.steps)]
         recorder = None
         if not address:
             fail = self.plan["nodes"][self.plan["graphs"][""]["fail"]]
@@ -130,7 +78,7 @@ class _Compiler:
             if slug in reached and slug not in (head["success"], head["fail"]):
                 tasks += self._tasks(self._node(slug))
         tasks += self._ends(reached)
-        if not head["address"] and not self._calls_back(head):
+        if not head["address"] and (not self._calls_back(head, head["start"]) or self._acts_first(head)):
             tasks = self._recorded(tasks)
         return Dag(name, graph_title(self.plan, head["address"]), tasks, self._inputs(head["address"]))
 
@@ -146,6 +94,8 @@ class _Compiler:
                 wanted[f"{slug}: fan-in"] = f"{own[slug]}-fan-in"
             elif node["type"] == AS_IS and isinstance(self.text(node), dict):
                 wanted[f"{slug}: record"] = f"{own[slug]}-record"
+                wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
+            if self._is_confirmed(node):
                 wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
         if not head["address"]:
             wanted[": record"] = names.RECORD
@@ -217,9 +167,8 @@ class _Compiler:
             ends.append(task)
         return ends
 
-    def _calls_back(self, head: Graph) -> bool:
-        """Tell whether every way through a graph starts a callback, which creates the run; a failed one does anyhow."""
-        slug = head["start"]
+    def _calls_back(self, head: Graph, slug: str) -> bool:
+        """Tell whether every way through a graph from a node on starts a callback; one that fails does anyhow."""
         while slug != head["success"]:
             if slug == head["fail"]:
                 return True
@@ -227,13 +176,38 @@ class _Compiler:
             kind = node["type"]
             if kind in (TASK, MAP) or (kind == AS_IS and self.text(node) is not None):
                 return True
-            if kind in (PARALLEL, DAG) and any(
-                self._calls_back(self.plan["graphs"][f"{node['address']}.{branch['slug']}"])
-                for branch in node["branches"]
-            ):
+            if any(self._calls_back(inner, inner["start"]) for inner in self._graphs(node)):
                 return True
             slug = node["next"]["slug"]
         return False
+
+    def _acts_first(self, head: Graph) -> bool:
+        """Tell whether a text of the user's is run before anything has called back."""
+        slug = head["start"]
+        while slug not in (head["success"], head["fail"]):
+            node = self.plan["nodes"][naming.join(head["address"], slug)]
+            if node["type"] in (TASK, MAP):
+                return False
+            inside = self._graphs(node)
+            if (node["type"] == AS_IS and self.text(node) is not None) or any(map(self._acts_first, inside)):
+                return True
+            if any(self._calls_back(inner, inner["start"]) for inner in inside):
+                return False
+            slug = node["next"]["slug"]
+        return False
+
+    def _graphs(self, node: Node) -> list[Graph]:
+        return [self.plan["graphs"][f"{node['address']}.{b['slug']}"] for b in node.get("branches", ())]
+
+    def _is_confirmed(self, node: Node) -> bool:
+        """Tell whether a callback must say that a failure is on record, for none follows that could be refused.
+
+        What Argo sees fail may never have begun: for drift, a store that is gone, or `max_time`.
+        """
+        if node["type"] in (SUCCESS_NODE, FAIL_NODE) or "on_failure" not in node:
+            return False
+        target = self._edges(node)[1]
+        return target not in ("", self.head["fail"]) and not self._calls_back(self.head, target)
 
     def _recorded(self, tasks: list[Task]) -> list[Task]:
         """Return the tasks of a pipeline in which nothing calls back, behind one that creates the run."""
@@ -270,11 +244,16 @@ class _Compiler:
 
     def _failures(self, node: Node, slug: str) -> list[str]:
         """Return the outcomes of tasks that are a node's failure: of those of its helpers too."""
+        if self._is_confirmed(node):
+            return [f"{self.names[f'{slug}: failed']}.Succeeded"]
+        return self._ended_badly(node, slug)
+
+    def _ended_badly(self, node: Node, slug: str) -> list[str]:
         tasks = [self.names[slug]]
         for helper in ("items", "fan-in", "record"):
             if f"{slug}: {helper}" in self.names and (helper != "record" or self._is_recorded(node)):
                 tasks.append(self.names[f"{slug}: {helper}"])
-        if f"{slug}: failed" in self.names:
+        if f"{slug}: failed" in self.names and not self._is_confirmed(node):
             tasks[0] = self.names[f"{slug}: failed"]
         return [f"{task}.{phase}" for task in tasks for phase in _BAD]
 
@@ -289,7 +268,17 @@ class _Compiler:
     # ---- nodes ----
 
     def _tasks(self, node: Node) -> list[Task]:
-        slug, kind = naming.last(node["address"]), node["type"]
+        """Return the tasks that a node becomes."""
+        slug = naming.last(node["address"])
+        tasks = self._own_tasks(node, slug)
+        if self._is_confirmed(node):
+            call = self.steps.call(node, confirm=True)
+            bad = self._ended_badly(node, slug)
+            tasks.append(Task(self.names[f"{slug}: failed"], *call, depends=bad, title="record its failure"))
+        return tasks
+
+    def _own_tasks(self, node: Node, slug: str) -> list[Task]:
+        kind = node["type"]
         task = Task(
             self.names[slug],
             "",
@@ -331,9 +320,12 @@ class _Compiler:
             tasks.append(
                 Task(name, *call, depends=[own + phase for phase in _OK], title="record its success")
             )
-        name = self.names[f"{slug}: failed"]
-        call = self.steps.call(node, exit_status=1)
-        tasks.append(Task(name, *call, depends=[own + phase for phase in _BAD], title="record its failure"))
+        if not self._is_confirmed(node):
+            name = self.names[f"{slug}: failed"]
+            call = self.steps.call(node, exit_status=1)
+            tasks.append(
+                Task(name, *call, depends=[own + phase for phase in _BAD], title="record its failure")
+            )
         return tasks
 
     def _map(self, node: Node, slug: str, task: Task) -> list[Task]:

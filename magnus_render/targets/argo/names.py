@@ -25,14 +25,17 @@ _RESERVED = frozenset({
 
 
 def object_name(pipeline: str, address: str = "") -> str:
-    """Return the name of the object of a pipeline, or of its separate dag at an address."""
-    name = "-".join(part for part in (naming.slug(pipeline), readable(address)) if part)
+    """Return the name of the object of a pipeline, or of its separate dag at an address.
+
+    A dot, which no slug has, keeps the parts apart: what one pipeline calls is never what another applied.
+    """
+    name = naming.join(naming.slug(pipeline), *naming.without_indices(address).split("."))
     return shortened(name if name[0].isalpha() else f"p-{name}", 52)
 
 
 def readable(address: str) -> str:
     """Return an address as a part of a name: without the dots, and without the branches that stand for any index."""
-    return "-".join(part for part in address.split(".") if part != "_")
+    return naming.without_indices(address).replace(".", "-")
 
 
 def task_name(slug: str) -> str:
@@ -42,7 +45,7 @@ def task_name(slug: str) -> str:
 
 def shortened(name: str, longest: int = LONGEST) -> str:
     """Return a name within its limit, with a short hash of the whole where something was cut."""
-    return name if len(name) <= longest else f"{name[: longest - 9].rstrip('-')}-{_hash(name)}"
+    return name if len(name) <= longest else f"{name[: longest - 9].rstrip('-.')}-{_hash(name)}"
 
 
 def distinct(wanted: Mapping[str, str], taken: Iterable[str] = ()) -> dict[str, str]:

@@ -15,11 +15,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from magnus_render.targets.argo import names
-from magnus_render.targets.argo.flow import Dag, Task
+from magnus_render.targets.argo.dags import Dag, Task
 from magnus_render.targets.argo.verify_graph import MOST_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+
+    from magnus_render.targets.argo.steps import Steps
 
     Condition = tuple[str, ...]
     """Outcomes of tasks, any of which will do."""
@@ -31,18 +33,20 @@ _BAD = (".Failed", ".Errored")
 _OUTPUT = re.compile(r"\{\{tasks\.([^.}]+)\.")
 
 
-def in_parts(dag: Dag, nothing: str) -> list[Dag]:
+def in_parts(dag: Dag, steps: Steps) -> list[Dag]:
     """Return a template and, if it has too many tasks and can be cut, those of its parts, in order.
 
-    `nothing` is the template of a task that just ends well. What cannot be cut stays whole.
+    What cannot be cut stays whole.
     """
     if len(dag.tasks) <= MOST_TASKS:
         return [dag]
     shared = _shared(_as_walked(dag.tasks))
     tasks = _as_walked(dag.tasks, shared)
-    cuts = list(_cuts(tasks, shared))
+    recorders = _recorders(tasks)
+    cuts = list(_cuts(tasks, shared, recorders))
     if not cuts:
         return [dag]
+    nothing = steps.nothing()
     pass_on = {name: f"{{{{inputs.parameters.{name}}}}}" for name in dag.inputs}
     taken = {task.name for task in dag.tasks}
     outer = Dag(dag.name, dag.title, [], dag.inputs, dag.fail_fast, dag.parallelism)
@@ -53,12 +57,12 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
     for end, door in cuts:
         inside = tasks[start:end]
         name = names.distinct({"": f"from-{inside[0].name}"}, taken)[""]
-        handlers = _handlers(inside, shared, nothing)
+        handlers = _handlers(inside, shared)
         if len(handlers) > 1:
             return [dag]
         if handlers - {""}:
             outside.update((task.name, name) for task in inside)
-        part = Dag(names.shortened(f"{dag.name}-{name}"), "", [], dag.inputs)
+        part = Dag(steps.free_name(f"{dag.name}-{name}"), "", [], dag.inputs)
         part.title = f"{dag.title or 'the pipeline'} from {inside[0].title or inside[0].name} on"
         part.tasks = [*_without(inside, before), _end(inside, door, nothing)]
         made.append(part)
@@ -67,6 +71,7 @@ def in_parts(dag: Dag, nothing: str) -> list[Dag]:
         start, before = end, door
     passed = [f"{outer.tasks[-1].name}.Succeeded"]
     for task in tasks[start:]:
+        task = _without_conditions(task, recorders.intersection(one.name for one in tasks[:start]))
         if task.name in shared:
             outer.tasks.append(replace(task, depends=_by_part(task.depends, outside)))
         else:
@@ -101,17 +106,37 @@ def _shared(walked: list[Task]) -> Shared:
     place = {task.name: number for number, task in enumerate(walked)}
     found: Shared = {}
     for task in walked:
-        sources = {_source(one) for one in task.depends if one.endswith(_BAD)}
+        sources = {_source(one) for one in task.depends}
         places = [place[name] for name in sources]
-        if all(one.endswith(_BAD) for one in task.depends) and places and max(places) - min(places) > _LEAST:
+        if _only_failures(task) and max(places) - min(places) > _LEAST:
             found[task.name] = sources
     return found
 
 
-def _handlers(inside: list[Task], shared: Shared, nothing: str) -> set[str]:
+def _recorders(tasks: list[Task]) -> set[str]:
+    """Return the tasks that record a failure which nobody handles: success stands back from them."""
+    standing_back = {one.removesuffix(".Omitted") for task in tasks for one in _also(task)}
+    return {task.name for task in tasks if task.name in standing_back and _only_failures(task)}
+
+
+def _without_conditions(task: Task, recorders: set[str]) -> Task:
+    """Return a task without the conditions that the success of a part says already."""
+    kept = [one for one in _also(task) if one.removesuffix(".Omitted") not in recorders]
+    return replace(task, only_if=" && ".join(kept))
+
+
+def _only_failures(task: Task) -> bool:
+    return bool(task.depends) and all(one.endswith(_BAD) for one in task.depends)
+
+
+def _also(task: Task) -> list[str]:
+    return task.only_if.split(" && ") if task.only_if else []
+
+
+def _handlers(inside: list[Task], shared: Shared) -> set[str]:
     """Return the shared handlers that failures lead to which a part does not handle; '' among them if none does."""
     handled = {_source(one) for task in inside for one in task.depends if one.endswith(_BAD)}
-    open_ = [task.name for task in inside if task.template != nothing and task.name not in handled]
+    open_ = [task.name for task in inside if task.template != names.PASS and task.name not in handled]
     return {next((h for h, sources in shared.items() if name in sources), "") for name in open_}
 
 
@@ -127,7 +152,7 @@ def _source(condition: str) -> str:
 
 def _conditions(task: Task) -> list[str]:
     """Return the outcomes that a task waits for, for whichever reason."""
-    return [*task.depends, *task.unless, *(task.only_if.split(" && ") if task.only_if else ())]
+    return [*task.depends, *task.unless, *_also(task)]
 
 
 def _without(tasks: list[Task], door: Condition) -> list[Task]:
@@ -137,7 +162,7 @@ def _without(tasks: list[Task], door: Condition) -> list[Task]:
 
 def _behind(task: Task, door: Condition, passed: list[str]) -> Task:
     """Return a task with the success of the part before it in place of what leads out of that."""
-    alone = [" && ".join(passed) if (one,) == door else one for one in task.only_if.split(" && ")]
+    alone = [" && ".join(passed) if (one,) == door else one for one in _also(task)]
     return replace(
         task,
         depends=passed if tuple(task.depends) == door else task.depends,
@@ -147,13 +172,18 @@ def _behind(task: Task, door: Condition, passed: list[str]) -> Task:
 
 
 def _end(tasks: list[Task], door: Condition, nothing: str) -> Task:
-    taken = [task.name for task in tasks]
-    return Task(names.distinct({"": "success"}, taken)[""], nothing, depends=list(door), title="success")
+    """Return the success of a part: the only task that nothing there depends on."""
+    name = names.distinct({"": "success"}, [task.name for task in tasks])[""]
+    waited_for = {_source(one) for task in tasks for one in _conditions(task)}
+    leaves = [task.name for task in tasks if _only_failures(task) and task.name not in waited_for]
+    end = Task(name, nothing, depends=list(door), title="success")
+    end.only_if = " && ".join(f"{leaf}.Omitted" for leaf in leaves)
+    return end
 
 
-def _cuts(tasks: list[Task], shared: Shared) -> Iterator[tuple[int, Condition]]:
+def _cuts(tasks: list[Task], shared: Shared, recorders: set[str]) -> Iterator[tuple[int, Condition]]:
     """Yield the places to cut at, each with the condition that leads on from there."""
-    doors = _doors(tasks, shared)
+    doors = _doors(tasks, shared, recorders)
     start = 0
     stop = next((number for number, task in enumerate(tasks) if task.name in shared), len(tasks))
     while stop - start > _LEAST:
@@ -166,13 +196,13 @@ def _cuts(tasks: list[Task], shared: Shared) -> Iterator[tuple[int, Condition]]:
         start = cut
 
 
-def _doors(tasks: list[Task], shared: Shared) -> list[Condition]:
+def _doors(tasks: list[Task], shared: Shared, recorders: set[str]) -> list[Condition]:
     """Return, for each place between two tasks, the condition that all behind it waits for, () if there is not just one."""
     place = {task.name: number for number, task in enumerate(tasks)}
     last: dict[Condition, int] = {}
     closed: Counter[int] = Counter()
     for number, task in enumerate(tasks):
-        alone = [(one,) for one in task.only_if.split(" && ")] if task.only_if else []
+        alone = [(one,) for one in _also(task) if one.removesuffix(".Omitted") not in recorders]
         own = () if task.name in shared else tuple(task.depends)
         for condition in (own, tuple(task.unless), *alone):
             if condition:
@@ -191,6 +221,7 @@ def _doors(tasks: list[Task], shared: Shared) -> list[Condition]:
     doors: list[Condition] = []
     blocked = count = total = 0
     for number in range(len(tasks)):
+        # `total` is the number of the one condition that is open, where `count` says that it is one.
         blocked, count, total = blocked + closed[number], count + opened[number], total + which[number]
         doors.append(conditions[total] if blocked == 0 and count == 1 else ())
     return doors

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from magnus_render.plan import Config, Node, Plan, Retry
     from magnus_render.targets.base import BaseTarget, Source
 
-GRACE = 60
-"""Seconds between the runtime's own limit of an attempt and the engine's, which is there for a runtime that hangs."""
+GRACE = 900
+"""Seconds between the runtime's own limit and the engine's, which is there for a runtime that hangs. The engine's clock
+runs while images are pulled, and a workflow's while nodes are made: it must never be the one that decides."""
 PLATFORM_RETRIES = 2
 """How often what the platform ended is tried again."""
 PLATFORM = "lastRetry.status == 'Error' || !(lastRetry.exitCode in ['1', '64', '65'])"
@@ -30,6 +31,7 @@ platform's doing. What a try had recorded by then counts: the runtime tells whic
 AGAIN = 76
 """The exit status by which a callback says that one of the user's attempts is left."""
 ITEMS_FILE = "/tmp/magnus/items.json"
+_HASH = "MAGNUS_DAG_HASH"
 _INPUT = "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
 
 
@@ -84,12 +86,15 @@ class Steps:
         self.templates: dict[str, Template] = {}
         self.claims = self._claims()
         self._names = self._template_names()
-        self._shared: dict[Any, str] = {}
 
-    def begin(self) -> None:
-        """Start on the templates of another object: the pipeline, or a separate dag."""
+    def begin(self, separate: bool) -> None:
+        """Start on the templates of another object: the pipeline, or a separate dag.
+
+        A separate dag runs with the environment of the workflow that calls it, and says itself what it was rendered
+        from: one that was not applied anew is refused.
+        """
+        self._environment = {_HASH: self._plan["dag_hash"]} if separate else {}
         self.templates = {}
-        self._shared = {}
 
     # ---- names and addresses ----
 
@@ -119,6 +124,10 @@ class Steps:
         """Return the name of the template of a composite, or of a graph."""
         return self._names[address]
 
+    def free_name(self, wanted: str) -> str:
+        """Return a name for one template more: the wanted one, unless that is taken."""
+        return names.distinct({wanted: wanted}, {*self._names.values(), *self.templates})[wanted]
+
     @staticmethod
     def address(address: str) -> str:
         """Return the address of a step as an argument: within a map, from the branch on that the template runs for."""
@@ -143,10 +152,14 @@ class Steps:
         command: str = "execute_single_node",
         counts: bool = False,
         exit_status: int | None = None,
+        confirm: bool = False,
     ) -> tuple[str, dict[str, str]]:
-        """Return the template and the arguments of a callback for a node; `counts` asks for the indices of a map."""
+        """Return the template and the arguments of a callback for a node.
+
+        `counts` asks for the indices of a map; `exit_status` and `confirm` are for the record of what has ended.
+        """
         arguments = {"step": self.address(node["address"])}
-        step = node["type"] == TASK and command == "execute_single_node"
+        step = node["type"] == TASK and command == "execute_single_node" and not confirm
         retry: Retry | None = node["retry"] if step and node["retry"]["attempts"] > 1 else None
         timeout = node["timeout"] if step else None
         own = self._own(node) if step else None
@@ -156,14 +169,13 @@ class Steps:
             self._settle(made, own)
             self.templates[made.name] = made
             return made.name, arguments
-        key = (command, json.dumps(retry), timeout, counts, exit_status)
-        if key not in self._shared:
-            name = _shared_name(command, retry, timeout, counts, exit_status)
-            while name in self.templates:
-                name = names.shortened(f"{name}-{len(self.templates)}")
-            self.templates[name] = self._container(name, command, retry, timeout, counts, exit_status)
-            self._shared[key] = name
-        return self._shared[key], arguments
+        name = _shared_name(command, retry, timeout, counts, exit_status, confirm)
+        if name not in self.templates:
+            made = self._container(name, command, retry, timeout, counts, exit_status)
+            if confirm:
+                made.args = [*made.args[:2], "--confirm-failure"]
+            self.templates[name] = made
+        return name, arguments
 
     def start_run(self, node: Node) -> tuple[str, dict[str, str]]:
         """Return the template of the callback that creates the run; its argument is there for people to see."""
@@ -188,7 +200,7 @@ class Steps:
             "-c",
             f'{shell}; exec {record} "$MAGNUS_RUN_ID" "$MAGNUS_STEP" --exit-status $?',
         ]
-        made.environment = {"MAGNUS_STEP": "{{inputs.parameters.step}}"}
+        made.environment = {"MAGNUS_STEP": "{{inputs.parameters.step}}", **self._environment}
         made.source = quote.broken(text, mark)
         made.retries = _platform_only()
         own = self._own(node)
@@ -220,7 +232,7 @@ class Steps:
         counts: bool,
         exit_status: int | None,
     ) -> Template:
-        made = Template(name, "container", inputs=["step"])
+        made = Template(name, "container", inputs=["step"], environment=dict(self._environment))
         made.command = [*map(quote.inert, self.common.magnus_command), command]
         made.args = ["$(MAGNUS_RUN_ID)", "{{inputs.parameters.step}}"]
         made.retries = _platform_only() if retry is None else retries(retry)
@@ -274,7 +286,7 @@ class Steps:
             "MAGNUS_WALK": "{{workflow.uid}}",
             "MAGNUS_INPUT": f"{{{{=sprig.b64enc(toJson({_INPUT}))}}}}",
             "MAGNUS_TARGET": self._target.name,
-            "MAGNUS_DAG_HASH": self._plan["dag_hash"],
+            _HASH: self._plan["dag_hash"],
             "MAGNUS_CONFIG": quote.inert(json.dumps(services, sort_keys=True, separators=(",", ":"))),
         }
         if self.common.plan:
@@ -337,11 +349,18 @@ def _duration(seconds: float) -> str:
 
 
 def _shared_name(
-    command: str, retry: Retry | None, timeout: float | None, counts: bool, exit_status: int | None
+    command: str,
+    retry: Retry | None,
+    timeout: float | None,
+    counts: bool,
+    exit_status: int | None,
+    confirm: bool,
 ) -> str:
     if command != "execute_single_node":
         return f"magnus-{command.replace('_', '-')}"
     parts = [names.STEP]
+    if confirm:
+        parts.append("confirm")
     if exit_status is not None:
         parts.append("failed" if exit_status else "done")
     if retry is not None:

@@ -217,9 +217,10 @@ exactly one of `count` and `end`.
 )
 IMAGE = register(
     "MR344",
-    "container has no image",
+    "container has no image that can be pulled",
     """
-Neither the template nor `templateDefaults` of its type states an `image`. In the configuration write
+Neither the template nor `templateDefaults` of its type states an `image`, or its name is none: one has no blanks, and what
+stands between registry and tag is in lowercase. In the configuration write
 
     executor: {type: argo, config: {image: registry/name:tag}}
 """,
@@ -269,7 +270,8 @@ RESOURCES = register(
     "amount of a resource is not valid",
     """
 An amount is a number with an optional unit: m, k, M, G, T, P, E, or Ki, Mi, Gi, Ti, Pi, Ei. A request is not above the
-limit of the same name.
+limit of the same name. Argo merges what a step states with what all steps share (`templateDefaults`), key by key: a step
+with a limit below the request of all steps states a request too.
 
     resources: {requests: {cpu: 250m, memory: 512Mi}}
 """,
@@ -303,8 +305,8 @@ SCHEDULE = register(
     "schedule is not valid",
     """
 A schedule has five fields: minute (0-59), hour (0-23), day (1-31), month (1-12 or JAN-DEC), weekday (0-6 or SUN-SAT, 7 is
-none); or it is @hourly, @daily, @weekly, @monthly, @yearly or `@every DURATION`. `timezone` is a name of the IANA
-database.
+none); or it is @hourly, @daily, @weekly, @monthly, @yearly or `@every DURATION`, and stands there once. `timezone` is a
+name of the IANA database.
 
     executor: {type: argo, config: {kind: CronWorkflow, schedule: "0 6 * * 1-5", timezone: Europe/Berlin}}
 """,
@@ -357,5 +359,15 @@ DEPTH = register(
 The controller follows at most 100 calls of templates within one another, the entry point among them (its setting
 `MAX_RECURSION_DEPTH` aside). A map, a dag and a part of a long graph are one such call each; a parallel, and a map with
 `max_concurrency` or `fail_fast`, are two. Nest less deeply, or run parts as pipelines of their own.
+""",
+)
+PATCH = register(
+    "MR361",
+    "podSpecPatch is not a pod's specification",
+    """
+`podSpecPatch` (`pod_spec_patch` in the configuration) is a mapping, as YAML or JSON, of fields of a PodSpec. Argo merges it
+into each pod; a field that a PodSpec has not would be left out unseen (`MR323`).
+
+    pod_spec_patch: {securityContext: {fsGroup: 1000}, terminationGracePeriodSeconds: 120}
 """,
 )

@@ -9,11 +9,16 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import yaml
+
 from magnus_render.targets.argo import verify_codes as codes
 from magnus_render.targets.argo.verify_scan import Document, dotted, near, shown
 from magnus_render.targets.argo.verify_table import TABLE
+from magnus_render.targets.argo.verify_yaml import load
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from magnus_render.targets.argo.verify_scan import Owner, Report
 
 _WORDS = {
@@ -79,12 +84,44 @@ def check_fields(document: Document, report: Report) -> None:
     spec = "CronWorkflowSpec" if document.kind == "CronWorkflow" else "WorkflowSpec"
     for key, name in (("metadata", "ObjectMeta"), ("spec", spec)):
         if isinstance(body.get(key), dict):
-            _check(body[key], name, document, (None, key), report)
+            _check(body[key], name, document, (None, key), report, document.owners)
 
 
-def _check(body: dict[Any, Any], name: str, document: Document, place: Any, report: Report) -> None:
-    types, owners = _types(), document.owners
-    waiting: list[tuple[dict[Any, Any], str, Owner, Any]] = [(body, name, document, place)]
+def check_part(body: dict[Any, Any], name: str, owner: Owner, place: str, report: Report) -> None:
+    """Check a mapping by itself, whose type `verify_table` has under a name."""
+    _check(body, name, owner, (None, place), report, {})
+
+
+def check_patch(given: Any, owner: Owner, report: Report, place: str = "podSpecPatch") -> None:
+    """Check the text that is merged into each pod's specification; what holds tags is known at run time only."""
+    if not isinstance(given, str) or not given or "{{" in given:
+        return
+    try:
+        bodies = load(given)
+    except yaml.YAMLError as error:
+        what = f"{place} is not YAML: {' '.join(str(error).split())}"
+        report.error(codes.PATCH, owner, what, "write fields of a PodSpec, as YAML or JSON")
+        return
+    body = bodies[0] if bodies else None
+    if not isinstance(body, dict):
+        what = f"{place} is {shown(body)}, not a mapping"
+        report.error(codes.PATCH, owner, what, "write fields of a PodSpec, as YAML or JSON")
+        return
+    _check(body, "PodSpec", owner, (None, place), report, {}, patch=True)
+
+
+def _check(
+    body: dict[Any, Any],
+    name: str,
+    owner: Owner,
+    place: Any,
+    report: Report,
+    owners: Mapping[int, Owner],
+    patch: bool = False,
+) -> None:
+    """Check a mapping and all below it. A `patch` may leave out what it does not change, and has directives (`$patch`)."""
+    types = _types()
+    waiting: list[tuple[dict[Any, Any], str, Owner, Any]] = [(body, name, owner, place)]
     while waiting:
         body, name, owner, place = waiting.pop()
         if name in _OWNERS and id(body) in owners:
@@ -94,7 +131,8 @@ def _check(body: dict[Any, Any], name: str, document: Document, place: Any, repo
         for key, value in body.items():
             kind = fields.get(key)
             if kind is None:
-                _unknown(name, key, fields, owner, place, report)
+                if not (patch and str(key).startswith("$")):
+                    _unknown(name, key, fields, owner, place, report, patch)
                 continue
             shape, base = kind
             if value is None:
@@ -123,7 +161,7 @@ def _check(body: dict[Any, Any], name: str, document: Document, place: Any, repo
                     else:
                         for position, element in enumerate(item):
                             _value(element, base, owner, (at, position), inner, report)
-        for key in sorted([key for key in required if body.get(key) is None]):
+        for key in () if patch else sorted([key for key in required if body.get(key) is None]):
             where = f"{dotted(place)} has no {key}" if place else f"it has no {key}"
             report.error(codes.REQUIRED, owner, where, f"add {key}")
         waiting.extend(reversed(inner))
@@ -180,9 +218,10 @@ def _unquoted(value: Any, owner: Owner, place: Any, report: Report) -> None:
     report.house(codes.VALUE, owner, what, "put it into quotes")
 
 
-def _unknown(name: str, key: Any, fields: dict[str, _Kind], owner: Owner, place: Any, report: Report) -> None:
+def _unknown(
+    name: str, key: Any, fields: dict[str, _Kind], owner: Owner, place: Any, report: Report, patch: bool
+) -> None:
     fix = _RENAMED.get((name, key)) or near(key, fields) or "take it out"
     where = dotted(place) if place else "it"
-    report.error(
-        codes.FIELD, owner, f"{where} has no field {shown(key) if isinstance(key, str) else key}", fix
-    )
+    add = report.house if patch else report.error  # Argo leaves out what a patch has besides
+    add(codes.FIELD, owner, f"{where} has no field {shown(key) if isinstance(key, str) else key}", fix)

@@ -116,7 +116,7 @@ def check_object(document: Document, report: Report) -> None:
             if type(number) is int and number < (1 if field == "parallelism" else 0):
                 name = f"{field}.{place}" if place else field
                 report.error(codes.VALUE, document, f"{name} is {number}", "write a larger number")
-    _check_placement(spec, document, report)
+    check_placement(spec, document, report)
     account = spec.get("serviceAccountName")
     if isinstance(account, str) and "{{" not in account and not _SUBDOMAIN.match(account):
         what = f"serviceAccountName is {shown(account)}"
@@ -132,9 +132,9 @@ def _check_template(template: Template, report: Report) -> None:
     _check_parameters(outputs, "outputs", template, report)
     for parameter in objects(outputs):
         _check_output(parameter, template, report)
-    _check_placement(body, template, report)
+    check_placement(body, template, report)
     metadata = mapping(body.get("metadata"))
-    _check_labels(metadata, "metadata", template, report)
+    check_labels(metadata, "metadata", template, report)
     for task in template.tasks:
         arguments = mapping(task.body.get("arguments")).get("parameters")
         if arguments:
@@ -167,10 +167,10 @@ def _check_metadata(document: Document, report: Report) -> None:
     if isinstance(namespace, str) and not _DNS_LABEL.match(namespace):
         what = f"metadata.namespace is {shown(namespace)}"
         report.error(codes.OBJECT_NAME, document, what, "at most 63 lowercase letters, digits and -")
-    _check_labels(metadata, "metadata", document, report)
+    check_labels(metadata, "metadata", document, report)
     for field in ("workflowMetadata", "podMetadata"):
-        _check_labels(mapping(document.spec.get(field)), field, document, report)
-    _check_labels(
+        check_labels(mapping(document.spec.get(field)), field, document, report)
+    check_labels(
         mapping(mapping(document.body.get("spec")).get("workflowMetadata")),
         "workflowMetadata",
         document,
@@ -178,16 +178,18 @@ def _check_metadata(document: Document, report: Report) -> None:
     )
 
 
-def _check_labels(metadata: Mapping[str, Any], place: str, owner: Owner, report: Report) -> None:
+def check_labels(metadata: Mapping[str, Any], place: str, owner: Owner, report: Report) -> None:
+    """Check the labels and annotations of an object, a pod or a configuration (`place` is '')."""
+    before = f"{place}." if place else ""
     for field in ("labels", "annotations"):
         for key, value in mapping(metadata.get(field)).items():
             if isinstance(key, str) and not _is_key(key):
-                what = f"{place}.{field} has the key {shown(key)}"
+                what = f"{before}{field} has the key {shown(key)}"
                 report.error(
                     codes.METADATA, owner, what, "letters, digits, -, _ and ., after an optional prefix/"
                 )
             if field == "labels" and isinstance(value, str) and not _is_label(value):
-                what = f"{place}.labels.{key} is {shown(value)}"
+                what = f"{before}labels.{key} is {shown(value)}"
                 report.error(codes.METADATA, owner, what, "at most 63 letters, digits, -, _ and .")
     size = sum(
         len(str(k)) + len(v.encode())
@@ -195,7 +197,7 @@ def _check_labels(metadata: Mapping[str, Any], place: str, owner: Owner, report:
         if isinstance(v, str)
     )
     if size > LARGEST_APPLIED:
-        what = f"{place}.annotations have {size:,} bytes, Kubernetes takes {LARGEST_APPLIED:,}"
+        what = f"{before}annotations have {size:,} bytes, Kubernetes takes {LARGEST_APPLIED:,}"
         report.error(codes.METADATA, owner, what, "shorten them")
 
 
@@ -210,7 +212,7 @@ def _is_label(value: str) -> bool:
     return value == "" or "{{" in value or bool(_QUALIFIED.match(value))
 
 
-def _check_placement(body: Mapping[str, Any], owner: Owner, report: Report) -> None:
+def check_placement(body: Mapping[str, Any], owner: Owner, report: Report) -> None:
     """Check node selector, tolerations and pull secrets of a workflow or a template."""
     for key, value in mapping(body.get("nodeSelector")).items():
         if isinstance(key, str) and "{{" not in key and not _is_key(key):

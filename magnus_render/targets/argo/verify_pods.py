@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.argo import verify_codes as codes
+from magnus_render.targets.argo.verify_fields import check_patch
 from magnus_render.targets.argo.verify_scan import Document, mapping, named, near, objects, shown, text
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ LONGEST_LABEL = 63
 
 _DURATION = re.compile(r"(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)(((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*)\Z")
 _QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?\Z")
+_IMAGE = re.compile(
+    r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:\d+)?/|\[[0-9a-fA-F:]+\](:\d+)?/)?"
+    r"[a-z0-9]([-a-z0-9._/]*[a-z0-9])?(:\w[\w.-]{0,127})?(@[A-Za-z][-+._A-Za-z0-9]*:[0-9a-fA-F]{32,})?\Z",
+    re.ASCII,
+)
+"""As container runtimes read it, if more loosely (distribution's reference grammar)."""
 _VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*\Z")
 _REWRITTEN = re.compile(r"\$\$|\$\(([^()]*)\)")
 _CAPITALS = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
@@ -45,7 +52,9 @@ def check_pods(document: Document, report: Report) -> None:
     shared = {*named(spec.get("volumes")), *claims}
     for field in ("container", "script"):
         if isinstance(document.defaults.get(field), dict):
-            _check_container(document.defaults[field], f"templateDefaults.{field}", document, report)
+            _check_container(document.defaults[field], {}, f"templateDefaults.{field}", document, report)
+    check_patch(document.defaults.get("podSpecPatch"), document, report)
+    check_patch(spec.get("podSpecPatch"), document, report)
     _check_retry(document.defaults.get("retryStrategy"), "templateDefaults.retryStrategy", document, report)
     _check_retry(spec.get("retryStrategy"), "retryStrategy", document, report)
     for template in document.templates:
@@ -54,11 +63,12 @@ def check_pods(document: Document, report: Report) -> None:
         volumes = {*shared, *named(body.get("volumes"))}
         patched = any(given.get("podSpecPatch") for given in (body, spec, document.defaults))
         for place, container, defaults in _containers(template):
-            _check_container(container, place, template, report)
+            _check_container(container, defaults, place, template, report)
             _check_complete(container, defaults, place, template, report)
             _check_variables(container, defaults, place, template, report)
             if not patched:
                 _check_mounts(container, defaults, volumes, place, template, report)
+        check_patch(body.get("podSpecPatch"), template, report)
         _check_retry(body.get("retryStrategy"), "retryStrategy", template, report)
         _check_limits(template, report)
 
@@ -88,7 +98,10 @@ def _check_complete(
         report.house(codes.COMMAND, template, what, "state it")
 
 
-def _check_container(container: dict[str, Any], place: str, owner: Owner, report: Report) -> None:
+def _check_container(
+    container: dict[str, Any], defaults: dict[str, Any], place: str, owner: Owner, report: Report
+) -> None:
+    check_image(container.get("image"), f"{place}.image", owner, report)
     policy = container.get("imagePullPolicy")
     if isinstance(policy, str) and policy not in _PULL:
         what = f"{place}.imagePullPolicy is {shown(policy)}"
@@ -116,7 +129,16 @@ def _check_container(container: dict[str, Any], place: str, owner: Owner, report
                         if not source[kind].get(field):
                             what = f"{at}.valueFrom.{kind} ({name}) has no {field}"
                             report.error(codes.KEY_REF, owner, what, f"add {field}")
-    _check_resources(container.get("resources"), place, owner, report)
+    check_resources(
+        container.get("resources"), defaults.get("resources"), f"{place}.resources", owner, report
+    )
+
+
+def check_image(image: Any, place: str, owner: Owner, report: Report) -> None:
+    """Check that an image's name is one that can be pulled."""
+    if isinstance(image, str) and image and "{{" not in image and not _IMAGE.match(image):
+        fix = "write registry/name:tag or registry/name@digest: no blanks, and the name in lowercase"
+        report.error(codes.IMAGE, owner, f"{place} is {shown(image)}", fix)
 
 
 def _check_variables(
@@ -200,20 +222,27 @@ def _check_mounts(
             report.error(codes.VOLUME, template, what, "a path inside the volume")
 
 
-def _check_resources(given: Any, place: str, owner: Owner, report: Report) -> None:
-    resources = mapping(given)
+def check_resources(given: Any, default: Any, place: str, owner: Owner, report: Report) -> None:
+    """Check what a container asks for, together with what it has by default: Argo merges them key by key."""
+    resources, shared = mapping(given), mapping(default)
     requests, limits = mapping(resources.get("requests")), mapping(resources.get("limits"))
     for side, amounts in (("requests", requests), ("limits", limits)):
         for name, amount in amounts.items():
             value = _amount(amount)
             if isinstance(amount, str) and "{{" not in amount and (value is None or value < 0):
-                what = f"{place}.resources.{side}.{name} is {shown(amount)}"
+                what = f"{place}.{side}.{name} is {shown(amount)}"
                 report.error(codes.RESOURCES, owner, what, "write an amount such as 250m, 2 or 512Mi")
-    for name, amount in requests.items():
-        asked, most = _amount(amount), _amount(limits.get(name))
+    stated = {*requests, *limits}
+    requests = {**mapping(shared.get("requests")), **requests}
+    limits = {**mapping(shared.get("limits")), **limits}
+    for name in (name for name in requests if name in stated):
+        asked, most = _amount(requests[name]), _amount(limits.get(name))
         if asked is not None and most is not None and asked > most:
-            what = f"{place}.resources requests {amount} of {name}, above its limit {limits[name]}"
-            report.error(codes.RESOURCES, owner, what, "raise the limit, or lower the request")
+            what = f"{place} requests {requests[name]} of {name}, above its limit {limits[name]}"
+            fix = "raise the limit, or lower the request"
+            if shared:
+                fix += ": what is not stated here is that of all steps"
+            report.error(codes.RESOURCES, owner, what, fix)
 
 
 @lru_cache(maxsize=256)

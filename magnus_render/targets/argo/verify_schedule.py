@@ -6,13 +6,13 @@ Argo reads them as the Go package robfig/cron does: five fields, no seconds, wee
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.argo import verify_codes as codes
 from magnus_render.targets.argo.verify_scan import mapping, shown
 
 if TYPE_CHECKING:
-    from magnus_render.targets.argo.verify_scan import Document, Report
+    from magnus_render.targets.argo.verify_scan import Document, Owner, Report
 
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 6))
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"
@@ -31,14 +31,30 @@ def check_schedules(document: Document, report: Report) -> None:
     schedules = spec.get("schedules")
     if isinstance(schedules, list) and not schedules:
         report.error(codes.SCHEDULE, document, "schedules is empty", "add at least one")
+    check_times(schedules, document, report)
+    check_zone(spec.get("timezone"), document, report)
+
+
+def check_times(schedules: Any, owner: Owner, report: Report) -> None:
+    """Check a list of schedules."""
+    seen: set[str] = set()
     for schedule in schedules if isinstance(schedules, list) else ():
-        problem = schedule_problem(schedule) if isinstance(schedule, str) else ""
+        if not isinstance(schedule, str):
+            continue
+        problem, fix = schedule_problem(schedule), "see crontab(5)"
+        times = " ".join(schedule.split())
+        if not problem and times in seen:
+            problem, fix = "it stands there twice", "keep one of them"
         if problem:
-            report.error(codes.SCHEDULE, document, f"schedule {shown(schedule)}: {problem}", "see crontab(5)")
-    zone = spec.get("timezone")
+            report.error(codes.SCHEDULE, owner, f"schedule {shown(schedule)}: {problem}", fix)
+        seen.add(times)
+
+
+def check_zone(zone: Any, owner: Owner, report: Report) -> None:
+    """Check the name of a time zone."""
     if isinstance(zone, str) and zone and not _is_zone(zone):
         report.error(
-            codes.SCHEDULE, document, f"timezone is {shown(zone)}", "write a name such as Europe/Berlin"
+            codes.SCHEDULE, owner, f"timezone is {shown(zone)}", "write a name such as Europe/Berlin"
         )
 
 

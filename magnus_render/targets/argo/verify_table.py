@@ -168,6 +168,14 @@ PodGC: deleteDelayDuration=s labelSelector=LabelSelector strategy=s
 PodSecurityContext: appArmorProfile=AppArmorProfile fsGroup=i fsGroupChangePolicy=s runAsGroup=i runAsNonRoot=b
  runAsUser=i seLinuxChangePolicy=s seLinuxOptions=SELinuxOptions seccompProfile=SeccompProfile supplementalGroups=[i]
  supplementalGroupsPolicy=s sysctls=[Sysctl] windowsOptions=WindowsSecurityContextOptions
+PodSpec: activeDeadlineSeconds=i affinity=Affinity automountServiceAccountToken=b containers=[Container]
+ dnsConfig=PodDNSConfig dnsPolicy=s enableServiceLinks=b ephemeralContainers=[*] hostAliases=[HostAlias] hostIPC=b
+ hostNetwork=b hostPID=b hostUsers=b hostname=s imagePullSecrets=[LocalObjectReference] initContainers=[Container]
+ nodeName=s nodeSelector={s} os=* overhead={q} preemptionPolicy=s priority=i priorityClassName=s readinessGates=[*]
+ resourceClaims=[*] resources=ResourceRequirements restartPolicy=s runtimeClassName=s schedulerName=s
+ schedulingGates=[*] securityContext=PodSecurityContext serviceAccount=s serviceAccountName=s setHostnameAsFQDN=b
+ shareProcessNamespace=b subdomain=s terminationGracePeriodSeconds=i tolerations=[Toleration]
+ topologySpreadConstraints=[*] volumes=[Volume]
 PortworxVolumeSource: fsType=s readOnly=b volumeID=s!
 PreferredSchedulingTerm: preference=NodeSelectorTerm! weight=i!
 Probe: exec=ExecAction failureThreshold=i grpc=GRPCAction httpGet=HTTPGetAction initialDelaySeconds=i periodSeconds=i

@@ -64,6 +64,7 @@ _SPEC_FIELDS = (
     "volumeClaimTemplates",
     "nodeSelector",
     "podMetadata",
+    "workflowMetadata",
     "podSpecPatch",
     "tolerations",
 )

@@ -188,7 +188,7 @@ def test_a_callback_that_hangs_is_ended_by_the_engine(tmp_path: Path) -> None:
     """Nobody is left to keep the timeout: the limit behind it, here a second, ends the pod."""
     steps = {"a": shell("kill -STOP $PPID; sleep 30", "b", timeout=500, on_failure="h"), "b": shell("true")}
     project = Project(tmp_path / "p", {**steps, "h": shell("true")}, executor=HANGS)
-    ended = project.run(manifests=limited(project, 560, 1))
+    ended = project.run(manifests=limited(project, 1400, 1))
     assert ended.run.pods[0].reason == "DeadlineExceeded"
     assert ended.attempts("a") == ["CRASHED"], ended.run.told
     assert list(ended.log["steps"]) == ["a", "h", "success"]
@@ -198,7 +198,7 @@ def test_the_engine_ends_a_run_that_takes_too_long(tmp_path: Path) -> None:
     """Here after 2 seconds: it tries nothing again, but the end is recorded."""
     steps = {"a": shell("kill -STOP $PPID; sleep 30", "b", retry=3), "b": shell("true")}
     project = Project(tmp_path / "p", steps, dag={"max_time": 500}, executor=HANGS)
-    ended = project.run(manifests=limited(project, 560, 2))
+    ended = project.run(manifests=limited(project, 1400, 2))
     assert ended.log["status"] == "FAIL", ended.run.told
     assert list(ended.log["steps"]) == ["a", "fail"]
     assert ended.attempts("a") == ["CRASHED"]

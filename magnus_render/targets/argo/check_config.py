@@ -1,0 +1,160 @@
+"""What is wrong with the configuration: of the pipeline, and of nodes.
+
+What becomes a part of the manifest is checked by the verifier's own functions, here already, where the place in the
+configuration is known.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.integrations.base import within
+from magnus_render.plan import AS_IS, TASK
+from magnus_render.targets import settings
+from magnus_render.targets.argo import codes, verify_codes
+from magnus_render.targets.argo.config import WHOLE, ArgoConfig
+from magnus_render.targets.argo.verify_fields import check_part, check_patch
+from magnus_render.targets.argo.verify_objects import check_labels, check_placement
+from magnus_render.targets.argo.verify_pods import check_image, check_resources
+from magnus_render.targets.argo.verify_scan import Document, Report, mapping, objects, text
+from magnus_render.targets.argo.verify_schedule import check_times, check_zone
+from magnus_render.targets.base import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus_render.plan import Config, Node, Plan
+    from magnus_render.targets.base import BaseTarget, Findings
+
+_OWN = "executor_config"
+_ENVIRONMENTS = ("environment", "secret_environment")
+_STORES = ("run_log_store", "catalog")
+_OURS = re.compile(
+    "MAGNUS_(RUN_ID|WALK|INPUT|TARGET|DAG_HASH|CONFIG|PLAN|FILE|STEP|BRACE|OWN_BRACE|VAR_.*)", re.DOTALL
+)
+"""Variables that the rendered output itself sets."""
+
+
+def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findings) -> None:
+    """Add what is wrong with the pipeline's configuration and with each node's own."""
+    settings.check(target, ArgoConfig, plan, config, findings)
+    given = settings.common(target, config)
+    _check_times(given, findings)
+    for key, value in given.items():
+        for found in _as_in_a_manifest(key, value, None, "executor.config"):
+            findings.items.append(replace(found, config=("executor", key)))
+    _check_variables(None, given, {}, findings)
+    for node, own in settings.owners(target, plan):
+        _check_own(node, given, own, findings)
+        if node["type"] in (TASK, AS_IS):
+            _check_variables(node, given, own, findings)
+            _check_mounts(node, given, own, config, findings)
+
+
+def _as_in_a_manifest(key: str, value: Any, common: Any, label: str) -> list[Finding]:
+    """Return what the verifier has to say about one key; `common` is what the pipeline's configuration has there."""
+    owner, report = Document({}, label, "", {}), Report({})
+    if key == "image":
+        check_image(value, key, owner, report)
+    elif key == "resources":
+        check_resources(_amounts(value), _amounts(common), key, owner, report)
+    elif key == "tolerations":
+        for number, one in enumerate(objects(value)):
+            check_part(one, "Toleration", owner, f"{key}[{number}]", report)
+        check_placement({key: value}, owner, report)
+    elif key == "node_selector":
+        check_placement({"nodeSelector": value}, owner, report)
+    elif key in ("labels", "annotations"):
+        check_labels({key: value}, "", owner, report)
+    elif key == "security_context":
+        check_part(mapping(value), "SecurityContext", owner, key, report)
+    elif key == "pod_spec_patch":
+        check_patch(json.dumps(value) if isinstance(value, dict) else value, owner, report, key)
+    elif key == "schedule":
+        check_times([value] if isinstance(value, str) else value, owner, report)
+    elif key == "timezone":
+        check_zone(value, owner, report)
+    return report.findings
+
+
+def _amounts(given: Any) -> dict[str, dict[str, str]]:
+    """Return resources as the manifest has them: all amounts as texts."""
+    return {
+        side: {name: str(amount) for name, amount in mapping(amounts).items()}
+        for side, amounts in mapping(given).items()
+    }
+
+
+def _check_times(given: Mapping[str, Any], findings: Findings) -> None:
+    kind, schedule = given.get("kind"), given.get("schedule")
+    if kind == "CronWorkflow" and not schedule:
+        what, fix, key = "kind CronWorkflow without a schedule", 'write schedule: "0 2 * * *"', "kind"
+    elif kind and kind != "CronWorkflow" and schedule:
+        what, fix, key = f"kind {kind} with a schedule", "leave kind or schedule out", "kind"
+    elif given.get("timezone") and not schedule:
+        what, fix, key = "a timezone without a schedule", 'write schedule: "0 2 * * *", too', "timezone"
+    else:
+        return
+    findings.add(codes.SCHEDULE, None, f"executor.config: {what}", fix, config=("executor", key))
+
+
+def _check_own(node: Node, given: Mapping[str, Any], own: Mapping[str, Any], findings: Findings) -> None:
+    for key in (key for key in WHOLE if key in own):
+        what = f"executor_config.argo: '{key}' is the whole pipeline's"
+        findings.add(codes.WHOLE_PIPELINE, node, what, "write it into executor.config", _OWN)
+    address, label = node["address"], f"step '{node['path']}': executor_config.argo"
+    if node["type"] not in (TASK, AS_IS):
+        what = f"{label}: a {node['type']} starts no container of its own"
+        fix = "write it at the steps inside, or into executor.config"
+        findings.items.append(Finding(codes.NO_EFFECT, what, fix, "warning", address, _OWN))
+    for key, value in own.items():
+        for found in _as_in_a_manifest(key, value, given.get(key), label):
+            findings.items.append(replace(found, address=address, field=_OWN))
+
+
+def _check_variables(
+    node: Node | None, given: Mapping[str, Any], own: Mapping[str, Any], findings: Findings
+) -> None:
+    """A variable is a text or a secret's value, wherever it is written: Argo would put both into one entry."""
+    place = "executor_config.argo" if node else "executor.config"
+    mine = {name: key for key in _ENVIRONMENTS for name in mapping((own if node else given).get(key))}
+    texts, secrets = ({**mapping(given.get(key)), **mapping(own.get(key))} for key in _ENVIRONMENTS)
+    for name, key in sorted(mine.items()):
+        code = what = ""
+        if name in texts and name in secrets:
+            code = codes.VARIABLE
+            what = f"the variable '{name}' stands in both environment and secret_environment"
+        elif _OURS.fullmatch(str(name)):
+            code = verify_codes.ENVIRONMENT
+            what = f"the variable '{name}' is one that the rendered output itself sets"
+        if what:
+            field = _OWN if node else ""
+            fix = (
+                "give it another name"
+                if code == verify_codes.ENVIRONMENT
+                else "give one of them another name"
+            )
+            findings.add(code, node, f"{place}: {what}", fix, field, config=("executor", key, name))
+
+
+def _check_mounts(
+    node: Node, given: Mapping[str, Any], own: Mapping[str, Any], config: Config, findings: Findings
+) -> None:
+    """A volume at a store's path, or above it, would hide the store from this step: it would write where nobody looks."""
+    mounts = [
+        (text(one.get("claim")), text(one.get("mount_path")).rstrip("/"))
+        for block in (given, own)
+        for one in objects(block.get("persistent_volumes"))
+    ]
+    common = mounts[: len(objects(given.get("persistent_volumes")))]
+    for claim, path in mounts[len(common) :]:
+        for block in _STORES:
+            service = config[block]  # type: ignore[literal-required]
+            store = text(service["config"].get("path")) if service["type"] == "file-system" else ""
+            if within(store, path or "/") and (claim, path) not in common:
+                what = f"executor_config.argo: the volume '{claim}' at '{path or '/'}' hides the {block} in '{store}'"
+                fix = "mount it at a path that does not lead to the store"
+                findings.add(codes.HIDDEN_STORE, node, what, fix, _OWN)

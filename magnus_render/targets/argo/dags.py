@@ -1,0 +1,64 @@
+"""DAG templates and their tasks, as they stand in a manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from magnus_render.targets.argo.steps import Template
+
+ITEMS = "items"
+"""The output of a callback that counts a map's items, and the input of a template that runs them: a list of indices."""
+BRANCH = "branch"
+"""The input that says which item of which map a template runs for: the address of the branch."""
+
+
+@dataclass(slots=True)
+class Task:
+    """One task of a DAG template."""
+
+    name: str
+    template: str
+    arguments: dict[str, str] = field(default_factory=dict)
+    depends: list[str] = field(default_factory=list)
+    """What lets it start: any of these; empty for the first."""
+    unless: list[str] = field(default_factory=list)
+    """Of a fail node: it starts as well if none of these came about."""
+    only_if: str = ""
+    """What must hold besides."""
+    items: str = ""
+    """Of a map: the list of indices."""
+    reference: str = ""
+    """Of a separate dag: the WorkflowTemplate that the template stands in."""
+    address: str = ""
+    """Of its node."""
+    title: str = ""
+    description: str = ""
+
+
+@dataclass(slots=True)
+class Dag:
+    """One DAG template."""
+
+    name: str
+    title: str
+    tasks: list[Task]
+    inputs: list[str] = field(default_factory=list)
+    fail_fast: bool = False
+    parallelism: int | None = None
+
+
+@dataclass(slots=True)
+class Manifest:
+    """The DAG templates of one object: the pipeline's, or those of a separate dag."""
+
+    dags: list[Dag]
+    templates: list[Template]
+    """What its tasks run, in the order of their first use."""
+    brace: bool
+    """A text needs the variable that keeps Argo from seeing a tag in it."""
+    address: str = ""
+    """Of the separate dag; '' for the pipeline."""
+    exit: Task | None = None
+    """What records a run that was cut short."""

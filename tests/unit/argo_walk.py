@@ -1,0 +1,249 @@
+"""A rendered pipeline compared with its definition: the same scenario is walked plainly, and run by the simulator.
+
+A scenario says which pods fail, how many items each map has and, if any, from which pod on every callback is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.plan import AS_IS, MAP, PARALLEL, TASK
+from tests.unit.argo_simulator import COMPLETED, Pod, SimulationError, Workflow
+
+if TYPE_CHECKING:
+    from magnus_render.plan import Node, Plan
+
+Key = tuple[str, str]
+"""A pod: what it runs, and the address of the node that it does so for."""
+STEP, COUNT, FAN_IN, START = "execute_single_node", "map_count", "fan_in", "start_run"
+CONFIRM, DONE, FAILED = "--confirm-failure", "--exit-status 0", "--exit-status 1"
+SCRIPT, NATIVE = "script", "native"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What happens in a run."""
+
+    fails: dict[Key, str] = field(default_factory=dict)
+    """The pods that fail, each with its phase."""
+    items: int = 0
+    """Chooses how many items maps have; 0: each has two."""
+    refused: int | None = None
+    """The place of the pod from which on no callback is accepted any more: it exits 65, and records nothing."""
+    order: int = 0
+    """Which of the orders that Argo may run the pods in."""
+
+    def count(self, address: str) -> int | None:
+        """Return how many items a map has; None if it has no list."""
+        choice = zlib.crc32(f"{self.items} {address}".encode())
+        return (0, 1, 2, 2, 2, 3, None)[choice % 7] if self.items else 2
+
+
+class World:
+    """Tells how pods end in a scenario, and keeps what they were."""
+
+    def __init__(self, plan: Plan, scenario: Scenario) -> None:
+        self.plan = plan
+        self.scenario = scenario
+        self.keys: list[Key] = []
+
+    def __call__(self, pod: Pod) -> tuple[str, str]:
+        """Return a pod's phase and output."""
+        key = what_runs(pod)
+        kind, address = key
+        refused = self.scenario.refused is not None and len(self.keys) >= self.scenario.refused
+        self.keys.append(key)
+        phase = self.scenario.fails.get(key, "Succeeded")
+        if kind == FAILED or is_end(key) or (refused and kind != NATIVE):
+            phase = "Failed"
+        outputs = pod.template.get("outputs")
+        if not outputs:
+            return phase, ""
+        if kind == STEP:
+            then = self.plan["nodes"][_of_any_item(address)]["next"]
+            if then["type"] != MAP:
+                raise SimulationError(f"{address} hands over a list, though no map follows")
+            address = ".".join([*address.split(".")[:-1], then["slug"]])
+        count = self.scenario.count(address)
+        if kind == COUNT and count is None:
+            phase = "Failed"
+        if phase != "Succeeded" or count is None:
+            return phase, outputs["parameters"][0]["valueFrom"]["default"]
+        return phase, str([*range(count)])
+
+
+def what_runs(pod: Pod) -> Key:
+    """Return what a pod runs: a callback, a script that ends with one, or a template of the user's."""
+    container = pod.template.get("container", {})
+    args = [str(one) for one in container.get("args", ())]
+    command = [str(one) for one in container.get("command", ())]
+    address = pod.arguments.get("step", "")
+    if "script" in pod.template:
+        return SCRIPT, address
+    if command[-1] == NATIVE:
+        if "branch" in pod.arguments:
+            parts = args[0].split(".")
+            args[0] = ".".join([pod.arguments["branch"], *parts[len(parts) - parts[::-1].index("_") :]])
+        return NATIVE, args[0]
+    if CONFIRM in args:
+        return CONFIRM, address
+    if "--exit-status" in args:
+        return f"--exit-status {args[args.index('--exit-status') + 1]}", address
+    return command[-1], address
+
+
+def is_end(key: Key) -> bool:
+    """Tell whether a pod is a fail node's."""
+    return key[0] == STEP and key[1].rpartition(".")[2] == "fail"
+
+
+def _of_any_item(address: str) -> str:
+    return re.sub(r"\.\d+(?=\.)", "._", address)
+
+
+class Walk:
+    """The plain walk of a definition, one node after the other: which pods must run, each after which others."""
+
+    def __init__(self, plan: Plan, scenario: Scenario, ran: Iterable[Key] = ()) -> None:
+        self.nodes, self.graphs = plan["nodes"], plan["graphs"]
+        self.scenario = scenario
+        self.confirmed = {address for kind, address in ran if kind == CONFIRM}
+        """Of which failures the run asked for a record: that they are enough is seen where callbacks are refused."""
+        self.pods: dict[Key, frozenset[Key]] = {}
+        self.ends: dict[str, bool] = {}
+        """The graphs, by address, that came to their fail node; whether a success, or a start, led there."""
+        self.succeeded = self._graph("", "", set())
+
+    def _pod(self, kind: str, at: str, before: set[Key]) -> bool:
+        key = (kind, at)
+        assert key not in self.pods, key
+        self.pods[key] = frozenset(before)
+        before.add(key)
+        return key not in self.scenario.fails
+
+    def _graph(self, address: str, at: str, before: set[Key]) -> bool:
+        """Walk a graph and tell whether it came to success; `before` has the pods that ended before, then its own too."""
+        head = self.graphs[address]
+        slug, led = head["start"], True
+        while slug != head["success"]:
+            if slug == head["fail"]:
+                self.ends[at] = led
+                return False
+            node = self.nodes[f"{address}.{slug}" if address else slug]
+            here = f"{at}.{slug}" if at else slug
+            if led := self._node(node, here, before):
+                slug = node["next"]["slug"]
+                continue
+            handler = node.get("on_failure")
+            slug = handler["slug"] if handler else head["fail"]
+            if here in self.confirmed and slug != head["fail"] and not self._pod(CONFIRM, here, before):
+                self.ends[at] = False
+                return False
+        return True
+
+    def _node(self, node: Node, at: str, before: set[Key]) -> bool:
+        kind = node["type"]
+        if kind == TASK:
+            return self._pod(STEP, at, before)
+        if kind == AS_IS:
+            return self._as_is(node, at, before)
+        if kind == PARALLEL and node["fan_in"] and not self._pod(FAN_IN, at, before):
+            return False
+        if kind == MAP and not node["counted_by"] and not self._pod(COUNT, at, before):
+            return False
+        instances = [b["slug"] for b in node["branches"]]
+        if kind == MAP:
+            count = self.scenario.count(at)
+            if count is None:
+                return False
+            instances = [str(number) for number in range(count)]
+        good, after = True, set(before)
+        for one in instances:
+            own = set(before)
+            branch = node["branches"][0]["slug"] if kind == MAP else one
+            good = self._graph(f"{node['address']}.{branch}", f"{at}.{one}", own) and good
+            after |= own
+        before |= after
+        return good
+
+    def _as_is(self, node: Node, at: str, before: set[Key]) -> bool:
+        text = text_of(node)
+        if not text:
+            return True
+        if isinstance(text, str):
+            return self._pod(SCRIPT, at, before)
+        if self._pod(NATIVE, at, before):
+            # The task that follows shows that it was passed.
+            return node["next"]["type"] == TASK or self._pod(DONE, at, before)
+        if at not in self.confirmed:
+            self._pod(FAILED, at, before)
+        return False
+
+
+def text_of(node: Node) -> Any:
+    """Return what an as-is has for Argo."""
+    text = node.get("render")
+    return text.get("argo") if isinstance(text, dict) else text
+
+
+@dataclass
+class Compared:
+    """What a scenario came to: how the run differs from the walk, and both of them."""
+
+    problems: list[str]
+    walk: Walk
+    ran: list[Key]
+
+
+class Comparison:
+    """A definition and the manifest that it was rendered to."""
+
+    def __init__(self, plan: Plan, objects: Sequence[dict[str, Any]]) -> None:
+        self.plan = plan
+        self.workflow = Workflow(objects)
+
+    def run(self, scenario: Scenario) -> Compared:
+        """Run a scenario both ways and compare what ran, what came before what, and how it ended."""
+        world = World(self.plan, scenario)
+        phase, pods = self.workflow.run(world, scenario.order)
+        walk = Walk(self.plan, scenario, world.keys)
+        problems = [] if phase in COMPLETED else ["the workflow never ends"]
+        if scenario.refused is not None:
+            if phase == "Succeeded":
+                problems.append("the workflow succeeds, though callbacks were refused")
+            return Compared(problems, walk, world.keys)
+        if (phase == "Succeeded") != walk.succeeded:
+            problems.append(f"the workflow is {phase}, the walk {'SUCCESS' if walk.succeeded else 'FAIL'}")
+        problems += _different(walk, world.keys)
+        problems += _too_early(walk, world.keys, pods)
+        return Compared(problems, walk, world.keys)
+
+
+def _different(walk: Walk, ran: list[Key]) -> list[str]:
+    problems = [f"ran {ran.count(key)} times: {key}" for key in set(ran) if ran.count(key) > 1]
+    steps = {key for key in ran if key[0] != START and not is_end(key)}
+    ends = {key[1].rpartition(".")[0] for key in ran if is_end(key)}
+    must = {graph for graph, led in walk.ends.items() if led}
+    problems += [f"did not run: {key}" for key in walk.pods.keys() - steps]
+    problems += [f"ran: {key}" for key in steps - walk.pods.keys()]
+    problems += [f"the fail node of '{graph}' ran" for graph in ends - walk.ends.keys()]
+    problems += [f"the fail node of '{graph}' did not run" for graph in must - ends]
+    return problems
+
+
+def _too_early(walk: Walk, ran: list[Key], pods: list[Pod]) -> list[str]:
+    """Return what may begin before all has ended that comes before it; a text of the user's, before any callback."""
+    problems = []
+    bits = {key: 1 << number for number, key in enumerate(ran)}
+    own = sum(bit for key, bit in bits.items() if key[0] in (SCRIPT, NATIVE))
+    for key, pod in zip(ran, pods, strict=True):
+        for before in walk.pods.get(key, ()):
+            if not pod.before & bits.get(before, 0):
+                problems.append(f"{key} may begin before {before} has ended")
+        if key[0] in (SCRIPT, NATIVE) and not pod.before & ~own:
+            problems.append(f"{key} may begin before any callback")
+    return problems
