@@ -15,13 +15,14 @@ from magnus_render.spec.report import Report, diagnostic
 from magnus_render.spec.tree import Map
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import networkx as nx
 
     from magnus_render.diagnostics import Severity
     from magnus_render.graph.definition import Definition
     from magnus_render.plan import Config, Plan
+    from magnus_render.spec.config import Settings
     from magnus_render.spec.report import Place
 
 __all__ = ["Loaded", "load", "load_parameters"]
@@ -36,6 +37,8 @@ class Loaded:
     definition: Definition
     diagnostics: list[Diagnostic]
     """Warnings, in the order of their places."""
+    settings: Settings
+    """Where the configuration was written."""
     absent: frozenset[str] = frozenset()
     """Configuration blocks that nobody wrote: their values are defaults."""
 
@@ -53,6 +56,16 @@ class Loaded:
         if step is not None:
             place = step.raw.value_place(field) if field in step.raw else step.place
         return diagnostic(code, severity, place, message, fix)
+
+    def config_diagnostic(
+        self, code: str, severity: Severity, path: Sequence[str | int], message: str, fix: str = ""
+    ) -> Diagnostic | None:
+        """Return a diagnostic at the place of a value of the configuration: its block, then keys of the block's config.
+
+        None if nobody wrote the block.
+        """
+        place = self.settings.place(path)
+        return diagnostic(code, severity, place, message, fix) if place else None
 
 
 def load(file: str, config: str | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -116,7 +129,7 @@ def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:
     plan = resolve(found, settings, stem, variables.used)
     check_options(plan, found, report)
     report.check()
-    return Loaded(plan, settings.config, found, report.diagnostics, frozenset(settings.absent))
+    return Loaded(plan, settings.config, found, report.diagnostics, settings, frozenset(settings.absent))
 
 
 def _known_blocks(tree: Map, known: tuple[str, ...], report: Report) -> None:

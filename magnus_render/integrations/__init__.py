@@ -29,10 +29,14 @@ _SERVICES: tuple[Service, ...] = ("run_log_store", "catalog", "secrets")
 
 def check(executor: str, config: Config) -> list[str]:
     """Return why the services of a configuration cannot work under an executor or target, each with the fix."""
-    problems: list[str] = []
-    for _, integration in integrations(executor, config):
-        problems += integration.validate(executor, config)
-    return problems
+    return [problem for _, problem in problems(executor, config)]
+
+
+def problems(executor: str, config: Config) -> Iterator[tuple[Service, str]]:
+    """Yield the same, each with the service that it is about."""
+    for service, integration in integrations(executor, config):
+        for problem in integration.validate(executor, config):
+            yield service, problem
 
 
 def integrations(executor: str, config: Config) -> Iterator[tuple[Service, BaseIntegration]]:

@@ -69,11 +69,12 @@ def render(
         findings += more
         findings += chosen.check(loaded.plan, loaded.config)
         findings += [
-            Finding(codes.STORE, problem) for problem in integrations.check(chosen.name, loaded.config)
+            Finding(codes.STORE, problem, config=(service, "path"))
+            for service, problem in integrations.problems(chosen.name, loaded.config)
         ]
         if templates is not None:
             findings += template_folder.unknown(chosen, templates)
-        diagnostics += _placed(findings, file, loaded)
+        diagnostics += _placed(findings, loaded, file, config)
         _stop_at_errors(diagnostics, strict)
         texts = {
             name: _text(chosen, name, context, loaded, templates, compact, diagnostics, file)
@@ -117,7 +118,7 @@ def _text(
         text, findings = "", [Finding(codes.NOT_VALID, what, "check the templates given by --templates")]
     if name:
         findings = [replace(item, message=f"{name}: {item.message}") for item in findings]
-    diagnostics += _placed(findings, file, loaded)
+    diagnostics += _placed(findings, loaded, file)
     _stop_at_errors(diagnostics, strict=False)
     return text
 
@@ -140,18 +141,22 @@ def _source(file: str) -> tuple[Source, list[Finding]]:
     return Source(name), [finding]
 
 
-def _placed(findings: Iterable[Finding], file: str, loaded: Loaded) -> list[Diagnostic]:
-    """Return findings as diagnostics, each with the place of its node in the definition."""
-    return [
-        (
-            loaded.diagnostic(
+def _placed(
+    findings: Iterable[Finding], loaded: Loaded, file: str, config: str | None = None
+) -> list[Diagnostic]:
+    """Return findings as diagnostics, each with the place of its node, or of its value in the configuration."""
+    placed = []
+    for item in findings:
+        if item.address:
+            found = loaded.diagnostic(
                 item.code, item.severity, item.address, item.message, item.fix, field=item.field
             )
-            if item.address
-            else Diagnostic(item.code, item.severity, item.message, file, fix=item.fix)
-        )
-        for item in findings
-    ]
+        else:
+            written = loaded.config_diagnostic(item.code, item.severity, item.config, item.message, item.fix)
+            where = (config or file) if item.config else file
+            found = written or Diagnostic(item.code, item.severity, item.message, where, fix=item.fix)
+        placed.append(found)
+    return placed
 
 
 def _stop_at_errors(diagnostics: Sequence[Diagnostic], strict: bool) -> None:

@@ -10,6 +10,8 @@ from magnus_render.spec.problems import validate
 from magnus_render.spec.tree import Map, Seq, Value, kind, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from magnus_render.plan import Config, ServiceConfig
     from magnus_render.spec.report import Place, Report
     from magnus_render.spec.variables import Variables
@@ -80,7 +82,8 @@ KEYS: dict[str, dict[str, dict[str, str] | None]] = {
             "annotations": "mapping",
             "security_context": "mapping",
             "pod_spec_patch": "any",
-            "ttl_seconds_after_completion": "count",
+            "pod_gc": "text",
+            "ttl_seconds_after_completion": "seconds",
         },
     },
     "run_log_store": {"buffered": {}, "file-system": {"path": "text"}, "s3": _S3},
@@ -96,6 +99,8 @@ KEYS: dict[str, dict[str, dict[str, str] | None]] = {
 _NEEDED = {("run_log_store", "s3"): "bucket", ("catalog", "s3"): "bucket"}
 
 _ARGV = "a command and its arguments, all texts"
+_BOUNDS = {"count": (1, 10**9 - 1), "seconds": (0, 2**31 - 1)}
+"""Kinds of whole numbers; Kubernetes keeps seconds in 32 bits."""
 _GROUPS = {
     "executor": ("magnus_render.executor", "magnus_render.target"),
     "run_log_store": ("magnus_render.run_log_store",),
@@ -121,12 +126,31 @@ class Settings:
         """Named overrides of older files, by name."""
         self.absent: set[str] = set()
         """The blocks that nobody wrote."""
+        self._written: dict[str, tuple[Place, Map]] = {}
+        """Where each block stands, and its config as it was written."""
 
     def read(self, definition: Map, separate: Map | None, variables: Variables) -> None:
         """Take each block from the separate file if it has it, else from the definition, else the default."""
         for block in BLOCKS:
             holder = separate if separate is not None and block in separate else definition
             self.config[block] = self._service(block, holder, variables)  # type: ignore[literal-required]
+
+    def place(self, path: Sequence[str | int]) -> Place | None:
+        """Return where a value of the configuration stands: `path` is its block, then the keys of `config` that lead to it.
+
+        It is the place of the last key that is written; None if the block is not, or for an empty path.
+        """
+        if not path or path[0] not in self._written:
+            return None
+        place, value = self._written[str(path[0])]
+        for part in path[1:]:
+            if isinstance(value, Map) and part in value:
+                place, value = value.key_place(str(part)), value[str(part)]
+            elif isinstance(value, Seq) and isinstance(part, int) and part < len(value):
+                place, value = value.item_place(part), value[part]
+            else:
+                break
+        return place
 
     def _service(self, block: str, holder: Map, variables: Variables) -> ServiceConfig:
         raw: Value = holder.get(block)
@@ -150,6 +174,8 @@ class Settings:
             if spec is not None and isinstance(raw.get("config"), Map):
                 given = legacy.config(block, name, raw["config"], self._report)
         given = self._own_keys(block, given)
+        if raw is not None:
+            self._written[block] = holder.key_place(block), given
         config = checked(block, name, given, block, self._report)
         if (block, name) in _PATHS:
             config = {"path": _PATHS[block, name], **config}
@@ -292,11 +318,12 @@ def _as(wanted: str, value: Value) -> tuple[str, Value]:
     if wanted == "flag":
         value = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
         return "" if isinstance(value, bool) else "true or false", value
-    if wanted == "count":
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+    if wanted in _BOUNDS:
+        least, most = _BOUNDS[wanted]
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 11:
             value = int(value)
-        fine = isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 10**9
-        return "" if fine else "a whole number of 1 or more", value
+        fine = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+        return "" if fine else f"a whole number from {least} to {most:,}", value
     if wanted == "argv":
         words = _words(value) if isinstance(value, str) else value
         fine = isinstance(words, list) and all(isinstance(word, str) and "\0" not in word for word in words)

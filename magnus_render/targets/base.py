@@ -26,7 +26,7 @@ _STATUS_NODES = frozenset((SUCCESS_NODE, FAIL_NODE))
 
 @dataclass(frozen=True)
 class Finding:
-    """What a target has to say about a plan; `render/` adds file, line and column of the node."""
+    """What a target has to say about a plan; `render/` adds file, line and column."""
 
     code: str
     message: str
@@ -36,6 +36,8 @@ class Finding:
     """Definition address of the node it is about, '' if it is about the whole."""
     field: str = ""
     """The node's field it is about, '' if it is about the node."""
+    config: tuple[str | int, ...] = ()
+    """The value of the configuration it is about: a block, then the keys of its `config` that lead there."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,20 @@ class Findings:
 
     items: list[Finding] = dataclasses.field(default_factory=list)
 
-    def add(self, code: str, node: Node | None, message: str, fix: str = "", field: str = "") -> None:
-        """Add an error about a node (its path is put before the message), or about the whole."""
+    def add(
+        self,
+        code: str,
+        node: Node | None,
+        message: str,
+        fix: str = "",
+        field: str = "",
+        *,
+        config: tuple[str | int, ...] = (),
+    ) -> None:
+        """Add an error about a node (its path is put before the message), a value of the configuration, or the whole."""
         text = f"step '{node['path']}': {message}" if node else message
-        self.items.append(Finding(code, text, fix, address=node["address"] if node else "", field=field))
+        address = node["address"] if node else ""
+        self.items.append(Finding(code, text, fix, address=address, field=field, config=config))
 
 
 class BaseTarget:

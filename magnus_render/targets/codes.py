@@ -25,9 +25,12 @@ EXECUTOR_CONFIG = register(
     "MR103",
     "executor configuration is not valid for the target",
     """
-The block `executor.config`, or a node's `executor_config` for this target, has an unknown key or a value of the wrong
-kind. For bash the keys are `launcher` and `magnus_command` (lists of strings, one argument each) and `isolated`
-(true or false):
+The block `executor.config`, or a node's `executor_config` for this target, has an unknown key or a value that the target
+cannot use. The message names the key; docs/targets/ has a page for each target with all of its keys:
+
+    executor:
+      type: argo
+      config: {image: registry.example/churn:1.4, parallelism: 20}
 
     executor:
       type: bash
