@@ -1,70 +1,89 @@
-"""Scenarios for a definition: each pod fails alone, some fail together, and some are refused."""
+"""Scenarios for a definition: pods fail alone, or several, and from some pod on callbacks are refused."""
 
 from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render.targets.argo.verify_yaml import load
 from tests.unit.argo_rendering import made
+from tests.unit.argo_simulator import BAD
 from tests.unit.argo_walk import NATIVE, START, Comparison, Key, Scenario
 
-Found = tuple[Scenario, list[str]]
+if TYPE_CHECKING:
+    from magnus_render.plan import Plan
 
 
-def compared(folder: Path, dag: dict[str, Any]) -> tuple[Comparison, bool]:
-    """Return a definition beside its manifest, and whether that is in parts."""
-    rendered = made(folder, dag)
-    texts = [rendered.text, *rendered.others.values()]
-    comparison = Comparison(rendered.plan, [found for text in texts for found in load(text)])
-    return comparison, any("-from-" in name for _, name in comparison.workflow.dags)
+class Counts(NamedTuple):
+    """How many scenarios of each sort are tried for each number of items in maps."""
+
+    alone: int
+    several: int
+    refused: int
 
 
-def check(
-    comparison: Comparison, rng: random.Random, singles: int, several: int, refused: int
-) -> tuple[list[Found], int]:
-    """Run up to so many scenarios of each sort; return those that differ from the walk, and how many there were."""
-    wrong: list[Found] = []
-    count = 0
+class Found(NamedTuple):
+    """A scenario that differs from the walk."""
+
+    scenario: Scenario
+    problems: list[str]
+
+
+def rendered(folder: Path, dag: dict[str, Any]) -> tuple[Plan, list[Any]]:
+    """Return a definition's plan, and its objects: the pipeline, then its separate dags."""
+    found = made(folder, dag)
+    return found.plan, [one for text in (found.text, *found.others.values()) for one in load(text)]
+
+
+def check(comparison: Comparison, rng: random.Random, counts: Counts) -> tuple[list[Found], int]:
+    """Run scenarios; return those that differ from the walk, and the number of all.
+
+    Maps have two items each at first, then any number, or no list.
+    """
+    trial = _Trial(comparison, rng)
     for items in (0, rng.randint(1, 99)):
+        trial.run_all(items, counts)
+    return trial.wrong, trial.number
+
+
+class _Trial:
+    def __init__(self, comparison: Comparison, rng: random.Random) -> None:
+        self.comparison = comparison
+        self.rng = rng
+        self.wrong: list[Found] = []
+        self.number = 0
+
+    def run_all(self, items: int, counts: Counts) -> None:
+        """Run scenarios in which maps have so many items."""
+        rng = self.rng
         plain = Scenario(items=items)
-        base = _run(comparison, plain, wrong)
-        keys = [key for key in base if key[0] != START]
+        base = self._run(plain)
+        may_fail = [key for key in base if key[0] != START]
         ran = [(plain, base)]
-        for key in rng.sample(keys, min(singles, len(keys))):
-            scenario = Scenario({key: _phase(rng)}, items, order=rng.randrange(3))
-            ran.append((scenario, _run(comparison, scenario, wrong)))
-        for _ in range(several if keys else 0):
-            scenario, pods = rng.choice(ran)
-            # Further failures, rather behind the first than before it.
-            more = [key for key in pods if key not in base] or keys
-            fails = {**scenario.fails}
+        for key in rng.sample(may_fail, min(counts.alone, len(may_fail))):
+            scenario = Scenario({key: rng.choice(BAD)}, items, order=rng.randrange(3))
+            ran.append((scenario, self._run(scenario)))
+        for _ in range(counts.several if may_fail else 0):
+            scenario, keys = rng.choice(ran)
             for _ in range(rng.choice([1, 1, 2, 4])):
-                key = rng.choice(more if rng.random() < 0.7 else keys)
-                fails[key] = _phase(rng)
-                scenario = Scenario({**fails}, items, order=rng.randrange(3))
-                pods = _run(comparison, scenario, wrong)
-                more = [key for key in pods if key not in {*fails, *base}] or keys
-                count += 1
-            ran.append((scenario, pods))
-        count += len(ran)
-        for _ in range(refused):
-            scenario, pods = rng.choice(ran)
-            places = [place for place, key in enumerate(pods) if key[0] != NATIVE]
-            if places:
-                place = rng.choice(places)
-                _run(comparison, Scenario(scenario.fails, items, place, scenario.order), wrong)
-                count += 1
-    return wrong, count
+                # What only a failure leads to is not tried otherwise.
+                behind = [key for key in keys if key not in base and key not in scenario.fails]
+                key = rng.choice(behind if behind and rng.random() < 0.8 else may_fail)
+                fails = {**scenario.fails, key: rng.choice(BAD)}
+                scenario = Scenario(fails, items, order=rng.randrange(3))
+                keys = self._run(scenario)
+            ran.append((scenario, keys))
+        for number in range(counts.refused):
+            scenario, keys = rng.choice(ran) if number else ran[0]
+            callbacks = [place for place, key in enumerate(keys) if key[0] != NATIVE]
+            if callbacks:
+                place = rng.choice(callbacks) if number else 0
+                self._run(Scenario(scenario.fails, items, place, scenario.order))
 
-
-def _run(comparison: Comparison, scenario: Scenario, wrong: list[Found]) -> list[Key]:
-    found = comparison.run(scenario)
-    if found.problems:
-        wrong.append((scenario, found.problems))
-    return found.ran
-
-
-def _phase(rng: random.Random) -> str:
-    return rng.choice(["Failed", "Error"])
+    def _run(self, scenario: Scenario) -> list[Key]:
+        found = self.comparison.run(scenario)
+        self.number += 1
+        if found.problems:
+            self.wrong.append(Found(scenario, found.problems))
+        return found.ran

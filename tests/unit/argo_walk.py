@@ -101,6 +101,11 @@ def is_end(key: Key) -> bool:
     return key[0] == STEP and key[1].rpartition(".")[2] == "fail"
 
 
+def is_text(key: Key) -> bool:
+    """Tell whether a pod runs a text of the user's."""
+    return key[0] in (SCRIPT, NATIVE)
+
+
 def _of_any_item(address: str) -> str:
     return re.sub(r"\.\d+(?=\.)", "._", address)
 
@@ -215,6 +220,10 @@ class Comparison:
         if scenario.refused is not None:
             if phase == "Succeeded":
                 problems.append("the workflow succeeds, though callbacks were refused")
+            if not scenario.refused and any(key[0] == START for key in world.keys[:1]):
+                problems += [
+                    f"ran though the run was never created: {key}" for key in world.keys if is_text(key)
+                ]
             return Compared(problems, walk, world.keys)
         if (phase == "Succeeded") != walk.succeeded:
             problems.append(f"the workflow is {phase}, the walk {'SUCCESS' if walk.succeeded else 'FAIL'}")
@@ -239,11 +248,11 @@ def _too_early(walk: Walk, ran: list[Key], pods: list[Pod]) -> list[str]:
     """Return what may begin before all has ended that comes before it; a text of the user's, before any callback."""
     problems = []
     bits = {key: 1 << number for number, key in enumerate(ran)}
-    own = sum(bit for key, bit in bits.items() if key[0] in (SCRIPT, NATIVE))
+    own = sum(bit for key, bit in bits.items() if is_text(key))
     for key, pod in zip(ran, pods, strict=True):
         for before in walk.pods.get(key, ()):
             if not pod.before & bits.get(before, 0):
                 problems.append(f"{key} may begin before {before} has ended")
-        if key[0] in (SCRIPT, NATIVE) and not pod.before & ~own:
+        if is_text(key) and not pod.before & ~own:
             problems.append(f"{key} may begin before any callback")
     return problems

@@ -174,7 +174,7 @@ def _behind(task: Task, door: Condition, passed: list[str]) -> Task:
 def _end(tasks: list[Task], door: Condition, nothing: str) -> Task:
     """Return the success of a part: the only task that nothing there depends on."""
     name = names.distinct({"": "success"}, [task.name for task in tasks])[""]
-    waited_for = {_source(one) for task in tasks for one in _conditions(task)}
+    waited_for = {_source(one) for one in (*door, *(one for task in tasks for one in _conditions(task)))}
     leaves = [task.name for task in tasks if _only_failures(task) and task.name not in waited_for]
     end = Task(name, nothing, depends=list(door), title="success")
     end.only_if = " && ".join(f"{leaf}.Omitted" for leaf in leaves)
