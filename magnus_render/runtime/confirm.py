@@ -10,13 +10,13 @@ import sys
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
-from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE
+from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, SUCCESS_NODE
 from magnus_render.runtime import earlier, state
 from magnus_render.runtime.handover import end_graph, hand_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from magnus_render.plan import AttemptEnd, Node, Services
+    from magnus_render.plan import AttemptEnd, CompositeStart, Node, Services
     from magnus_render.runtime.records import Run
 
 
@@ -46,7 +46,7 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
 def _seen(run: Run, address: str, node: Node) -> str:
     """Return the hash of the state behind a node's failure; '' if it succeeded, or has not begun."""
     if node["type"] in COMPOSITES:
-        return _unmocked(run, state.seen_by(run, address)) if state.outcome(run, address) == "FAIL" else ""
+        return _unmocked(run, state.seen_by(run, address)) if _composite_failed(run, address, node) else ""
     if run.of(address, "success") is not None:
         return ""
     end: AttemptEnd | None = state.last_end(run, address, failed=True)
@@ -60,10 +60,34 @@ def _unmocked(run: Run, digest: str) -> str:
     return run.save({**run.state(digest), "mocked": False})  # nothing behind a failure is taken over
 
 
+def _composite_failed(run: Run, address: str, node: Node) -> bool:
+    """Tell whether a composite could not start, or a branch of it that has not succeeded came to a fail node or began."""
+    if state.outcome(run, address) != "FAIL":
+        return False
+    start: CompositeStart | None = run.of(address, "start")
+    if start is not None and start["message"]:
+        return True
+    heads = run.graphs()
+    for graph in state.branch_graphs(run, address, node):
+        end = state.branch_end(run, graph)
+        if end is None:
+            first = _first(run, graph, heads[naming.normal(graph)]["start"])
+            if first["type"] == FAIL_NODE or run.names(naming.join(graph, naming.last(first["address"]))):
+                return True
+        elif end["status"] == "FAIL":
+            return True
+    return False
+
+
 def _leads_to_success(run: Run, graph: str, slug: str) -> bool:
     """Tell whether nothing but as-is nodes that leave no record stand between a node and success."""
+    return _first(run, graph, slug)["type"] == SUCCESS_NODE
+
+
+def _first(run: Run, graph: str, slug: str) -> Node:
+    """Return the node that a walk from a node comes to behind the as-is nodes that leave no record."""
     while True:
         node = run.node(naming.join(graph, slug))
         if node["type"] != AS_IS or not node.get("silent"):
-            return node["type"] == SUCCESS_NODE
+            return node
         slug = node["next"]["slug"]

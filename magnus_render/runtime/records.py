@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from magnus_render.plan import Json, Node, Packed, RunRecord, Scope, State
+    from magnus_render.plan import Graph, Json, Node, Packed, RunRecord, Scope, State
     from magnus_render.services.base import BaseRunLogStore
 
 
@@ -107,6 +107,11 @@ class Run:
         if node is None:
             raise Refused(f"run {self.run_id}: its definition has no step '{address}'")
         return node
+
+    def graphs(self) -> dict[str, Graph]:
+        """Return the graphs of the definition by definition address: more than a step should read on its way."""
+        found: dict[str, Graph] = self.read(f"plan/{self.record['dag_hash']}/graphs.json")["graphs"]
+        return found
 
     # ---- values and states ----
 

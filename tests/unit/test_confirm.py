@@ -71,6 +71,21 @@ def test_composites(fields: dict[str, Any]) -> None:
     assert log()["status"] == "SUCCESS"
 
 
+def test_a_map_whose_branches_never_began() -> None:
+    begin(graph(m=each(HANDLED, graph(q=QUIET, t=task("exit 1")))), items=[0, 1])
+    assert [call("map_count", "m"), confirm("m")] == [0, 1]
+    assert [step("m.1.t"), confirm("m")] == [1, 0]
+
+
+def test_a_composite_in_which_another_one_failed() -> None:
+    """Nothing records the end of the graph in between."""
+    inner = parallel({}, x=graph(t=task("exit 1")), y=graph(t=task()))
+    begin(graph(p=parallel(HANDLED, x=graph(q=QUIET, i=inner), y=graph(t=task()))))
+    assert [step("p.y.t"), confirm("p")] == [0, 1]
+    assert [step("p.x.i.y.t"), step("p.x.i.x.t"), confirm("p")] == [0, 1, 0]
+    assert log()["status"] == "SUCCESS"
+
+
 def test_a_composite_that_succeeded() -> None:
     begin(graph(p=parallel(HANDLED, x=graph(t=task()))))
     assert [step("p.x.t"), confirm("p")] == [0, 1]

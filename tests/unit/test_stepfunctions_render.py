@@ -9,54 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from magnus_render.diagnostics import DefinitionError
-from magnus_render.render.pipeline import Rendered, render
+from magnus_render.render.pipeline import render
 from magnus_render.targets.stepfunctions import jsonata
 from magnus_render.targets.stepfunctions.names import job_name
 from tests.tools import environment, require, unavailable
-
-ENDS: dict[str, Any] = {"success": {"type": "success"}, "fail": {"type": "fail"}}
-EXECUTOR: dict[str, Any] = {"type": "aws-step-functions", "config": {"job_queue": "q", "job_definition": "d"}}
-STORES: dict[str, Any] = {
-    "run_log_store": {"type": "s3", "config": {"bucket": "runs"}},
-    "catalog": {"type": "s3", "config": {"bucket": "runs"}},
-}
-
-
-def task(then: str = "success", **fields: Any) -> dict[str, Any]:
-    return {"type": "task", "command": "m.f", "next": then, **fields}
-
-
-def graph(**steps: Any) -> dict[str, Any]:
-    return {"start_at": next(iter(steps)), "steps": {**steps, **ENDS}}
-
-
-def made(
-    folder: Path, dag: dict[str, Any], executor: dict[str, Any] | None = None, **blocks: Any
-) -> Rendered:
-    """Render a dag with stores on S3; further blocks replace ours."""
-    document = {"dag": dag, "executor": executor or EXECUTOR, **STORES, **blocks}
-    path = folder / "dag.yaml"
-    path.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    return render(str(path), "stepfunctions")
-
-
-def machine(folder: Path, dag: dict[str, Any], executor: dict[str, Any] | None = None) -> Any:
-    return json.loads(made(folder, dag, executor).text)
-
-
-def config(**keys: Any) -> dict[str, Any]:
-    return {"type": "aws-step-functions", "config": {**EXECUTOR["config"], **keys}}
-
-
-def errors(
-    folder: Path, dag: dict[str, Any], executor: dict[str, Any] | None = None, **blocks: Any
-) -> list[str]:
-    with pytest.raises(DefinitionError) as caught:
-        made(folder, dag, executor, **blocks)
-    return [f"{item.code} {item.message}" for item in caught.value.diagnostics if item.severity == "error"]
+from tests.unit.stepfunctions_rendering import (
+    EXECUTOR,
+    STORES,
+    command,
+    config,
+    dag,
+    errors,
+    graph,
+    machine,
+    made,
+    task,
+)
 
 
 def test_a_step_more_changes_only_its_neighbour(tmp_path: Path) -> None:
@@ -107,7 +77,7 @@ def test_names_of_states(tmp_path: Path) -> None:
         "p": {"type": "parallel", "next": "success", "branches": {"Left hand": graph(**{"a/b": task()})}}
     }
     composite = {"type": "parallel", "branches": {long: graph(**{long: {**inner["p"]}})}, "next": "m"}
-    dag = graph(
+    whole = graph(
         **{
             "run": task("Run"),
             "Run": task(long),
@@ -124,7 +94,7 @@ def test_names_of_states(tmp_path: Path) -> None:
             },
         }
     )
-    document = machine(tmp_path, dag)
+    document = machine(tmp_path, whole)
     names = all_names(document)
     assert len(names) == len(set(names))
     assert max(map(len, names)) <= 80
@@ -155,19 +125,32 @@ def test_a_job_name_is_one_that_batch_takes() -> None:
 
 
 def test_child_machines_are_outputs_of_their_own(tmp_path: Path) -> None:
-    dag = graph(d={"type": "dag", "separate": True, "branch": graph(t=task()), "next": "success"})
-    rendered = made(tmp_path, dag)
+    rendered = made(tmp_path, graph(d=dag(graph(t=task()), separate=True)))
     assert list(rendered.others) == ["d"]
-    call = json.loads(rendered.text)["States"]["d"]
-    assert call["Resource"] == "arn:aws:states:::states:startExecution.sync:2"
-    assert "'dag-d'" in call["Arguments"]["StateMachineArn"]
-    child = json.loads(rendered.others["d"])
-    assert child["States"]["d.t"]["Arguments"]["ContainerOverrides"]["Command"][3] == "{% $branch & '.t' %}"
+    main, child = json.loads(rendered.text)["States"], json.loads(rendered.others["d"])["States"]
+    assert main["d"]["Resource"] == "arn:aws:states:::states:startExecution.sync:2"
+    assert "'dag_d'" in main["d"]["Arguments"]["StateMachineArn"]
+    assert command(child["d.t"])[1:] == ["execute_single_node", "{% $run %}", "{% $branch & '.t' %}"]
+    rendered_from = {
+        "Name": "MAGNUS_DAG_HASH",
+        "Value": main["run: start"]["Arguments"]["Body"]["dag_hash"],
+    }
+    assert rendered_from in child["run: start"]["Assign"]["environment"]
+
+
+def test_separate_dags_with_names_alike_are_told_apart(tmp_path: Path) -> None:
+    inner = dag(graph(t=task()), separate=True)
+    around = {"type": "parallel", "branches": {"x": graph(c=inner)}, "next": "p-x-c"}
+    rendered = made(tmp_path, graph(**{"p": around, "p-x-c": inner}))
+    assert list(rendered.others) == ["p.x.c", "p-x-c"]
+    comments = [json.loads(text)["Comment"] for text in rendered.others.values()]
+    names = [comment.partition("To be deployed as ")[2].partition(";")[0] for comment in comments]
+    assert names == ["dag_p_x_c", "dag_p-x-c"]
 
 
 def test_child_machines_on_the_command_line(tmp_path: Path) -> None:
-    dag = graph(d={"type": "dag", "separate": True, "branch": graph(t=task()), "next": "success"})
-    (tmp_path / "dag.yaml").write_text(json.dumps({"dag": dag, "executor": EXECUTOR, **STORES}))
+    whole = graph(d=dag(graph(t=task()), separate=True))
+    (tmp_path / "dag.yaml").write_text(json.dumps({"dag": whole, "executor": EXECUTOR, **STORES}))
 
     def magnus(*argv: str) -> subprocess.CompletedProcess[str]:
         words = ["magnus", "render", "dag.yaml", "-t", "stepfunctions", *argv]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from magnus_render import naming
 from magnus_render.errors import Refused
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.services.s3 import DEFAULT_PREFIX, Place
@@ -62,13 +63,14 @@ class StepFunctionsTarget(BaseTarget):
                 store: ServiceConfig = {"type": "s3", "config": values}
                 found[block] = store
                 what = f"{block} is not configured: the output uses the bucket '{BUCKET}'"
-                _warn(findings, what, f"write {block}: {{type: s3, config: {{bucket: ...}}}}")
+                _warn(findings, what, f"write {block}: {{type: s3, config: {{bucket: ...}}}}", block)
         given = settings.common(self, config)
         for key in PLACEHOLDERS.get(given.get("compute", "batch"), ()):
             if key not in given:
                 value = StepFunctionsConfig.model_fields[key].default
                 used = f"the output uses '{value}'" if value else "the output has none"
-                _warn(findings, f"executor.config: '{key}' is not configured: {used}", f"write {key}: ...")
+                what = f"executor.config: '{key}' is not configured: {used}"
+                _warn(findings, what, f"write {key}: ...", "executor")
         return found, findings.items
 
     def check(self, plan: Plan, config: Config) -> list[Finding]:
@@ -86,7 +88,8 @@ class StepFunctionsTarget(BaseTarget):
                 try:
                     _place(block, config)
                 except Refused as error:
-                    findings.add(common_codes.STORE, None, error.shown().removeprefix("magnus: "))
+                    what = error.shown().removeprefix("magnus: ")
+                    findings.add(common_codes.STORE, None, what, config=(block,))
         tasks = sum(node["type"] == TASK for node in plan["nodes"].values())
         if tasks * _LEAST_BYTES > DEFINITION and not any(n.get("separate") for n in plan["nodes"].values()):
             what = f"{tasks:,} steps are more than fit in a definition of {DEFINITION:,} bytes, Step Functions' limit"
@@ -166,7 +169,7 @@ class StepFunctionsTarget(BaseTarget):
                     f"{StateNames(plan).of(node)} of pipeline {plan['name']}, rendered by magnus. To be deployed as "
                     f"{machine.name}; started by the pipeline's machine."
                 )
-                yield "-".join(part for part in node["address"].split(".") if part != "_"), context
+                yield naming.without_indices(node["address"]), context
             else:
                 context["comment"] = _comment(plan, f"s3://{log['bucket']}/{folder}<run id>/")
                 if plan["max_time"] is not None:
@@ -228,8 +231,8 @@ def _comment(plan: Plan, where: str) -> str:
     return f"Pipeline {plan['name']}{about}{'' if about.endswith('.') else '.'} Run id = execution name; run log {where}"
 
 
-def _warn(findings: Findings, what: str, fix: str) -> None:
-    findings.items.append(Finding(codes.PLACEHOLDER, what, fix, severity="warning"))
+def _warn(findings: Findings, what: str, fix: str, block: str) -> None:
+    findings.items.append(Finding(codes.PLACEHOLDER, what, fix, severity="warning", config=(block,)))
 
 
 def _jobs_in(machine: flow.Machine) -> list[jobs.Job]:

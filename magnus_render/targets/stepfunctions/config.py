@@ -75,7 +75,7 @@ class StepFunctionsConfig(BaseModel):
     """Name or ARN of the Lambda function, whose handler is `magnus_render.lambda_handler.handler`."""
 
     state_machine: Text = ""
-    """Of a `separate` dag: ARN of its state machine; '' for `<pipeline>-<node>` beside the parent's."""
+    """Of a `separate` dag: ARN of its state machine; '' for pipeline and path joined by `_`, beside the parent's."""
 
 
 PLACEHOLDERS = {

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from magnus_render import naming
 from magnus_render.plan import AS_IS, DAG, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK
 from magnus_render.targets.stepfunctions import trail
+from magnus_render.targets.stepfunctions.callbacks import Callbacks
 from magnus_render.targets.stepfunctions.jsonata import expression
-from magnus_render.targets.stepfunctions.names import RECORD, START, STATE_NAME, Scope, StateNames, job_name
+from magnus_render.targets.stepfunctions.names import RECORD, START, STATE_NAME, Scope, StateNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,25 +100,14 @@ def compile_plan(plan: Plan, jobs: Jobs, native: Callable[[Node], Any]) -> list[
 
 
 def child_name(plan: Plan, node: Node) -> str:
-    """Return the name under which the machine of a separate dag is to be deployed."""
-    name = job_name(plan["name"], node["address"])
+    """Return the name under which the machine of a separate dag is to be deployed.
+
+    `_`, which no slug has, keeps the parts apart: what one pipeline starts is never what another deployed.
+    """
+    name = naming.join(naming.slug(plan["name"]), naming.without_indices(node["address"])).replace(".", "_")
     if len(name) <= STATE_NAME:
         return name
     return f"{name[: STATE_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
-
-
-def calls_back(machine: Machine) -> bool:
-    """Tell whether every way through a machine starts a callback, which creates the run; a failed way does anyhow."""
-    states = {state.name: state for state in machine.states}
-    name = machine.start
-    while name in states:
-        state = states[name]
-        if state.kind in ("job", "count", "child"):
-            return True
-        if state.kind == "parallel" and any(calls_back(branch) for branch in state.machines):
-            return True
-        name = state.next
-    return False
 
 
 class _Compiler:
@@ -126,31 +116,33 @@ class _Compiler:
         self.jobs = jobs
         self.native = native
         self.names = StateNames(plan)
+        self.callbacks = Callbacks(plan, native)
         self.separate: list[Node] = []
 
     def root(self) -> Machine:
         """Return the machine of the root graph."""
         scope = Scope()
-        fail = self.plan["graphs"][""]["fail"]
-        machine = self._machine("", scope, first=State("start", START, scope, fail))
-        if not calls_back(machine):
-            start = machine.states[0]
-            job = self.jobs.make(
-                self.plan["nodes"][fail], scope, ["start_run", expression(scope.shared("run"))]
-            )
-            record = State(
-                "job", RECORD, scope, fail, None, start.next, f"{RECORD}: failed", job=job, fixed=True
-            )
-            start.next = RECORD
-            machine.states[1:1] = [record, State("root_fail", f"{RECORD}: failed", scope)]
-        return machine
+        first = State("start", START, scope, self.plan["graphs"][""]["fail"])
+        return self._recorded(self._machine("", scope, first))
 
     def child(self, node: Node) -> Machine:
         """Return the machine of a separate dag: its input tells run and branch."""
-        graph = f"{node['address']}.{node['branches'][0]['slug']}"
+        graph = self._inner(node)
         scope = Scope(variable="branch", stands_for=graph, depth=1)
-        machine = self._machine(graph, scope, first=State("child_start", START, scope, scope.address(graph)))
+        first = State("child_start", START, scope, scope.address(graph))
+        machine = self._recorded(self._machine(graph, scope, first))
         machine.name = child_name(self.plan, node)
+        return machine
+
+    def _recorded(self, machine: Machine) -> Machine:
+        """Return a machine whose every way starts a callback: it creates the run, and refuses a stale definition."""
+        head, scope = self.plan["graphs"][machine.graph], machine.scope
+        if not self.callbacks.begin(head):
+            start, failed = machine.states[0], f"{RECORD}: failed"
+            success, fail = (self._node(head, head[end]) for end in ("success", "fail"))
+            record = self._helper(fail, scope, RECORD, self._callback(success, scope), start.next, failed)
+            start.next = record.name
+            machine.states[1:1] = [record, State("root_fail", failed, scope)]
         return machine
 
     # ---- a graph, with the dags that stand in place ----
@@ -174,32 +166,41 @@ class _Compiler:
         return machine
 
     def _fail(self, head: Graph, name: str, scope: Scope, first_of_all: bool) -> Iterator[State]:
-        node = self._node(head, head["fail"])
         graph = head["address"]
-        if graph:
-            end = State("fail", name, scope, scope.address(graph), fixed=True)
-            composite = self.plan["nodes"][naming.parent(graph)]
-            if composite.get("fail_fast"):
-                end.kind = "fail_fast"
-                end.output = scope.address(graph)
-            elif composite["type"] == MAP or first_of_all:
-                end.output = expression(scope.code(graph))
-            yield end
+        if not graph or self.callbacks.fail_quietly(head):
+            record = self._fail_record(head, scope, f"{name}: end")
+            record.output, record.fixed = trail.PASSED_ON, True
+            yield record
+            name = record.next
+        if not graph:
+            yield State("root_fail", name, scope)
             return
+        end = State("fail", name, scope, scope.address(graph), fixed=True)
+        composite = self.plan["nodes"][naming.parent(graph)]
+        if composite.get("fail_fast"):
+            end.kind = "fail_fast"
+            end.output = scope.address(graph)
+        elif composite["type"] == MAP or first_of_all:
+            end.output = expression(scope.code(graph))
+        yield end
+
+    def _fail_record(self, head: Graph, scope: Scope, then: str) -> State:
+        """Return the callback of a graph's fail node."""
+        node = self._node(head, head["fail"])
+        name, address = self.names.of(node), scope.address(node["address"])
         job = self.jobs.make(node, scope, self._callback(node, scope))
-        last = f"{name}: end"
-        yield State("job", name, scope, node["address"], node, last, last, job=job,
-                    output="{% $states.input %}", fixed=True)  # fmt: skip
-        yield State("root_fail", last, scope)
+        return State("job", name, scope, address, node, then, then, job=job)
 
     def _reading_order(self, head: Graph) -> Iterator[tuple[Graph, str]]:
-        """Yield the nodes of a graph but its status nodes; those of a dag that stands in place in the dag's place."""
+        """Yield the nodes of a graph but its status nodes; a dag that stands in place behind its own nodes."""
         waiting = [(head, iter(head["nodes"]))]
         while waiting:
             graph, slugs = waiting[-1]
             slug = next(slugs, None)
             if slug is None:
                 waiting.pop()
+                if waiting:
+                    yield waiting[-1][0], naming.last(naming.parent(graph["address"]))
                 continue
             if slug in (graph["success"], graph["fail"]):
                 continue
@@ -230,14 +231,15 @@ class _Compiler:
             kind = node["type"]
             if kind in (SUCCESS_NODE, FAIL_NODE):
                 outer = self._in_place(graph)
-                if outer is None:
+                if outer is None or (kind == FAIL_NODE and self.callbacks.fail_quietly(graph)):
                     return self.names.of(node)
                 graph = self.plan["graphs"][outer["graph"]["address"]]
                 if kind == SUCCESS_NODE:
                     slug = outer["next"]["slug"]
+                elif self.callbacks.must_confirm(outer):
+                    return self._failed(outer)
                 else:
-                    handler = outer.get("on_failure")
-                    slug = handler["slug"] if handler else graph["fail"]
+                    slug = self._handler(graph, outer)
             elif kind == DAG and not node["separate"]:
                 graph = self.plan["graphs"][self._inner(node)]
                 slug = graph["start"]
@@ -259,11 +261,20 @@ class _Compiler:
             return f"{name}: fan in"
         return name
 
+    def _failed(self, node: Node) -> str:
+        return f"{self.names.of(node)}: failed"
+
+    @staticmethod
+    def _handler(graph: Graph, node: Node) -> str:
+        handler = node.get("on_failure")
+        return handler["slug"] if handler else graph["fail"]
+
     def _edges(self, graph: Graph, node: Node) -> tuple[str, str]:
         """Return the states that a node's success and its failure lead to."""
-        handler = node.get("on_failure")
-        failure = self._entry(graph, handler["slug"] if handler else graph["fail"])
-        return self._entry(graph, node["next"]["slug"]), failure
+        then = self._entry(graph, node["next"]["slug"])
+        if self.callbacks.must_confirm(node):
+            return then, self._failed(node)
+        return then, self._entry(graph, self._handler(graph, node))
 
     # ---- nodes ----
 
@@ -284,12 +295,16 @@ class _Compiler:
             yield from self._map(node, scope, name, address, then, failure)
         elif kind == PARALLEL:
             yield from self._parallel(node, scope, name, address, then, failure)
-        else:
+        elif node["separate"]:
             self.separate.append(node)
             state = State("child", name, scope, address, node, comment=comment)
             state.key = scope.code(self._inner(node))
             state.target = self.jobs.config(node).state_machine or child_name(self.plan, node)
             yield from self._with_outcome(state, then, failure)
+        elif self.callbacks.fail_quietly(inner := self.plan["graphs"][self._inner(node)]):
+            yield self._fail_record(inner, scope, failure)
+        if self.callbacks.must_confirm(node):
+            yield self._confirmation(graph, node, scope)
 
     def _callback(self, node: Node, scope: Scope, command: str = "execute_single_node") -> list[str]:
         return [command, expression(scope.shared("run")), scope.address(node["address"])]
@@ -302,6 +317,14 @@ class _Compiler:
         address = scope.address(node["address"])
         return State("job", name, scope, address, node, then, failure, job=job, fixed=True)
 
+    def _confirmation(self, graph: Graph, node: Node, scope: Scope) -> State:
+        """Return the job that is between a failure and what follows where no other would be: a refusal ends there."""
+        words = [*self._callback(node, scope), "--confirm-failure"]
+        then, failure = (self._entry(graph, slug) for slug in (self._handler(graph, node), graph["fail"]))
+        state = self._helper(node, scope, self._failed(node), words, then, failure)
+        state.fixed = False
+        return state
+
     def _as_is(
         self, node: Node, scope: Scope, name: str, address: str, then: str, failure: str
     ) -> Iterator[State]:
@@ -312,7 +335,7 @@ class _Compiler:
             return
         recorded = node["next"]["type"] == TASK  # whose record tells that this one was passed
         can_fail = native.get("Type") in ("Task", "Map", "Parallel")
-        record, failed = f"{name}: record", f"{name}: failed"
+        record, failed = f"{name}: record", self._failed(node)
         state = State("native", name, scope, address, node, then if recorded else record, native=dict(native))
         state.comment = comment
         state.catch = failed if can_fail else ""
@@ -320,7 +343,7 @@ class _Compiler:
         words = [*self._callback(node, scope), "--exit-status"]
         if not recorded:
             yield self._helper(node, scope, record, [*words, "0"], then, failure)
-        if can_fail:
+        if can_fail and failure != failed:
             yield self._helper(node, scope, failed, [*words, "1"], failure, failure)
 
     def _map(

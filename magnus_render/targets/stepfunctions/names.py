@@ -23,7 +23,7 @@ _READABLE = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 _-]{0,38}[A-Za-z0-9_-])?")
 START = "run: start"
 """The first state of every machine. A blank behind a colon is in no name of ours: helpers never meet a user's."""
 RECORD = "run: record"
-"""Creates the run where no step would."""
+"""Creates the run, or finds it, where no step would."""
 
 
 class StateNames:
