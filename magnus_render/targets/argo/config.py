@@ -144,5 +144,3 @@ WHOLE = (
     "plan",
 )
 """Keys that are the whole pipeline's."""
-MERGED = ("environment", "secret_environment", "node_selector", "labels", "annotations")
-"""Keys of which a node's own values are added to the common ones."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     """Handlers that stay outside, each with the tasks whose failures lead to it."""
 
 _LEAST = 100
+"""Tasks of a part, but for the last; what lies further apart than this may not be of one part."""
 _BAD = (".Failed", ".Errored")
 _OUTPUT = re.compile(r"\{\{tasks\.([^.}]+)\.")
 
@@ -70,8 +71,9 @@ def in_parts(dag: Dag, steps: Steps) -> list[Dag]:
         outer.tasks.append(Task(name, part.name, pass_on, depends))
         start, before = end, door
     passed = [f"{outer.tasks[-1].name}.Succeeded"]
+    within = recorders.intersection(task.name for task in tasks[:start])
     for task in tasks[start:]:
-        task = _without_conditions(task, recorders.intersection(one.name for one in tasks[:start]))
+        task = _without_conditions(task, within)
         if task.name in shared:
             outer.tasks.append(replace(task, depends=_by_part(task.depends, outside)))
         else:
