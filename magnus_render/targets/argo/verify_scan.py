@@ -232,6 +232,8 @@ def strings(value: Any, mark: str) -> list[tuple[str, str]]:
     """Return (place, string) of every string inside a value that holds `mark`, in the order of the text."""
     if isinstance(value, str):
         return [("", value)] if mark in value else []
+    if not isinstance(value, dict | list):
+        return []
     found: list[tuple[Any, str]] = []
     waiting: list[tuple[Any, Any]] = [(value, None)]
     while waiting:
