@@ -454,6 +454,12 @@ def test_nothing_in_a_manifest_raises(data: st.DataObject) -> None:
         assert isinstance(finding.message + finding.fix + finding.address, str)
 
 
+@pytest.mark.parametrize("value", [True, 1, None, 1.5])
+@pytest.mark.parametrize("field", ["withParam", "depends", "when", "template", "arguments", "name"])
+def test_a_field_of_a_task_with_a_value_of_another_kind(field: str, value: Any) -> None:
+    assert all(isinstance(item, Finding) for item in verify([dag([{"name": "a", field: value}])]))
+
+
 GOOD = {name: good(name) for name in MANIFESTS}
 
 
