@@ -282,7 +282,8 @@ class _LocalRun:
         if hurry and text:
             child.stop(0.0)
         elif hurry:
-            child.stop(_HURRY)  # its second TERM: it kills its step at once, and records that
+            # Its second signal: it kills its step at once, and records that. Two of one kind might come as one.
+            child.stop(_HURRY, signal.SIGINT)
         elif text:
             child.stop(TEXT_GRACE)
         else:

@@ -61,9 +61,9 @@ class Child:
             except (ProcessLookupError, PermissionError):
                 pass
 
-    def stop(self, grace: float = GRACE) -> None:
+    def stop(self, grace: float = GRACE, number: int | None = None) -> None:
         """Tell the child to stop; it is killed `grace` seconds later if it has not."""
-        self.signal(signal.SIGTERM)
+        self.signal(number or signal.SIGTERM)
         until = time.monotonic() + grace
         self.kill_at = until if self.kill_at is None else min(self.kill_at, until)
         self.stopped = True

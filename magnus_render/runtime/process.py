@@ -177,7 +177,8 @@ class _Watch:
                     ended.timed_out, stopping = True, True
                 if stopping:
                     self._kill(signal.SIGTERM)
-                    kill_at, forced = now + GRACE, signals.count
+                    forced = min(signals.count, 1)
+                    kill_at = now + GRACE if signals.count <= forced else now  # a second one came at once
             elif kill_at is not None and (now >= kill_at or signals.count > forced):
                 self._kill(signal.SIGKILL)
                 kill_at, forced = None, signals.count

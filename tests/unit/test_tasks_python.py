@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -243,7 +244,8 @@ def test_output_streams_and_is_whole(runner: Runner) -> None:
     assert outcome.set == {"stdin": "", "argv": ["steps.f"]}
 
 
-def test_the_projects_modules_come_first(runner: Runner) -> None:
+def test_the_projects_modules_come_first(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)  # whatever other tests have imported
     runner.module("def f(): return {'r': 'mine'}", "colorsys")
     assert runner.run("colorsys.f").set == {"r": "mine"}
     assert run(runner, "import os, sys\ndef f(): return {'r': sys.path[0] == os.getcwd()}").set == {"r": True}
