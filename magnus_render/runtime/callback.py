@@ -213,8 +213,8 @@ class _Call:
         from magnus_render.runtime.handover import enter, stopped, write_count
 
         node = run.node(self.address)
-        why = "" if run.of(self.address, "start") else stopped(run, self.address, node)
-        if why:
+        why = stopped(run, self.address, node)
+        if why and run.of(self.address, "start") is None:
             print(f"magnus: {naming.shown(node['path'], self.address)}: not started: {why}", file=sys.stderr)
             return FAILED
         count = enter(run, self.address, node, state.seen_by(run, self.address, self._after()))
