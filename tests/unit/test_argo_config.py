@@ -28,10 +28,7 @@ from tests.unit.argo_rendering import (
     templates,
 )
 
-
-@pytest.fixture(autouse=True)
-def _in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def test_a_node_states_only_what_differs(tmp_path: Path) -> None:

@@ -12,10 +12,7 @@ import pytest
 
 from tests.unit.argo_rendering import as_is, conditions, errors, graph, made, manifest, task, tasks, templates
 
-
-@pytest.fixture(autouse=True)
-def _in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def test_a_step_more_is_a_task_more(tmp_path: Path) -> None:

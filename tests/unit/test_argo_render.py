@@ -26,10 +26,7 @@ from tests.unit.argo_rendering import (
     templates,
 )
 
-
-@pytest.fixture(autouse=True)
-def _in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("project")
 
 
 LOST = "lastRetry.status == 'Error' || !(lastRetry.exitCode in ['1', '64', '65'])"

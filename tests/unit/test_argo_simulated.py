@@ -27,9 +27,7 @@ SMALL, SMALLER = (4, 10), (3, 6)
 """Sizes of parts: the fewest tasks of one, and the most of a template."""
 
 
-@pytest.fixture(autouse=True)
-def _in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def _in_parts(monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int]) -> None:

@@ -47,12 +47,8 @@ dag:
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for name in ("MAGNUS_CONFIG", "MAGNUS_WORKSPACES"):
-        monkeypatch.delenv(name, raising=False)
-    (tmp_path / "dag.yaml").write_text(DEFINITION)
-    return tmp_path
+def _definition(project: Path) -> None:
+    (project / "dag.yaml").write_text(DEFINITION)
 
 
 def call(command: str, *words: str) -> int:

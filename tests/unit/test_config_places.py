@@ -28,9 +28,8 @@ ON_S3 = "run_log_store: {type: s3, config: {bucket: b}}\ncatalog: {type: s3, con
 
 
 @pytest.fixture(autouse=True)
-def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("dag.yaml").write_text(DEFINITION)
+def _definition(project: Path) -> None:
+    (project / "dag.yaml").write_text(DEFINITION)
 
 
 def said(target: str, config: str, file: str = "config.yaml") -> list[Diagnostic]:

@@ -13,11 +13,7 @@ QUIET = {"type": "as-is"}
 HANDLED = {"on_failure": "success"}
 
 
-@pytest.fixture(autouse=True)
-def _in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("MAGNUS_CONFIG", "MAGNUS_WORKSPACES"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def confirm(address: str) -> int:

@@ -8,13 +8,7 @@ import pytest
 
 from tests.unit.callbacks import FAST, begin, call, each, graph, log, parallel, step, task
 
-
-@pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    for name in ("MAGNUS_CONFIG", "MAGNUS_WORKSPACES"):
-        monkeypatch.delenv(name, raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def test_no_step_of_another_branch_begins(capfd: pytest.CaptureFixture[str]) -> None:

@@ -25,9 +25,8 @@ STORE = Path(".run_log_store/r")
 
 
 @pytest.fixture(autouse=True)
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "dag.yaml").write_text(DEFINITION)
+def _environment(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "dag.yaml").write_text(DEFINITION)
     services = {
         "run_log_store": {"type": "file-system", "config": {}},
         "catalog": {"type": "do-nothing", "config": {}},
@@ -37,7 +36,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MAGNUS_FILE", "dag.yaml")
     monkeypatch.setenv("MAGNUS_WALK", "arn:execution:r")
     monkeypatch.setenv("MAGNUS_DAG_HASH", load("dag.yaml").plan["dag_hash"])
-    return tmp_path
 
 
 def start(given: Any, **fields: Any) -> None:

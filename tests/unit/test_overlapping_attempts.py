@@ -13,11 +13,7 @@ from tests.unit.callbacks import FAST, begin, call, graph, log, parallel, step, 
 MAGNUS = Path(sys.executable).parent / "magnus"
 
 
-@pytest.fixture(autouse=True)
-def _in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("MAGNUS_CONFIG", "MAGNUS_WORKSPACES"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("project")
 
 
 def overtaken(folder: Path, address: str, *, first: int, second: int, handler: str = "") -> dict[str, Any]:
