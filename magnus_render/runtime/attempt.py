@@ -12,7 +12,7 @@ from magnus_render.errors import FAILED, PLATFORM, SUCCESS
 from magnus_render.plan import TASK
 from magnus_render.runtime import earlier, process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
-from magnus_render.runtime.handover import hand_over, stopped
+from magnus_render.runtime.handover import failure_target, hand_over, stopped
 from magnus_render.runtime.masking import Secrets, read_text
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
@@ -93,6 +93,9 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         if node["type"] == TASK and options.attempt > node["retry"]["attempts"]:
             # The engine tries again what broke off; the last of the user's attempts had been begun by then.
             print(f"magnus: {naming.shown(node['path'], address)}: no attempt is left", file=sys.stderr)
+            given_up = earlier.give_up(run, address, node)
+            if given_up["handed_to"]:
+                hand_over(run, address, node, given_up["handed_to"], given_up["state"], options.fan_out)
             return FAILED
     deadline = _deadline(run)
     recorded = options.exit_status is not None  # of what has run already
@@ -348,9 +351,7 @@ class _Attempt:
         over = self.deadline is not None and time.time() >= self.deadline
         last = over or retry is None or self.options.attempt >= retry["attempts"]
         if not self.platform and last:
-            handler = node.get("on_failure")
-            end["handed_to"] = handler["slug"] if handler else node["graph"]["fail"]
-            end["state"] = run.save({**self.state, "mocked": False})  # nothing behind a failure is taken over
+            end["handed_to"], end["state"] = failure_target(node), state.unmocked(run, self.sees)
         end["set"] = run.pack(self.set)
         run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
         print(f"magnus: {naming.shown(node['path'], self.address)}: {message}", file=sys.stderr)

@@ -10,9 +10,9 @@ import sys
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
-from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, SUCCESS_NODE
+from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, SUCCESS_NODE
 from magnus_render.runtime import earlier, state
-from magnus_render.runtime.handover import end_graph, hand_over
+from magnus_render.runtime.handover import end_graph, failure_target, hand_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,71 +23,83 @@ if TYPE_CHECKING:
 def confirm_failure(run: Run, services: Services, address: str, node: Node) -> int:
     """Record that the walk goes on from a node's failure; return 0 if that is on record, or if the node had begun.
 
-    An as-is that has not recorded how it ended is recorded as failed.
+    An as-is that has not recorded how it ended is recorded as failed, an attempt that has not as crashed.
     """
     if node["type"] == AS_IS:
         from magnus_render.runtime import attempt
 
         attempt.execute(run, services, address, node, attempt.Options(exit_status=FAILED))
-    seen = _seen(run, address, node)
-    if not seen:
-        path = naming.shown(node["path"], address)
-        print(f"magnus: {path}: no failure is on record: the engine saw one before it began", file=sys.stderr)
+    if not _failed(run, address, node):
+        print(f"magnus: {naming.shown(node['path'], address)}: no failure is on record", file=sys.stderr)
         return FAILED
-    handler = node.get("on_failure")
-    to = handler["slug"] if handler else node["graph"]["fail"]
-    hand_over(run, address, node, to, seen, "")
+    to = failure_target(node)
+    digest = _left_behind(run, address, node)
+    hand_over(run, address, node, to, digest, "")
     graph = naming.parent(address)
     if _leads_to_success(run, graph, to):
-        end_graph(run, graph, "SUCCESS", seen)
+        end_graph(run, graph, "SUCCESS", digest)
     return SUCCESS
 
 
-def _seen(run: Run, address: str, node: Node) -> str:
-    """Return the hash of the state behind a node's failure; '' if it succeeded, or has not begun."""
+def _left_behind(run: Run, address: str, node: Node) -> str:
+    """Return the state that a node left by its failure."""
     if node["type"] in COMPOSITES:
-        return _unmocked(run, state.seen_by(run, address)) if _composite_failed(run, address, node) else ""
-    if run.of(address, "success") is not None:
-        return ""
+        return state.unmocked(run, state.seen_by(run, address))
+    earlier.give_up(run, address, node)
     end: AttemptEnd | None = state.last_end(run, address, failed=True)
-    if end is not None:
-        return _unmocked(run, end["state"])
-    started = earlier.last_start(run, address)
-    return _unmocked(run, started["sees"]) if started is not None else ""
+    assert end is not None
+    return state.unmocked(run, end["state"])
 
 
-def _unmocked(run: Run, digest: str) -> str:
-    return run.save({**run.state(digest), "mocked": False})  # nothing behind a failure is taken over
-
-
-def _composite_failed(run: Run, address: str, node: Node) -> bool:
-    """Tell whether a composite could not start, or a branch of it that has not succeeded came to a fail node or began."""
-    if state.outcome(run, address) != "FAIL":
-        return False
+def _failed(run: Run, address: str, node: Node) -> bool:
+    """Tell whether a node's failure is on record: of a step, an attempt; of a composite, the way to it in a branch."""
+    if node["type"] not in COMPOSITES:
+        return run.of(address, "success") is None and bool(run.names(address))
     start: CompositeStart | None = run.of(address, "start")
     if start is not None and start["message"]:
         return True
-    heads = run.graphs()
+    graphs = run.graphs()
     for graph in state.branch_graphs(run, address, node):
-        end = state.branch_end(run, graph)
-        if end is None:
-            first = _first(run, graph, heads[naming.normal(graph)]["start"])
-            if first["type"] == FAIL_NODE or run.names(naming.join(graph, naming.last(first["address"]))):
-                return True
-        elif end["status"] == "FAIL":
+        branch = "_" if node["type"] == MAP else naming.last(graph)
+        if _graph_failed(run, graph, graphs[f"{node['address']}.{branch}"]["start"]):
             return True
     return False
 
 
+def _graph_failed(run: Run, graph: str, slug: str) -> bool:
+    """Tell whether a branch failed, by its end or by what is recorded of its nodes on the way from the first."""
+    end = state.branch_end(run, graph)
+    if end is not None:
+        return end["status"] == "FAIL"
+    while slug:
+        address = naming.join(graph, slug)
+        node = run.node(address)
+        if node["type"] in (SUCCESS_NODE, FAIL_NODE):
+            return node["type"] == FAIL_NODE
+        slug = failure_target(node) if _failed(run, address, node) else _after(run, address, node)
+    return False
+
+
+def _after(run: Run, address: str, node: Node) -> str:
+    """Return where the walk went on from a node of which no failure is on record; '' if it stopped there."""
+    if node["type"] in COMPOSITES:
+        return node["next"]["slug"] if state.outcome(run, address) == "SUCCESS" else ""
+    done: AttemptEnd | None = run.of(address, "success")
+    if done is not None:
+        return done["handed_to"]
+    if node.get("silent"):
+        return node["next"]["slug"]
+    # A native as-is may be passed without a record, and a step whose pods were all lost has none.
+    ways = [failure_target(node)]
+    if node["type"] == AS_IS:
+        ways.insert(0, node["next"]["slug"])
+    return next((slug for slug in ways if run.names(naming.join(naming.parent(address), slug))), "")
+
+
 def _leads_to_success(run: Run, graph: str, slug: str) -> bool:
     """Tell whether nothing but as-is nodes that leave no record stand between a node and success."""
-    return _first(run, graph, slug)["type"] == SUCCESS_NODE
-
-
-def _first(run: Run, graph: str, slug: str) -> Node:
-    """Return the node that a walk from a node comes to behind the as-is nodes that leave no record."""
     while True:
         node = run.node(naming.join(graph, slug))
         if node["type"] != AS_IS or not node.get("silent"):
-            return node
+            return node["type"] == SUCCESS_NODE
         slug = node["next"]["slug"]

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
+from magnus_render import naming
+from magnus_render.runtime import state
+from magnus_render.runtime.handover import failure_target
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from magnus_render.plan import AttemptEnd, AttemptStart
+    from magnus_render.plan import AttemptEnd, AttemptStart, Node
     from magnus_render.runtime.records import Run
 
 
@@ -55,3 +61,29 @@ def last_start(run: Run, address: str) -> AttemptStart | None:
     numbers = [int(n.partition(".")[0]) for n in run.names(address) if n.endswith(".start.json")]
     start: AttemptStart | None = run.of(address, f"{max(numbers)}.start") if numbers else None
     return start
+
+
+def give_up(run: Run, address: str, node: Node) -> AttemptEnd:
+    """Record that a step's latest attempt crashed, if it has left no end: the engine goes on without it.
+
+    Should it be at work all the same, what it records later counts for nothing. Return the end that is on record.
+    """
+    start = last_start(run, address)
+    assert start is not None
+    end: AttemptEnd = {
+        "attempt": start["attempt"],
+        "try_": start["try_"],
+        "status": "CRASHED",
+        "time": time.time(),
+        "message": "",
+        "set": {"values": {}, "large": {}},
+        "catalog": [],
+        "metrics": {},
+        "handed_to": failure_target(node),
+        "state": state.unmocked(run, start["sees"]),
+        "mock": False,
+        "platform": False,
+    }
+    if not run.create(f"{naming.key(address)}/{start['attempt']}.end.json", end):
+        end = run.of(address, f"{start['attempt']}.end")
+    return end

@@ -117,8 +117,8 @@ class Tried:
         """Return the step's status. `over`: its graph has ended or the walk went on, so nothing of it runs."""
         if self.success is not None:
             return "SUCCESS"
-        if self.handed_over is not None:
-            return "FAIL"
+        if (handed := self.handed_over) is not None:
+            return handed["status"]
         last = self.numbers[-1]
         end = self.ends.get(last)
         if end is None:

@@ -88,9 +88,14 @@ def _stop_siblings(run: Run, graph: str, node: Node) -> None:
         graph = naming.parent(address)
 
 
-def _is_handled(node: Node) -> bool:
+def failure_target(node: Node) -> str:
+    """Return the slug of the node that a failure hands over to."""
     handler = node.get("on_failure")
-    return handler is not None and handler["slug"] != node["graph"]["fail"]
+    return handler["slug"] if handler else node["graph"]["fail"]
+
+
+def _is_handled(node: Node) -> bool:
+    return failure_target(node) != node["graph"]["fail"]
 
 
 def stopped(run: Run, address: str, node: Node) -> str:

@@ -79,8 +79,13 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
             enter_composite(run, naming.parent(graph), digest)
             digest = _enter(run, graph, digest)
         else:
-            digest = run.save({**run.state(digest), "mocked": False})
+            digest = unmocked(run, digest)
     return digest
+
+
+def unmocked(run: Run, digest: str) -> str:
+    """Return a state behind a failure: nothing there is taken over from an earlier run."""
+    return run.save({**run.state(digest), "mocked": False})
 
 
 def enter_composite(run: Run, address: str, digest: str) -> None:
@@ -234,7 +239,7 @@ def branch_end(run: Run, graph: str) -> GraphEnd | None:
             composite_before = run.node(address)["type"] in COMPOSITES
             digest = after_composite(run, address) if composite_before else seen_by(run, address)
         elif via == "on_failure" and _failed_silently(run, address):
-            digest = run.save({**run.state(seen_by(run, address)), "mocked": False})
+            digest = unmocked(run, seen_by(run, address))
         else:
             continue
         return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}

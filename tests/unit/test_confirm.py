@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,57 @@ def test_a_composite_in_which_another_one_failed() -> None:
     assert [step("p.y.t"), confirm("p")] == [0, 1]
     assert [step("p.x.i.y.t"), step("p.x.i.x.t"), confirm("p")] == [0, 1, 0]
     assert log()["status"] == "SUCCESS"
+
+
+def dag(fields: dict[str, Any], branch: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "dag", "branch": branch, **fields}
+
+
+CRASHES = task("kill -KILL $PPID")
+
+
+def crash(address: str) -> int:
+    """Execute, in a process of its own, a step that kills it."""
+    words = [Path(sys.executable).parent / "magnus", "execute_single_node", "r", address, "-f", "dag.yaml"]
+    return subprocess.run(words).returncode
+
+
+def test_branches_whose_names_are_numbers() -> None:
+    inner = graph(**{"7": dag({}, graph(t=CRASHES))})
+    begin(graph(p=parallel(HANDLED, **{"2023": inner, "2024": graph(t=task())})))
+    assert [step("p.2024.t"), confirm("p")] == [0, 1]
+    assert [crash("p.2023.7.branch.t"), confirm("p")] == [-9, 0]
+    assert log()["status"] == "SUCCESS"
+
+
+def test_a_step_within_that_never_began_behind_others_that_succeeded() -> None:
+    """Within, at any depth, and behind handlers too."""
+    inner = graph(
+        a=task("exit 1", on_failure="h"), h=task(next="m"), m=each({}, graph(t=task())), q=QUIET, b=task()
+    )
+    begin(graph(d=dag(HANDLED, graph(i=dag({}, inner)))), items=[0])
+    assert [step("d.branch.i.branch.a"), step("d.branch.i.branch.h"), confirm("d")] == [1, 0, 1]
+    assert [step("d.branch.i.branch.m.0.t"), confirm("d")] == [0, 1]
+    assert [step("d.branch.i.branch.b", "--after", "q"), confirm("d")] == [0, 1]
+
+
+def test_a_step_within_that_crashed_behind_others_that_succeeded() -> None:
+    inner = graph(a=task("exit 1", on_failure="h"), h=task(next="q"), q=QUIET, b=CRASHES)
+    begin(graph(d=dag(HANDLED, graph(i=dag({}, inner)))))
+    assert [step("d.branch.i.branch.a"), step("d.branch.i.branch.h"), confirm("d")] == [1, 0, 1]
+    assert [crash("d.branch.i.branch.b"), confirm("d")] == [-9, 0]
+
+
+def test_a_handler_within_that_never_began() -> None:
+    begin(graph(d=dag(HANDLED, graph(a=task("exit 1", on_failure="h"), h=task()))))
+    assert [step("d.branch.a"), confirm("d")] == [1, 1]
+
+
+def test_a_crash_behind_a_native_template_that_nothing_recorded() -> None:
+    native = {"type": "as-is", "render_string": {"argo": {"suspend": {}}}}
+    begin(graph(d=dag(HANDLED, graph(n=native, t=CRASHES))))
+    assert confirm("d") == 1
+    assert [crash("d.branch.t"), confirm("d")] == [-9, 0]
 
 
 def test_a_composite_that_succeeded() -> None:

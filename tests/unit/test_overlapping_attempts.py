@@ -47,3 +47,33 @@ def test_a_success_behind_a_failure_that_was_handled_counts_for_nothing(tmp_path
         "success": "SUCCESS",
     }
     assert call("execute_single_node", "d.branch.a") == 1
+
+
+def at_work(*callbacks: str) -> dict[str, Any]:
+    """Return a task that sets a parameter and ends well when the engine has made other callbacks meanwhile."""
+    made = [f"{MAGNUS} execute_single_node r {words} -f $OLDPWD/dag.yaml" for words in callbacks]
+    return task("; ".join(['echo x=1 >> "$MAGNUS_OUTPUT"', "cd $PWD", *made, "true"]))
+
+
+def test_a_success_behind_a_failure_that_was_confirmed_counts_for_nothing() -> None:
+    begin(graph(a={**at_work("a --confirm-failure"), "on_failure": "success"}, b=task()))
+    assert step("a") == 1
+    folded = log()
+    assert {path: found["status"] for path, found in folded["steps"].items()} == {
+        "a": "CRASHED",
+        "success": "SUCCESS",
+    }
+    assert "x" not in folded["parameters"]
+
+
+def test_a_success_of_an_attempt_that_the_engine_has_given_up_counts_for_nothing() -> None:
+    begin(graph(a={**at_work("a --attempt 2", "h"), "on_failure": "h"}, b=task(), h=task(next="c"), c=task()))
+    assert [step("a"), step("c")] == [1, 0]
+    folded = log()
+    assert {path: found["status"] for path, found in folded["steps"].items()} == {
+        "a": "CRASHED",
+        "h": "SUCCESS",
+        "c": "SUCCESS",
+        "success": "SUCCESS",
+    }
+    assert "x" not in folded["parameters"]

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
-from magnus_render.plan import AS_IS, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK
+from magnus_render.graph.callbacks import Callbacks
+from magnus_render.plan import AS_IS, MAP, PARALLEL, TASK
 from magnus_render.targets.argo import names
 from magnus_render.targets.argo.dags import BRANCH, ITEMS, Dag, Manifest, Task
 from magnus_render.targets.argo.parts import in_parts
@@ -43,6 +44,7 @@ class _Compiler:
         self.plan = plan
         self.steps = steps
         self.text = text
+        self.callbacks = Callbacks(plan, text)
         self.separate: list[str] = []
 
     def manifest(self, address: str) -> Manifest:
@@ -78,7 +80,7 @@ class _Compiler:
             if slug in reached and slug not in (head["success"], head["fail"]):
                 tasks += self._tasks(self._node(slug))
         tasks += self._ends(reached)
-        if not head["address"] and (not self._calls_back(head, head["start"]) or self._acts_first(head)):
+        if not head["address"] and (not self.callbacks.surely_made(head) or self._acts_first(head)):
             tasks = self._recorded(tasks)
         return Dag(name, graph_title(self.plan, head["address"]), tasks, self._inputs(head["address"]))
 
@@ -95,7 +97,7 @@ class _Compiler:
             elif node["type"] == AS_IS and isinstance(self.text(node), dict):
                 wanted[f"{slug}: record"] = f"{own[slug]}-record"
                 wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
-            if self._is_confirmed(node):
+            if self.callbacks.must_confirm(node):
                 wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
         if not head["address"]:
             wanted[": record"] = names.RECORD
@@ -167,20 +169,6 @@ class _Compiler:
             ends.append(task)
         return ends
 
-    def _calls_back(self, head: Graph, slug: str) -> bool:
-        """Tell whether every way through a graph from a node on starts a callback; one that fails does anyhow."""
-        while slug != head["success"]:
-            if slug == head["fail"]:
-                return True
-            node = self.plan["nodes"][naming.join(head["address"], slug)]
-            kind = node["type"]
-            if kind in (TASK, MAP) or (kind == AS_IS and self.text(node) is not None):
-                return True
-            if any(self._calls_back(inner, inner["start"]) for inner in self._graphs(node)):
-                return True
-            slug = node["next"]["slug"]
-        return False
-
     def _acts_first(self, head: Graph) -> bool:
         """Tell whether a text of the user's is run before anything has called back."""
         slug = head["start"]
@@ -191,23 +179,13 @@ class _Compiler:
             inside = self._graphs(node)
             if (node["type"] == AS_IS and self.text(node) is not None) or any(map(self._acts_first, inside)):
                 return True
-            if any(self._calls_back(inner, inner["start"]) for inner in inside):
+            if any(map(self.callbacks.surely_made, inside)):
                 return False
             slug = node["next"]["slug"]
         return False
 
     def _graphs(self, node: Node) -> list[Graph]:
         return [self.plan["graphs"][f"{node['address']}.{b['slug']}"] for b in node.get("branches", ())]
-
-    def _is_confirmed(self, node: Node) -> bool:
-        """Tell whether a callback must say that a failure is on record, for none follows that could be refused.
-
-        What Argo sees fail may never have begun: for drift, a store that is gone, or `max_time`.
-        """
-        if node["type"] in (SUCCESS_NODE, FAIL_NODE) or "on_failure" not in node:
-            return False
-        target = self._edges(node)[1]
-        return target not in ("", self.head["fail"]) and not self._calls_back(self.head, target)
 
     def _recorded(self, tasks: list[Task]) -> list[Task]:
         """Return the tasks of a pipeline in which nothing calls back, behind one that creates the run."""
@@ -244,7 +222,7 @@ class _Compiler:
 
     def _failures(self, node: Node, slug: str) -> list[str]:
         """Return the outcomes of tasks that are a node's failure: of those of its helpers too."""
-        if self._is_confirmed(node):
+        if self.callbacks.must_confirm(node):
             return [f"{self.names[f'{slug}: failed']}.Succeeded"]
         return self._ended_badly(node, slug)
 
@@ -253,7 +231,7 @@ class _Compiler:
         for helper in ("items", "fan-in", "record"):
             if f"{slug}: {helper}" in self.names and (helper != "record" or self._is_recorded(node)):
                 tasks.append(self.names[f"{slug}: {helper}"])
-        if f"{slug}: failed" in self.names and not self._is_confirmed(node):
+        if f"{slug}: failed" in self.names and not self.callbacks.must_confirm(node):
             tasks[0] = self.names[f"{slug}: failed"]
         return [f"{task}.{phase}" for task in tasks for phase in _BAD]
 
@@ -271,7 +249,7 @@ class _Compiler:
         """Return the tasks that a node becomes."""
         slug = naming.last(node["address"])
         tasks = self._own_tasks(node, slug)
-        if self._is_confirmed(node):
+        if self.callbacks.must_confirm(node):
             call = self.steps.call(node, confirm=True)
             bad = self._ended_badly(node, slug)
             tasks.append(Task(self.names[f"{slug}: failed"], *call, depends=bad, title="record its failure"))
@@ -320,7 +298,7 @@ class _Compiler:
             tasks.append(
                 Task(name, *call, depends=[own + phase for phase in _OK], title="record its success")
             )
-        if not self._is_confirmed(node):
+        if not self.callbacks.must_confirm(node):
             name = self.names[f"{slug}: failed"]
             call = self.steps.call(node, exit_status=1)
             tasks.append(

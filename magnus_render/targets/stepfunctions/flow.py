@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
+from magnus_render.graph.callbacks import Callbacks
 from magnus_render.plan import AS_IS, DAG, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK
 from magnus_render.targets.stepfunctions import trail
-from magnus_render.targets.stepfunctions.callbacks import Callbacks
 from magnus_render.targets.stepfunctions.jsonata import expression
 from magnus_render.targets.stepfunctions.names import RECORD, START, STATE_NAME, Scope, StateNames
 
@@ -116,7 +116,7 @@ class _Compiler:
         self.jobs = jobs
         self.native = native
         self.names = StateNames(plan)
-        self.callbacks = Callbacks(plan, native)
+        self.callbacks = Callbacks(plan, native, separate=True)
         self.separate: list[Node] = []
 
     def root(self) -> Machine:
@@ -137,7 +137,7 @@ class _Compiler:
     def _recorded(self, machine: Machine) -> Machine:
         """Return a machine whose every way starts a callback: it creates the run, and refuses a stale definition."""
         head, scope = self.plan["graphs"][machine.graph], machine.scope
-        if not self.callbacks.begin(head):
+        if not self.callbacks.surely_made(head):
             start, failed = machine.states[0], f"{RECORD}: failed"
             success, fail = (self._node(head, head[end]) for end in ("success", "fail"))
             record = self._helper(fail, scope, RECORD, self._callback(success, scope), start.next, failed)
@@ -167,7 +167,7 @@ class _Compiler:
 
     def _fail(self, head: Graph, name: str, scope: Scope, first_of_all: bool) -> Iterator[State]:
         graph = head["address"]
-        if not graph or self.callbacks.fail_quietly(head):
+        if not graph or self.callbacks.none_before_fail(head):
             record = self._fail_record(head, scope, f"{name}: end")
             record.output, record.fixed = trail.PASSED_ON, True
             yield record
@@ -231,7 +231,7 @@ class _Compiler:
             kind = node["type"]
             if kind in (SUCCESS_NODE, FAIL_NODE):
                 outer = self._in_place(graph)
-                if outer is None or (kind == FAIL_NODE and self.callbacks.fail_quietly(graph)):
+                if outer is None or (kind == FAIL_NODE and self.callbacks.none_before_fail(graph)):
                     return self.names.of(node)
                 graph = self.plan["graphs"][outer["graph"]["address"]]
                 if kind == SUCCESS_NODE:
@@ -301,7 +301,7 @@ class _Compiler:
             state.key = scope.code(self._inner(node))
             state.target = self.jobs.config(node).state_machine or child_name(self.plan, node)
             yield from self._with_outcome(state, then, failure)
-        elif self.callbacks.fail_quietly(inner := self.plan["graphs"][self._inner(node)]):
+        elif self.callbacks.none_before_fail(inner := self.plan["graphs"][self._inner(node)]):
             yield self._fail_record(inner, scope, failure)
         if self.callbacks.must_confirm(node):
             yield self._confirmation(graph, node, scope)
