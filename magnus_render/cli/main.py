@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # name -> (module in magnus_render.cli, what it is in that module, one line for `magnus --help`)
 COMMANDS = {
-    "render": ("render", "render", "Print the pipeline for another engine: bash, stepfunctions."),
+    "render": ("render", "render", "Print the pipeline for another engine: bash, stepfunctions, argo."),
     "execute": ("execute", "execute", "Run the pipeline here, and show how it goes."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),

@@ -33,7 +33,7 @@ def check(executor: str, config: Config) -> list[str]:
 
 
 def problems(executor: str, config: Config) -> Iterator[tuple[Service, str]]:
-    """Yield the same, each with the service that it is about."""
+    """Yield why services cannot work under an executor or target, each reason with its service."""
     for service, integration in integrations(executor, config):
         for problem in integration.validate(executor, config):
             yield service, problem

@@ -115,8 +115,9 @@ def _left_by(run: Run, address: str, before: Before) -> tuple[str, str]:
         return "", address
     end = last_end(run, address, failed=before["via"] == "on_failure")
     if before["via"] == "next" and (end is None or end["status"] != "SUCCESS"):
+        path = naming.shown(run.node(address)["path"], address)
         raise Refused(
-            f"run {run.run_id}: there is no record that '{address}' succeeded, which what follows needs: "
+            f"run {run.run_id}: there is no record that '{path}' succeeded, which what follows needs: "
             "is the store another one there, or was only a part of the run submitted anew?"
         )
     if end is not None:

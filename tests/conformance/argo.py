@@ -8,7 +8,8 @@ from typing import Any
 
 from tests.conformance.engines import Engine, EngineFailure, Outcome, RunSpec, magnus, show
 from tests.engines import argo_lint
-from tests.engines.argo.client import Run, shared
+from tests.engines.argo.client import shared
+from tests.engines.argo.run import Run
 
 MANIFEST = "workflow.yaml"
 VOLUME = "volume"

@@ -19,6 +19,8 @@ from magnus_render.targets.argo.verify_yaml import load
 from tests.engines import argo_lint
 from tests.tools import environment, require, unavailable
 from tests.unit.argo_rendering import (
+    EXECUTOR,
+    as_is,
     each,
     errors,
     graph,
@@ -201,8 +203,8 @@ def test_requests_of_all_steps_above_a_nodes_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "hidden"),
     [
-        ("/", ["run_log_store", "catalog"]),
-        ("/mnt", ["run_log_store", "catalog"]),
+        ("/", []),
+        ("/mnt", []),
         ("/mnt/runs", ["run_log_store", "catalog"]),
         ("/mnt/runs/", ["run_log_store", "catalog"]),
         ("/mnt/runs/log", ["run_log_store"]),
@@ -225,6 +227,27 @@ def test_a_nodes_volume_hides_no_store(tmp_path: Path, path: str, hidden: list[s
         assert "models" in made(tmp_path, dag).text
 
 
+@pytest.mark.parametrize(
+    ("path", "hidden"),
+    [
+        ("/", ["catalog"]),
+        ("/mnt", ["catalog"]),
+        ("/mnt/runs", ["run_log_store"]),
+        ("/mnt/./runs/", ["run_log_store"]),
+        ("/mnt/files", ["catalog"]),
+    ],
+)
+def test_what_hides_a_store_lies_at_or_below_the_deepest_volume_that_holds_it(
+    tmp_path: Path, path: str, hidden: list[str]
+) -> None:
+    root = {"claim": "root", "mount_path": "/"}
+    keys = {"persistent_volumes": [root, *EXECUTOR["persistent_volumes"]]}
+    own = {"persistent_volumes": [{"claim": "models", "mount_path": path}]}
+    catalog = {"type": "file-system", "config": {"path": "/mnt/files"}}
+    found = errors(tmp_path, graph(a=task(executor_config={"argo": own})), keys, catalog=catalog)
+    assert [error.split(" hides the ")[1].split()[0] for error in found] == hidden
+
+
 def test_a_node_may_repeat_the_pipelines_volume(tmp_path: Path) -> None:
     own = {"persistent_volumes": [{"claim": "runs", "mount_path": "/mnt/runs"}]}
     assert made(tmp_path, graph(a=task(executor_config={"argo": own}))).diagnostics == []
@@ -235,6 +258,62 @@ def test_on_s3_a_node_may_mount_what_it_likes(tmp_path: Path) -> None:
     own = {"persistent_volumes": [{"claim": "models", "mount_path": "/mnt/runs"}]}
     dag = graph(a=task(executor_config={"argo": own}))
     assert made(tmp_path, dag, {"persistent_volumes": []}, run_log_store=s3, catalog=s3).diagnostics == []
+
+
+_CONTAINER = {"image": "x", "command": ["y"]}
+_SCRIPT = {"image": "x", "command": ["y"], "source": "z"}
+
+
+@pytest.mark.parametrize(
+    ("native", "alone", "beside_lines"),
+    [
+        ({"container": _CONTAINER}, "its container", "its container"),
+        ({"script": _SCRIPT}, "", "its script"),
+        (
+            {"steps": [[{"name": "b", "inline": {"container": _CONTAINER}}]]},
+            "a container inline in it",
+            "a container inline in it",
+        ),
+        ({"dag": {"tasks": [{"name": "b", "inline": {"script": _SCRIPT}}]}}, "", "a script inline in it"),
+        (
+            {"dag": {"tasks": [{"name": "b", "inline": {"steps": [
+                [{"name": "c", "inline": {"suspend": {}}}],
+                [{"name": "d", "inline": {"container": _CONTAINER}}],
+            ]}}]}},
+            "a container inline in it",
+            "a container inline in it",
+        ),
+        (
+            {"steps": [[{"name": "b", "templateRef": {"name": "theirs", "template": "t"}}]]},
+            "a container that it refers to",
+            "a container that it refers to",
+        ),
+        ({"steps": [[{"name": "b", "inline": {"suspend": {}}}]]}, "", ""),
+        ({"suspend": {}}, "", ""),
+    ],
+)  # fmt: skip
+def test_native_templates_that_get_the_secrets_of_all_steps_are_warned_of(
+    tmp_path: Path, native: dict[str, Any], alone: str, beside_lines: str
+) -> None:
+    """They get what the defaults have for their type; for scripts only where an as-is is lines of text."""
+    keys = {"secret_environment": {"TOKEN": {"secret": "s", "key": "k"}}}
+    for dag, said in (
+        (graph(a=as_is(native, "b"), b=task()), alone),
+        (graph(a=as_is(native, "b"), b=as_is("true")), beside_lines),
+    ):
+        rendered = made(tmp_path, dag, keys)
+        assert ("script" in load(rendered.text)[0]["spec"]["templateDefaults"]) == (
+            dag["steps"]["b"]["type"] == "as-is"
+        )
+        expected = [f"step 'a': {said} gets the secrets of all steps: TOKEN"] if said else []
+        assert [item.message for item in rendered.diagnostics if item.code == "MR308"] == expected
+        assert all(item.code != "MR308" for item in made(tmp_path, dag).diagnostics)
+
+
+def test_inline_templates_that_would_run_the_steps_container_are_refused(tmp_path: Path) -> None:
+    native = {"steps": [[{"name": "b", "inline": {"http": {"url": "x"}}}]]}
+    (error,) = errors(tmp_path, graph(a=as_is(native)))
+    assert error.startswith("MR302") and "a template of type http" in error
 
 
 def test_a_node_sets_none_of_the_outputs_own_variables(tmp_path: Path) -> None:

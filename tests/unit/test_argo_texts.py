@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magnus_render import naming
 from magnus_render.targets.argo import names, quote
 from magnus_render.targets.argo.verify_yaml import load
 from tests.engines.argo.expansion import expand
@@ -79,6 +80,34 @@ def test_distinct_names_do_not_depend_on_their_order(wanted: dict[str, str]) -> 
     assert found == names.distinct(dict(reversed(wanted.items())), ["b"])
     assert len(set(found.values())) == len(wanted) and "b" not in found.values()
     assert all(len(name) <= 63 for name in found.values())
+
+
+@given(st.dictionaries(st.text("ab", min_size=1, max_size=2), st.sampled_from(["a", "b"]), max_size=6))
+def test_distinct_names_differ_from_names_that_look_like_hashed_ones(wanted: dict[str, str]) -> None:
+    for _ in range(3):
+        hashed = {f"own {name}": name for name in names.distinct(wanted, ["b"]).values()}
+        wanted = {**hashed, **wanted}
+        found = names.distinct(wanted, ["b"])
+        assert found == names.distinct(dict(reversed(wanted.items())), ["b"])
+        assert len({*found.values(), "b"}) == len(wanted) + 1
+        assert not {*names.distinct(wanted, found.values()).values()} & {*found.values()}
+
+
+def test_a_step_that_is_called_as_a_helper_is(tmp_path: Path) -> None:
+    """The slug of `x: failed` is `x-failed` and a hash, as `x` would have its helper beside `x-failed`."""
+    native = as_is({"suspend": {}}, "x-failed")
+    found = tasks(
+        manifest(tmp_path, graph(**{"x": native, "x-failed": task("x: failed"), "x: failed": task()}))
+    )
+    assert len(found) == 6  # and the run's record, the success node
+    assert {"x", "x-failed", naming.slug("x: failed")} < set(found)
+
+
+def test_pipelines_have_objects_of_their_own() -> None:
+    pipelines = ["1x", "p-1x", "p-p-1x", "p-x", "x", "p-", "p", "1", "p-1"]
+    found = {pipeline: names.object_name(pipeline) for pipeline in pipelines}
+    assert len(set(found.values())) == len(pipelines)
+    assert (found["1x"], found["p-x"], found["x"]) == ("p-1x", "p-x", "x")
 
 
 # ---- texts ----

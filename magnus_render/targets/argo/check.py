@@ -9,10 +9,12 @@ from magnus_render.targets import settings
 from magnus_render.targets.argo import codes, steps, verify_codes
 from magnus_render.targets.argo.check_config import check_config
 from magnus_render.targets.argo.verify_objects import LARGEST
+from magnus_render.targets.argo.verify_scan import scan
 from magnus_render.targets.base import Finding
 
 if TYPE_CHECKING:
     from magnus_render.plan import Config, Node, Plan
+    from magnus_render.targets.argo.verify_scan import Template
     from magnus_render.targets.base import BaseTarget, Findings
 
 _LEAST_BYTES = 108
@@ -34,6 +36,8 @@ def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) ->
     """Add what is wrong with the configuration, with native templates, with sizes; and what Argo can do only nearly."""
     check_config(target, plan, config, findings)
     secrets = list(settings.common(target, config).get("secret_environment") or ())
+    scripts = any(isinstance(render_text(node), str) for node in plan["nodes"].values())
+    kinds = ("container", "script") if scripts else ("container",)
     tasks = 0
     for node in plan["nodes"].values():
         if node["type"] == AS_IS:
@@ -41,8 +45,8 @@ def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) ->
             problem, fix = _native_problem(text)
             if problem:
                 findings.add(codes.NATIVE_TEMPLATE, node, problem, fix, "render_string")
-            elif secrets and isinstance(text, dict) and "container" in text:
-                what = f"its container gets the secrets of all steps: {', '.join(map(str, secrets))}"
+            elif secrets and isinstance(text, dict) and (reached := _with_defaults(text, kinds)):
+                what = f"{reached} gets the secrets of all steps: {', '.join(map(str, secrets))}"
                 fix = "give secrets to the steps that need them, in their executor_config"
                 _warn(codes.NATIVE_SECRETS, node, what, fix, "render_string", findings)
         elif node["type"] == TASK:
@@ -67,13 +71,36 @@ def _warn(code: str, node: Node, what: str, fix: str, field: str, findings: Find
     findings.items.append(Finding(code, said, fix, "warning", node["address"], field))
 
 
+def _with_defaults(template: dict[str, Any], kinds: tuple[str, ...]) -> str:
+    """Return what of a native template gets the `templateDefaults` of some types; '' if nothing does.
+
+    Argo merges them into each template as it runs it, wherever that stands (Argo's source, executeTemplate).
+    """
+    first, *inline = _templates(template)
+    if first.type in kinds:
+        return f"its {first.type}"
+    for one in inline:
+        if one.type in kinds:
+            return f"a {one.type} inline in it"
+    for one in (first, *inline):
+        if any(task.body.get("templateRef") for task in one.tasks):
+            return "a container that it refers to"
+    return ""
+
+
+def _templates(template: dict[str, Any]) -> list[Template]:
+    """Return a native template, then those that stand inline in it."""
+    return scan({"spec": {"templates": [template]}}, ()).templates
+
+
 def _native_problem(found: Any) -> tuple[str, str]:
     """Return what is wrong with an as-is, and the fix; ('', '') if nothing."""
     if found is None or isinstance(found, str):
         return "", ""
     if not isinstance(found, dict):
         return "its render_string for argo is neither lines nor a mapping", "write a script, or a template"
-    lost = next((name for name in _WITHOUT_DEFAULTS if name in found), None)
+    bodies = [one.body for one in _templates(found)]
+    lost = next((name for body in bodies for name in _WITHOUT_DEFAULTS if name in body), None)
     if lost is not None:
         what = f"a template of type {lost}: Argo would add the container that all steps share, and run that"
         return what, "let a container or a script do it"

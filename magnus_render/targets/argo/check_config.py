@@ -7,6 +7,7 @@ configuration is known.
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -143,18 +144,26 @@ def _check_variables(
 def _check_mounts(
     node: Node, given: Mapping[str, Any], own: Mapping[str, Any], config: Config, findings: Findings
 ) -> None:
-    """A volume at a store's path, or above it, would hide the store from this step: it would write where nobody looks."""
-    mounts = [
-        (text(one.get("claim")), text(one.get("mount_path")).rstrip("/"))
-        for block in (given, own)
-        for one in objects(block.get("persistent_volumes"))
-    ]
-    common = mounts[: len(objects(given.get("persistent_volumes")))]
-    for claim, path in mounts[len(common) :]:
+    """A volume between a store and the folder that its own is mounted at would hide it from this step.
+
+    The step would write where nobody looks. What is mounted further up hides nothing: container runtimes
+    mount the higher path first, in whatever order a pod lists them.
+    """
+    common, mine = _mounts(given), _mounts(own)
+    for claim, path in mine:
         for block in _STORES:
             service = config[block]  # type: ignore[literal-required]
             store = text(service["config"].get("path")) if service["type"] == "file-system" else ""
-            if within(store, path or "/") and (claim, path) not in common:
-                what = f"executor_config.argo: the volume '{claim}' at '{path or '/'}' hides the {block} in '{store}'"
+            carrier = max((mount for _, mount in common if within(store, mount)), key=len, default="")
+            if within(store, path) and within(path, carrier) and (claim, path) not in common:
+                what = (
+                    f"executor_config.argo: the volume '{claim}' at '{path}' hides the {block} in '{store}'"
+                )
                 fix = "mount it at a path that does not lead to the store"
                 findings.add(codes.HIDDEN_STORE, node, what, fix, _OWN)
+
+
+def _mounts(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the claims that a configuration mounts, each with its folder."""
+    volumes = objects(given.get("persistent_volumes"))
+    return [(text(one.get("claim")), posixpath.normpath(text(one.get("mount_path")))) for one in volumes]

@@ -89,8 +89,10 @@ NATIVE_SECRETS = register(
     "MR308",
     "a template of the user's gets the pipeline's secrets",
     """
-`templateDefaults` reach every container, that of a native template too: it sees the variables, the secrets and the volumes
-that all steps share, whatever its image is. Give secrets to the steps that need them:
+`templateDefaults` reach every container and, where some as-is of the pipeline is lines for bash, every
+script: of a native template too, of what stands `inline` in its tasks, and of what they call by
+`templateRef`. Each sees the variables, secrets and volumes that all steps share, whatever its image is.
+Give secrets to the steps that need them:
 
     executor_config: {argo: {secret_environment: {DB_PASSWORD: {secret: db, key: password}}}}
 """,
@@ -99,11 +101,14 @@ HIDDEN_STORE = register(
     "MR309",
     "a node's volume hides a store",
     """
-A step mounts the pipeline's volumes and its own. One of its own at the path of a `file-system` store, or at a folder above
-it, takes the place of the volume that the store lies on: the step would keep its records where no other step finds them.
+A step mounts the pipeline's volumes and its own, the deeper of two folders over the other. The volume that a
+`file-system` store lies on is hidden by one of the step's own at the store's path, or at a folder above it up
+to the one at which that volume is mounted: the step would keep its records where no other step finds them.
 
+    # the pipeline's
+    persistent_volumes: [{claim: churn-runs, mount_path: /mnt/churn}]
     run_log_store: {type: file-system, config: {path: /mnt/churn/run_log}}
-    # a node's: hides the store at /, /mnt, /mnt/churn and /mnt/churn/run_log
+    # a node's: would hide the store at /mnt/churn and at /mnt/churn/run_log
     persistent_volumes: [{claim: models, mount_path: /models}]
 """,
 )

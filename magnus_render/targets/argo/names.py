@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from magnus_render import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 PIPELINE, STEP, PASS, EXIT, RECORD = "pipeline", "step", "pass", "exit", "record"
 """Of templates: the root graph, a callback, what does nothing, the exit handler; of tasks: what records the run."""
@@ -22,6 +23,8 @@ _RESERVED = frozenset({
     "startswith", "steps", "tasks", "trim", "true", "workflow",
 })  # fmt: skip
 """What Argo's expressions read as something else than a task (expr-lang, "Language Definition")."""
+_PREFIXED = re.compile(r"(p-)*[0-9]")
+"""Names that get a `p-` in front: that begin with a digit, and those that look as if they had got it."""
 
 
 def object_name(pipeline: str, address: str = "") -> str:
@@ -30,7 +33,7 @@ def object_name(pipeline: str, address: str = "") -> str:
     A dot, which no slug has, keeps the parts apart: what one pipeline calls is never what another applied.
     """
     name = naming.join(naming.slug(pipeline), *naming.without_indices(address).split("."))
-    return shortened(name if name[0].isalpha() else f"p-{name}", 52)
+    return shortened(f"p-{name}" if _PREFIXED.match(name) else name, 52)
 
 
 def readable(address: str) -> str:
@@ -53,13 +56,21 @@ def distinct(wanted: Mapping[str, str], taken: Iterable[str] = ()) -> dict[str, 
 
     `taken` are names that nobody may have. Which name a key has does not depend on the order of the keys.
     """
-    counts = Counter(shortened(name) for name in wanted.values())
+    names = {key: shortened(name) for key, name in wanted.items()}
+    counts = Counter(names.values())
     counts.update(taken)
-    names = {}
-    for key, name in wanted.items():
-        fits = shortened(name)
-        names[key] = fits if counts[fits] == 1 else f"{fits[: LONGEST - 9].rstrip('-')}-{_hash(key)}"
+    used = set(counts)
+    for key in sorted(key for key, name in names.items() if counts[name] > 1):
+        names[key] = _free(names[key], key, used)
+        used.add(names[key])
     return names
+
+
+def _free(name: str, key: str, used: Collection[str]) -> str:
+    """Return a name and a short hash of its key; another one where a user's own name looks like that."""
+    while (found := f"{name[: LONGEST - 9].rstrip('-')}-{_hash(key)}") in used:
+        key += "\n"
+    return found
 
 
 def _hash(text: str) -> str:

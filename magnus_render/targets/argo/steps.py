@@ -278,13 +278,18 @@ class Steps:
         return names.distinct({claim: claim.replace(".", "-") for claim in claims})
 
     def _base(self, config: Config, source: Source) -> dict[str, str]:
-        """Return what tells every callback of a run where it belongs, as the environment of its container."""
+        """Return what tells every callback of a run where it belongs, as the environment of its container.
+
+        Argo writes what it can expand of `templateDefaults` into the workflow itself, from where `argo resubmit` takes it:
+        the new workflow would be told the old one's. What is asked of a pod is expanded for each pod (3.7.4,
+        `substituteGlobalVariables`, `FormulateResubmitWorkflow`).
+        """
         run_id = "workflow.parameters['run-id']"
         services = {kind: config[kind] for kind in ("run_log_store", "catalog", "secrets")}
         base = {
-            "MAGNUS_RUN_ID": f"{{{{={run_id} == '' ? workflow.name : {run_id}}}}}",
-            "MAGNUS_WALK": "{{workflow.uid}}",
-            "MAGNUS_INPUT": f"{{{{=sprig.b64enc(toJson({_INPUT}))}}}}",
+            "MAGNUS_RUN_ID": _for_each_pod(f"{run_id} == '' ? workflow.name : {run_id}"),
+            "MAGNUS_WALK": _for_each_pod("workflow.uid"),
+            "MAGNUS_INPUT": _for_each_pod(f"sprig.b64enc(toJson({_INPUT}))"),
             "MAGNUS_TARGET": self._target.name,
             _HASH: self._plan["dag_hash"],
             "MAGNUS_CONFIG": quote.inert(json.dumps(services, sort_keys=True, separators=(",", ":"))),
@@ -303,6 +308,10 @@ class Steps:
         for made in self.templates.values():
             found += [*made.environment.values(), *made.command]
         return any(f"$({quote.BRACE})" in value for value in found)
+
+
+def _for_each_pod(expression: str) -> str:
+    return f"{{{{=pod.name == '' ? '' : {expression}}}}}"
 
 
 def environment(config: ArgoConfig, brace: str = quote.BRACE) -> dict[str, str]:

@@ -73,6 +73,8 @@ class Api:
     port: int
     token: str
     certificate: Path
+    user: str = ""
+    """In whose name requests are made, if not in that of the token's."""
 
     def get(self, path: str) -> Json:
         """Return an object or a list of objects."""
@@ -132,7 +134,8 @@ class Api:
 
     @cached_property
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/json"}
+        return {**headers, "Impersonate-User": self.user} if self.user else headers
 
     @cached_property
     def _context(self) -> ssl.SSLContext:

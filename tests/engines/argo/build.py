@@ -5,6 +5,7 @@ python -m tests.engines.argo.build      builds what is missing and says how long
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import hashlib
@@ -12,7 +13,9 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,11 @@ _PROGRAMS = {
     "etcd": ("kubernetes", "./etcd"),
     "kube-apiserver": ("kubernetes", "./kube-apiserver"),
     "workflow-controller": ("controller", "."),
+    "kubectl": ("kubernetes", "./kubectl"),
+    "argo": ("command", "."),
 }
+_PAGE = Path("ui", "dist", "app", "index.html")
+"""What `argo` embeds and its module lacks: the page of the server it contains too."""
 
 
 def missing() -> str | None:
@@ -48,7 +55,7 @@ def require() -> None:
 
 
 def program(name: str) -> Path:
-    """Return the path of etcd, kube-apiserver or workflow-controller."""
+    """Return the path of etcd, kube-apiserver, workflow-controller, kubectl or argo."""
     return folder() / name
 
 
@@ -82,7 +89,8 @@ def build() -> None:
         for name, (module, package) in _PROGRAMS.items():
             if not (target / name).exists():
                 began = time.monotonic()
-                _build(target / name, _SOURCES / module, package)
+                with _complete(_SOURCES / module) as options:
+                    _build(target / name, _SOURCES / module, package, *options)
                 print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
         if not (target / _CRDS).exists():
             _write_crds(target / _CRDS)
@@ -91,20 +99,44 @@ def build() -> None:
     print(target)
 
 
-def _build(target: Path, module: Path, package: str) -> None:
+def _build(target: Path, module: Path, package: str, *options: str) -> None:
     part = target.with_name(f"{target.name}.part")
-    _go("build", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w", "-o", str(part), package, cwd=module)
+    usual = ("-buildvcs=false", "-trimpath", "-ldflags", "-s -w")
+    _go("build", *usual, *options, "-o", str(part), package, cwd=module)
     part.rename(target)
+
+
+@contextlib.contextmanager
+def _complete(module: Path) -> Iterator[list[str]]:
+    """Give the options with which a module is built; that of `argo` from sources to which an empty page is added."""
+    if module.name != "command":
+        yield []
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        sources = Path(folder, "argo")
+        # Go keeps what it has downloaded from being written to.
+        subprocess.run(["cp", "-r", "--no-preserve=mode", _argo(module), sources], check=True)
+        (sources / _PAGE).parent.mkdir(parents=True)
+        (sources / _PAGE).touch()
+        for name in ("go.mod", "go.sum"):
+            shutil.copy(module / name, folder)
+        _go("mod", "edit", "-replace", f"{_ARGO}={sources}", f"{folder}/go.mod", cwd=module)
+        yield ["-modfile", f"{folder}/go.mod"]
+
+
+def _argo(module: Path) -> Path:
+    """Return the folder of Argo's sources."""
+    return Path(_go("list", "-m", "-f", "{{.Dir}}", _ARGO, cwd=module))
 
 
 def _write_crds(target: Path) -> None:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    module = Path(_go("list", "-m", "-f", "{{.Dir}}", _ARGO, cwd=_SOURCES / "controller"))
+    sources = _argo(_SOURCES / "controller")
     found = [
         yaml.load(path.read_text(encoding="utf-8"), loader)
-        for path in sorted((module / "manifests" / "base" / "crds" / "full").glob("argoproj.io_*.yaml"))
+        for path in sorted((sources / "manifests" / "base" / "crds" / "full").glob("argoproj.io_*.yaml"))
     ]
     part = target.with_name(f"{target.name}.part")
     part.write_text(json.dumps(found), encoding="utf-8")

@@ -17,9 +17,9 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.engines.argo import cluster, manifests
@@ -27,6 +27,7 @@ from tests.engines.argo.api import ApiError, Json, Watch, argo, core
 from tests.engines.argo.faults import Fault, Faults
 from tests.engines.argo.kubelet import Node
 from tests.engines.argo.pods import Pod
+from tests.engines.argo.run import EngineError, Run
 from tests.engines.argo.runner import Image, Life, Place, Record
 from tests.engines.argo.warm import Starter
 
@@ -44,52 +45,6 @@ _OBJECTS = (
 )
 
 
-class EngineError(Exception):
-    """The engine itself failed, not the workflow; the text is a traceback or the end of a log."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What became of a workflow."""
-
-    name: str
-    phase: str
-    """Succeeded, Failed, Error, or Pending or Running: the time limit was over first."""
-    message: str
-    nodes: dict[str, Json] = field(repr=False)
-    """`status.nodes`: by id, each with name, displayName, type, templateName, phase, message, inputs, outputs,
-    children, boundaryID ..."""
-    pods: list[Record] = field(repr=False)
-    """In the order in which they were made."""
-    workflow: Json = field(repr=False)
-    """The whole object, as it was last seen."""
-
-    def phases(self, name: str) -> list[str]:
-        """Return the phases of all nodes with that display name (or of that template), in the order of their start."""
-        found = [
-            node
-            for node in self.nodes.values()
-            if name in (node.get("displayName"), node.get("templateName"))
-        ]
-        return [node["phase"] for node in sorted(found, key=lambda node: str(node.get("startedAt")))]
-
-    @property
-    def completed(self) -> bool:
-        """Whether the workflow has come to an end."""
-        labels = self.workflow["metadata"].get("labels", {})
-        return bool(labels.get("workflows.argoproj.io/completed") == "true")
-
-    @property
-    def told(self) -> str:
-        """All that helps to understand it: for messages of failed tests."""
-        lines = [f"{self.name}: {self.phase} {self.message}"]
-        for node in sorted(self.nodes.values(), key=lambda node: str(node["name"])):
-            lines.append(f"  {node['name']}: {node['type']} {node.get('phase')} {node.get('message', '')}")
-        for pod in self.pods:
-            lines.append(f"--- {pod.node}: {' '.join(pod.argv)}: {pod.exit_code} {pod.reason}\n{pod.log}")
-        return "\n".join(lines)
-
-
 class Client:
     """A node of the shared cluster, and what a test asks of it. A context manager; or call `close`.
 
@@ -100,7 +55,7 @@ class Client:
         self._cluster = cluster.join()
         self._folder = Path(tempfile.mkdtemp(prefix="magnus-argo-pods-"))
         self._starter = Starter(self._folder)
-        self._active: dict[str, Started] = {}
+        self._active: dict[str, Namespace] = {}
         certificate = self._cluster.folder / "certs" / "apiserver.crt"
         name = f"node-{uuid.uuid4().hex[:12]}"
         self._node = Node(self._cluster.api, name, certificate, self._signal)
@@ -164,35 +119,51 @@ class Client:
         volumes: Mapping[str, Path] | None = None,
         secrets: Mapping[str, Mapping[str, str]] | None = None,
         faults: Iterable[Fault] = (),
-    ) -> Started:
+    ) -> Namespace:
         """Do the same as `run`, but do not wait: the caller does, and closes what this returns."""
+        opened = self.open(folder, env=env, volumes=volumes, secrets=secrets, faults=faults)
+        return opened.submit(documents, arguments or {})
+
+    def open(
+        self,
+        folder: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        volumes: Mapping[str, Path] | None = None,
+        secrets: Mapping[str, Mapping[str, str]] | None = None,
+        faults: Iterable[Fault] = (),
+    ) -> Namespace:
+        """Make a namespace in which pods run as `run` says, for workflows of whoever submits them."""
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         base = {"PATH": path, "HOME": str(folder), "CI": "1"}
         image = Image(folder, {**base, **(env or {})}, dict(volumes or {}))
-        started = Started(self._place, image, Faults(faults), self._folder, self._active)
-        try:
-            started.submit(documents, arguments or {}, secrets or {})
-        except BaseException:
-            started.close()
-            raise
-        return started
+        return Namespace(self._place, image, Faults(faults), self._folder, self._active, secrets or {})
 
     def _signal(self, namespace: str, pod: str, container: str, number: int) -> None:
         if (started := self._active.get(namespace)) is not None:
             started.signal(pod, container, number)
 
 
-class Started:
-    """A workflow that has been submitted. A context manager; or call `close`."""
+class Namespace:
+    """A namespace with a node that runs its pods, and the workflow that was submitted there last.
+
+    A context manager; or call `close`.
+    """
 
     def __init__(
-        self, place: Place, image: Image, faults: Faults, folder: Path, active: dict[str, Started]
+        self,
+        place: Place,
+        image: Image,
+        faults: Faults,
+        folder: Path,
+        active: dict[str, Namespace],
+        secrets: Mapping[str, Mapping[str, str]],
     ) -> None:
         self._place, self._api, self._image, self._faults = place, place.api, image, faults
-        self._namespace = f"run-{uuid.uuid4().hex[:12]}"
-        self._folder = folder / self._namespace
+        self.name = f"run-{uuid.uuid4().hex[:12]}"
+        self._folder = folder / self.name
         self._active = active
-        active[self._namespace] = self
+        active[self.name] = self
         self._lives: dict[str, Life] = {}
         self._pods: list[Record] = []
         self._failure: str | None = None
@@ -201,33 +172,48 @@ class Started:
         self._workflow: Json = {}
         self._submission: Json = {}
         self._templates: list[str] = []
-        watch = self._api.watch(core(self._namespace, "pods"))
+        watch = self._api.watch(core(self.name, "pods"))
         self._watches.append(watch)
         self._watcher = threading.Thread(
             target=self._guarded, args=(lambda: self._follow(watch),), daemon=True
         )
+        for name, texts in secrets.items():
+            self._api.create(
+                core(self.name, "secrets"), {"metadata": {"name": name}, "stringData": dict(texts)}
+            )
         self._watcher.start()
 
-    def __enter__(self) -> Started:
+    def __enter__(self) -> Namespace:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
-    def name(self) -> str:
-        """The workflow's."""
+    def workflow(self) -> str:
+        """The workflow's name."""
         return str(self._workflow["metadata"]["name"])
 
-    def submit(
-        self, documents: Sequence[str], arguments: Mapping[str, str], secrets: Mapping[str, Mapping[str, str]]
-    ) -> None:
-        """Create the objects; once, by the client."""
-        for name, texts in secrets.items():
-            self._api.create(
-                core(self._namespace, "secrets"), {"metadata": {"name": name}, "stringData": dict(texts)}
-            )
-        main, *others = manifests.parse(documents, self._namespace)
+    @property
+    def kubeconfig(self) -> Path:
+        """File that tells commands how the cluster is reached."""
+        return self._place.logs / "kubeconfig"
+
+    def submit(self, documents: Sequence[str], arguments: Mapping[str, str]) -> Namespace:
+        """Create the objects of a workflow, which is the one to wait for, or close this.
+
+        Raises:
+            ApiError: the API server refused a manifest.
+        """
+        try:
+            self._submit(documents, arguments)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _submit(self, documents: Sequence[str], arguments: Mapping[str, str]) -> None:
+        main, *others = manifests.parse(documents, self.name)
         for manifest in others:
             self._create(manifest)
         created = None
@@ -240,6 +226,31 @@ class Started:
         ]
         self._submission = manifests.workflow(main, created, arguments)
         self._workflow = self._create(self._submission)
+
+    def follow(self, name: str) -> None:
+        """Let a workflow that somebody else has submitted be the one to wait for."""
+        self._workflow = self._api.get(argo(self.name, "workflows", name))
+
+    def first_submitted(self, wanted: Callable[[str], bool]) -> str:
+        """Wait for a workflow with such a name; return its name."""
+        watch = self._api.watch(argo(self.name, "workflows"))
+        timer = threading.Timer(TIME_LIMIT, watch.close)
+        timer.start()
+        try:
+            return next(name for _, found in watch if wanted(name := found["metadata"]["name"]))
+        finally:
+            timer.cancel()
+            watch.close()
+
+    def until_allowed(self, user: str, verb: str, kind: str) -> None:
+        """Wait until the API server has heard of a role that lets a user do something with Argo's objects here."""
+        resource = {"namespace": self.name, "group": "argoproj.io", "resource": kind, "verb": verb}
+        body = {"spec": {"user": user, "resourceAttributes": resource}}
+        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+        end = time.monotonic() + TIME_LIMIT
+        while not self._api.create(path, body)["status"]["allowed"]:
+            if time.monotonic() > end:
+                raise EngineError(f"{user} may not {verb} {kind}")
 
     def wait(self, timeout: float = TIME_LIMIT) -> Run:
         """Wait for the end of the workflow, at most so many seconds; return what became of it.
@@ -255,7 +266,7 @@ class Started:
         Raises:
             EngineError: the engine failed.
         """
-        watch = self._api.watch(argo(self._namespace, "workflows"))
+        watch = self._api.watch(argo(self.name, "workflows"))
         self._watches.append(watch)
         timer = threading.Timer(timeout, watch.close)
         timer.start()
@@ -283,7 +294,7 @@ class Started:
             number += 1
             try:
                 body = {"metadata": {"annotations": {"engine/resync": str(number)}}}
-                self._api.patch(argo(self._namespace, "workflows", self.name), body)
+                self._api.patch(argo(self.name, "workflows", self.workflow), body)
             except (ApiError, OSError):  # it has ended meanwhile
                 return
 
@@ -310,21 +321,21 @@ class Started:
         self._watcher.join()
         with contextlib.suppress(OSError, ApiError):  # the cluster is gone
             for kind, path in _OBJECTS:
-                self._api.delete(path(self._namespace, kind), {"gracePeriodSeconds": 0})
+                self._api.delete(path(self.name, kind), {"gracePeriodSeconds": 0})
         for life in self._lives.values():
             life.tell(("gone", 0))
         for life in self._lives.values():
             life.join()
-        self._active.pop(self._namespace, None)
+        self._active.pop(self.name, None)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _shut_down(self, strategy: str) -> None:
-        self._api.patch(argo(self._namespace, "workflows", self.name), {"spec": {"shutdown": strategy}})
+        self._api.patch(argo(self.name, "workflows", self.workflow), {"spec": {"shutdown": strategy}})
 
     def _create(self, manifest: Json) -> Json:
         kind = manifests.plural(manifest)
         path = core if manifest["apiVersion"] == "v1" else argo
-        return self._api.create(f"{path(self._namespace, kind)}?fieldValidation=Strict", manifest)
+        return self._api.create(f"{path(self.name, kind)}?fieldValidation=Strict", manifest)
 
     def _seen(self) -> Run:
         status = self._workflow.get("status", {})
@@ -332,7 +343,7 @@ class Started:
         if packed := status.get("compressedNodes"):
             nodes = json.loads(gzip.decompress(base64.b64decode(packed)))
         return Run(
-            self.name,
+            self.workflow,
             status.get("phase") or "Pending",
             status.get("message", ""),
             nodes,
@@ -342,14 +353,14 @@ class Started:
 
     def _until(self, watch: Watch, condition: Callable[[Run], bool]) -> None:
         for change, manifest in watch:
-            if manifest["metadata"]["name"] != self.name:
+            if manifest["metadata"]["name"] != self.workflow:
                 continue
             if change == "DELETED":
                 return
             self._workflow = manifest
             run = self._seen()
             if self._too_early(run):
-                self._api.delete(argo(self._namespace, "workflows", self.name))
+                self._api.delete(argo(self.name, "workflows", self.workflow))
                 self._workflow = self._create(self._submission)
             elif condition(run):
                 return
@@ -381,7 +392,7 @@ class Started:
 
     def _get(self, kind: str, name: str) -> Json | None:
         try:
-            return self._api.get(core(self._namespace, kind, name))
+            return self._api.get(core(self.name, kind, name))
         except ApiError as error:
             if error.status == 404:
                 return None

@@ -249,6 +249,7 @@ class Supervisor:
         for definition in build.crds():
             path = f"/apis/argoproj.io/v1alpha1/{definition['spec']['names']['plural']}"
             self._wait(functools.partial(_try, api, path))
+        self._wait(functools.partial(_list_kinds, api))
 
     def _start_controller(self) -> None:
         server = {
@@ -378,6 +379,14 @@ def _free_port() -> int:
 
 def _try(api: Api, path: str) -> None:
     api.watch(path).close()
+
+
+def _list_kinds(api: Api) -> None:
+    """Raise `ApiError` as long as commands cannot learn from the API server which kinds there are."""
+    listed = {kind["name"] for kind in api.get("/apis/argoproj.io/v1alpha1")["resources"]}
+    missing = {one["spec"]["names"]["plural"] for one in build.crds()} - listed
+    if missing:
+        raise ApiError(404, f"not listed: {', '.join(sorted(missing))}")
 
 
 def main() -> None:

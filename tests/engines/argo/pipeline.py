@@ -12,8 +12,9 @@ from tests.conformance.argo import MANIFEST, VOLUME, Argo
 from tests.conformance.comparing import comparable
 from tests.conformance.engines import Local, RunSpec, magnus, show
 from tests.engines import argo_lint
-from tests.engines.argo.client import Run, Started, shared
+from tests.engines.argo.client import Namespace, shared
 from tests.engines.argo.faults import Fault
+from tests.engines.argo.run import Run
 
 ENDS = {"success": {"type": "success"}, "fail": {"type": "fail"}}
 RUN_ID = "run-1"
@@ -99,15 +100,22 @@ class Project:
         faults: Iterable[Fault] = (),
         secrets: Mapping[str, Mapping[str, str]] | None = None,
         **arguments: str,
-    ) -> Started:
+    ) -> Namespace:
         """Submit it (or other manifests); parameters that are a text are given as they are."""
         text = parameters if isinstance(parameters, str) else json.dumps(parameters or {}, ensure_ascii=False)
         given = {"run-id": run_id, "parameters": text}
         given.update({name.replace("_", "-"): value for name, value in arguments.items()})
-        return shared().start(
+        return self.open(faults, secrets).submit(
             self.render() if manifests is None else manifests,
-            self.folder,
             {name: value for name, value in given.items() if value},
+        )
+
+    def open(
+        self, faults: Iterable[Fault] = (), secrets: Mapping[str, Mapping[str, str]] | None = None
+    ) -> Namespace:
+        """Make a namespace in which its pods run, for workflows of whoever submits them."""
+        return shared().open(
+            self.folder,
             env=self.environment,
             volumes={VOLUME: self.folder / VOLUME},
             secrets=secrets,
@@ -121,9 +129,9 @@ class Project:
         with self.start(run_id, parameters, **more) as started:
             return self.ended(started, run_id)
 
-    def ended(self, started: Started, run_id: str = RUN_ID) -> Ended:
+    def ended(self, started: Namespace, run_id: str = RUN_ID) -> Ended:
         """Wait for the end of a workflow, and check that its phase agrees with the run's status."""
-        found = Ended(run := started.wait(), self.log(run_id or started.name, run.told))
+        found = Ended(run := started.wait(), self.log(run_id or started.workflow, run.told))
         said = "Succeeded" if found.log["status"] == "SUCCESS" else "Failed"
         assert run.phase == said, f"the run is {found.log['status']}: {run.told}"
         return found

@@ -95,6 +95,15 @@ class Pod:
         return {key: owner[key] for key in ("apiVersion", "kind", "name", "uid")}
 
     @property
+    def user(self) -> str:
+        """In whose name its executor speaks to the API server: its account, or the engine itself if it states none.
+
+        Runs have no account `default`: all namespaces would need its permissions.
+        """
+        account = self.manifest["spec"].get("serviceAccountName", "")
+        return f"system:serviceaccount:{self.namespace}:{account}" if account else ""
+
+    @property
     def grace(self) -> int:
         """Seconds from SIGTERM to SIGKILL."""
         return int(self.manifest["spec"].get("terminationGracePeriodSeconds", GRACE))

@@ -11,7 +11,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -96,6 +96,7 @@ class Life:
         failed: Callable[[str], None],
     ) -> None:
         self._api, self._node, self._starter = place.api, place.node, place.starter
+        self._executor = replace(self._api, user=pod.user) if pod.user else self._api
         self._pod, self._image, self._faults, self._failed = pod, image, faults, failed
         self.record = Record(pod.name, pod.node_name, "", [], folder)
         self._orders: SimpleQueue[_Order] = SimpleQueue()
@@ -360,7 +361,7 @@ class Life:
             "metadata": metadata,
         }
         try:
-            self._api.create(argo(self._pod.namespace, "workflowtaskresults"), result)
+            self._executor.create(argo(self._pod.namespace, "workflowtaskresults"), result)
         except ApiError as error:
             if error.status != 409:  # of another pod of this node, which is gone
                 raise
@@ -368,7 +369,7 @@ class Life:
     def _complete_result(self, found: Json) -> None:
         labels = {"workflows.argoproj.io/report-outputs-completed": "true"}
         path = argo(self._pod.namespace, "workflowtaskresults", self._pod.node_id)
-        self._api.patch(path, {"metadata": {"labels": labels}, "outputs": found})
+        self._executor.patch(path, {"metadata": {"labels": labels}, "outputs": found})
 
     def _delete(self) -> None:
         if self._gone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.engines.argo.client import Run
+from tests.engines.argo.run import Run
 
 Json = dict[str, Any]
 OUT = "/tmp/magnus-engine/out.json"

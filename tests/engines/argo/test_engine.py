@@ -18,8 +18,9 @@ import pytest
 
 from tests.engines.argo import build, cluster
 from tests.engines.argo.api import ApiError
-from tests.engines.argo.client import Client, Run, shared
+from tests.engines.argo.client import Client, shared
 from tests.engines.argo.faults import Crash, Fault
+from tests.engines.argo.run import Run
 from tests.engines.argo.scenarios import ALWAYS, Json, dag, manifest, only, sh, workflow
 
 
