@@ -21,9 +21,10 @@ from magnus_render.errors import Refused
 from magnus_render.executors import summary
 from magnus_render.executors.base import BaseExecutor, Order
 from magnus_render.executors.console import Console, console
+from magnus_render.executors.frames import Call
 from magnus_render.executors.pool import Child, Pool
 from magnus_render.executors.terminal import duration, safe
-from magnus_render.executors.walk import Call, Walk
+from magnus_render.executors.walk import Walk
 from magnus_render.plan import FAIL_NODE
 from magnus_render.runtime.records import Run
 from magnus_render.services import lookup
@@ -192,6 +193,8 @@ class _LocalRun:
         environment = {}
         if call.after:
             argv += ["--after", call.after]
+        if call.kind == "confirm":
+            argv.append("--confirm-failure")
         if call.kind in ("step", "record"):
             argv += ["--attempt", str(call.attempt)]
             if call.kind == "record":
@@ -258,11 +261,11 @@ class _LocalRun:
         if status == 0:
             if kind in ("step", "record"):
                 self.shown.say(f"{where}: success after {took}", "success")
-        elif self.walk.broken is not call:
+        elif self.walk.broken is not call and (kind != "confirm" or status != errors.FAILED):
             again = ""
-            if call.attempt > attempt or call.repeats:
+            if call.attempt > attempt or (status == errors.PLATFORM and call.repeats):
                 again = f", again in {duration(call.due - now)}" if call.due > now else ", again"
-            tried = f" attempt {attempt}" if call.node.get("retry", {"attempts": 1})["attempts"] > 1 else ""
+            tried = f" attempt {attempt}" if kind == "step" and call.node["retry"]["attempts"] > 1 else ""
             self.shown.say(f"{where}:{tried} failed after {took} ({_how(status)}){again}", "failed")
 
     # ---- signals, output, the end ----

@@ -48,6 +48,8 @@ def _reason(run: Run, address: str) -> tuple[str, str]:
     end = state.last_end(run, address)
     numbers = [int(n.partition(".")[0]) for n in run.names(address) if n.endswith(".start.json")]
     number = max(numbers, default=0)
+    if not number:
+        return "left no record (was it not started?)", ""
     if end is None or end["attempt"] < number:
         return "ended without a word (was it killed?)", _log(run, address, number)
     return end["message"], _log(run, address, end["attempt"])

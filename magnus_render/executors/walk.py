@@ -14,10 +14,13 @@ import heapq
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from magnus_render import errors, naming
+from magnus_render.executors.frames import Call, CompositeFrame, GraphFrame, Kind, inside, instance
+from magnus_render.graph.callbacks import Callbacks
 from magnus_render.plan import AS_IS, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+from magnus_render.runtime.handover import failure_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,70 +32,6 @@ PLATFORM_PAUSES = (1.0, 5.0)
 
 _FINAL = frozenset((errors.USAGE, errors.REFUSED, errors.PLATFORM))
 """After these nothing more can be recorded, so the walk is broken off and may be resumed."""
-
-Kind = Literal["step", "map_count", "fan_in", "text", "record"]
-
-
-@dataclass(eq=False, slots=True)
-class GraphFrame:
-    """One graph being walked: an instance of it, so a map's branch has one per item."""
-
-    graph: Graph
-    address: str
-    """Address of the graph (`''` for the root, else composite and branch)."""
-    path: str
-    """The same with names, for people."""
-    parent: CompositeFrame | None
-    slug: str
-    """Where the walk of this graph stands."""
-    after: str = ""
-    """Slug of the node that handed over, `''` at the start."""
-
-
-@dataclass(eq=False, slots=True)
-class CompositeFrame:
-    """One composite whose branches are being walked."""
-
-    node: Node
-    address: str
-    path: str
-    parent: GraphFrame
-    branches: Iterator[Branch]
-    """Those not begun."""
-    limit: int | None
-    running: int = 0
-    failed: bool = False
-    stopped: bool = False
-    """By fail_fast: no branch begins any more, and those at work are being ended."""
-    exhausted: bool = False
-    listed: bool = False
-    """Among those that may begin a branch."""
-
-
-@dataclass(eq=False, slots=True)
-class Call:
-    """One process to run: a callback, or the text of an `as-is` node."""
-
-    kind: Kind
-    """`step`: an attempt, or the root's fail node; `text`: lines for a shell; `record`: how those ended."""
-    node: Node
-    address: str
-    path: str
-    frame: GraphFrame
-    attempt: int = 1
-    """The user's attempt, from 1."""
-    after: str = ""
-    fan_out: bool = False
-    """The step hands over to a map: its item count is to be reported to `Walk.finish`."""
-    text: str = ""
-    exit_status: int = 0
-    """Of the text that is recorded."""
-    repeats: int = 0
-    """How often the platform failed this attempt so far."""
-    due: float = 0.0
-    """When it may start again, after a pause."""
-    stopping: bool = False
-    """Its outcome no longer matters: it is being stopped."""
 
 
 @dataclass
@@ -127,6 +66,7 @@ class Walk:
     _sequence: int = 0
 
     def __post_init__(self) -> None:
+        self._callbacks = Callbacks(self.plan, self._text)
         root = self.plan["graphs"][""]
         self._advance(GraphFrame(root, "", "", None, root["start"]))
 
@@ -200,6 +140,8 @@ class Walk:
             self._counted(frame, node, count if status == 0 else "")
         elif call.kind == "fan_in" and status == 0:
             self._open_composite(frame, node, iter(node["branches"]))
+        elif call.kind == "confirm":
+            self._confirmed(frame, node, status == 0)
         elif node["type"] == FAIL_NODE:
             self.status = errors.FAILED
         elif status == 0 and call.fan_out:
@@ -208,13 +150,13 @@ class Walk:
             self._counted(frame, self._node(frame.graph, frame.slug), count)
         elif status == 0:
             self.succeeded += 1
-            self._advance(_behind(frame, node, True))
+            self._advance(self._behind(frame, node, True))
         elif call.kind == "step" and call.attempt < node["retry"]["attempts"]:
             self._pause(call, now, pause_after(node["retry"], call.attempt))
             call.attempt, call.repeats = call.attempt + 1, 0
         else:
             self.failures.append((call.address, call.path))
-            self._advance(_behind(frame, node, False))
+            self._advance(self._behind(frame, node, False))
 
     def _counted(self, frame: GraphFrame, node: Node, count: str) -> None:
         """Open a map, given what its count was said to be; anything but a number means that it failed."""
@@ -222,8 +164,8 @@ class Walk:
             indices: Iterator[Branch] = ({"slug": str(i), "name": str(i)} for i in range(int(count)))
             self._open_composite(frame, node, indices)
         else:
-            self.failures.append(_instance(frame, node))
-            self._advance(_behind(frame, node, False))
+            self.failures.append(instance(frame, node))
+            self._advance(self._behind(frame, node, False))
 
     # ---- going on ----
 
@@ -232,6 +174,9 @@ class Walk:
         while True:
             node = self._node(frame.graph, frame.slug)
             kind = node["type"]
+            if frame.failed:
+                self._call("confirm", frame, node)
+                return
             if kind in (SUCCESS_NODE, FAIL_NODE):
                 if frame.parent is None:
                     if kind == FAIL_NODE:
@@ -243,7 +188,7 @@ class Walk:
                     return
                 frame = self._closed(frame.parent)
             elif kind == AS_IS and (text := self._text(node)) is None:
-                frame = _behind(frame, node, True)
+                frame = self._behind(frame, node, True)
             else:
                 if kind == AS_IS:
                     self._call("text", frame, node, text=text or "")
@@ -256,6 +201,22 @@ class Walk:
                 else:
                     self._open_composite(frame, node, iter(node["branches"]))
                 return
+
+    def _behind(self, frame: GraphFrame, node: Node, success: bool) -> GraphFrame:
+        """Move a graph on behind one of its nodes, unless only a callback can tell that this failed."""
+        if success:
+            frame.after, frame.slug = frame.slug, node["next"]["slug"]
+        elif self._callbacks.must_confirm(node):
+            frame.failed = True
+        else:
+            frame.after, frame.slug = frame.slug, failure_target(node)
+        return frame
+
+    def _confirmed(self, frame: GraphFrame, node: Node, on_record: bool) -> None:
+        """Walk on from a failure; what failed and left no record makes its graph fail, whatever handles it."""
+        frame.failed = False
+        frame.after, frame.slug = frame.slug, failure_target(node) if on_record else frame.graph["fail"]
+        self._advance(frame)
 
     def _branch_over(self, composite: CompositeFrame, success: bool) -> bool:
         """Note that a branch has ended; tell whether the whole composite has."""
@@ -271,7 +232,7 @@ class Walk:
         return composite.running == 0
 
     def _open_composite(self, frame: GraphFrame, node: Node, branches: Iterator[Branch]) -> None:
-        address, path = _instance(frame, node)
+        address, path = instance(frame, node)
         limit = node.get("max_concurrency")
         self._list(CompositeFrame(node, address, path, frame, branches, limit))
 
@@ -306,7 +267,7 @@ class Walk:
 
     def _closed(self, composite: CompositeFrame) -> GraphFrame:
         """Return the graph around a composite that is over, standing behind it."""
-        return _behind(composite.parent, composite.node, not composite.failed)
+        return self._behind(composite.parent, composite.node, not composite.failed)
 
     def _pause(self, call: Call, now: float, seconds: float) -> None:
         until = now + seconds
@@ -321,16 +282,16 @@ class Walk:
     def _stop_branches(self, composite: CompositeFrame) -> None:
         """Forget all that has not begun inside a composite, and have what runs there stopped."""
         composite.stopped = composite.exhausted = True
-        self._ready = deque(call for call in self._ready if not _inside(call.frame, composite))
-        self._paused = [entry for entry in self._paused if not _inside(entry[2].frame, composite)]
+        self._ready = deque(call for call in self._ready if not inside(call.frame, composite))
+        self._paused = [entry for entry in self._paused if not inside(entry[2].frame, composite)]
         heapq.heapify(self._paused)
         for listed in (*self._open, *self._open_maps):
-            if listed is composite or _inside(listed.parent, composite):
+            if listed is composite or inside(listed.parent, composite):
                 self._unlist(listed)
         self._stops += self._running_in(composite)
 
     def _running_in(self, composite: CompositeFrame) -> list[Call]:
-        return [call for call in self.running if _inside(call.frame, composite)]
+        return [call for call in self.running if inside(call.frame, composite)]
 
     def _stopped_above(self, frame: GraphFrame) -> CompositeFrame | None:
         """Return the outermost stopped composite that encloses a graph."""
@@ -364,7 +325,7 @@ class Walk:
     def _text(self, node: Node) -> str | None:
         render = node.get("render")
         text = render.get(self.engine) if isinstance(render, dict) else render
-        return text if isinstance(text, str) else None
+        return text if text and isinstance(text, str) else None
 
     def _counts(self, frame: GraphFrame, node: Node) -> bool:
         """Tell whether a task's success carries the item count of the map behind it."""
@@ -377,7 +338,7 @@ class Walk:
     def _call(
         self, kind: Kind, frame: GraphFrame, node: Node, *, fan_out: bool = False, text: str = ""
     ) -> None:
-        address, path = _instance(frame, node)
+        address, path = instance(frame, node)
         self._ready.append(
             Call(kind, node, address, path, frame, after=frame.after, fan_out=fan_out, text=text)
         )
@@ -392,28 +353,3 @@ def pause_after(retry: Retry, attempt: int) -> float:
     except OverflowError:
         pause = math.inf
     return pause if retry["max_delay"] is None else min(pause, retry["max_delay"])
-
-
-def _behind(frame: GraphFrame, node: Node, success: bool) -> GraphFrame:
-    """Move a graph on behind one of its nodes: to `next`, `on_failure`, or the graph's fail node."""
-    handler = node.get("on_failure")
-    frame.after = naming.last(node["address"])
-    if success:
-        frame.slug = node["next"]["slug"]
-    else:
-        frame.slug = handler["slug"] if handler is not None else frame.graph["fail"]
-    return frame
-
-
-def _instance(frame: GraphFrame, node: Node) -> tuple[str, str]:
-    """Return the address and the dot path of a node in a graph's instance."""
-    return naming.join(frame.address, naming.last(node["address"])), naming.join(frame.path, node["name"])
-
-
-def _inside(frame: GraphFrame, composite: CompositeFrame) -> bool:
-    parent = frame.parent
-    while parent is not None:
-        if parent is composite:
-            return True
-        parent = parent.parent.parent
-    return False

@@ -21,16 +21,21 @@ if TYPE_CHECKING:
 
 
 def confirm_failure(run: Run, services: Services, address: str, node: Node) -> int:
-    """Record that the walk goes on from a node's failure; return 0 if that is on record, or if the node had begun.
+    """Record that the walk goes on from a failure; return 0 if that is on record.
 
-    An as-is that has not recorded how it ended is recorded as failed, an attempt that has not as crashed.
+    The node is the one that failed, or the one to which failures lead. An as-is that has not recorded how it ended is
+    recorded as failed, an attempt that has not as crashed.
     """
-    if node["type"] == AS_IS:
+    asked = naming.shown(node["path"], address)
+    if node["type"] == SUCCESS_NODE or node.get("silent"):
+        address = _failed_before(run, address, node)
+        node = run.node(address) if address else node
+    elif node["type"] == AS_IS:
         from magnus_render.runtime import attempt
 
         attempt.execute(run, services, address, node, attempt.Options(exit_status=FAILED))
-    if not _failed(run, address, node):
-        print(f"magnus: {naming.shown(node['path'], address)}: no failure is on record", file=sys.stderr)
+    if not address or not _failed(run, address, node):
+        print(f"magnus: {asked}: no failure is on record", file=sys.stderr)
         return FAILED
     to = failure_target(node)
     digest = _left_behind(run, address, node)
@@ -39,6 +44,16 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
     if _leads_to_success(run, graph, to):
         end_graph(run, graph, "SUCCESS", digest)
     return SUCCESS
+
+
+def _failed_before(run: Run, address: str, node: Node) -> str:
+    """Return the address of the node whose failure led to a node; '' if none is on record."""
+    graph = naming.parent(address)
+    for before in node["before"]:
+        origin = naming.join(graph, before["slug"])
+        if before["via"] == "on_failure" and _failed(run, origin, run.node(origin)):
+            return origin
+    return ""
 
 
 def _left_behind(run: Run, address: str, node: Node) -> str:
@@ -67,10 +82,13 @@ def _failed(run: Run, address: str, node: Node) -> bool:
 
 
 def _graph_failed(run: Run, graph: str, slug: str) -> bool:
-    """Tell whether a branch failed, by its end or by what is recorded of its nodes on the way from the first."""
+    """Tell whether a branch failed by what is recorded of its nodes, from the first on.
+
+    Its end does not say so: an engine also runs a fail node where a refusal led it there.
+    """
     end = state.branch_end(run, graph)
-    if end is not None:
-        return end["status"] == "FAIL"
+    if end is not None and end["status"] == "SUCCESS":
+        return False
     while slug:
         address = naming.join(graph, slug)
         node = run.node(address)

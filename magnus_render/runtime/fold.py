@@ -107,6 +107,8 @@ class _Graph:
         self.added: list[Merged | Join] = []
         """What composites added since."""
         self.reached: dict[str, bool] = {}
+        self.lost = False
+        """True if it failed by what left no record: it was not started, or the platform lost it before it began."""
 
 
 class _Fold:
@@ -164,6 +166,7 @@ class _Fold:
                 self._arrive(graph, node)
                 return graph
         graph.status = self._unfinished(graph, step)
+        graph.lost = graph.lost or (graph.closed and step is None)
         return graph
 
     def _arrive(self, graph: _Graph, node: Node) -> None:
@@ -193,7 +196,7 @@ class _Fold:
         handler = node.get("on_failure")
         if not tried.recorded:
             step = blank(node, address, node["name"])
-            if handler is not None and self._reached(graph, handler["slug"]):
+            if handler is not None and self._went_on(graph, handler["slug"]):
                 # The platform lost it before it began, again and again, and the engine went on.
                 step["status"], graph.mocked = "CRASHED", False
                 return step, handler["slug"]
@@ -264,7 +267,9 @@ class _Fold:
                 found = self._evidence(graph, node, slug)
                 behind: list[str] = []
                 if not found and node is not None and node["type"] == AS_IS:
-                    behind = [node["next"]["slug"], self._failure_target(graph, node)]
+                    behind = [node["next"]["slug"]]
+                    if not node.get("silent"):
+                        behind.append(self._failure_target(graph, node))
                 unknown = [s for s in behind if s not in graph.reached and s not in stack]
                 if unknown:
                     stack.append(unknown[0])
@@ -272,6 +277,19 @@ class _Fold:
                 graph.reached[slug] = found or any(graph.reached.get(s, False) for s in behind)
             stack.pop()
         return graph.reached[slug]
+
+    def _went_on(self, graph: _Graph, slug: str) -> bool:
+        """Tell whether the walk went on to a node from a failure that left no record.
+
+        Not to success, unless the graph's end says so: a callback in between would have found nothing to confirm.
+        """
+        node = self._node(graph, slug)
+        while node is not None and node.get("silent"):
+            slug = node["next"]["slug"]
+            node = self._node(graph, slug)
+        if node is not None and node["type"] == SUCCESS_NODE and graph.end is None:
+            return False
+        return self._reached(graph, slug)
 
     def _evidence(self, graph: _Graph, node: Node | None, slug: str) -> bool:
         if node is None or node["type"] not in (SUCCESS_NODE, FAIL_NODE):
@@ -304,12 +322,22 @@ class _Fold:
         step["status"] = _composite_status([b.status for b in branches], closed)
         if step["status"] != "SUCCESS":
             graph.mocked = False
-            return step, self._failure_target(graph, node) if step["status"] == "FAIL" else ""
+            return step, self._after_failure(graph, node, branches) if step["status"] == "FAIL" else ""
         added = join if join is not None else self._merge(node, branches)
         graph.added.append(added)
         step["message"] = added["message"] if isinstance(added, dict) else added.message
         step["mock"] = graph.mocked = graph.mocked and all(b.mocked for b in branches)
         return step, node["next"]["slug"]
+
+    def _after_failure(self, graph: _Graph, node: Node, branches: list[_Graph]) -> str:
+        """Return where the walk went on from a composite that failed."""
+        to, fail = self._failure_target(graph, node), graph.head["fail"]
+        if any(branch.status != "SUCCESS" and not branch.lost for branch in branches):
+            return to
+        if not self._went_on(graph, to):
+            to = fail
+        graph.lost = to == fail and graph.end is None
+        return to
 
     def _left(self, graph: _Graph, node: Node) -> bool:
         """Tell whether the walk went on from a composite to a node of its graph."""

@@ -119,7 +119,7 @@ class _Drawn:
                 step["on_failure"] = f"h{number}"
                 others = shared if rng.random() < 0.3 else []
                 steps |= self.chain(prefix, level, f"h{number}", partial(anywhere, number), others)
-        for number, name in enumerate(shared):
+        for number, name in enumerate(one for one in shared if one != "success"):
             steps |= self.last(prefix, level, name, shared[number + 1 :])
         found = list(steps.items())
         if rng.random() < 0.3:
@@ -171,6 +171,8 @@ class _Long(_Drawn):
         rng = self.rng
         names = [f"{rng.choice('abcdefgk')}{number}" for number in range(size)]
         shared = [f"sh{number}" for number in range(rng.choice([0, 1, 1, 2, 3]))]
+        if rng.random() < 0.2:
+            shared[-1:] = ["success"]
         most = rng.choice([1, 1, 0.98])  # of the steps lead to a shared handler, where there is one
         handled = rng.choice([0, 0.1, 0.4])
         steps: Steps = {}
@@ -192,7 +194,7 @@ class _Long(_Drawn):
                 steps |= self.chain("", 0, f"h{number}", partial(near, number), stretch)
             elif stretch:
                 step["on_failure"] = stretch[0]
-        for number, name in enumerate(shared):
+        for number, name in enumerate(one for one in shared if one != "success"):
             steps |= self.last("", 0, name, shared[number + 1 :])
         found = list(steps.items())
         if rng.random() < 0.4:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.plan import AS_IS, MAP, PARALLEL, TASK
+from magnus_render.plan import AS_IS, MAP, PARALLEL, SUCCESS_NODE, TASK
 from tests.unit.argo_simulator import COMPLETED, Pod, SimulationError, Workflow
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Walk:
         self.nodes, self.graphs = plan["nodes"], plan["graphs"]
         self.scenario = scenario
         self.confirmed = {address for kind, address in ran if kind == CONFIRM}
-        """Of which failures the run asked for a record: that they are enough is seen where callbacks are refused."""
+        """Where the run asked whether a failure is on record: that is often enough if what is refused never succeeds."""
         self.pods: dict[Key, frozenset[Key]] = {}
         self.ends: dict[str, bool] = {}
         """The graphs, by address, that came to their fail node; whether a success, or a start, led there."""
@@ -145,7 +145,11 @@ class Walk:
                 continue
             handler = node.get("on_failure")
             slug = handler["slug"] if handler else head["fail"]
-            if here in self.confirmed and slug != head["fail"] and not self._pod(CONFIRM, here, before):
+            to = f"{at}.{slug}" if at else slug
+            target = self.nodes[f"{address}.{slug}" if address else slug]
+            quiet = target["type"] == SUCCESS_NODE or (target["type"] == AS_IS and not text_of(target))
+            asked = to if quiet and node["type"] != AS_IS else here
+            if asked in self.confirmed and slug != head["fail"] and not self._pod(CONFIRM, asked, before):
                 self.ends[at] = False
                 return False
         return True

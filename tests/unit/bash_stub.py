@@ -2,7 +2,8 @@
 
 What it does is told by files in a folder. `ADDRESS.ATTEMPT`, `ADDRESS` or `COMMAND` holds an exit status, a list of
 them (one for each call, the last for all that follow), `await:STATUS` (once the test says so) or `hang` (until
-stopped). `ADDRESS.count` holds the number of items that a step or a `map_count` reports.
+stopped). `ADDRESS.count` holds the number of items that a step or a `map_count` reports. `ADDRESS.confirm` stands in for
+`ADDRESS` where a failure is to be confirmed, which it is without one.
 """
 
 from __future__ import annotations
@@ -20,20 +21,22 @@ printf '%s|' "$@" >>"$STUB/calls.$$"
 echo >>"$STUB/calls.$$"
 cat "$STUB/calls.$$" >>"$STUB/log"
 rm "$STUB/calls.$$"
-command=$1 address=$3 attempt='' fan_out='' status=0
+command=$1 address=$3 attempt='' fan_out='' status=0 confirm=''
 while [ $# -gt 0 ]; do
   case $1 in
     --attempt) attempt=$2 ;;
     --fan-out) fan_out=$2 ;;
     --exit-status) [ "$2" = 0 ] || status=1 ;;
+    --confirm-failure) confirm=.confirm ;;
   esac
   shift
 done
+[ -z "$confirm" ] || command='' address=$address.confirm
 if [ -n "$fan_out" ] && [ -f "$STUB/$address.count" ]; then
   cat "$STUB/$address.count" >"$fan_out"
 fi
 for key in "$address.$attempt" "$address" "$command"; do
-  [ -f "$STUB/$key" ] || continue
+  [ -n "$key" ] && [ -f "$STUB/$key" ] || continue
   read -r now later <"$STUB/$key"
   [ -z "$later" ] || echo "$later" >"$STUB/$key"
   case $now in
@@ -134,7 +137,9 @@ class Script:
         by name."""
         found = []
         for call in self.calls():
-            if call[0] == "execute_single_node":
+            if "--confirm-failure" in call:
+                found.append(f"confirm {call[2]}")
+            elif call[0] == "execute_single_node":
                 attempt = call[call.index("--attempt") + 1] if "--attempt" in call else "1"
                 found.append(call[2] + (f"#{attempt}" if attempt != "1" else ""))
             else:

@@ -16,7 +16,8 @@ from typing import Any
 from magnus_render import naming
 from magnus_render.errors import MagnusError
 from magnus_render.executors.base import Order, load
-from magnus_render.executors.walk import Call, Walk
+from magnus_render.executors.frames import Call
+from magnus_render.executors.walk import Walk
 from magnus_render.plan import COMPOSITES
 
 Definition = dict[str, Any]

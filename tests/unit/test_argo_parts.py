@@ -69,6 +69,18 @@ def test_a_handler_that_all_steps_share_stays_outside_the_parts(tmp_path: Path, 
     assert sum(len(part["dag"]["tasks"]) - 1 for part in parts) + len(own) == 301
 
 
+def test_one_confirmation_stays_outside_the_parts(tmp_path: Path) -> None:
+    """Any step may fail and let the pipeline end well."""
+    steps = {f"s{n}": task(f"s{n + 1}", on_failure="success") for n in range(300)}
+    found = manifest(tmp_path, graph(**steps, s300=task()))
+    outer = conditions(found)
+    parts = [name for name in outer if name.startswith("from-")]
+    assert len(parts) == 2
+    waiting = outer["success-confirm"].split(" || ")
+    assert waiting[:4] == [f"{name}.{phase}" for name in parts for phase in ("Failed", "Errored")]
+    assert outer["success"].split(" || ") == ["success-confirm.Succeeded", "s300.Succeeded"]
+
+
 @pytest.mark.parametrize("handled", [{"on_failure": "other"}, {}])
 def test_a_graph_that_cannot_be_cut_is_refused(tmp_path: Path, handled: dict[str, str]) -> None:
     """The failure of a part cannot mean two things."""

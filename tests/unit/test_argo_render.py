@@ -69,32 +69,47 @@ def test_success_on_several_ways_is_one_condition(tmp_path: Path) -> None:
             graph(a=task("b", on_failure="success"), b=task("success", on_failure="c"), c=task("fail")),
         )
     )
-    assert found["success"] == "(a-failed.Succeeded || b.Succeeded) && fail.Omitted"
-    assert found["fail"] == "c.Succeeded || !(a-failed.Succeeded || b.Succeeded)"
+    assert found["success"] == "(success-confirm.Succeeded || b.Succeeded) && fail.Omitted"
+    assert found["fail"] == "c.Succeeded || !(success-confirm.Succeeded || b.Succeeded)"
 
 
 QUIET: dict[str, Any] = {"type": "as-is", "next": "success"}
 
 
 @pytest.mark.parametrize(
-    "dag",
+    ("dag", "confirmation"),
     [
-        graph(x=task(on_failure="success")),
-        graph(x=task(on_failure="q"), q={**QUIET, "next": "r"}, r=QUIET),
-        graph(x=task(on_failure="d"), d={"type": "dag", "branch": graph(q=QUIET), "next": "success"}),
-        graph(x=each(graph(t=task()), on_failure="success")),
-        graph(x=as_is("true", on_failure="success")),
-        graph(x=as_is({"suspend": {}}, on_failure="q"), q=QUIET),
+        (graph(x=task(on_failure="success")), "success-confirm"),
+        (graph(x=task(on_failure="q"), q={**QUIET, "next": "r"}, r=QUIET), "q-confirm"),
+        (
+            graph(x=task(on_failure="d"), d={"type": "dag", "branch": graph(q=QUIET), "next": "success"}),
+            "x-failed",
+        ),
+        (graph(x=each(graph(t=task()), on_failure="success")), "success-confirm"),
+        (graph(x=as_is("true", on_failure="success")), "x-failed"),
+        (graph(x=as_is({"suspend": {}}, on_failure="q"), q=QUIET), "x-failed"),
     ],
 )
-def test_a_failure_after_which_nothing_calls_back_is_confirmed(tmp_path: Path, dag: dict[str, Any]) -> None:
+def test_a_failure_after_which_nothing_calls_back_is_confirmed(
+    tmp_path: Path, dag: dict[str, Any], confirmation: str
+) -> None:
     """Else a refusal would be taken for a failure that was handled."""
     found = manifest(tmp_path, dag)
-    assert conditions(found)["x-failed"].startswith("x.Failed || x.Errored")
+    assert conditions(found)[confirmation].startswith("x.Failed || x.Errored")
     confirm = templates(found)["step-confirm"]["container"]
     assert confirm["args"] == ["$(MAGNUS_RUN_ID)", "{{inputs.parameters.step}}", "--confirm-failure"]
     waiting = [name for name, said in conditions(found).items() if "x.Failed" in said]
-    assert waiting == ["x-failed"]
+    assert waiting == [confirmation]
+
+
+def test_one_callback_confirms_all_failures_that_lead_to_a_node(tmp_path: Path) -> None:
+    found = manifest(tmp_path, graph(a=task("b", on_failure="success"), b=task(on_failure="success")))
+    assert conditions(found) == {
+        "a": "",
+        "b": "a.Succeeded",
+        "success-confirm": "a.Failed || a.Errored || b.Failed || b.Errored",
+        "success": "success-confirm.Succeeded || b.Succeeded",
+    }
 
 
 def test_a_failure_after_which_something_calls_back_needs_no_confirmation(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     "a step that need not wait": ("c: m.Succeeded || m.Skipped", "c: b-record.Succeeded"),
     "a map without items is a failure": ("c: m.Succeeded || m.Skipped", "c: m.Succeeded"),
     "a failure that nobody confirms": (
-        "success: (a-failed.Succeeded || c.Succeeded) && fail.Omitted",
+        "success: (success-confirm.Succeeded || c.Succeeded) && fail.Omitted",
         "success: (a.Failed || a.Errored || c.Succeeded) && d.Omitted",
     ),
     "a recovered failure that fails the run": (
@@ -180,7 +180,7 @@ def test_a_failure_is_confirmed_and_a_refused_one_is_none(tmp_path: Path) -> Non
     comparison = Comparison(*rendered(tmp_path, graph(a=task(on_failure="success"))))
     failed = {(STEP, "a"): "Failed"}
     found = comparison.run(Scenario(failed))
-    assert (found.ran, found.walk.succeeded) == ([(STEP, "a"), (CONFIRM, "a")], True)
+    assert (found.ran, found.walk.succeeded) == ([(STEP, "a"), (CONFIRM, "success")], True)
     assert [comparison.run(Scenario(fails, refused=n)).problems for fails, n in (({}, 0), (failed, 1))] == [
         [],
         [],

@@ -201,6 +201,8 @@ def graphs(draw: st.DrawFn) -> dict[str, Any]:
         later = st.sampled_from([*names[i + 1 :], "success", "fail"])
         near = st.just(names[i + 1]) if i + 1 < count else st.just("success")
         steps[name] = _task(draw(st.one_of(near, later)))
+        if draw(st.integers(0, 3)) == 0:
+            steps[name] = {"type": "as-is", "next": steps[name]["next"]}
         handler = draw(st.one_of(st.none(), later))
         if handler is not None:
             steps[name]["on_failure"] = handler
@@ -208,7 +210,7 @@ def graphs(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(max_examples=1000, deadline=None)
-@given(graphs(), st.sets(st.integers(0, 8)))
+@given(graphs(), st.sets(st.integers(0, 8)), st.sets(st.integers(0, 8)))
 @example(  # a handler of a handler that rejoins two blocks further out
     {
         "s0": {"type": "task", "command": "m.f", "next": "s6", "on_failure": "s1"},
@@ -218,25 +220,82 @@ def graphs(draw: st.DrawFn) -> dict[str, Any]:
         "s6": {"type": "task", "command": "m.f", "next": "success"},
     },
     {0, 4},
+    set(),
 )
-def test_code_walks_as_the_graph_does(steps: dict[str, Any], failing_numbers: set[int]) -> None:
-    failing = {f"s{number}" for number in failing_numbers}
+def test_code_walks_as_the_graph_does(
+    steps: dict[str, Any], failing_numbers: set[int], lost_numbers: set[int]
+) -> None:
+    """Of the steps that fail, those that are lost leave no record."""
+    lost = {f"s{number}" for number in lost_numbers}
+    failing = {f"s{number}" for number in failing_numbers} | lost
+    failing -= {name for name, step in steps.items() if step["type"] == "as-is"}
     expected, slug = [], "s0"
     while slug in steps:
         expected.append(slug)
-        slug = steps[slug].get("on_failure", "fail") if slug in failing else steps[slug]["next"]
+        if slug not in failing:
+            slug = steps[slug]["next"]
+        elif slug in lost and _leads_to_success(steps, steps[slug].get("on_failure", "fail")):
+            slug = "fail"
+        else:
+            slug = steps[slug].get("on_failure", "fail")
     functions = {
         function.name: function.lines
         for function in flow.compile_plan(_plan(steps), lambda _: [], lambda _: None)
     }
+    lines = [line for lines in functions.values() for line in lines]
+    assert all(line.confirm for line in lines if line.otherwise == "success")
     walked: list[str] = []
-    succeeded = _interpret(functions, failing, walked)
+    succeeded = _interpret(functions, failing, lost, walked)
     assert (walked, succeeded) == (expected, slug == "success")
-    emitted = [line.slug for lines in functions.values() for line in lines if line.kind == "node"]
+    emitted = [line.slug for line in lines if line.kind == "node"]
     assert len(emitted) == len(set(emitted))
 
 
-def _interpret(functions: dict[str, list[flow.Line]], failing: set[str], walked: list[str]) -> bool:
+def _leads_to_success(steps: dict[str, Any], slug: str) -> bool:
+    """Tell whether no task stands between a step and success."""
+    while slug in steps and steps[slug]["type"] == "as-is":
+        slug = steps[slug]["next"]
+    return slug == "success"
+
+
+def test_how_a_failure_is_confirmed(tmp_path: Path) -> None:
+    """On the way to success, wherever that stands; a step with a handler has nothing of it."""
+    quiet = {"type": "as-is", "next": "success"}
+    steps: dict[str, Any] = {
+        "a": _task("b", on_failure="success"),
+        "b": _task("c", on_failure="q"),
+        "c": _task("d", on_failure="r"),
+        "d": _task("e", on_failure="r"),
+        "e": _task("f", on_failure="h"),
+        "f": _task("s", on_failure="s"),
+        "h": _task(),
+        **dict.fromkeys("qrs", quiet),
+    }
+    text = _render(tmp_path, steps)
+    code = [line.partition("   # ")[0].rstrip() for line in text.splitlines()]
+    first = code.index("pipeline() {")
+    assert code[first : code.index("}", first)] == [
+        "pipeline() {",
+        "  step a || { confirm; return; }",
+        "  step b || {",
+        "    confirm || return 1",
+        "    pass q",
+        "    return 0",
+        "  }",
+        "  step c || { confirm && next=from_r; return; }",
+        "  step d || { confirm && next=from_r; return; }",
+        "  step e || {",
+        "    step h || return 1",
+        "    return 0",
+        "  }",
+        "  step f || confirm || return 1",
+        "  pass s",
+    ]
+
+
+def _interpret(
+    functions: dict[str, list[flow.Line]], failing: set[str], lost: set[str], walked: list[str]
+) -> bool:
     """Do what bash does with the lines."""
     name: str | None = flow.ROOT
     status = True
@@ -254,6 +313,11 @@ def _interpret(functions: dict[str, list[flow.Line]], failing: set[str], walked:
                 break
             if line.kind == "end":
                 continue
+            if line.kind == "confirm":
+                if walked[-1] in lost:
+                    status = False
+                    break
+                continue
             walked.append(line.slug)
             fails = line.slug in failing
             if line.otherwise == "block":
@@ -263,6 +327,9 @@ def _interpret(functions: dict[str, list[flow.Line]], failing: set[str], walked:
                         for i in range(place, len(lines))
                         if lines[i].kind == "end" and lines[i].depth == line.depth
                     )
+            elif fails and line.confirm and line.slug in lost:
+                status = False
+                break
             elif fails and line.otherwise != "on":
                 name = line.target if line.otherwise == "go" else None
                 status = line.otherwise == "success"
@@ -278,7 +345,7 @@ def _plan(steps: dict[str, Any]) -> Any:
             "address": name,
             "name": name,
             "path": name,
-            "type": "task",
+            "type": step["type"],
             "retry": {"attempts": 1},
             "graph": head,
             "next": {"slug": step["next"], "type": "task"},

@@ -398,6 +398,76 @@ def test_fail_fast_of_an_outer_composite_reaches_inner_steps_only(tmp_path: Path
     assert ["stopped", "p.two.c"] in script.calls()
 
 
+def within(name: str, branch: str, then: str = "success", **fields: str) -> str:
+    extra = "".join(f", {key}: {value}" for key, value in fields.items())
+    return f"{name}: {{type: dag, branch: {branch}, next: {then}{extra}}}"
+
+
+QUIET = "q: {type: as-is, next: r}, r: {type: as-is, next: success}"
+INNER = graph("t", task("t"))
+
+
+@pytest.mark.parametrize(
+    ("definition", "failing", "called"),
+    [
+        (dag("a", task("a", "b", on_failure="success"), task("b")), "a", "a confirm a"),
+        (dag("a", task("a", on_failure="success")), "a", "a confirm a"),
+        (dag("a", task("a", "q", on_failure="q"), QUIET), "a", "a confirm a"),
+        (dag("a", task("a", "b", on_failure="q"), task("b"), QUIET), "a", "a confirm a"),
+        (dag("a", task("a", "b", on_failure="q"), task("b", on_failure="q"), QUIET), "b", "a b confirm b"),
+        (dag("p", parallel("p", {"x": INNER}, "b", on_failure="q"), task("b"), QUIET), "p.x.t", "p.x.t confirm p"),
+        (dag("p", parallel("p", {"x": INNER}, on_failure="success", fail_fast="true")), "p.x.t", "p.x.t confirm p"),
+        (dag("d", within("d", INNER, "fail", on_failure="success")), "d.branch.t", "d.branch.t confirm d"),
+        (dag("m", each("m", INNER, "b", on_failure="success"), task("b")), "m.0.t", "map_count_m m.0.t confirm m"),
+        (dag("m", each("m", INNER, on_failure="q"), QUIET), "map_count", "map_count_m confirm m"),
+        (dag("a", "a: {type: as-is, render_string: exit 3, next: b, on_failure: success}", task("b")), "", "a confirm a"),
+        (dag("d", within("d", graph("a", task("a", on_failure="q"), QUIET))), "d.branch.a", "d.branch.a confirm d.branch.a"),
+    ],
+)  # fmt: skip
+def test_a_failure_that_leads_to_success_is_confirmed(
+    tmp_path: Path, definition: str, failing: str, called: str
+) -> None:
+    expected = called.replace("map_count_m", "map_count m")
+    confirmed = expected.split()[-1]
+    for status, end in (("0", []), ("1", ["fail"]), ("137", ["fail"])):
+        script = Script(tmp_path / status, definition)
+        script.told("m.count", "1")
+        if failing:
+            script.told(failing, "1")
+        script.told(f"{confirmed}.confirm", status)
+        assert script.run("R1").returncode == len(end)
+        assert " ".join(script.steps()[1:]) == " ".join([expected, *end])
+
+
+def test_a_confirmation_that_is_refused_breaks_off(tmp_path: Path) -> None:
+    script = Script(tmp_path, dag("a", task("a", on_failure="success")))
+    script.tell(a="1")
+    script.told("a.confirm", "75 65")
+    assert script.run("R1").returncode == 65
+    assert script.steps() == ["start_run", "a", "confirm a", "confirm a"]
+
+
+def test_a_failure_with_a_handler_needs_no_confirmation(tmp_path: Path) -> None:
+    script = Script(tmp_path, dag("a", task("a", on_failure="q"), "q: {type: as-is, next: h}", task("h")))
+    script.tell(a="1")
+    assert script.run("R1").returncode == 0
+    assert script.steps() == ["start_run", "a", "h"]
+
+
+def test_a_map_behind_a_counter_that_failed_counts_by_itself(tmp_path: Path) -> None:
+    steps = (
+        task("a", "m", on_failure="h"),
+        each("m", INNER),
+        task("h", "n", on_failure="n"),
+        each("n", INNER),
+    )
+    script = Script(tmp_path, dag("a", *steps))
+    script.tell(a="1")
+    script.told("n.count", "2")
+    assert script.run("R1").returncode == 0
+    assert sorted(script.steps()) == ["a", "h", "map_count n", "n.0.t", "n.1.t", "start_run"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("where", ["start_run", "p.left.l1", "p.right.r1", "p.right.m.1.q.x.x1", "z"])
 def test_a_signal_reaches_the_step_that_runs(tmp_path: Path, where: str, number: signal.Signals) -> None:

@@ -84,6 +84,27 @@ def test_a_composite_in_which_another_one_failed() -> None:
     assert log()["status"] == "SUCCESS"
 
 
+@pytest.mark.parametrize("handler", ["success", "q"])
+def test_what_never_began_is_not_shown_as_handled(handler: str) -> None:
+    """The walk went to the fail node, as a confirmation was refused: by a step, and by composites around one."""
+    begin(graph(a=task(on_failure=handler), q=QUIET))
+    assert [confirm("a"), step("fail", "--after", "a")] == [1, 1]
+    assert {path: step["status"] for path, step in log()["steps"].items()} == {"fail": "FAIL"}
+
+
+@pytest.mark.parametrize("handler", ["success", "q"])
+def test_composites_in_which_nothing_began_are_not_shown_as_handled(handler: str) -> None:
+    inner = parallel({"on_failure": handler}, x=graph(t=task(**HANDLED)), y=graph(q=QUIET, t=task()))
+    begin(graph(a=task(next="d"), d=dag({"on_failure": handler}, graph(p=inner, q=QUIET)), q=QUIET))
+    assert step("a") == 0
+    assert [confirm("d.branch.p.x.t"), confirm("d.branch.p"), confirm("d")] == [1, 1, 1]
+    assert step("fail", "--after", "d") == 1
+    folded = log()
+    assert folded["status"] == folded["steps"]["d"]["status"] == "FAIL"
+    assert folded["steps"]["d"]["branches"]["d.branch"]["status"] == "FAIL"
+    assert "success" not in folded["steps"]
+
+
 def dag(fields: dict[str, Any], branch: dict[str, Any]) -> dict[str, Any]:
     return {"type": "dag", "branch": branch, **fields}
 
@@ -128,6 +149,13 @@ def test_a_handler_within_that_never_began() -> None:
     assert [step("d.branch.a"), confirm("d")] == [1, 1]
 
 
+def test_a_fail_node_that_a_refusal_led_to() -> None:
+    """An engine runs it if nothing led to success; or a step's success did, and the graph has failed."""
+    begin(graph(d=dag(HANDLED, graph(a=task(next="fail", **HANDLED)))))
+    assert [step("d.branch.fail"), confirm("d")] == [1, 1]
+    assert [step("d.branch.a"), confirm("d")] == [0, 0]
+
+
 def test_a_crash_behind_a_native_template_that_nothing_recorded() -> None:
     native = {"type": "as-is", "render_string": {"argo": {"suspend": {}}}}
     begin(graph(d=dag(HANDLED, graph(n=native, t=CRASHES))))
@@ -151,3 +179,11 @@ def test_what_failed_is_not_taken_for_a_success() -> None:
     """A part of a run, in another store or under another id, has nothing to go on from."""
     begin(graph(a=task(), b=task()))
     assert step("b") == 65
+
+
+def test_failures_are_confirmed_where_they_lead_to_too() -> None:
+    steps = {name: task("test $MAGNUS_STEP != b", on_failure="q") for name in "abc"}
+    begin(graph(**steps, q=QUIET))
+    assert [step("a"), confirm("q"), step("b"), confirm("q"), confirm("success")] == [0, 1, 1, 0, 1]
+    folded = log()
+    assert [found["status"] for found in folded["steps"].values()] == ["SUCCESS", "FAIL", "SUCCESS", "SUCCESS"]

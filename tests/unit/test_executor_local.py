@@ -97,6 +97,29 @@ def test_failure_says_which_step_why_and_where(tmp_path: Path) -> None:
     assert (tmp_path / "log/r1/steps/a/2.log").read_text() == "out\nerr\n"
 
 
+def test_a_failure_that_leads_to_success_is_confirmed(tmp_path: Path) -> None:
+    definition = graph(a=task("b", command="exit 1", on_failure="success"), b=task(command="true"))
+    status, _, err = run(tmp_path, definition)
+    assert status == 0 and err.count("failed after") == 1 and "(0 steps done, 1 failed)" in err
+    assert record(tmp_path, "end")["status"] == "SUCCESS"
+
+
+def test_what_is_not_started_is_not_handled(tmp_path: Path) -> None:
+    inner = graph(t=task())
+    definition = graph(d={"type": "dag", "branch": inner, "next": "success", "on_failure": "success"})
+    status, _, err = run(tmp_path, definition, max_time=1e-9)
+    assert status == 1 and err.count("failed after") == 2 and "(0 steps done, 1 failed)" in err
+    assert err.splitlines()[1:] == [
+        "[d.branch.t] magnus: d.branch.t: not started: max_time of 1e-09 s is over",
+        *[line for line in err.splitlines() if line.startswith("magnus: d.branch.t: failed after")],
+        "[d] magnus: d: no failure is on record",
+        *[line for line in err.splitlines() if line.startswith("magnus: run r1: failed after")],
+        "magnus:   d.branch.t: left no record (was it not started?)",
+        "magnus:   to run again from the failure: magnus execute -f dag.yaml --use-cached r1",
+    ]
+    assert record(tmp_path, "end")["status"] == "FAIL"
+
+
 def test_a_map_without_its_parameter_fails(tmp_path: Path) -> None:
     for first in ({"g": task("m", command="true")}, {}):
         folder = tmp_path / str(len(first))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from magnus_render.executors.walk import Call, Walk, pause_after
+from magnus_render.executors.frames import Call
+from magnus_render.executors.walk import Walk, pause_after
 
 from .executor_tools import Definition, chain, graph, plan_of, play, retry, task
 
@@ -303,6 +304,121 @@ def test_as_is_outcome_is_recorded_and_routed() -> None:
     for status in (64, 65, 75):
         played = play(definition, lambda call, status=status: status if call.kind == "text" else 0)
         assert played.log == ["text a#1<", "record a#1<", "step b#1<a"]
+
+
+# ---- failures that a callback must confirm
+
+QUIET: Definition = {"type": "as-is", "next": "success"}
+HANDLED = {"on_failure": "success"}
+
+
+def confirming(status: int, *addresses: str) -> Callable[[Call], int | tuple[int, str]]:
+    """Attempts at these addresses fail, a callback that is to confirm a failure ends with `status`; maps have one item."""
+
+    def outcome(call: Call) -> int | tuple[int, str]:
+        if call.kind == "confirm":
+            return status
+        failed = call.address in addresses or call.node["type"] == "fail"
+        return int(failed), "1" if call.kind == "map_count" and not failed else ""
+
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("definition", "failing", "log"),
+    [
+        (graph(a=task("b", **HANDLED), b=task()), "a", ["step a#1<", "confirm a#1<"]),
+        (
+            graph(a=task("q", on_failure="q"), q={**QUIET, "next": "r"}, r=QUIET),
+            "a",
+            ["step a#1<", "confirm a#1<"],
+        ),
+        (
+            graph(a={"type": "as-is", "render": "x", "next": "success", **HANDLED}),
+            "a",
+            ["text a#1<", "record a#1<", "confirm a#1<"],
+        ),
+        (
+            graph(p=parallel_of(l=graph(a=task()), r=graph(b=task()), **HANDLED)),
+            "p.l.a",
+            ["step p.l.a#1<", "step p.r.b#1<", "confirm p#1<"],
+        ),
+        (
+            graph(
+                d={"type": "dag", "branch": graph(a=task()), "next": "success", "on_failure": "q"}, q=QUIET
+            ),
+            "d.branch.a",
+            ["step d.branch.a#1<", "confirm d#1<"],
+        ),
+        (graph(m=map_of(graph(a=task()), **HANDLED)), "m", ["map_count m#1<", "confirm m#1<"]),
+        (
+            graph(m=map_of(graph(a=task()), **HANDLED)),
+            "m.0.a",
+            ["map_count m#1<", "step m.0.a#1<", "confirm m#1<"],
+        ),
+        (
+            graph(p=parallel_of("q", l=graph(a=task())), q=parallel_of(l=graph(a=task()), **HANDLED)),
+            "q",
+            ["step p.l.a#1<", "fan_in q#1<p", "confirm q#1<p"],
+        ),
+    ],
+)
+def test_a_failure_that_leads_to_success_is_confirmed(
+    definition: Definition, failing: str, log: list[str]
+) -> None:
+    handled = play(definition, confirming(0, failing))
+    assert (handled.log, handled.walk.status) == (log, 0)
+    refused = play(definition, confirming(1, failing))
+    last = log[-1].split()[1].partition("#")[0]
+    assert (refused.log, refused.walk.status) == ([*log, f"step fail#1<{last}"], 1)
+    killed = play(definition, confirming(-9, failing))
+    assert (killed.log, killed.walk.status) == (refused.log, 1)
+    for played in (handled, refused):
+        assert played.walk.failures == [(failing, failing)]
+        assert played.walk.succeeded == sum(line.startswith("step") and failing not in line for line in log)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        graph(a=task(on_failure="h"), h=task()),
+        graph(a=task(on_failure="h"), h={"type": "as-is", "render": "x", "next": "success"}),
+        graph(a=task(on_failure="fail")),
+        graph(a=task()),
+        graph(a=task(on_failure="q"), q={**QUIET, "next": "h"}, h=map_of(graph(x=task()))),
+        graph(a={**QUIET, **HANDLED}),
+    ],
+)
+def test_nothing_is_confirmed_where_a_callback_follows_or_nothing_can_fail(definition: Definition) -> None:
+    assert not [line for line in play(definition, confirming(1, "a")).log if line.startswith("confirm")]
+
+
+def test_the_walk_goes_on_from_what_is_confirmed() -> None:
+    """A branch of which the failure is not on record fails, and so does what is around it, if that is confirmed."""
+    inner = graph(a=task("b", retry=retry(2), **HANDLED), b=task())
+    definition = graph(d={"type": "dag", "branch": inner, "next": "c", "on_failure": "h"}, c=task(), h=task())
+    attempts = ["step d.branch.a#1<", "step d.branch.a#2<", "confirm d.branch.a#1<"]
+    assert play(definition, confirming(0, "d.branch.a")).log == [*attempts, "step c#1<d"]
+    assert play(definition, confirming(1, "d.branch.a")).log == [*attempts, "step h#1<d"]
+
+
+def test_a_platform_failure_of_a_confirmation() -> None:
+    definition = graph(a=task(**HANDLED))
+    statuses = iter([1, 75, 75, 0])
+    played = play(definition, lambda call: next(statuses))
+    assert played.log == ["step a#1<", *["confirm a#1<"] * 3] and played.walk.status == 0
+    assert played.times == [0, 1, 3, 9]
+    played = play(definition, confirming(75, "a"))
+    assert played.walk.status == 75 and played.walk.broken is not None
+    assert played.walk.broken.kind == "confirm"
+
+
+def test_fail_fast_stops_a_confirmation_and_is_confirmed_itself() -> None:
+    branches = {"l": graph(a=task(**HANDLED)), "r": graph(b=task("c"), c=task())}
+    definition = graph(p=parallel_of(fail_fast=True, **HANDLED, **branches))
+    played = play(definition, confirming(0, "p.l.a", "p.r.b"), workers=2)
+    assert played.log == ["step p.l.a#1<", "step p.r.b#1<", "confirm p.l.a#1<", "confirm p#1<"]
+    assert played.stopped == ["p.l.a"] and played.walk.status == 0
 
 
 def test_cancel_ends_when_all_calls_have_ended() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.graph.callbacks import Callbacks
-from magnus_render.plan import AS_IS, MAP, PARALLEL, TASK
+from magnus_render.plan import AS_IS, MAP, PARALLEL, SUCCESS_NODE, TASK
 from magnus_render.targets.argo import names
 from magnus_render.targets.argo.dags import BRANCH, ITEMS, Dag, Manifest, Task
 from magnus_render.targets.argo.parts import in_parts
@@ -78,7 +78,7 @@ class _Compiler:
         tasks: list[Task] = []
         for slug in head["nodes"]:
             if slug in reached and slug not in (head["success"], head["fail"]):
-                tasks += self._tasks(self._node(slug))
+                tasks += self._confirmation(slug) + self._tasks(self._node(slug))
         tasks += self._ends(reached)
         if not head["address"] and (not self.callbacks.surely_made(head) or self._acts_first(head)):
             tasks = self._recorded(tasks)
@@ -98,7 +98,11 @@ class _Compiler:
                 wanted[f"{slug}: record"] = f"{own[slug]}-record"
                 wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
             if self.callbacks.must_confirm(node):
-                wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
+                if self._is_confirmed_there(node):
+                    to = node["on_failure"]["slug"]
+                    wanted[f"{to}: confirm"] = f"{own[to]}-confirm"
+                else:
+                    wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
         if not head["address"]:
             wanted[": record"] = names.RECORD
         return {**own, **names.distinct(wanted, own.values())}
@@ -132,8 +136,9 @@ class _Compiler:
 
     def _ends(self, reached: set[str]) -> list[Task]:
         """Return the tasks of the status nodes: the fail node's only if a success leads there."""
-        head, ends = self.head, []
+        head = self.head
         success, fail = head["success"], head["fail"]
+        ends = self._confirmation(success)
         arriving = self._arriving(success)
         leading = [
             f"{self._last(node, slug)}.{phase}"
@@ -168,6 +173,21 @@ class _Compiler:
             task.only_if = " && ".join(f"{name}.Omitted" for name in never)
             ends.append(task)
         return ends
+
+    def _confirmation(self, slug: str) -> list[Task]:
+        """Return the callback between a node and the failures that lead there, where it must say that they are on record."""
+        name = self.names.get(f"{slug}: confirm")
+        if name is None:
+            return []
+        failures = [
+            one
+            for before in self._node(slug)["before"]
+            if before["via"] == "on_failure" and before["slug"] in self.reached
+            if self._is_confirmed_there(failed := self._node(before["slug"]))
+            for one in self._ended_badly(failed, before["slug"])
+        ]
+        call = self.steps.call(self._node(slug), confirm=True)
+        return [Task(name, *call, depends=failures, title="is the failure on record?")]
 
     def _acts_first(self, head: Graph) -> bool:
         """Tell whether a text of the user's is run before anything has called back."""
@@ -210,7 +230,7 @@ class _Compiler:
                 found += [f"{self._last(node, before['slug'])}.{phase}" for phase in self._good(node)]
             elif before["via"] == "on_failure" and otherwise == slug:
                 found += self._failures(node, before["slug"])
-        return found
+        return list(dict.fromkeys(found))
 
     def _last(self, node: Node, slug: str) -> str:
         """Return the task whose success is the node's."""
@@ -222,9 +242,19 @@ class _Compiler:
 
     def _failures(self, node: Node, slug: str) -> list[str]:
         """Return the outcomes of tasks that are a node's failure: of those of its helpers too."""
-        if self.callbacks.must_confirm(node):
-            return [f"{self.names[f'{slug}: failed']}.Succeeded"]
-        return self._ended_badly(node, slug)
+        if not self.callbacks.must_confirm(node):
+            return self._ended_badly(node, slug)
+        to = node["on_failure"]["slug"]
+        helper = f"{to}: confirm" if self._is_confirmed_there(node) else f"{slug}: failed"
+        return [f"{self.names[helper]}.Succeeded"]
+
+    def _is_confirmed_there(self, node: Node) -> bool:
+        """Tell whether a failure is confirmed where it leads to, with all others that do, and not at the node itself.
+
+        An as-is may have left no record by which it could be found; a composite is asked for its own failure.
+        """
+        to = self._node(node["on_failure"]["slug"])
+        return node["type"] != AS_IS and to["type"] in (AS_IS, SUCCESS_NODE)
 
     def _ended_badly(self, node: Node, slug: str) -> list[str]:
         tasks = [self.names[slug]]
@@ -249,7 +279,7 @@ class _Compiler:
         """Return the tasks that a node becomes."""
         slug = naming.last(node["address"])
         tasks = self._own_tasks(node, slug)
-        if self.callbacks.must_confirm(node):
+        if self.callbacks.must_confirm(node) and not self._is_confirmed_there(node):
             call = self.steps.call(node, confirm=True)
             bad = self._ended_badly(node, slug)
             tasks.append(Task(self.names[f"{slug}: failed"], *call, depends=bad, title="record its failure"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from magnus_render import naming
+from magnus_render.graph.callbacks import Callbacks
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.targets.base import graph_title
 
@@ -31,9 +32,9 @@ ROOT = "pipeline"
 
 @dataclass(slots=True)
 class Line:
-    """One line of a function: a node, or how a block ends."""
+    """One line of a function: a node, or how a block begins or ends."""
 
-    kind: Literal["node", "end", "go", "return"]
+    kind: Literal["node", "confirm", "end", "go", "return"]
     depth: int
     """How far it is indented: the blocks around it, and one more in that of a parallel."""
     node: Node | None = None
@@ -41,6 +42,8 @@ class Line:
     """If the node fails: the graph fails, it succeeds, both ways lead on, a block follows, or a function `target`."""
     target: str = ""
     """Name of the function to go to: of `go`, or of a node whose `otherwise` is `go`."""
+    confirm: bool = False
+    """If the node fails, a callback must say that its failure is on record: always so if `otherwise` is `success`."""
     status: int = 0
     """Of `return`."""
     command: str = ""
@@ -142,6 +145,7 @@ class _Compiler:
         self.plan = plan
         self.command = command
         self.render_text = render_text
+        self.callbacks = Callbacks(plan, render_text)
 
     def functions(self, graph: Graph) -> list[Function]:
         """Return the functions of one graph: its own first, then the shared ends in reading order."""
@@ -235,6 +239,8 @@ class _Compiler:
                 arrived[handler] = 1
                 # The line that opens the block of a parallel is indented itself.
                 end = depth + 1 if line.command == PARALLEL else depth
+                if line.confirm:
+                    lines.append(Line("confirm", end + 1))
                 self._block(handler, (*follow, then), end + 1, lines, arrived)
                 lines.append(Line("end", end))
             else:
@@ -248,7 +254,7 @@ class _Compiler:
 
     def _line(self, slug: str, depth: int) -> Line:
         node = self._node(slug)
-        line = Line("node", depth, node, slug=slug)
+        line = Line("node", depth, node, slug=slug, confirm=self.callbacks.must_confirm(node))
         kind = node["type"]
         if kind == TASK:
             line.command = "step"

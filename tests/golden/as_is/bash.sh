@@ -142,6 +142,10 @@ pass() {   # NODE: as-is, with nothing to do here
   after=${1%%=*}
 }
 
+confirm() {   # fails if no failure of the node above is on record: it was never started
+  call execute_single_node "$here$after" --confirm-failure
+}
+
 dag() {   # NODE FUNCTION
   local slug=${1%%=*} title=$shown${1#*=} status
   graph "$2" "$here$slug.branch." "$title.branch."
@@ -180,12 +184,11 @@ map() {   # NODE LIMIT FUNCTION: the function for each item
 }
 
 fan_out() {   # step NODE...: a step that also counts the items of the map behind it
-  local count_file status
+  local count_file
   count_file=$(mktemp "$scratch/XXXXXX") || break_off 75
-  "$@"
-  status=$?
+  "$@" || return
   items=$(<"$count_file")
-  return "$status"
+  return 0
 }
 
 fan_in() {   # [fail_fast] parallel NODE...: record first what the branches see, as no step before them could

@@ -1,0 +1,95 @@
+"""Where a walk stands: the graphs and composites that are open, and the calls that are due in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from magnus_render import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magnus_render.plan import Branch, Graph, Node
+
+Kind = Literal["step", "map_count", "fan_in", "text", "record", "confirm"]
+
+
+@dataclass(eq=False, slots=True)
+class GraphFrame:
+    """One graph being walked: an instance of it, so a map's branch has one per item."""
+
+    graph: Graph
+    address: str
+    """Address of the graph (`''` for the root, else composite and branch)."""
+    path: str
+    """The same with names, for people."""
+    parent: CompositeFrame | None
+    slug: str
+    """Where the walk of this graph stands."""
+    after: str = ""
+    """Slug of the node that handed over, `''` at the start."""
+    failed: bool = False
+    """The node where it stands has failed, and a callback is to say whether that is on record."""
+
+
+@dataclass(eq=False, slots=True)
+class CompositeFrame:
+    """One composite whose branches are being walked."""
+
+    node: Node
+    address: str
+    path: str
+    parent: GraphFrame
+    branches: Iterator[Branch]
+    """Those not begun."""
+    limit: int | None
+    running: int = 0
+    failed: bool = False
+    stopped: bool = False
+    """By fail_fast: no branch begins any more, and those at work are being ended."""
+    exhausted: bool = False
+    listed: bool = False
+    """Among those that may begin a branch."""
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One process to run: a callback, or the text of an `as-is` node."""
+
+    kind: Kind
+    """`step`: an attempt, or the root's fail node; `text`: lines for a shell; `record`: how those ended; `confirm`: is the
+    node's failure on record?"""
+    node: Node
+    address: str
+    path: str
+    frame: GraphFrame
+    attempt: int = 1
+    """The user's attempt, from 1."""
+    after: str = ""
+    fan_out: bool = False
+    """The step hands over to a map: its item count is to be reported to `Walk.finish`."""
+    text: str = ""
+    exit_status: int = 0
+    """Of the text that is recorded."""
+    repeats: int = 0
+    """How often the platform failed this attempt so far."""
+    due: float = 0.0
+    """When it may start again, after a pause."""
+    stopping: bool = False
+    """Its outcome no longer matters: it is being stopped."""
+
+
+def instance(frame: GraphFrame, node: Node) -> tuple[str, str]:
+    """Return the address and the dot path of a node in a graph's instance."""
+    return naming.join(frame.address, naming.last(node["address"])), naming.join(frame.path, node["name"])
+
+
+def inside(frame: GraphFrame, composite: CompositeFrame) -> bool:
+    """Tell whether a graph is part of a composite, at any depth."""
+    parent = frame.parent
+    while parent is not None:
+        if parent is composite:
+            return True
+        parent = parent.parent.parent
+    return False
