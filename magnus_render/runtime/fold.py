@@ -332,11 +332,10 @@ class _Fold:
     def _after_failure(self, graph: _Graph, node: Node, branches: list[_Graph]) -> str:
         """Return where the walk went on from a composite that failed."""
         to, fail = self._failure_target(graph, node), graph.head["fail"]
-        if any(branch.status != "SUCCESS" and not branch.lost for branch in branches):
-            return to
-        if not self._went_on(graph, to):
+        lost = all(branch.status == "SUCCESS" or branch.lost for branch in branches)
+        if (lost or (graph.end is not None and graph.end["status"] == "FAIL")) and not self._went_on(graph, to):
             to = fail
-        graph.lost = to == fail and graph.end is None
+        graph.lost = lost and to == fail and graph.end is None
         return to
 
     def _left(self, graph: _Graph, node: Node) -> bool:

@@ -150,10 +150,18 @@ def test_a_handler_within_that_never_began() -> None:
 
 
 def test_a_fail_node_that_a_refusal_led_to() -> None:
-    """An engine runs it if nothing led to success; or a step's success did, and the graph has failed."""
+    """An engine runs it if nothing led to success."""
     begin(graph(d=dag(HANDLED, graph(a=task(next="fail", **HANDLED)))))
-    assert [step("d.branch.fail"), confirm("d")] == [1, 1]
-    assert [step("d.branch.a"), confirm("d")] == [0, 0]
+    assert [step("d.branch.fail"), confirm("d"), step("fail", "--after", "d")] == [1, 1, 1]
+    folded = log()
+    assert folded["status"] == folded["steps"]["d"]["status"] == "FAIL"
+    assert "success" not in folded["steps"]
+
+
+def test_a_success_that_led_to_a_fail_node() -> None:
+    begin(graph(d=dag(HANDLED, graph(a=task(next="fail", **HANDLED)))))
+    assert [step("d.branch.a"), step("d.branch.fail"), confirm("d")] == [0, 1, 0]
+    assert log()["status"] == "SUCCESS"
 
 
 def test_a_crash_behind_a_native_template_that_nothing_recorded() -> None:
