@@ -82,6 +82,7 @@ def session(
 def test_a_workflow_is_submitted_and_seen(tmp_path: Path) -> None:
     with session(tmp_path) as here:
         here.mend()
+        assert "no linting errors found" in here.type("argo lint --offline workflow.yaml --no-color")
         name = here.type("argo submit workflow.yaml -f arguments.yaml -o name")
         ended = here.ended(name)
         local = Project(tmp_path / "local", STEPS)
@@ -173,7 +174,7 @@ def test_retry_behind_a_composite_goes_on_but_the_workflow_stays_running(tmp_pat
 def test_resubmit_is_a_run_of_its_own(tmp_path: Path) -> None:
     with session(tmp_path, LINE) as here:
         here.mend()
-        name = here.type("argo submit workflow.yaml -o name")
+        name = here.type("kubectl create -f workflow.yaml -o jsonpath={.metadata.name}")
         assert here.ended(name, name).log["status"] == "SUCCESS"
         again = here.type(f"argo resubmit {name} -o name")
         assert here.ended(again, again).log["status"] == "SUCCESS"
