@@ -333,7 +333,9 @@ class _Fold:
         """Return where the walk went on from a composite that failed."""
         to, fail = self._failure_target(graph, node), graph.head["fail"]
         lost = all(branch.status == "SUCCESS" or branch.lost for branch in branches)
-        if (lost or (graph.end is not None and graph.end["status"] == "FAIL")) and not self._went_on(graph, to):
+        if (lost or (graph.end is not None and graph.end["status"] == "FAIL")) and not self._went_on(
+            graph, to
+        ):
             to = fail
         graph.lost = lost and to == fail and graph.end is None
         return to

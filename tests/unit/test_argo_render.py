@@ -112,6 +112,13 @@ def test_one_callback_confirms_all_failures_that_lead_to_a_node(tmp_path: Path) 
     }
 
 
+def test_nothing_is_confirmed_where_nothing_can_fail(tmp_path: Path) -> None:
+    found = manifest(
+        tmp_path, graph(q={**QUIET, "next": "a", "on_failure": "z"}, a=task(), z=task(on_failure="success"))
+    )
+    assert conditions(found) == {"q": "", "a": "q.Succeeded", "success": "a.Succeeded"}
+
+
 def test_a_failure_after_which_something_calls_back_needs_no_confirmation(tmp_path: Path) -> None:
     dag = graph(a=task(on_failure="q"), q={**QUIET, "next": "h"}, h=task())
     assert list(tasks(manifest(tmp_path, dag))) == ["a", "q", "h", "success"]

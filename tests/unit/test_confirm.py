@@ -194,4 +194,9 @@ def test_failures_are_confirmed_where_they_lead_to_too() -> None:
     begin(graph(**steps, q=QUIET))
     assert [step("a"), confirm("q"), step("b"), confirm("q"), confirm("success")] == [0, 1, 1, 0, 1]
     folded = log()
-    assert [found["status"] for found in folded["steps"].values()] == ["SUCCESS", "FAIL", "SUCCESS", "SUCCESS"]
+    assert [found["status"] for found in folded["steps"].values()] == [
+        "SUCCESS",
+        "FAIL",
+        "SUCCESS",
+        "SUCCESS",
+    ]

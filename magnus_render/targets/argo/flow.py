@@ -176,17 +176,18 @@ class _Compiler:
 
     def _confirmation(self, slug: str) -> list[Task]:
         """Return the callback between a node and the failures that lead there, where it must say that they are on record."""
-        name = self.names.get(f"{slug}: confirm")
-        if name is None:
-            return []
         failures = [
             one
             for before in self._node(slug)["before"]
             if before["via"] == "on_failure" and before["slug"] in self.reached
-            if self._is_confirmed_there(failed := self._node(before["slug"]))
+            if self.callbacks.must_confirm(failed := self._node(before["slug"]))
+            and self._is_confirmed_there(failed)
             for one in self._ended_badly(failed, before["slug"])
         ]
+        if not failures:
+            return []
         call = self.steps.call(self._node(slug), confirm=True)
+        name = self.names[f"{slug}: confirm"]
         return [Task(name, *call, depends=failures, title="is the failure on record?")]
 
     def _acts_first(self, head: Graph) -> bool:
