@@ -27,7 +27,7 @@ class Callbacks:
         self._ends: dict[tuple[str, str], str] = {}
 
     def surely_made(self, graph: Graph, slug: str = "") -> bool:
-        """Tell whether every way through a graph, from a node on, starts one; a way that fails does anyhow."""
+        """Tell whether every way through a graph, from a node on, starts a callback, or comes to the graph's fail node."""
         return self._end(graph, slug or graph["start"]) != graph["success"]
 
     def none_before_fail(self, graph: Graph) -> bool:

@@ -12,7 +12,7 @@ from magnus_render.errors import FAILED, PLATFORM, SUCCESS
 from magnus_render.plan import TASK
 from magnus_render.runtime import earlier, process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
-from magnus_render.runtime.handover import failure_target, hand_over, stopped
+from magnus_render.runtime.handover import deadline, failure_target, hand_over, over, overdue, stopped
 from magnus_render.runtime.masking import Secrets, read_text
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
@@ -97,10 +97,8 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
             if given_up["handed_to"]:
                 hand_over(run, address, node, given_up["handed_to"], given_up["state"], options.fan_out)
             return FAILED
-    deadline = _deadline(run)
     recorded = options.exit_status is not None  # of what has run already
-    over = deadline is not None and time.time() >= deadline
-    why = _over(run) if over else "" if recorded else stopped(run, address, node)
+    why = overdue(run) if recorded else stopped(run, address, node)
     if why:
         print(f"magnus: {naming.shown(node['path'], address)}: not started: {why}", file=sys.stderr)
         return FAILED
@@ -108,16 +106,7 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         sees = state.seen_by(run, address, options.after)
         if options.exit_status is None and mock(run, address, node, sees, options.fan_out):
             return SUCCESS
-        return _Attempt(run, services, address, node, options, sees, deadline, signals).run()
-
-
-def _deadline(run: Run) -> float | None:
-    limit = run.record["max_time"]
-    return None if limit is None else run.record["created"] + limit
-
-
-def _over(run: Run) -> str:
-    return f"max_time of {run.record['max_time']:g} s is over"
+        return _Attempt(run, services, address, node, options, sees, signals).run()
 
 
 class _Attempt:
@@ -129,7 +118,6 @@ class _Attempt:
         node: Node,
         options: Options,
         sees: str,
-        deadline: float | None,
         signals: process.Signals,
     ) -> None:
         self.run_ = run
@@ -138,7 +126,7 @@ class _Attempt:
         self.node = node
         self.options = options
         self.sees = sees
-        self.deadline = deadline
+        self.deadline = deadline(run)
         self.signals = signals
         self.state: State = run.state(sees)
         self.warnings: list[str] = []
@@ -288,7 +276,7 @@ class _Attempt:
             raise TaskFailure(f"stopped by signal {ended.stopped_by}")
         if ended.timed_out:
             raise TaskFailure(
-                _over(self.run_) if ended.over else f"timed out after {self.node['timeout']:g} s"
+                over(self.run_) if ended.over else f"timed out after {self.node['timeout']:g} s"
             )
         if ended.signal:
             raise TaskFailure(f"killed by signal {ended.signal}")
@@ -348,8 +336,7 @@ class _Attempt:
             hand_over(run, self.address, node, done["handed_to"], done["state"], self.options.fan_out)
             return SUCCESS
         retry = node.get("retry")
-        over = self.deadline is not None and time.time() >= self.deadline
-        last = over or retry is None or self.options.attempt >= retry["attempts"]
+        last = bool(overdue(run)) or retry is None or self.options.attempt >= retry["attempts"]
         if not self.platform and last:
             end["handed_to"], end["state"] = failure_target(node), state.unmocked(run, self.sees)
         end["set"] = run.pack(self.set)

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
-    from magnus_render.plan import Json, Plan, Services
+    from magnus_render.plan import Json, Node, Plan, Services
 
     class Front(Protocol):
         """What the runtime needs of the front end, and only where a run is created from a definition in YAML."""
@@ -73,7 +73,7 @@ _OWN_VALUES = {
     "start_run": {},
 }
 _STEP_FLAGS = {
-    "--confirm-failure": "  record that the engine saw the step fail and went on: 0 if it had begun"
+    "--confirm-failure": "  go on from the step's failure, or from one that leads to it: 0 if it is on record"
 }
 _FLAGS = {"--resume": "           go on with an interrupted walk", "--help": "             this text"}
 
@@ -198,15 +198,22 @@ class _Call:
             if node["type"] == TASK or (node["type"] == AS_IS and "--exit-status" in self.values):
                 return self._execute(run)
             if node["type"] == FAIL_NODE:
-                from magnus_render.runtime.handover import fail_graph
-
-                fail_graph(run, naming.parent(self.address), node)
-                return FAILED
+                return self._fail(run, node)
             if node["type"] not in COMPOSITES:
                 return SUCCESS
         elif node["type"] not in COMPOSITES or (self.command == "map_count" and node["type"] != MAP):
             raise UsageError(f"{self.command}: '{self.address}' is a {node['type']}")
         return self._enter(run)
+
+    def _fail(self, run: Run, node: Node) -> int:
+        """Record that a graph came to its fail node; of a branch, if it did: an engine also runs it after a refusal."""
+        from magnus_render.runtime.handover import fail_graph
+        from magnus_render.runtime.way import come_to
+
+        graph = naming.parent(self.address)
+        if not graph or come_to(run, self.address):
+            fail_graph(run, graph, node)
+        return FAILED
 
     def _enter(self, run: Run) -> int:
         from magnus_render.runtime import state

@@ -10,13 +10,14 @@ import sys
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
-from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, SUCCESS_NODE
-from magnus_render.runtime import earlier, state
+from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE
+from magnus_render.runtime import earlier, state, way
 from magnus_render.runtime.handover import end_graph, failure_target, hand_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from magnus_render.plan import AttemptEnd, CompositeStart, Node, Services
+
+    from magnus_render.plan import AttemptEnd, Node, Services
     from magnus_render.runtime.records import Run
 
 
@@ -28,13 +29,17 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
     """
     asked = naming.shown(node["path"], address)
     if node["type"] == SUCCESS_NODE or node.get("silent"):
-        address = _failed_before(run, address, node)
-        node = run.node(address) if address else node
-    elif node["type"] == AS_IS:
-        from magnus_render.runtime import attempt
+        address = way.failed_before(run, address)
+        failed = bool(address)
+        node = run.node(address) if failed else node
+    else:
+        if node["type"] == AS_IS:
+            from magnus_render.runtime import attempt
 
-        attempt.execute(run, services, address, node, attempt.Options(exit_status=FAILED))
-    if not address or not _failed(run, address, node):
+            attempt.execute(run, services, address, node, attempt.Options(exit_status=FAILED))
+        failed = way.outcome(run, address, node) == "FAIL"
+        failed = failed and (node["type"] not in COMPOSITES or way.come_to(run, address))
+    if not failed:
         print(f"magnus: {asked}: no failure is on record", file=sys.stderr)
         return FAILED
     to = failure_target(node)
@@ -46,16 +51,6 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
     return SUCCESS
 
 
-def _failed_before(run: Run, address: str, node: Node) -> str:
-    """Return the address of the node whose failure led to a node; '' if none is on record."""
-    graph = naming.parent(address)
-    for before in node["before"]:
-        origin = naming.join(graph, before["slug"])
-        if before["via"] == "on_failure" and _failed(run, origin, run.node(origin)):
-            return origin
-    return ""
-
-
 def _left_behind(run: Run, address: str, node: Node) -> str:
     """Return the state that a node left by its failure."""
     if node["type"] in COMPOSITES:
@@ -64,54 +59,6 @@ def _left_behind(run: Run, address: str, node: Node) -> str:
     end: AttemptEnd | None = state.last_end(run, address, failed=True)
     assert end is not None
     return state.unmocked(run, end["state"])
-
-
-def _failed(run: Run, address: str, node: Node) -> bool:
-    """Tell whether a node's failure is on record: of a step, an attempt; of a composite, the way to it in a branch."""
-    if node["type"] not in COMPOSITES:
-        return run.of(address, "success") is None and bool(run.names(address))
-    start: CompositeStart | None = run.of(address, "start")
-    if start is not None and start["message"]:
-        return True
-    graphs = run.graphs()
-    for graph in state.branch_graphs(run, address, node):
-        branch = "_" if node["type"] == MAP else naming.last(graph)
-        if _graph_failed(run, graph, graphs[f"{node['address']}.{branch}"]["start"]):
-            return True
-    return False
-
-
-def _graph_failed(run: Run, graph: str, slug: str) -> bool:
-    """Tell whether a branch failed by what is recorded of its nodes, from the first on.
-
-    Its end does not say so: an engine also runs a fail node where a refusal led it there.
-    """
-    end = state.branch_end(run, graph)
-    if end is not None and end["status"] == "SUCCESS":
-        return False
-    while slug:
-        address = naming.join(graph, slug)
-        node = run.node(address)
-        if node["type"] in (SUCCESS_NODE, FAIL_NODE):
-            return node["type"] == FAIL_NODE
-        slug = failure_target(node) if _failed(run, address, node) else _after(run, address, node)
-    return False
-
-
-def _after(run: Run, address: str, node: Node) -> str:
-    """Return where the walk went on from a node of which no failure is on record; '' if it stopped there."""
-    if node["type"] in COMPOSITES:
-        return node["next"]["slug"] if state.outcome(run, address) == "SUCCESS" else ""
-    done: AttemptEnd | None = run.of(address, "success")
-    if done is not None:
-        return done["handed_to"]
-    if node.get("silent"):
-        return node["next"]["slug"]
-    # A native as-is may be passed without a record, and a step whose pods were all lost has none.
-    ways = [failure_target(node)]
-    if node["type"] == AS_IS:
-        ways.insert(0, node["next"]["slug"])
-    return next((slug for slug in ways if run.names(naming.join(naming.parent(address), slug))), "")
 
 
 def _leads_to_success(run: Run, graph: str, slug: str) -> bool:

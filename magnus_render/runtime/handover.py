@@ -98,8 +98,30 @@ def _is_handled(node: Node) -> bool:
     return failure_target(node) != node["graph"]["fail"]
 
 
+def deadline(run: Run) -> float | None:
+    """Return when `max_time` of a run is over, in seconds since the epoch, or None."""
+    limit = run.record["max_time"]
+    return None if limit is None else run.record["created"] + limit
+
+
+def overdue(run: Run) -> str:
+    """Return that `max_time` of a run is over, or '' if it is not."""
+    end = deadline(run)
+    return over(run) if end is not None and time.time() >= end else ""
+
+
+def over(run: Run) -> str:
+    """Return what is said when `max_time` is over."""
+    return f"max_time of {run.record['max_time']:g} s is over"
+
+
 def stopped(run: Run, address: str, node: Node) -> str:
-    """Return why a node may not begin: a composite with `fail_fast` around it fails by another branch; '' if none does."""
+    """Return why a node may not begin, or ''.
+
+    `max_time` is over, or a composite with `fail_fast` around it fails by another branch.
+    """
+    if why := overdue(run):
+        return why
     parts = address.split(".")
     for scope in node["scopes"]:
         if scope.get("fail_fast"):

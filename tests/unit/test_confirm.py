@@ -153,9 +153,7 @@ def test_a_fail_node_that_a_refusal_led_to() -> None:
     """An engine runs it if nothing led to success."""
     begin(graph(d=dag(HANDLED, graph(a=task(next="fail", **HANDLED)))))
     assert [step("d.branch.fail"), confirm("d"), step("fail", "--after", "d")] == [1, 1, 1]
-    folded = log()
-    assert folded["status"] == folded["steps"]["d"]["status"] == "FAIL"
-    assert "success" not in folded["steps"]
+    assert {path: found["status"] for path, found in log()["steps"].items()} == {"fail": "FAIL"}
 
 
 def test_a_success_that_led_to_a_fail_node() -> None:
@@ -200,3 +198,35 @@ def test_failures_are_confirmed_where_they_lead_to_too() -> None:
         "SUCCESS",
         "SUCCESS",
     ]
+
+
+def test_a_branch_whose_first_graph_was_not_entered_is_not_taken_for_one_that_led_to_fail() -> None:
+    """`c` succeeds as far as anybody can tell from what it lacks."""
+    c = dag({"next": "fail"}, graph(t=task(**HANDLED)))
+    begin(graph(s=task(), d=dag(HANDLED, graph(c=c))))
+    assert step("s") == 0
+    before = sorted(Path(".run_log_store").rglob("*"))
+    assert [confirm("d.branch.c.branch.success"), confirm("d")] == [1, 1]
+    assert sorted(Path(".run_log_store").rglob("*")) == before, "asking writes nothing"
+
+
+def test_a_composite_that_was_never_entered_did_not_fail() -> None:
+    """It would by its own definition: the failure that led to success is another one's."""
+    p = parallel({**HANDLED, "next": "success"}, x=graph(q={**QUIET, "next": "fail"}), y=graph(t=task()))
+    begin(graph(s=task("exit 1", next="p", on_failure="b"), p=p, b=task("exit 1", **HANDLED)))
+    assert [step("s"), step("b", "--after", "s"), confirm("success")] == [1, 1, 0]
+    assert log()["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize("handler", ["q", "b"])
+def test_a_failure_behind_a_step_that_was_lost_before_it_began(handler: str) -> None:
+    """Its handler is silent, or was lost too."""
+    lost = graph(
+        a=task(next="success", on_failure=handler),
+        q=QUIET,
+        b=task(next="success", on_failure="h"),
+        h=task("exit 1"),
+    )
+    lost["steps"]["q"] = {**QUIET, "next": "h"}
+    begin(graph(d=dag(HANDLED, lost)))
+    assert [confirm("d"), step("d.branch.h", "--after", handler), confirm("d")] == [1, 1, 0]
