@@ -24,7 +24,7 @@ def come_to(run: Run, address: str) -> bool:
     graph = naming.parent(address)
     if graph and not come_to(run, naming.parent(graph)):
         return False
-    return any(passed == address for passed, _, _ in _way(run, graph))
+    return any(passed == address for passed, _, _ in _way(run, graph, until=address))
 
 
 def failed_before(run: Run, address: str) -> str:
@@ -52,6 +52,8 @@ def outcome(run: Run, address: str, node: Node) -> str:
         return "FAIL"
     if start is None and node["type"] == MAP:
         return ""
+    if run.of(address, "join") is not None:
+        return "SUCCESS"
     ends = [_ended(run, graph) for graph in state.branch_graphs(run, address, node)]
     if "FAIL" in ends:
         return "FAIL"
@@ -72,8 +74,11 @@ def _ended(run: Run, graph: str) -> str:
     return ""
 
 
-def _way(run: Run, graph: str) -> Iterator[tuple[str, Node, str]]:
-    """Yield address, node and outcome of the nodes that the walk of a graph came to, as far as records tell."""
+def _way(run: Run, graph: str, until: str = "") -> Iterator[tuple[str, Node, str]]:
+    """Yield address, node and outcome of the nodes that the walk of a graph came to, as far as records tell.
+
+    It ends with the node `until`, whose outcome, of a map costly to learn, it leaves out.
+    """
     slug = run.graphs()[_definition(run, graph)]["start"]
     while slug:
         address = naming.join(graph, slug)
@@ -81,8 +86,10 @@ def _way(run: Run, graph: str) -> Iterator[tuple[str, Node, str]]:
         if node["type"] in (SUCCESS_NODE, FAIL_NODE):
             yield address, node, "SUCCESS" if node["type"] == SUCCESS_NODE else "FAIL"
             return
-        ended = outcome(run, address, node)
+        ended = outcome(run, address, node) if address != until else ""
         yield address, node, ended
+        if address == until:
+            return
         if ended:
             slug = node["next"]["slug"] if ended == "SUCCESS" else failure_target(node)
         else:
