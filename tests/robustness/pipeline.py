@@ -95,10 +95,11 @@ def records(folder: Path, run_id: str) -> list[Path]:
     return found
 
 
-def kill_all(process: psutil.Process) -> None:
-    """Kill a process and all below it without leaving any of them time to react."""
+def kill_all(number: int) -> None:
+    """Kill a process and all below it without leaving any of them time to react; if it has ended, do nothing."""
     victims: list[psutil.Process] = []
     try:
+        process = psutil.Process(number)
         process.suspend()
         victims = [process]
         for victim in victims:  # grows while it is walked

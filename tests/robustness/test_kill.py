@@ -65,7 +65,7 @@ def _kill_at(folder: Path, words: list[str], run_id: str, chance: random.Random)
     for _ in range(chance.randrange(2000)):  # not always just behind a record
         pass
     running = process.poll() is None
-    kill_all(psutil.Process(process.pid)) if running else None
+    kill_all(process.pid) if running else None
     process.wait()
     return running
 
@@ -83,7 +83,7 @@ def test_a_killed_step_is_run_again_from_the_failure(tmp_path: Path, seed: int) 
         while process.poll() is None:
             callbacks = [p for p in _below(process.pid) if "execute_single_node" in p[1]]
             if callbacks and len(records(tmp_path, run_id)) >= at:
-                kill_all(psutil.Process(callbacks[0][0]))
+                kill_all(callbacks[0][0])
                 break
             os.sched_yield()
         status = process.wait()
