@@ -37,7 +37,7 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
             from magnus_render.runtime import attempt
 
             attempt.execute(run, services, address, node, attempt.Options(exit_status=FAILED))
-        failed = way.outcome(run, address, node) == "FAIL"
+        failed = way.recorded_outcome(run, address, node) == "FAIL"
         failed = failed and (node["type"] not in COMPOSITES or way.come_to(run, address))
     if not failed:
         print(f"magnus: {asked}: no failure is on record", file=sys.stderr)

@@ -11,6 +11,7 @@ from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused
 from magnus_render.plan import AS_IS, COMPOSITES, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
 from magnus_render.runtime.fold_attempts import Records, Tried, as_is_step, blank, task_step
+from magnus_render.runtime.handover import failure_target
 from magnus_render.runtime.merge import Contribution, Merged, merge_dag, merge_map, merge_parallel
 
 TYPE_CHECKING = False
@@ -230,7 +231,7 @@ class _Fold:
             graph.mocked = mocked and step["status"] == "SUCCESS"
             if step["status"] == "PROCESSING" and (slug or graph.closed):
                 step["status"] = "CRASHED"
-            return step, slug or ("" if step["status"] != "FAIL" else self._failure_target(graph, node))
+            return step, slug or ("" if step["status"] != "FAIL" else failure_target(node))
         step = blank(node, address, node["name"])
         succeeded = self._passed(graph, node)
         if succeeded is None:
@@ -239,23 +240,18 @@ class _Fold:
             step["status"] = "SUCCESS"
             return step, node["next"]["slug"]
         step["status"], graph.mocked = "FAIL", False
-        return step, self._failure_target(graph, node)
+        return step, failure_target(node)
 
     def _passed(self, graph: _Graph, node: Node) -> bool | None:
         """Tell how an as-is without records ended, by what came after it; None if nothing did."""
         if node.get("silent"):
             return True
-        target = self._failure_target(graph, node)
+        target = failure_target(node)
         if self._reached(graph, node["next"]["slug"]):
             starts = Tried(self.records, naming.join(graph.address, target)).starts
             me = naming.last(node["address"])
             return not (target != node["next"]["slug"] and any(s["after"] == me for s in starts.values()))
         return False if self._reached(graph, target) else None
-
-    @staticmethod
-    def _failure_target(graph: _Graph, node: Node) -> str:
-        handler = node.get("on_failure")
-        return handler["slug"] if handler is not None else graph.head["fail"]
 
     def _reached(self, graph: _Graph, slug: str) -> bool:
         """Tell whether the walk got to a node, by what is recorded of it or, if it leaves nothing, behind it."""
@@ -269,7 +265,7 @@ class _Fold:
                 if not found and node is not None and node["type"] == AS_IS:
                     behind = [node["next"]["slug"]]
                     if not node.get("silent"):
-                        behind.append(self._failure_target(graph, node))
+                        behind.append(failure_target(node))
                 unknown = [s for s in behind if s not in graph.reached and s not in stack]
                 if unknown:
                     stack.append(unknown[0])
@@ -309,7 +305,7 @@ class _Fold:
             return (None if graph.closed else step), ""
         if start is not None and start["message"]:
             step["status"], step["message"], graph.mocked = "FAIL", start["message"], False
-            return step, self._failure_target(graph, node)
+            return step, failure_target(node)
         join: Join | None = self.records.of(address, "join")
         closed = graph.closed or join is not None or self._left(graph, node)
         path = naming.join(graph.path, node["name"])
@@ -331,7 +327,7 @@ class _Fold:
 
     def _after_failure(self, graph: _Graph, node: Node, branches: list[_Graph]) -> str:
         """Return where the walk went on from a composite that failed."""
-        to, fail = self._failure_target(graph, node), graph.head["fail"]
+        to, fail = failure_target(node), graph.head["fail"]
         lost = all(branch.status == "SUCCESS" or branch.lost for branch in branches)
         if (lost or (graph.end is not None and graph.end["status"] == "FAIL")) and not self._went_on(
             graph, to

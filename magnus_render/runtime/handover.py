@@ -1,6 +1,6 @@
 """What a step records as it hands over: the end of its graph, or the start of the composite that follows.
 
-And what the end of a branch means to its siblings, where the composite is to `fail_fast`.
+And what keeps a node from beginning: `max_time`, and the end of a branch, where the composite is to `fail_fast`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def failed_before(run: Run, address: str) -> str:
     return ""
 
 
-def outcome(run: Run, address: str, node: Node) -> str:
+def recorded_outcome(run: Run, address: str, node: Node) -> str:
     """Return SUCCESS or FAIL as a node's records tell how it ended, '' if they do not.
 
     Of a step, any attempt without a success is a failure; of a composite, the way to one in a branch.
@@ -86,7 +86,7 @@ def _way(run: Run, graph: str, until: str = "") -> Iterator[tuple[str, Node, str
         if node["type"] in (SUCCESS_NODE, FAIL_NODE):
             yield address, node, "SUCCESS" if node["type"] == SUCCESS_NODE else "FAIL"
             return
-        ended = outcome(run, address, node) if address != until else ""
+        ended = recorded_outcome(run, address, node) if address != until else ""
         yield address, node, ended
         if address == until:
             return

@@ -71,10 +71,8 @@ def session(
 ) -> Iterator[Session]:
     project = Project(folder / "argo", steps, executor=executor)
     project.render()
-    for name in ("parameters.json", "arguments.yaml"):
-        text = json.dumps(GIVEN)
-        given = text if name == "parameters.json" else json.dumps({"run-id": "n-7", "parameters": text})
-        (project.folder / name).write_text(given)
+    given = {"run-id": "n-7", "parameters": json.dumps(GIVEN)}
+    (project.folder / "arguments.yaml").write_text(json.dumps(given))
     with project.open(faults or []) as opened:
         yield Session(project, opened)
 
@@ -104,6 +102,13 @@ def test_a_template_is_applied_again_and_submitted_from(tmp_path: Path) -> None:
         assert first.log["parameters"] == {"rate": 0.1}
         second = here.ended(here.type(submit + "=n-8 -p parameters=eyJyYXRlIjogMC4yfQ=="), "n-8")
         assert second.log["parameters"] == {"rate": 0.2}
+
+
+def test_a_template_is_created(tmp_path: Path) -> None:
+    with session(tmp_path, {"a": shell(NOTE)}, kind="WorkflowTemplate") as here:
+        assert "Name:" in here.type("argo template create workflow.yaml")
+        name = here.type("argo submit --from workflowtemplate/dag -p run-id=n-7 -o name")
+        assert here.ended(name).log["status"] == "SUCCESS"
 
 
 def test_a_schedule_starts_runs_that_are_called_as_their_workflows(tmp_path: Path) -> None:
