@@ -1,13 +1,14 @@
 """Diagnostics: what is wrong with a definition, where, and the likely fix; their codes, and their output formats.
 
 A code is `MR` and three digits: 001 to 099 for the language and the graph (`spec/codes.py`), 100 and above for what
-targets find while rendering. Every code is registered here with a title and an explanation, which `magnus explain`
-prints, so that a message can stay short.
+targets find while rendering. The modules hold the codes alone. What a code means stands in a Markdown file of its name,
+which `magnus explain` prints and the documents show, so that a message can stay short.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -33,16 +34,45 @@ class Code(NamedTuple):
     explanation: str
 
 
-CODES: dict[str, Code] = {}
-"""Every registered code. Importing `magnus_render.spec.codes` adds those of the language."""
+_folders: list[str] = []
 
 
-def register(code: str, title: str, explanation: str) -> str:
-    """Add a code to `CODES` and return it; registering one code twice with different texts is a `ValueError`."""
-    entry = Code(code, title, explanation.strip() + "\n")
-    if CODES.setdefault(code, entry) != entry:
-        raise ValueError(f"diagnostic code {code} is registered twice")
-    return code
+def explained_beside(module: str) -> None:
+    """Say that the codes of a module are explained in the folder `explanations` beside it; `module` is its `__file__`.
+
+    `CODE.md` there holds one code: its title as heading, then the explanation.
+    """
+    folder = os.path.join(os.path.dirname(module), "explanations")
+    if folder not in _folders:
+        _folders.append(folder)
+
+
+def explained() -> dict[str, Code]:
+    """Return what is known of every code, of those packages that are imported; a code explained twice is a `ValueError`."""
+    codes: dict[str, Code] = {}
+    for folder in _folders:
+        for file in sorted(os.listdir(folder)):
+            name, ending = os.path.splitext(file)
+            if ending == ".md":
+                if name in codes:
+                    raise ValueError(f"diagnostic code {name} is explained twice: once in {folder}")
+                codes[name] = _read(name, os.path.join(folder, file))
+    return codes
+
+
+def explanation(code: str) -> Code:
+    """Return what is known of one code; of one that nobody explains, the code alone."""
+    for folder in _folders:
+        path = os.path.join(folder, f"{code}.md")
+        if os.path.exists(path):
+            return _read(code, path)
+    return Code(code, code, "")
+
+
+def _read(code: str, path: str) -> Code:
+    with open(path, encoding="utf-8") as file:
+        heading, _, text = file.read().partition("\n")
+    return Code(code, heading.removeprefix("# ").strip(), text.strip() + "\n")
 
 
 @dataclass(frozen=True)
@@ -200,7 +230,7 @@ def format_sarif(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def _sarif_rule(code: str) -> dict[str, Any]:
-    entry = CODES.get(code, Code(code, code, ""))
+    entry = explanation(code)
     rule: dict[str, Any] = {"id": code, "shortDescription": {"text": entry.title}}
     if entry.explanation:
         rule["help"] = {"text": entry.explanation}

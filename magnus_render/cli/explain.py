@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from magnus_render import errors
-from magnus_render.diagnostics import CODES
+from magnus_render.diagnostics import Code, explained
 
 
 def explain(
@@ -18,23 +18,23 @@ def explain(
     ] = "",
 ) -> None:
     """Explain a diagnostic code, or list all codes."""
-    _register_all()
+    codes = _codes()
     if not code:
-        for entry in sorted(CODES.values()):
+        for entry in sorted(codes.values()):
             typer.echo(f"{entry.code}  {entry.title}")
         return
     wanted = code.strip().upper()
-    if wanted not in CODES:
-        close = difflib.get_close_matches(wanted, CODES, n=1)
+    if wanted not in codes:
+        close = difflib.get_close_matches(wanted, codes, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         typer.echo(f"there is no code '{code}'.{hint} `magnus explain` lists them all", err=True)
         raise typer.Exit(errors.USAGE)
-    entry = CODES[wanted]
+    entry = codes[wanted]
     typer.echo(f"{entry.code}: {entry.title}\n\n{entry.explanation}", nl=False)
 
 
-def _register_all() -> None:
-    """Import what registers codes: the language, and every target that is installed."""
+def _codes() -> dict[str, Code]:
+    """Return the codes of the language, and of every target that is installed and can be imported."""
     from importlib import import_module
 
     from magnus_render.targets import lookup
@@ -45,3 +45,4 @@ def _register_all() -> None:
             lookup.load(place)
         except ImportError as error:
             typer.echo(f"warning: target '{place}' cannot be imported: {error}", err=True)
+    return explained()
