@@ -1,9 +1,9 @@
-"""Writes magnus_render/targets/argo/verify_table.py: the fields of Argo's objects, each with its kind.
+"""Writes magnus_render/targets/argo/lint/openapi.txt: the fields of Argo's objects, each with its kind.
 
 The fields are read from the models of the package `hera`, which are made from the OpenAPI description of Argo Workflows
 and Kubernetes. Run it when a new version of Argo is to be supported:
 
-    pip install hera==7.1.0 && python scripts/argo_fields.py && black magnus_render/targets/argo/verify_table.py
+    pip install hera==7.1.0 && python scripts/argo_fields.py
 """
 
 from __future__ import annotations
@@ -37,18 +37,14 @@ POD_SPEC = """
     subdomain=s terminationGracePeriodSeconds=i tolerations=[Toleration] topologySpreadConstraints=[*] volumes=[Volume]
 """
 """Of Kubernetes 1.33 (API reference, "PodSpec v1 core"): Argo's description has it as the text of a patch only."""
-TARGET = Path(__file__).parent.parent / "magnus_render" / "targets" / "argo" / "verify_table.py"
-HEAD = '''"""The fields of Argo's objects and of the parts of Kubernetes they hold: written by scripts/argo_fields.py.
-
-One type a line: its name, then its fields as `name=kind`, with `!` where the field must be given. Kinds: `s` a string,
-`i` a whole number, `n` a number, `b` true or false, `x` a whole number or a string, `q` a quantity, `a` text that may
-be written as a number, `*` anything, `[kind]` a list, `{kind}` a mapping from strings, else the name of a type.
+TARGET = Path(__file__).parent.parent / "magnus_render" / "targets" / "argo" / "lint" / "openapi.txt"
+HEAD = """# The fields of Argo's objects and of the parts of Kubernetes they hold: written by scripts/argo_fields.py.
+#
+# One type a line: its name, then its fields as `name=kind`, with `!` where the field must be given. A line that begins with a
+# blank goes on with the one before. Kinds: `s` a string, `i` a whole number, `n` a number, `b` true or false, `x` a whole number
+# or a string, `q` a quantity, `a` text that may be written as a number, `*` anything, `[kind]` a list, `{kind}` a mapping from
+# strings, else the name of a type.
 """
-
-from __future__ import annotations
-
-TABLE = """
-'''
 
 
 def main() -> None:
@@ -74,7 +70,7 @@ def main() -> None:
         textwrap.fill(line, 118, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False)
         for line in lines
     ]
-    TARGET.write_text(HEAD + "\n".join(wrapped) + '\n"""\n', encoding="utf-8")
+    TARGET.write_text(HEAD + "\n".join(wrapped) + "\n", encoding="utf-8")
 
 
 def kind_of(annotation: Any, waiting: list[Any]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from magnus_render.targets.argo.verify_yaml import load
+from magnus_render.targets.argo.lint.yaml import load
 from tests.unit.argo_manifests import MANIFESTS
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.render.pipeline import Rendered, render
-from magnus_render.targets.argo.verify_yaml import load
+from magnus_render.targets.argo.lint.yaml import load
 
 ENDS: dict[str, Any] = {"success": {"type": "success"}, "fail": {"type": "fail"}}
 EXECUTOR: dict[str, Any] = {

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus_render.targets.argo.verify_yaml import load
+from magnus_render.targets.argo.lint.yaml import load
 from tests.unit.argo_rendering import made
 from tests.unit.argo_simulator import BAD
 from tests.unit.argo_walk import NATIVE, START, Comparison, Key, Scenario

@@ -15,7 +15,7 @@ import yaml
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.render.pipeline import render
 from magnus_render.targets.argo.config import ArgoConfig
-from magnus_render.targets.argo.verify_yaml import load
+from magnus_render.targets.argo.lint.yaml import load
 from tests.engines import argo_lint
 from tests.tools import environment, require, unavailable
 from tests.unit.argo_rendering import (

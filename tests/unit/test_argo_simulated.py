@@ -15,7 +15,7 @@ import pytest
 
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.targets.argo import parts
-from magnus_render.targets.argo.verify_graph import MOST_TASKS
+from magnus_render.targets.argo.lint.graph import MOST_TASKS
 from tests.unit.argo_graphs import any_graph, long_graph
 from tests.unit.argo_rendering import as_is, each, graph, task
 from tests.unit.argo_scenarios import Counts, check, rendered

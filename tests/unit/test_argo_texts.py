@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from magnus_render import naming
 from magnus_render.targets.argo import names, quote
-from magnus_render.targets.argo.verify_yaml import load
+from magnus_render.targets.argo.lint.yaml import load
 from tests.engines.argo.expansion import expand
 from tests.unit.argo_rendering import (
     as_is,

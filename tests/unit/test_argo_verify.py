@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magnus_render.diagnostics import explained
-from magnus_render.targets.argo import verify_codes
-from magnus_render.targets.argo.verify import verify
-from magnus_render.targets.argo.verify_graph import _well_formed
-from magnus_render.targets.argo.verify_schedule import schedule_problem
-from magnus_render.targets.argo.verify_yaml import load
+from magnus_render.targets.argo.lint import codes
+from magnus_render.targets.argo.lint.graph import _well_formed
+from magnus_render.targets.argo.lint.run import verify
+from magnus_render.targets.argo.lint.schedule import schedule_problem
+from magnus_render.targets.argo.lint.yaml import load
 from magnus_render.targets.base import Finding
 from tests.engines import argo_lint
 from tests.unit.argo_manifests import MANIFESTS
@@ -49,7 +49,7 @@ def test_each_mistake_is_found(name: str) -> None:
 
 def test_every_code_has_an_explanation_and_a_mistake() -> None:
     ours = {code for code in explained() if "MR320" <= code <= "MR379"}
-    assert ours == {value for name, value in vars(verify_codes).items() if name.isupper()}
+    assert ours == {value for name, value in vars(codes).items() if name.isupper()}
     elsewhere = {"MR356", "MR357", "MR358", "MR360"}  # limits, tested below
     assert ours == {mistake.code for mistake in MISTAKES.values()} | elsewhere
 

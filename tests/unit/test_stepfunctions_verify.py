@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from magnus_render.diagnostics import explained
 from magnus_render.targets.base import Finding
-from magnus_render.targets.stepfunctions import verify_codes, verify_limits, verify_service
-from magnus_render.targets.stepfunctions.verify import verify
-from magnus_render.targets.stepfunctions.verify_jsonata import read
-from magnus_render.targets.stepfunctions.verify_members import java_name
+from magnus_render.targets.stepfunctions.lint import codes, quotas, services
+from magnus_render.targets.stepfunctions.lint.jsonata import read
+from magnus_render.targets.stepfunctions.lint.members import java_name
+from magnus_render.targets.stepfunctions.lint.run import verify
 from tests.unit.asl_mistakes import BATCH, BY_MODEL, MISTAKES, Machine, good
 
 WARNINGS = {"no Default", "unknown States error", "retries of Runtime"}
@@ -37,9 +37,9 @@ def codes_of(findings: list[Finding]) -> list[str]:
 @pytest.fixture
 def no_botocore(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    verify_service._model.cache_clear()
+    services._model.cache_clear()
     yield
-    verify_service._model.cache_clear()
+    services._model.cache_clear()
 
 
 @pytest.mark.parametrize("models", [True, False])
@@ -72,7 +72,7 @@ def test_a_good_machine_without_botocore(no_botocore: None) -> None:
 
 def test_every_code_has_an_explanation_and_a_mistake() -> None:
     ours = {code for code in explained() if "MR220" <= code <= "MR259"}
-    assert ours == {value for name, value in vars(verify_codes).items() if name.isupper()}
+    assert ours == {value for name, value in vars(codes).items() if name.isupper()}
     elsewhere = {"MR248", "MR249", "MR250", "MR251"}  # limits, tested below
     assert ours == {mistake.code for mistake in MISTAKES.values()} | elsewhere
 
@@ -340,7 +340,7 @@ def mapped(steps: int, **config: str) -> Machine:
 def test_items_that_fill_the_history() -> None:
     # An item has 6 events a job, 2 for the Succeed, 2 of its own; around them are 4 and 2.
     most = (25_000 - 6) // (6 * 30 + 4)
-    assert most < verify_limits.FEW_ITEMS
+    assert most < quotas.FEW_ITEMS
     (finding,) = found(mapped(30))
     assert (finding.code, finding.severity) == ("MR250", "warning")
     assert f"more than {most} items" in finding.message

@@ -142,7 +142,7 @@ class ArgoTarget(BaseTarget):
         """Return the manifest with one newline at its end or, compact, as JSON, which Kubernetes reads as well."""
         import yaml
 
-        from magnus_render.targets.argo.verify_yaml import load
+        from magnus_render.targets.argo.lint.yaml import load
 
         try:
             manifests = load(text)
@@ -158,7 +158,7 @@ class ArgoTarget(BaseTarget):
 
     def verify(self, text: str, plan: Plan) -> list[Finding]:
         """Check names, references, conditions, tags, pods and limits."""
-        from magnus_render.targets.argo.verify import verify
+        from magnus_render.targets.argo.lint.run import verify
 
         native = [step.name for step in self._context["steps"] if step.kind == "native"]
         manifest, nodes = self._finished, _NodesByTask(self._context)

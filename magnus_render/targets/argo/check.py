@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.plan import AS_IS, TASK
 from magnus_render.targets import settings
-from magnus_render.targets.argo import codes, steps, verify_codes
+from magnus_render.targets.argo import codes, steps
 from magnus_render.targets.argo.check_config import check_config
-from magnus_render.targets.argo.verify_objects import LARGEST
-from magnus_render.targets.argo.verify_scan import scan
+from magnus_render.targets.argo.lint import codes as lint_codes
+from magnus_render.targets.argo.lint.manifest import scan
+from magnus_render.targets.argo.lint.objects import LARGEST
 from magnus_render.targets.base import Finding
 
 if TYPE_CHECKING:
     from magnus_render.plan import Config, Node, Plan
-    from magnus_render.targets.argo.verify_scan import Template
+    from magnus_render.targets.argo.lint.manifest import Template
     from magnus_render.targets.base import BaseTarget, Findings
 
 _LEAST_BYTES = 108
@@ -55,7 +56,7 @@ def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) ->
     if tasks * _LEAST_BYTES > LARGEST and not any(node.get("separate") for node in plan["nodes"].values()):
         what = f"{tasks:,} steps are more than fit in an object of {LARGEST:,} bytes, the cluster's limit"
         fix = "move parts into nodes of type dag with `separate: true`: each becomes a WorkflowTemplate of its own"
-        findings.add(verify_codes.SIZE, None, what, fix)
+        findings.add(lint_codes.SIZE, None, what, fix)
 
 
 def _check_factor(node: Node, findings: Findings) -> None:

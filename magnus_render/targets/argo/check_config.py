@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from magnus_render.integrations.base import within
 from magnus_render.plan import AS_IS, TASK
 from magnus_render.targets import settings
-from magnus_render.targets.argo import codes, verify_codes
+from magnus_render.targets.argo import codes
 from magnus_render.targets.argo.config import WHOLE, ArgoConfig
-from magnus_render.targets.argo.verify_fields import check_part, check_patch
-from magnus_render.targets.argo.verify_objects import check_labels, check_placement
-from magnus_render.targets.argo.verify_pods import check_image, check_resources
-from magnus_render.targets.argo.verify_scan import Document, Report, mapping, objects, text
-from magnus_render.targets.argo.verify_schedule import check_times, check_zone
+from magnus_render.targets.argo.lint import codes as lint_codes
+from magnus_render.targets.argo.lint.fields import check_part, check_patch
+from magnus_render.targets.argo.lint.manifest import Document, Report, mapping, objects, text
+from magnus_render.targets.argo.lint.objects import check_labels, check_placement
+from magnus_render.targets.argo.lint.pods import check_image, check_resources
+from magnus_render.targets.argo.lint.schedule import check_times, check_zone
 from magnus_render.targets.base import Finding
 
 if TYPE_CHECKING:
@@ -129,14 +130,12 @@ def _check_variables(
             code = codes.VARIABLE
             what = f"the variable '{name}' stands in both environment and secret_environment"
         elif _OURS.fullmatch(str(name)):
-            code = verify_codes.ENVIRONMENT
+            code = lint_codes.ENVIRONMENT
             what = f"the variable '{name}' is one that the rendered output itself sets"
         if what:
             field = _OWN if node else ""
             fix = (
-                "give it another name"
-                if code == verify_codes.ENVIRONMENT
-                else "give one of them another name"
+                "give it another name" if code == lint_codes.ENVIRONMENT else "give one of them another name"
             )
             findings.add(code, node, f"{place}: {what}", fix, field, config=("executor", key, name))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from magnus_render.targets.argo import names
 from magnus_render.targets.argo.dags import Dag, Task
-from magnus_render.targets.argo.verify_graph import MOST_TASKS
+from magnus_render.targets.argo.lint.graph import MOST_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -14,9 +14,9 @@ from magnus_render.targets import settings
 from magnus_render.targets.base import BaseTarget, Finding, Findings, Source
 from magnus_render.targets.stepfunctions import codes, flow, jobs, jsonata
 from magnus_render.targets.stepfunctions.config import PLACEHOLDERS, StepFunctionsConfig
+from magnus_render.targets.stepfunctions.lint.codes import DEFINITION_SIZE
+from magnus_render.targets.stepfunctions.lint.quotas import DEFINITION
 from magnus_render.targets.stepfunctions.names import StateNames
-from magnus_render.targets.stepfunctions.verify_codes import DEFINITION_SIZE
-from magnus_render.targets.stepfunctions.verify_limits import DEFINITION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -199,7 +199,7 @@ class StepFunctionsTarget(BaseTarget):
 
     def verify(self, text: str, plan: Plan) -> list[Finding]:
         """Check structure, references, expressions, service parameters and limits."""
-        from magnus_render.targets.stepfunctions.verify import verify
+        from magnus_render.targets.stepfunctions.lint.run import verify
 
         finished, machine = self._finished
         if finished != text:

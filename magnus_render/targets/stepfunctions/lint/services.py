@@ -12,14 +12,14 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus_render.targets.stepfunctions import verify_codes as codes
-from magnus_render.targets.stepfunctions.verify_members import Model, check_members
-from magnus_render.targets.stepfunctions.verify_scan import is_expression, near, shown
+from magnus_render.targets.stepfunctions.lint import codes
+from magnus_render.targets.stepfunctions.lint.machine import is_expression, near, shown
+from magnus_render.targets.stepfunctions.lint.members import Model, check_members
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from magnus_render.targets.stepfunctions.verify_scan import Report, Scope
+    from magnus_render.targets.stepfunctions.lint.machine import Report, Scope
 
 BATCH_OVERRIDES = 8192
 """Characters of a job's container overrides (AWS Batch user guide, "AWS Batch quotas")."""

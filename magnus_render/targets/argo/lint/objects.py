@@ -10,9 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.argo import verify_codes as codes
-from magnus_render.targets.argo.verify_pods import check_duration
-from magnus_render.targets.argo.verify_scan import (
+from magnus_render.targets.argo.lint import codes
+from magnus_render.targets.argo.lint.manifest import (
     API_VERSION,
     GROUP,
     KINDS,
@@ -24,12 +23,13 @@ from magnus_render.targets.argo.verify_scan import (
     shown,
     text,
 )
-from magnus_render.targets.argo.verify_schedule import check_schedules
+from magnus_render.targets.argo.lint.pods import check_duration
+from magnus_render.targets.argo.lint.schedule import check_schedules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from magnus_render.targets.argo.verify_scan import Owner, Report
+    from magnus_render.targets.argo.lint.manifest import Owner, Report
 
 LARGEST = 1_048_576
 """Bytes of an object as JSON: Argo's own limit, below that of etcd."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.stepfunctions import verify_codes as codes
-from magnus_render.targets.stepfunctions.verify_errors import check_errors
-from magnus_render.targets.stepfunctions.verify_scan import (
+from magnus_render.targets.stepfunctions.lint import codes
+from magnus_render.targets.stepfunctions.lint.errors import check_errors
+from magnus_render.targets.stepfunctions.lint.machine import (
     TYPES,
     Report,
     Scope,
@@ -42,7 +42,7 @@ _FIELDS = {
     | {"Items", "ItemProcessor", "ItemSelector", "ItemReader", "ItemBatcher", "ResultWriter", "Label"}
     | {"MaxConcurrency", "ToleratedFailureCount", "ToleratedFailurePercentage"},
 }
-"""Next and End are among all: `verify_graph` says which types may have them."""
+"""Next and End are among all: `graph` says which types may have them."""
 _REQUIRED = {"Task": "Resource", "Choice": "Choices", "Parallel": "Branches", "Map": "ItemProcessor"}
 _RULE = frozenset({"Condition", "Next", "Assign", "Output", "Comment"})
 _MACHINE = frozenset({"Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Version"})

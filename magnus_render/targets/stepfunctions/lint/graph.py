@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.stepfunctions import verify_codes as codes
-from magnus_render.targets.stepfunctions.verify_scan import ENDS, TYPES, Report, Scope, near, shown
+from magnus_render.targets.stepfunctions.lint import codes
+from magnus_render.targets.stepfunctions.lint.machine import ENDS, TYPES, Report, Scope, near, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,11 +6,11 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.stepfunctions import verify_codes as codes
-from magnus_render.targets.stepfunctions.verify_scan import is_expression, is_number, is_whole, near, shown
+from magnus_render.targets.stepfunctions.lint import codes
+from magnus_render.targets.stepfunctions.lint.machine import is_expression, is_number, is_whole, near, shown
 
 if TYPE_CHECKING:
-    from magnus_render.targets.stepfunctions.verify_scan import Report
+    from magnus_render.targets.stepfunctions.lint.machine import Report
 
 _LONGEST_MATCHED = 2048
 """Characters of a string that is still matched against a pattern."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from magnus_render.targets.stepfunctions.verify_scan import near
-from magnus_render.targets.stepfunctions.verify_tokens import (
+from magnus_render.targets.stepfunctions.lint.machine import near
+from magnus_render.targets.stepfunctions.lint.tokens import (
     FUNCTIONS,
     Problem,
     check_escapes,

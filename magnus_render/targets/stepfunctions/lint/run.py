@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.stepfunctions import verify_codes as codes
-from magnus_render.targets.stepfunctions.verify_fields import check_fields
-from magnus_render.targets.stepfunctions.verify_graph import check_graphs
-from magnus_render.targets.stepfunctions.verify_limits import check_history, check_payloads, check_size
-from magnus_render.targets.stepfunctions.verify_scan import Report, scan, shown
-from magnus_render.targets.stepfunctions.verify_service import check_services
-from magnus_render.targets.stepfunctions.verify_variables import check_expressions
+from magnus_render.targets.stepfunctions.lint import codes
+from magnus_render.targets.stepfunctions.lint.fields import check_fields
+from magnus_render.targets.stepfunctions.lint.graph import check_graphs
+from magnus_render.targets.stepfunctions.lint.machine import Report, scan, shown
+from magnus_render.targets.stepfunctions.lint.quotas import check_history, check_payloads, check_size
+from magnus_render.targets.stepfunctions.lint.services import check_services
+from magnus_render.targets.stepfunctions.lint.variables import check_expressions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

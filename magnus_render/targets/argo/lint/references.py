@@ -10,9 +10,9 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus_render.targets.argo import verify_codes as codes
-from magnus_render.targets.argo.verify_graph import ancestors, target
-from magnus_render.targets.argo.verify_scan import (
+from magnus_render.targets.argo.lint import codes
+from magnus_render.targets.argo.lint.graph import ancestors, target
+from magnus_render.targets.argo.lint.manifest import (
     PODS,
     Document,
     Task,
@@ -27,7 +27,7 @@ from magnus_render.targets.argo.verify_scan import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from magnus_render.targets.argo.verify_scan import Owner, Report
+    from magnus_render.targets.argo.lint.manifest import Owner, Report
 
 _GLOBALS = frozenset(
     f"workflow.{name}"

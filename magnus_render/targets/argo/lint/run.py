@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.argo.verify_called import check_called
-from magnus_render.targets.argo.verify_fields import check_fields
-from magnus_render.targets.argo.verify_graph import (
+from magnus_render.targets.argo.lint.called import check_called
+from magnus_render.targets.argo.lint.fields import check_fields
+from magnus_render.targets.argo.lint.graph import (
     check_depth,
     check_references,
     check_tasks,
     check_templates,
 )
-from magnus_render.targets.argo.verify_objects import check_object, check_size, is_object
-from magnus_render.targets.argo.verify_pods import check_pods
-from magnus_render.targets.argo.verify_scan import Report, scan
-from magnus_render.targets.argo.verify_tags import check_tags
+from magnus_render.targets.argo.lint.manifest import Report, scan
+from magnus_render.targets.argo.lint.objects import check_object, check_size, is_object
+from magnus_render.targets.argo.lint.pods import check_pods
+from magnus_render.targets.argo.lint.references import check_tags
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -40,7 +40,7 @@ def verify(
 ) -> list[Finding]:
     """Return what is wrong with a manifest, errors and warnings, in the order of the checks.
 
-    `documents` are the objects of the manifest, plain dicts and lists that form a tree, best as `verify_yaml.load` reads
+    `documents` are the objects of the manifest, plain dicts and lists that form a tree, best as `yaml.load` reads
     them: only so it is seen that `y`, `n` and `1e3` without quotes are no texts to Kubernetes. `size` is the bytes of
     the text, 0 if not known. `node_of` gives the definition address of the pipeline's node by `template` or by
     `template.task`, for `Finding.address`; only its `get` is called. `native` names the templates that users wrote: in

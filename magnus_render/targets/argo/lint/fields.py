@@ -1,25 +1,25 @@
 """Checks of every field: is it known, is its value of the right kind, is what must be there given?
 
-The fields are those of Argo's OpenAPI description (`verify_table`). Argo decodes a manifest strictly into these types,
+The fields are those of Argo's OpenAPI description (`openapi.txt`). Argo decodes a manifest strictly into these types,
 and the full CRDs demand the same.
 """
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
-from magnus_render.targets.argo import verify_codes as codes
-from magnus_render.targets.argo.verify_scan import Document, dotted, near, shown
-from magnus_render.targets.argo.verify_table import TABLE
-from magnus_render.targets.argo.verify_yaml import load
+from magnus_render.targets.argo.lint import codes
+from magnus_render.targets.argo.lint.manifest import Document, dotted, near, shown
+from magnus_render.targets.argo.lint.yaml import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from magnus_render.targets.argo.verify_scan import Owner, Report
+    from magnus_render.targets.argo.lint.manifest import Owner, Report
 
 _WORDS = {
     "s": "a string",
@@ -38,6 +38,7 @@ _RENAMED = {
 }
 _OWNERS = frozenset(("Template", "DAGTask", "WorkflowStep"))
 _STRINGS = {str}
+_TABLE = os.path.join(os.path.dirname(__file__), "openapi.txt")
 _TOP = frozenset(("apiVersion", "kind", "metadata", "spec", "status"))
 
 
@@ -57,8 +58,10 @@ class _Type(NamedTuple):
 
 @cache
 def _types() -> dict[str, _Type]:
+    with open(_TABLE, encoding="utf-8") as file:
+        text = "".join(line for line in file if not line.startswith("#"))
     types = {}
-    for line in TABLE.replace("\n ", " ").split("\n"):
+    for line in text.rstrip().replace("\n ", " ").split("\n"):
         name, _, rest = line.partition(":")
         fields, required = {}, []
         for field in rest.split():
@@ -88,7 +91,7 @@ def check_fields(document: Document, report: Report) -> None:
 
 
 def check_part(body: dict[Any, Any], name: str, owner: Owner, place: str, report: Report) -> None:
-    """Check a mapping by itself, whose type `verify_table` has under a name."""
+    """Check a mapping by itself, whose type `openapi.txt` has under a name."""
     _check(body, name, owner, (None, place), report, {})
 
 

@@ -12,13 +12,13 @@ import math
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.stepfunctions import verify_codes as codes
-from magnus_render.targets.stepfunctions.verify_scan import is_expression
+from magnus_render.targets.stepfunctions.lint import codes
+from magnus_render.targets.stepfunctions.lint.machine import is_expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from magnus_render.targets.stepfunctions.verify_scan import Report, Scope
+    from magnus_render.targets.stepfunctions.lint.machine import Report, Scope
 
 DEFINITION = 1_048_576
 """Bytes."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magnus_render.targets.argo import verify_codes as codes
-from magnus_render.targets.argo.verify_graph import target
-from magnus_render.targets.argo.verify_scan import mapping, named, near, objects, shown, strings, text
-from magnus_render.targets.argo.verify_tags import read
+from magnus_render.targets.argo.lint import codes
+from magnus_render.targets.argo.lint.graph import target
+from magnus_render.targets.argo.lint.manifest import mapping, named, near, objects, shown, strings, text
+from magnus_render.targets.argo.lint.references import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from magnus_render.targets.argo.verify_scan import Document, Report, Task, Template
+    from magnus_render.targets.argo.lint.manifest import Document, Report, Task, Template
 
 
 def check_called(document: Document, known: Mapping[str, Document], report: Report) -> None:

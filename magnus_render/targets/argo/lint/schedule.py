@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.argo import verify_codes as codes
-from magnus_render.targets.argo.verify_scan import mapping, shown
+from magnus_render.targets.argo.lint import codes
+from magnus_render.targets.argo.lint.manifest import mapping, shown
 
 if TYPE_CHECKING:
-    from magnus_render.targets.argo.verify_scan import Document, Owner, Report
+    from magnus_render.targets.argo.lint.manifest import Document, Owner, Report
 
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 6))
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus_render.targets.stepfunctions import verify_codes as codes
-from magnus_render.targets.stepfunctions.verify_jsonata import read, suggestion
-from magnus_render.targets.stepfunctions.verify_scan import near, objects, shown
+from magnus_render.targets.stepfunctions.lint import codes
+from magnus_render.targets.stepfunctions.lint.jsonata import read, suggestion
+from magnus_render.targets.stepfunctions.lint.machine import near, objects, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from magnus_render.targets.stepfunctions.verify_scan import Report, Scope
+    from magnus_render.targets.stepfunctions.lint.machine import Report, Scope
 
     _Ways = dict[str, list[tuple[str, int]]]
 

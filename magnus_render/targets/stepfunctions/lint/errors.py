@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.stepfunctions import verify_codes as codes
-from magnus_render.targets.stepfunctions.verify_scan import is_number, is_whole, near, shown
+from magnus_render.targets.stepfunctions.lint import codes
+from magnus_render.targets.stepfunctions.lint.machine import is_number, is_whole, near, shown
 
 if TYPE_CHECKING:
-    from magnus_render.targets.stepfunctions.verify_scan import Report
+    from magnus_render.targets.stepfunctions.lint.machine import Report
 
 MOST = 99_999_999
 """Attempts, and seconds of an interval."""

@@ -11,14 +11,14 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.argo import verify_codes as codes
-from magnus_render.targets.argo.verify_fields import check_patch
-from magnus_render.targets.argo.verify_scan import Document, mapping, named, near, objects, shown, text
+from magnus_render.targets.argo.lint import codes
+from magnus_render.targets.argo.lint.fields import check_patch
+from magnus_render.targets.argo.lint.manifest import Document, mapping, named, near, objects, shown, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from magnus_render.targets.argo.verify_scan import Owner, Report, Template
+    from magnus_render.targets.argo.lint.manifest import Owner, Report, Template
 
 LONGEST_LABEL = 63
 """Characters of a DNS label, such as a volume's name."""

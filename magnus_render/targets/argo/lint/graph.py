@@ -12,8 +12,8 @@ from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.argo import verify_codes as codes
-from magnus_render.targets.argo.verify_scan import (
+from magnus_render.targets.argo.lint import codes
+from magnus_render.targets.argo.lint.manifest import (
     PODS,
     TYPES,
     Task,
@@ -28,7 +28,7 @@ from magnus_render.targets.argo.verify_scan import (
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from magnus_render.targets.argo.verify_scan import Document, Report
+    from magnus_render.targets.argo.lint.manifest import Document, Report
 
 LONGEST_NAME = 128
 MOST_TEMPLATES = 200

@@ -1,0 +1,1 @@
+"""The check of an Argo manifest before it is printed: `run.verify`."""
