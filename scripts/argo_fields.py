@@ -40,10 +40,10 @@ POD_SPEC = """
 TARGET = Path(__file__).parent.parent / "magnus_render" / "targets" / "argo" / "lint" / "openapi.txt"
 HEAD = """# The fields of Argo's objects and of the parts of Kubernetes they hold: written by scripts/argo_fields.py.
 #
-# One type a line: its name, then its fields as `name=kind`, with `!` where the field must be given. A line that begins with a
-# blank goes on with the one before. Kinds: `s` a string, `i` a whole number, `n` a number, `b` true or false, `x` a whole number
-# or a string, `q` a quantity, `a` text that may be written as a number, `*` anything, `[kind]` a list, `{kind}` a mapping from
-# strings, else the name of a type.
+# One type a line: its name, then its fields as `name=kind`, with `!` where the field must be given. A line that
+# begins with a blank goes on with the one before. Kinds: `s` a string, `i` a whole number, `n` a number, `b` true
+# or false, `x` a whole number or a string, `q` a quantity, `a` text that may be written as a number, `*`
+# anything, `[kind]` a list, `{kind}` a mapping from strings, else the name of a type.
 """
 
 
