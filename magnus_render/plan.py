@@ -16,6 +16,14 @@ SUCCESS_NODE, FAIL_NODE = "success", "fail"
 COMPOSITES = frozenset((PARALLEL, MAP, DAG))
 
 TYPE_CHECKING = False
+
+
+def failure_target(node: Node) -> str:
+    """Return the slug of the node that a failure hands over to."""
+    handler = node.get("on_failure")
+    return handler["slug"] if handler else node["graph"]["fail"]
+
+
 if TYPE_CHECKING:
     from typing import Any, Literal, TypedDict
 

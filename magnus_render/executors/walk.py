@@ -11,21 +11,19 @@ Frames are explicit and every step is a loop: a chain of 10,000 nodes or 50 nest
 from __future__ import annotations
 
 import heapq
-import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from magnus_render import errors, naming
 from magnus_render.executors.frames import Call, CompositeFrame, GraphFrame, Kind, inside, instance
-from magnus_render.graph.callbacks import Callbacks
-from magnus_render.plan import AS_IS, FAIL_NODE, MAP, SUCCESS_NODE, TASK
-from magnus_render.runtime.handover import failure_target
+from magnus_render.graph.view import View, pause_after
+from magnus_render.plan import AS_IS, FAIL_NODE, MAP, SUCCESS_NODE, TASK, failure_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from magnus_render.plan import Branch, Graph, Node, Plan, Retry
+    from magnus_render.plan import Branch, Node, Plan
 
 PLATFORM_PAUSES = (1.0, 5.0)
 """Seconds before a callback that exited 75 is repeated (docs/semantics.md, Choices)."""
@@ -66,7 +64,7 @@ class Walk:
     _sequence: int = 0
 
     def __post_init__(self) -> None:
-        self._callbacks = Callbacks(self.plan, self._text)
+        self._view = View(self.plan, self._text)
         root = self.plan["graphs"][""]
         self._advance(GraphFrame(root, "", "", None, root["start"]))
 
@@ -147,7 +145,7 @@ class Walk:
         elif status == 0 and call.fan_out:
             self.succeeded += 1
             frame.after, frame.slug = frame.slug, node["next"]["slug"]
-            self._counted(frame, self._node(frame.graph, frame.slug), count)
+            self._counted(frame, self._view.node(frame.graph, frame.slug), count)
         elif status == 0:
             self.succeeded += 1
             self._advance(self._behind(frame, node, True))
@@ -172,7 +170,7 @@ class Walk:
     def _advance(self, frame: GraphFrame) -> None:
         """Walk on from where a graph stands, until a call is due, a composite is open or the walk is over."""
         while True:
-            node = self._node(frame.graph, frame.slug)
+            node = self._view.node(frame.graph, frame.slug)
             kind = node["type"]
             if frame.failed:
                 self._call("confirm", frame, node)
@@ -193,7 +191,7 @@ class Walk:
                 if kind == AS_IS:
                     self._call("text", frame, node, text=text or "")
                 elif kind == TASK:
-                    self._call("step", frame, node, fan_out=self._counts(frame, node))
+                    self._call("step", frame, node, fan_out=self._view.counts(node))
                 elif kind == MAP:
                     self._call("map_count", frame, node)
                 elif node.get("fan_in"):
@@ -206,7 +204,7 @@ class Walk:
         """Move a graph on behind one of its nodes, unless only a callback can tell that this failed."""
         if success:
             frame.after, frame.slug = frame.slug, node["next"]["slug"]
-        elif self._callbacks.must_confirm(node):
+        elif self._view.must_confirm(node):
             frame.failed = True
         else:
             frame.after, frame.slug = frame.slug, failure_target(node)
@@ -319,21 +317,10 @@ class Walk:
 
     # ---- helpers ----
 
-    def _node(self, graph: Graph, slug: str) -> Node:
-        return self.plan["nodes"][naming.join(graph["address"], slug)]
-
     def _text(self, node: Node) -> str | None:
         render = node.get("render")
         text = render.get(self.engine) if isinstance(render, dict) else render
         return text if text and isinstance(text, str) else None
-
-    def _counts(self, frame: GraphFrame, node: Node) -> bool:
-        """Tell whether a task's success carries the item count of the map behind it."""
-        following = node["next"]
-        return (
-            following["type"] == MAP
-            and self._node(frame.graph, following["slug"]).get("counted_by") == frame.slug
-        )
 
     def _call(
         self, kind: Kind, frame: GraphFrame, node: Node, *, fan_out: bool = False, text: str = ""
@@ -342,14 +329,3 @@ class Walk:
         self._ready.append(
             Call(kind, node, address, path, frame, after=frame.after, fan_out=fan_out, text=text)
         )
-
-
-def pause_after(retry: Retry, attempt: int) -> float:
-    """Return the seconds between a failed attempt (from 1) and the next (docs/semantics.md, Choices)."""
-    if retry["delay"] == 0:
-        return 0.0
-    try:
-        pause = retry["delay"] * retry["backoff"] ** (attempt - 1)
-    except OverflowError:
-        pause = math.inf
-    return pause if retry["max_delay"] is None else min(pause, retry["max_delay"])

@@ -9,10 +9,10 @@ import time
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS
-from magnus_render.plan import TASK
+from magnus_render.plan import TASK, failure_target
 from magnus_render.runtime import earlier, process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
-from magnus_render.runtime.handover import deadline, failure_target, hand_over, over, overdue, stopped
+from magnus_render.runtime.handover import deadline, hand_over, over, overdue, stopped
 from magnus_render.runtime.masking import Secrets, read_text
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders

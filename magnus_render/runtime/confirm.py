@@ -10,9 +10,9 @@ import sys
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
-from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE
+from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE, failure_target
 from magnus_render.runtime import earlier, state, way
-from magnus_render.runtime.handover import end_graph, failure_target, hand_over
+from magnus_render.runtime.handover import end_graph, hand_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from magnus_render import naming
+from magnus_render.plan import failure_target
 from magnus_render.runtime import state
-from magnus_render.runtime.handover import failure_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

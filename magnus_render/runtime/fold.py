@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused
-from magnus_render.plan import AS_IS, COMPOSITES, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+from magnus_render.plan import AS_IS, COMPOSITES, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK, failure_target
 from magnus_render.runtime.fold_attempts import Records, Tried, as_is_step, blank, task_step
-from magnus_render.runtime.handover import failure_target
 from magnus_render.runtime.merge import Contribution, Merged, merge_dag, merge_map, merge_parallel
 
 TYPE_CHECKING = False

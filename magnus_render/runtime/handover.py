@@ -10,7 +10,7 @@ import sys
 import time
 
 from magnus_render import naming
-from magnus_render.plan import COMPOSITES, ITEMS_PER_PAGE, MAP
+from magnus_render.plan import COMPOSITES, ITEMS_PER_PAGE, MAP, failure_target
 from magnus_render.runtime import state
 from magnus_render.runtime.records import Run, dumps
 
@@ -86,12 +86,6 @@ def _stop_siblings(run: Run, graph: str, node: Node) -> None:
         if _is_handled(composite):
             return
         graph = naming.parent(address)
-
-
-def failure_target(node: Node) -> str:
-    """Return the slug of the node that a failure hands over to."""
-    handler = node.get("on_failure")
-    return handler["slug"] if handler else node["graph"]["fail"]
 
 
 def _is_handled(node: Node) -> bool:

@@ -7,9 +7,8 @@ that was refused, or was lost before it began.
 from __future__ import annotations
 
 from magnus_render import naming
-from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, SUCCESS_NODE, TASK, failure_target
 from magnus_render.runtime import state
-from magnus_render.runtime.handover import failure_target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.callbacks import begin, call, each, graph, log, parallel, step, task
+from tests.unit.view_graphs import begin, call, each, graph, log, parallel, step, task
 
 QUIET = {"type": "as-is"}
 HANDLED = {"on_failure": "success"}

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from magnus_render.executors.frames import Call
-from magnus_render.executors.walk import Walk, pause_after
+from magnus_render.executors.walk import Walk
+from magnus_render.graph.view import pause_after
 
 from .executor_tools import Definition, chain, graph, plan_of, play, retry, task
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.callbacks import FAST, begin, call, each, graph, log, parallel, step, task
+from tests.unit.view_graphs import FAST, begin, call, each, graph, log, parallel, step, task
 
 pytestmark = pytest.mark.usefixtures("project")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.callbacks import FAST, begin, call, graph, log, parallel, step, task
+from tests.unit.view_graphs import FAST, begin, call, graph, log, parallel, step, task
 
 MAGNUS = Path(sys.executable).parent / "magnus"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.callbacks import begin, call, each, graph, step, task
+from tests.unit.view_graphs import begin, call, each, graph, step, task
 
 pytestmark = pytest.mark.usefixtures("project")
 

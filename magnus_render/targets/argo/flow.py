@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
-from magnus_render.graph.callbacks import Callbacks
+from magnus_render.graph.view import View
 from magnus_render.plan import AS_IS, MAP, PARALLEL, SUCCESS_NODE, TASK
 from magnus_render.targets.argo import names
 from magnus_render.targets.argo.dags import BRANCH, ITEMS, Dag, Manifest, Task
@@ -44,12 +44,12 @@ class _Compiler:
         self.plan = plan
         self.steps = steps
         self.text = text
-        self.callbacks = Callbacks(plan, text)
+        self.view = View(plan, text)
         self.separate: list[str] = []
 
     def manifest(self, address: str) -> Manifest:
         """Return the DAG templates of the root graph, or of the separate dag at an address."""
-        root = self._inner(self.plan["nodes"][address]) if address else ""
+        root = self.view.inner(self.plan["nodes"][address])["address"] if address else ""
         self.steps.begin(bool(address))
         dags: list[Dag] = []
         waiting: list[Dag | tuple[str, str]] = [(root, names.PIPELINE)]
@@ -74,13 +74,14 @@ class _Compiler:
         """Return the template of a graph; `inside` gets those of its composites, as templates or as graphs to come."""
         self.head = head
         self.names = self._task_names(head)
-        reached = self._reached(head)
+        # What only a failure leads to is not there if nothing can fail.
+        self.reached = self.view.reached(head)
+        self.slugs = [slug for slug in self.view.steps(head) if slug in self.reached]
         tasks: list[Task] = []
-        for slug in head["nodes"]:
-            if slug in reached and slug not in (head["success"], head["fail"]):
-                tasks += self._confirmation(slug) + self._tasks(self._node(slug))
-        tasks += self._ends(reached)
-        if not head["address"] and (not self.callbacks.surely_made(head) or self._acts_first(head)):
+        for slug in self.slugs:
+            tasks += self._confirmation(slug) + self._tasks(self._node(slug))
+        tasks += self._ends()
+        if not head["address"] and (not self.view.surely_calls(head) or self._acts_first(head)):
             tasks = self._recorded(tasks)
         return Dag(name, graph_title(self.plan, head["address"]), tasks, self._inputs(head["address"]))
 
@@ -97,7 +98,7 @@ class _Compiler:
             elif node["type"] == AS_IS and isinstance(self.text(node), dict):
                 wanted[f"{slug}: record"] = f"{own[slug]}-record"
                 wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
-            if self.callbacks.must_confirm(node):
+            if self.view.must_confirm(node):
                 if self._is_confirmed_there(node):
                     to = node["on_failure"]["slug"]
                     wanted[f"{to}: confirm"] = f"{own[to]}-confirm"
@@ -108,33 +109,9 @@ class _Compiler:
         return {**own, **names.distinct(wanted, own.values())}
 
     def _node(self, slug: str) -> Node:
-        return self.plan["nodes"][naming.join(self.head["address"], slug)]
+        return self.view.node(self.head, slug)
 
-    @staticmethod
-    def _inner(node: Node) -> str:
-        return f"{node['address']}.{node['branches'][0]['slug']}"
-
-    def _edges(self, node: Node) -> tuple[str, str]:
-        """Return the slugs that a node's success and its failure lead to; '' if it cannot fail."""
-        if node["type"] == AS_IS and self.text(node) is None:
-            return node["next"]["slug"], ""
-        handler = node.get("on_failure")
-        return node["next"]["slug"], handler["slug"] if handler else self.head["fail"]
-
-    def _reached(self, head: Graph) -> set[str]:
-        """Return the slugs that something leads to: what only a failure leads to is not there if nothing can fail."""
-        found: set[str] = set()
-        waiting = [head["start"]]
-        while waiting:
-            slug = waiting.pop()
-            if slug and slug not in found:
-                found.add(slug)
-                if slug not in (head["success"], head["fail"]):
-                    waiting.extend(self._edges(self._node(slug)))
-        self.reached = found
-        return found
-
-    def _ends(self, reached: set[str]) -> list[Task]:
+    def _ends(self) -> list[Task]:
         """Return the tasks of the status nodes: the fail node's only if a success leads there."""
         head = self.head
         success, fail = head["success"], head["fail"]
@@ -142,19 +119,15 @@ class _Compiler:
         arriving = self._arriving(success)
         leading = [
             f"{self._last(node, slug)}.{phase}"
-            for slug in head["nodes"]
-            if slug in reached
-            and slug not in (success, fail)
-            and (node := self._node(slug))["next"]["slug"] == fail
+            for slug in self.slugs
+            if (node := self._node(slug))["next"]["slug"] == fail
             for phase in self._good(node)
         ]
         # What records a failure that nobody handles leads to the fail node, or else away from success.
         recorders = [
             self.names[f"{slug}: failed"]
-            for slug in head["nodes"]
-            if slug in reached
-            and f"{slug}: failed" in self.names
-            and self._edges(self._node(slug))[1] == fail
+            for slug in self.slugs
+            if f"{slug}: failed" in self.names and self.view.edges(self._node(slug))[1] == fail
         ]
         starts_to_fail = head["start"] == fail
         if leading or starts_to_fail:
@@ -165,7 +138,7 @@ class _Compiler:
                 self.names[fail], *self.steps.call(node), depends=leading, unless=arriving, title=node["name"]
             )
             ends.append(task)
-        if success in reached:
+        if success in self.reached:
             task = Task(
                 self.names[success], self.steps.nothing(), depends=arriving, title=self._node(success)["name"]
             )
@@ -180,7 +153,7 @@ class _Compiler:
             one
             for before in self._node(slug)["before"]
             if before["via"] == "on_failure" and before["slug"] in self.reached
-            if self.callbacks.must_confirm(failed := self._node(before["slug"]))
+            if self.view.must_confirm(failed := self._node(before["slug"]))
             and self._is_confirmed_there(failed)
             for one in self._ended_badly(failed, before["slug"])
         ]
@@ -194,19 +167,18 @@ class _Compiler:
         """Tell whether a text of the user's is run before anything has called back."""
         slug = head["start"]
         while slug not in (head["success"], head["fail"]):
-            node = self.plan["nodes"][naming.join(head["address"], slug)]
+            node = self.view.node(head, slug)
             if node["type"] in (TASK, MAP):
                 return False
-            inside = self._graphs(node)
-            if (node["type"] == AS_IS and self.text(node) is not None) or any(map(self._acts_first, inside)):
+            inside = self.view.inner_graphs(node)
+            if (node["type"] == AS_IS and not self.view.is_silent(node)) or any(
+                map(self._acts_first, inside)
+            ):
                 return True
-            if any(map(self.callbacks.surely_made, inside)):
+            if any(map(self.view.surely_calls, inside)):
                 return False
             slug = node["next"]["slug"]
         return False
-
-    def _graphs(self, node: Node) -> list[Graph]:
-        return [self.plan["graphs"][f"{node['address']}.{b['slug']}"] for b in node.get("branches", ())]
 
     def _recorded(self, tasks: list[Task]) -> list[Task]:
         """Return the tasks of a pipeline in which nothing calls back, behind one that creates the run."""
@@ -226,7 +198,7 @@ class _Compiler:
             if before["slug"] not in self.reached:
                 continue
             node = self._node(before["slug"])
-            then, otherwise = self._edges(node)
+            then, otherwise = self.view.edges(node)
             if before["via"] == "next" and then == slug:
                 found += [f"{self._last(node, before['slug'])}.{phase}" for phase in self._good(node)]
             elif before["via"] == "on_failure" and otherwise == slug:
@@ -243,7 +215,7 @@ class _Compiler:
 
     def _failures(self, node: Node, slug: str) -> list[str]:
         """Return the outcomes of tasks that are a node's failure: of those of its helpers too."""
-        if not self.callbacks.must_confirm(node):
+        if not self.view.must_confirm(node):
             return self._ended_badly(node, slug)
         to = node["on_failure"]["slug"]
         helper = f"{to}: confirm" if self._is_confirmed_there(node) else f"{slug}: failed"
@@ -262,7 +234,7 @@ class _Compiler:
         for helper in ("items", "fan-in", "record"):
             if f"{slug}: {helper}" in self.names and (helper != "record" or self._is_recorded(node)):
                 tasks.append(self.names[f"{slug}: {helper}"])
-        if f"{slug}: failed" in self.names and not self.callbacks.must_confirm(node):
+        if f"{slug}: failed" in self.names and not self.view.must_confirm(node):
             tasks[0] = self.names[f"{slug}: failed"]
         return [f"{task}.{phase}" for task in tasks for phase in _BAD]
 
@@ -280,7 +252,7 @@ class _Compiler:
         """Return the tasks that a node becomes."""
         slug = naming.last(node["address"])
         tasks = self._own_tasks(node, slug)
-        if self.callbacks.must_confirm(node) and not self._is_confirmed_there(node):
+        if self.view.must_confirm(node) and not self._is_confirmed_there(node):
             call = self.steps.call(node, confirm=True)
             bad = self._ended_badly(node, slug)
             tasks.append(Task(self.names[f"{slug}: failed"], *call, depends=bad, title="record its failure"))
@@ -297,7 +269,7 @@ class _Compiler:
             description=node.get("description", ""),
         )
         if kind == TASK:
-            task.template, task.arguments = self.steps.call(node, counts=self._counts(node))
+            task.template, task.arguments = self.steps.call(node, counts=self.view.counts(node))
             return [task]
         if kind == AS_IS:
             return self._as_is(node, slug, task)
@@ -306,12 +278,6 @@ class _Compiler:
         if kind == PARALLEL:
             return self._parallel(node, slug, task)
         return [self._dag(node, task)]
-
-    def _counts(self, node: Node) -> bool:
-        following = node["next"]
-        if following["type"] != MAP:
-            return False
-        return self._node(following["slug"])["counted_by"] == naming.last(node["address"])
 
     def _as_is(self, node: Node, slug: str, task: Task) -> list[Task]:
         text = self.text(node)
@@ -329,7 +295,7 @@ class _Compiler:
             tasks.append(
                 Task(name, *call, depends=[own + phase for phase in _OK], title="record its success")
             )
-        if not self.callbacks.must_confirm(node):
+        if not self.view.must_confirm(node):
             name = self.names[f"{slug}: failed"]
             call = self.steps.call(node, exit_status=1)
             tasks.append(
@@ -350,7 +316,7 @@ class _Compiler:
             task.depends = [f"{counter}.Succeeded"]
         listed = f"{{{{tasks.{counter}.outputs.parameters.{ITEMS}}}}}"
         branch = {BRANCH: f"{self.steps.address(node['address'])}.{{{{item}}}}"}
-        inner = self._inner(node)
+        inner = self.view.inner(node)["address"]
         inside = self.steps.template(inner)
         if not self._is_bounded(node):
             self.inside.append((inner, inside))
@@ -407,8 +373,9 @@ class _Compiler:
                 names.PIPELINE,
             )
         else:
-            task.template = self.steps.template(self._inner(node))
-            self.inside.append((self._inner(node), task.template))
+            inner = self.view.inner(node)["address"]
+            task.template = self.steps.template(inner)
+            self.inside.append((inner, task.template))
         return task
 
     def _inputs(self, graph: str) -> list[str]:

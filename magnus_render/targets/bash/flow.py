@@ -9,12 +9,11 @@ more deeply than the composites do (bash crashes on some thousand levels of eith
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from magnus_render import naming
-from magnus_render.graph.callbacks import Callbacks
+from magnus_render.graph.view import View, pause_after
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.targets.base import graph_title
 
@@ -121,17 +120,7 @@ def _identifier(plan: Plan, address: str) -> str:
 
 def pauses(retry: Retry) -> list[float]:
     """Return the pause after each attempt but the last, in seconds (docs/semantics.md)."""
-    return [_pause(retry, number) for number in range(1, retry["attempts"])]
-
-
-def _pause(retry: Retry, number: int) -> float:
-    if retry["delay"] == 0:
-        return 0.0
-    try:
-        pause = retry["delay"] * retry["backoff"] ** (number - 1)
-    except OverflowError:
-        pause = math.inf
-    return min(pause, retry["max_delay"] if retry["max_delay"] is not None else LONGEST_PAUSE, LONGEST_PAUSE)
+    return [min(pause_after(retry, number), LONGEST_PAUSE) for number in range(1, retry["attempts"])]
 
 
 LONGEST_PAUSE = 1e8
@@ -144,14 +133,13 @@ class _Compiler:
     ) -> None:
         self.plan = plan
         self.command = command
-        self.render_text = render_text
-        self.callbacks = Callbacks(plan, render_text)
+        self.view = View(plan, render_text)
 
     def functions(self, graph: Graph) -> list[Function]:
         """Return the functions of one graph: its own first, then the shared ends in reading order."""
         self.graph = graph
         self.base = f"{graph['address']}." if graph["address"] else ""
-        self.incoming = self._incoming()
+        self.incoming = self.view.reached(graph)
         self.shared: dict[str, None] = {}
         name = graph_function(self.plan, graph["address"])
         own = Function(name, graph_title(self.plan, graph["address"]), self._body(graph["start"]))
@@ -166,34 +154,10 @@ class _Compiler:
         return [own, *(bodies[slug] for slug in sorted(bodies, key=order.__getitem__))]
 
     def _node(self, slug: str) -> Node:
-        return self.plan["nodes"][self.base + slug]
+        return self.view.node(self.graph, slug)
 
     def _shared_function(self, slug: str) -> str:
         return f"from_{_identifier(self.plan, self.base + slug)}"
-
-    def _edges(self, slug: str) -> tuple[str, str]:
-        """Return where a node leads to if it succeeds and if it fails."""
-        node = self._node(slug)
-        following, handler = node["next"]["slug"], node.get("on_failure")
-        if node["type"] == AS_IS and self.render_text(node) is None:
-            return following, following  # it does nothing, so it cannot fail
-        return following, handler["slug"] if handler else self.graph["fail"]
-
-    def _incoming(self) -> dict[str, int]:
-        """Count the edges that lead to each node that can be reached; the start has one more."""
-        start, ends = self.graph["start"], (self.graph["success"], self.graph["fail"])
-        counts = {start: 1}
-        waiting = [start]
-        while waiting:
-            slug = waiting.pop()
-            if slug in ends:
-                continue
-            for target in self._edges(slug):
-                if target not in counts:
-                    counts[target] = 0
-                    waiting.append(target)
-                counts[target] += 1
-        return counts
 
     def _body(self, start: str) -> list[Line]:
         lines: list[Line] = []
@@ -223,12 +187,14 @@ class _Compiler:
             if (slug in self.shared and lines) or arrived[slug] < self.incoming[slug] or slug in follow:
                 lines.append(Line("go", depth, target=self._share(slug)))
                 return
-            then, handler = self._edges(slug)
+            then, handler = self.view.edges(self._node(slug))
             line = self._line(slug, depth)
             lines.append(line)
             arrived[then] = arrived.get(then, 0) + 1
             if handler == fail:
                 line.otherwise = "fail" if then != fail else "on"
+            elif not handler:
+                line.otherwise = "on"
             elif handler == then:
                 line.otherwise = "on"
                 arrived[then] += 1
@@ -254,20 +220,16 @@ class _Compiler:
 
     def _line(self, slug: str, depth: int) -> Line:
         node = self._node(slug)
-        line = Line("node", depth, node, slug=slug, confirm=self.callbacks.must_confirm(node))
+        line = Line("node", depth, node, slug=slug, confirm=self.view.must_confirm(node))
         kind = node["type"]
         if kind == TASK:
             line.command = "step"
             line.pauses = pauses(node["retry"]) if node["retry"]["attempts"] > 1 else []
             line.argv = self.command(node)
-            following = node["next"]
-            line.fan_out = (
-                following["type"] == MAP and self._node(following["slug"]).get("counted_by") == slug
-            )
+            line.fan_out = self.view.counts(node)
         elif kind == AS_IS:
-            text = self.render_text(node)
-            line.command = "pass" if text is None else "as_is"
-            if text is not None:
+            line.command = "pass" if self.view.is_silent(node) else "as_is"
+            if line.command == "as_is":
                 line.branches = [("", "", text_function(self.plan, node))]
         else:
             line.command = kind

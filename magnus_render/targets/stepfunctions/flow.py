@@ -12,8 +12,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
-from magnus_render.graph.callbacks import Callbacks
-from magnus_render.plan import AS_IS, DAG, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK
+from magnus_render.graph.view import View
+from magnus_render.plan import AS_IS, DAG, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK, failure_target
 from magnus_render.targets.stepfunctions import trail
 from magnus_render.targets.stepfunctions.jsonata import expression
 from magnus_render.targets.stepfunctions.names import RECORD, START, STATE_NAME, Scope, StateNames
@@ -116,7 +116,7 @@ class _Compiler:
         self.jobs = jobs
         self.native = native
         self.names = StateNames(plan)
-        self.callbacks = Callbacks(plan, native, separate=True)
+        self.view = View(plan, native, separate=True)
         self.separate: list[Node] = []
 
     def root(self) -> Machine:
@@ -127,7 +127,7 @@ class _Compiler:
 
     def child(self, node: Node) -> Machine:
         """Return the machine of a separate dag: its input tells run and branch."""
-        graph = self._inner(node)
+        graph = self.view.inner(node)["address"]
         scope = Scope(variable="branch", stands_for=graph, depth=1)
         first = State("child_start", START, scope, scope.address(graph))
         machine = self._recorded(self._machine(graph, scope, first))
@@ -137,9 +137,9 @@ class _Compiler:
     def _recorded(self, machine: Machine) -> Machine:
         """Return a machine whose every way starts a callback: it creates the run, and refuses a stale definition."""
         head, scope = self.plan["graphs"][machine.graph], machine.scope
-        if not self.callbacks.surely_made(head):
+        if not self.view.surely_calls(head):
             start, failed = machine.states[0], f"{RECORD}: failed"
-            success, fail = (self._node(head, head[end]) for end in ("success", "fail"))
+            success, fail = (self.view.node(head, head[end]) for end in ("success", "fail"))
             record = self._helper(fail, scope, RECORD, self._callback(success, scope), start.next, failed)
             start.next = record.name
             machine.states[1:1] = [record, State("root_fail", failed, scope)]
@@ -154,7 +154,7 @@ class _Compiler:
         if first is not None:
             first.next = begin
         for inner, slug in self._reading_order(head):
-            states.extend(self._states(inner, self._node(inner, slug), scope))
+            states.extend(self._states(inner, self.view.node(inner, slug), scope))
         success, fail = self._end_names(head)
         states.append(State("success" if graph else "root_success", success, scope))
         states.extend(self._fail(head, fail, scope, first_of_all=begin == fail))
@@ -167,7 +167,7 @@ class _Compiler:
 
     def _fail(self, head: Graph, name: str, scope: Scope, first_of_all: bool) -> Iterator[State]:
         graph = head["address"]
-        if not graph or self.callbacks.none_before_fail(head):
+        if not graph or self.view.none_before_fail(head):
             record = self._fail_record(head, scope, f"{name}: end")
             record.output, record.fixed = trail.PASSED_ON, True
             yield record
@@ -186,14 +186,14 @@ class _Compiler:
 
     def _fail_record(self, head: Graph, scope: Scope, then: str) -> State:
         """Return the callback of a graph's fail node."""
-        node = self._node(head, head["fail"])
+        node = self.view.node(head, head["fail"])
         name, address = self.names.of(node), scope.address(node["address"])
         job = self.jobs.make(node, scope, self._callback(node, scope))
         return State("job", name, scope, address, node, then, then, job=job)
 
     def _reading_order(self, head: Graph) -> Iterator[tuple[Graph, str]]:
         """Yield the nodes of a graph but its status nodes; a dag that stands in place behind its own nodes."""
-        waiting = [(head, iter(head["nodes"]))]
+        waiting = [(head, self.view.steps(head))]
         while waiting:
             graph, slugs = waiting[-1]
             slug = next(slugs, None)
@@ -202,24 +202,15 @@ class _Compiler:
                 if waiting:
                     yield waiting[-1][0], naming.last(naming.parent(graph["address"]))
                 continue
-            if slug in (graph["success"], graph["fail"]):
-                continue
-            node = self._node(graph, slug)
+            node = self.view.node(graph, slug)
             if node["type"] == DAG and not node["separate"]:
-                inner = self.plan["graphs"][self._inner(node)]
-                waiting.append((inner, iter(inner["nodes"])))
+                inner = self.view.inner(node)
+                waiting.append((inner, self.view.steps(inner)))
             else:
                 yield graph, slug
 
-    def _node(self, graph: Graph, slug: str) -> Node:
-        return self.plan["nodes"][naming.join(graph["address"], slug)]
-
-    @staticmethod
-    def _inner(node: Node) -> str:
-        return f"{node['address']}.{node['branches'][0]['slug']}"
-
     def _end_names(self, head: Graph) -> tuple[str, str]:
-        success, fail = (self._node(head, head[end]) for end in ("success", "fail"))
+        success, fail = (self.view.node(head, head[end]) for end in ("success", "fail"))
         return self.names.of(success), self.names.of(fail)
 
     # ---- where edges lead ----
@@ -227,31 +218,29 @@ class _Compiler:
     def _entry(self, graph: Graph, slug: str) -> str:
         """Return the name of the state that an edge to a node leads to."""
         while True:
-            node = self._node(graph, slug)
+            node = self.view.node(graph, slug)
             kind = node["type"]
             if kind in (SUCCESS_NODE, FAIL_NODE):
                 outer = self._in_place(graph)
-                if outer is None or (kind == FAIL_NODE and self.callbacks.none_before_fail(graph)):
+                if outer is None or (kind == FAIL_NODE and self.view.none_before_fail(graph)):
                     return self.names.of(node)
-                graph = self.plan["graphs"][outer["graph"]["address"]]
+                graph = self.view.graph_of(outer)
                 if kind == SUCCESS_NODE:
                     slug = outer["next"]["slug"]
-                elif self.callbacks.must_confirm(outer):
+                elif self.view.must_confirm(outer):
                     return self._failed(outer)
                 else:
-                    slug = self._handler(graph, outer)
+                    slug = failure_target(outer)
             elif kind == DAG and not node["separate"]:
-                graph = self.plan["graphs"][self._inner(node)]
+                graph = self.view.inner(node)
                 slug = graph["start"]
             else:
                 return self._first(node)
 
     def _in_place(self, graph: Graph) -> Node | None:
         """Return the dag that a graph stands in place for, None if the graph is a machine's own."""
-        if not graph["address"]:
-            return None
-        node = self.plan["nodes"][naming.parent(graph["address"])]
-        return node if node["type"] == DAG and not node["separate"] else None
+        node = self.view.around(graph)
+        return node if node is not None and node["type"] == DAG and not node["separate"] else None
 
     def _first(self, node: Node) -> str:
         name = self.names.of(node)
@@ -264,17 +253,12 @@ class _Compiler:
     def _failed(self, node: Node) -> str:
         return f"{self.names.of(node)}: failed"
 
-    @staticmethod
-    def _handler(graph: Graph, node: Node) -> str:
-        handler = node.get("on_failure")
-        return handler["slug"] if handler else graph["fail"]
-
     def _edges(self, graph: Graph, node: Node) -> tuple[str, str]:
         """Return the states that a node's success and its failure lead to."""
         then = self._entry(graph, node["next"]["slug"])
-        if self.callbacks.must_confirm(node):
+        if self.view.must_confirm(node):
             return then, self._failed(node)
-        return then, self._entry(graph, self._handler(graph, node))
+        return then, self._entry(graph, failure_target(node))
 
     # ---- nodes ----
 
@@ -298,12 +282,12 @@ class _Compiler:
         elif node["separate"]:
             self.separate.append(node)
             state = State("child", name, scope, address, node, comment=comment)
-            state.key = scope.code(self._inner(node))
+            state.key = scope.code(self.view.inner(node)["address"])
             state.target = self.jobs.config(node).state_machine or child_name(self.plan, node)
             yield from self._with_outcome(state, then, failure)
-        elif self.callbacks.none_before_fail(inner := self.plan["graphs"][self._inner(node)]):
+        elif self.view.none_before_fail(inner := self.view.inner(node)):
             yield self._fail_record(inner, scope, failure)
-        if self.callbacks.must_confirm(node):
+        if self.view.must_confirm(node):
             yield self._confirmation(graph, node, scope)
 
     def _callback(self, node: Node, scope: Scope, command: str = "execute_single_node") -> list[str]:
@@ -320,7 +304,7 @@ class _Compiler:
     def _confirmation(self, graph: Graph, node: Node, scope: Scope) -> State:
         """Return the job that is between a failure and what follows where no other would be: a refusal ends there."""
         words = [*self._callback(node, scope), "--confirm-failure"]
-        then, failure = (self._entry(graph, slug) for slug in (self._handler(graph, node), graph["fail"]))
+        then, failure = (self._entry(graph, slug) for slug in (failure_target(node), graph["fail"]))
         state = self._helper(node, scope, self._failed(node), words, then, failure)
         state.fixed = False
         return state
@@ -357,7 +341,7 @@ class _Compiler:
                     key=f"{scope.folder(node['address'])} & '/start.json'")  # fmt: skip
         distributed = self.jobs.config(node).distributed
         inside = scope.inside(node["address"], distributed)
-        graph = self._inner(node)
+        graph = self.view.inner(node)["address"]
         first = State(
             "distributed_branch" if distributed else "branch", f"{name}: branch", inside, fixed=True
         )
@@ -374,7 +358,7 @@ class _Compiler:
         if node["fan_in"]:
             words = self._callback(node, scope, "fan_in")
             yield self._helper(node, scope, f"{name}: fan in", words, name, failure)
-        branches = [self._machine(f"{node['address']}.{b['slug']}", scope) for b in node["branches"]]
+        branches = [self._machine(inner["address"], scope) for inner in self.view.inner_graphs(node)]
         state = State("parallel", name, scope, address, node, machines=branches)
         state.comment = node.get("description", "")
         limit = node["max_concurrency"]

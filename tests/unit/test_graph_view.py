@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from magnus_render.graph.callbacks import Callbacks
 from magnus_render.graph.load import load
-from tests.unit.callbacks import each, graph, parallel, task
+from magnus_render.graph.view import View
+from tests.unit.view_graphs import each, graph, parallel, task
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -42,5 +42,5 @@ def test_a_failure_is_confirmed_if_nothing_calls_back_before_success(
 ) -> None:
     Path("dag.yaml").write_text(json.dumps({"dag": graph(a=task(next="success", on_failure="h"), h=handler)}))
     plan = load("dag.yaml").plan
-    callbacks = Callbacks(plan, lambda node: node.get("render") or None)
-    assert callbacks.must_confirm(plan["nodes"]["a"]) is expected
+    view = View(plan, lambda node: node.get("render") or None)
+    assert view.must_confirm(plan["nodes"]["a"]) is expected
