@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from magnus_render.errors import Refused
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -96,15 +97,15 @@ class Diagnostic:
 
     def __str__(self) -> str:
         """Return the text form: place, code, message; the source line with a caret; the fix."""
-        place = visible(self.file)
+        place = safe(self.file)
         if self.line:
             place += f":{self.line}:{self.column}"
         head = f"{place}: " if place else ""
-        lines = [f"{head}{self.severity} {self.code}: {visible(self.message)}"]
+        lines = [f"{head}{self.severity} {self.code}: {safe(self.message)}"]
         if self.line:
             lines += _snippet(self.snippet, self.line, self.column, self.width)
         if self.fix:
-            lines.append(f"  help: {visible(self.fix)}")
+            lines.append(f"  help: {safe(self.fix)}")
         return "\n".join(lines)
 
 
@@ -123,13 +124,6 @@ class DefinitionError(Refused):
 def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
     """Tell whether any of them is an error."""
     return any(item.severity == "error" for item in diagnostics)
-
-
-def visible(text: str) -> str:
-    """Return the text with each control character (line breaks too) as its escape: a name must not forge output."""
-    if text.isprintable():
-        return text
-    return "".join(c if unicodedata.category(c)[0] != "C" else repr(c)[1:-1] for c in text)
 
 
 def _cells(text: str) -> int:
@@ -204,7 +198,7 @@ def _github_place(item: Diagnostic) -> str:
 
 
 def _github_data(text: str) -> str:
-    return visible(text).replace("%", "%25")
+    return safe(text).replace("%", "%25")
 
 
 def _github_property(text: str) -> str:

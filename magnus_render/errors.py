@@ -19,7 +19,9 @@ class MagnusError(Exception):
 
     def shown(self) -> str:
         """Return the text for standard error."""
-        return f"magnus: {self}"
+        from magnus_render.texts import safe_lines
+
+        return f"magnus: {safe_lines(str(self))}"
 
 
 class UsageError(MagnusError):

@@ -12,7 +12,7 @@ import typer
 
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.executors import base
-from magnus_render.runtime.records import valid_run_id
+from magnus_render.runtime.records import check_run_id
 
 
 def execute(
@@ -79,10 +79,8 @@ def _execute(
         raise UsageError("--resume needs --run-id: the run to go on with")
     if resume and use_cached:
         raise UsageError("--resume and --use-cached exclude each other: one goes on, the other starts anew")
-    if run_id and not valid_run_id(run_id):
-        raise UsageError(
-            f"'{run_id}' is not a run id: 1 to 80 of A-Z a-z 0-9 _ -, beginning with a letter or digit"
-        )
+    if run_id:
+        check_run_id(run_id)
     for text in param:
         if text.partition("=")[0] in ("", text):
             raise UsageError(f"--param takes NAME=VALUE, not '{text}'")

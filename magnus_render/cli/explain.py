@@ -9,6 +9,7 @@ import typer
 
 from magnus_render import errors
 from magnus_render.diagnostics import Code, explained
+from magnus_render.texts import say
 
 
 def explain(
@@ -27,7 +28,7 @@ def explain(
     if wanted not in codes:
         close = difflib.get_close_matches(wanted, codes, n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
-        typer.echo(f"there is no code '{code}'.{hint} `magnus explain` lists them all", err=True)
+        say(f"there is no code '{code}'.{hint} `magnus explain` lists them all")
         raise typer.Exit(errors.USAGE)
     entry = codes[wanted]
     typer.echo(f"{entry.code}: {entry.title}\n\n{entry.explanation}", nl=False)

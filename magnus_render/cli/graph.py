@@ -58,10 +58,10 @@ def _picture(file: str, form: str, run_id: str | None, config: str | None) -> st
     if run_id is None:
         return FORMATS[form](picture(loaded.plan))
 
+    from magnus_render.cli import stores
     from magnus_render.runtime.fold import fold, read_run
-    from magnus_render.services import lookup
 
-    store = lookup.load("run_log_store", loaded.config["run_log_store"])
-    plan, record, records = read_run(store, run_id)
+    store = stores.open_run_log_store(loaded.config)
+    plan, record, records = read_run(store, stores.known_run(store, run_id))
     log = fold(plan, record, records, time.time())
     return FORMATS[form](picture(plan, statuses(plan, log)))

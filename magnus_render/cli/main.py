@@ -10,6 +10,7 @@ import sys
 
 from magnus_render.errors import FAILED, PLATFORM, USAGE
 from magnus_render.runtime import callback
+from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def run(argv: list[str]) -> int:
         print(f"magnus {__version__}")
         return 0
     if name not in COMMANDS:
-        print(f"magnus: no command '{name}'{_meant(name)}; `magnus --help` lists them", file=sys.stderr)
+        say(f"no command '{name}'{_meant(name)}; `magnus --help` lists them")
         return USAGE
     return _typer([name], argv)
 
@@ -151,7 +152,7 @@ def _typer(names: list[str], argv: list[str]) -> int:
         return 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"magnus: {where}{error.strerror or error}", file=sys.stderr)
+        say(f"{where}{error.strerror or error}")
         return PLATFORM
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)

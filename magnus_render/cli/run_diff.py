@@ -7,11 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.cli.run_text import spans, steps_of
-from magnus_render.executors.terminal import duration, fit, safe
+from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import FAIL_NODE, SUCCESS_NODE
 from magnus_render.runtime.fold import comparable
 from magnus_render.runtime.fold_attempts import Records
 from magnus_render.runtime.merge import json_equal
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

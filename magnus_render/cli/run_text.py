@@ -9,8 +9,9 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.executors.terminal import duration, fit, safe
+from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES, FAIL_NODE, MAP, SUCCESS_NODE
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

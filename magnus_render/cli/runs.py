@@ -12,9 +12,9 @@ import typer
 from magnus_render.cli import stores
 from magnus_render.cli.run_text import colours, painted, show, spans, took
 from magnus_render.errors import Refused, UsageError
-from magnus_render.executors.terminal import safe
 from magnus_render.runtime.fold import fold, read_run
 from magnus_render.services import lookup
+from magnus_render.texts import safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

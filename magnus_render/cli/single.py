@@ -9,15 +9,16 @@ import json
 import os
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from magnus_render import naming
+from magnus_render.diagnostics import DefinitionError
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.plan import TASK
-from magnus_render.runtime.records import valid_run_id
+from magnus_render.runtime.records import check_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -200,7 +201,13 @@ def _command(
         file = os.path.join(folder, "dag.yaml")
         with open(file, "w", encoding="utf-8") as stream:
             json.dump(definition, stream)  # JSON is YAML, and needs no library
-        return _load(file, config)
+        try:
+            return _load(file, config)
+        except DefinitionError as error:
+            # Nobody has written that file: what is wrong with it stands on the command line.
+            raise DefinitionError(
+                replace(item, file="", line=0) if item.file == file else item for item in error.diagnostics
+            ) from None
 
 
 def _load(file: str, config: str) -> tuple[Plan, Config]:
@@ -233,10 +240,8 @@ def _walk(
     from magnus_render.cli.execute import new_run_id
     from magnus_render.executors import base
 
-    if request.run_id and not valid_run_id(request.run_id):
-        raise UsageError(
-            f"'{request.run_id}' is not a run id: 1 to 80 of A-Z a-z 0-9 _ -, beginning with a letter or digit"
-        )
+    if request.run_id:
+        check_run_id(request.run_id)
     for text in request.param:
         if text.partition("=")[0] in ("", text):
             raise UsageError(f"--param takes NAME=VALUE, not '{text}'")

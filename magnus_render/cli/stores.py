@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from magnus_render.errors import Refused, UsageError
-from magnus_render.executors.terminal import safe
 from magnus_render.services import lookup
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from magnus_render.plan import Services

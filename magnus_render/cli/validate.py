@@ -11,6 +11,7 @@ import typer
 
 from magnus_render import errors
 from magnus_render.diagnostics import DefinitionError, format_diagnostics, has_errors
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from magnus_render.diagnostics import Diagnostic
@@ -58,6 +59,6 @@ def validate(
         typer.echo(text)
     if format is OutputFormat.text:
         for line in summaries:
-            typer.echo(f"{line}: can be used")
+            typer.echo(f"{safe(line)}: can be used")
     if has_errors(found):
         raise typer.Exit(errors.REFUSED)

@@ -12,7 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from magnus_render.executors.terminal import duration, fit, safe, shown_line, width
+from magnus_render.executors.terminal import duration, fit, shown_line, width
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

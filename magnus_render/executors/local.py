@@ -23,12 +23,13 @@ from magnus_render.executors.base import BaseExecutor, Order
 from magnus_render.executors.console import Console, console
 from magnus_render.executors.frames import Call
 from magnus_render.executors.pool import Child, Pool
-from magnus_render.executors.terminal import duration, safe
+from magnus_render.executors.terminal import duration
 from magnus_render.executors.walk import Walk
 from magnus_render.plan import FAIL_NODE
 from magnus_render.runtime.records import Run
 from magnus_render.services import lookup
 from magnus_render.services.options import check_keys
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

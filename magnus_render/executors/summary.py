@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from magnus_render import naming
 from magnus_render.errors import MagnusError
-from magnus_render.executors.terminal import duration, safe
+from magnus_render.executors.terminal import duration
 from magnus_render.plan import COMPOSITES
 from magnus_render.runtime import state
 from magnus_render.runtime.records import Run
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Text for terminals: how wide it is, what is safe to print, how long something took."""
+"""Text for terminals: how wide it is, how a line of a step's output is shown, how long something took."""
 
 from __future__ import annotations
 
@@ -10,20 +10,6 @@ _ESCAPE = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])"
 )
 _RESET = "\x1b[0m"
-
-
-def safe(text: str) -> str:
-    """Return a name with everything that does not show as itself (controls, direction marks, ...) as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        (
-            c
-            if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-            else c.encode("unicode_escape").decode()
-        )
-        for c in text
-    )
 
 
 def shown_line(data: bytes) -> str:

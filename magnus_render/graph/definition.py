@@ -8,7 +8,6 @@ composite to each node of its branches).
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ import networkx as nx
 from magnus_render.naming import slug as slug_of
 from magnus_render.plan import COMPOSITES, DAG, MAP, PARALLEL
 from magnus_render.spec import codes, legacy
-from magnus_render.spec.models import MODELS, GraphSpec
+from magnus_render.spec.models import MODELS, GraphSpec, control_characters
 from magnus_render.spec.problems import validate
 from magnus_render.spec.report import Place
 from magnus_render.spec.tree import Map, Value, kind
@@ -342,6 +341,6 @@ def _name_problem(name: str) -> str:
         return "contains no '.', which separates the parts of a dot path"
     if "%" in name:
         return "contains no '%'"
-    if not name.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") for c in name):
+    if control_characters(name):
         return "contains no control characters"
     return ""

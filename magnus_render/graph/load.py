@@ -13,6 +13,7 @@ from magnus_render.spec.parameters import load_parameters
 from magnus_render.spec.reader import Reader
 from magnus_render.spec.report import Report, diagnostic
 from magnus_render.spec.tree import Map
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,7 +126,7 @@ def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:
     check_command_types(found, report)
     check(found, report)
     report.check()
-    stem = os.path.splitext(os.path.basename(file))[0]
+    stem = safe(os.path.splitext(os.path.basename(file))[0])
     plan = resolve(found, settings, stem, variables.used)
     check_options(plan, found, report)
     report.check()

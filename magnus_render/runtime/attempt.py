@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 
 from magnus_render import naming
@@ -18,6 +17,7 @@ from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
 from magnus_render.runtime.tasks.base import Context, TaskFailure
 from magnus_render.services import lookup
+from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         options.attempt = min(options.attempt, 1 + earlier.spent(run, address))
         if node["type"] == TASK and options.attempt > node["retry"]["attempts"]:
             # The engine tries again what broke off; the last of the user's attempts had been begun by then.
-            print(f"magnus: {naming.shown(node['path'], address)}: no attempt is left", file=sys.stderr)
+            say(f"{naming.shown(node['path'], address)}: no attempt is left")
             given_up = earlier.give_up(run, address, node)
             if given_up["handed_to"]:
                 hand_over(run, address, node, given_up["handed_to"], given_up["state"], options.fan_out)
@@ -100,7 +100,7 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
     recorded = options.exit_status is not None  # of what has run already
     why = overdue(run) if recorded else stopped(run, address, node)
     if why:
-        print(f"magnus: {naming.shown(node['path'], address)}: not started: {why}", file=sys.stderr)
+        say(f"{naming.shown(node['path'], address)}: not started: {why}")
         return FAILED
     with process.Signals() as signals:
         sees = state.seen_by(run, address, options.after)
@@ -341,7 +341,7 @@ class _Attempt:
             end["handed_to"], end["state"] = failure_target(node), state.unmocked(run, self.sees)
         end["set"] = run.pack(self.set)
         run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
-        print(f"magnus: {naming.shown(node['path'], self.address)}: {message}", file=sys.stderr)
+        say(f"{naming.shown(node['path'], self.address)}: {message}")
         if end["handed_to"]:
             hand_over(run, self.address, node, end["handed_to"], end["state"], self.options.fan_out)
         if self.platform:

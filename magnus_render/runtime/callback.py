@@ -12,8 +12,9 @@ import sys
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, TASK
-from magnus_render.runtime.records import Run, dumps, valid_run_id
+from magnus_render.runtime.records import Run, check_run_id, dumps
 from magnus_render.services import lookup
+from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def main(
         return error.status
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"magnus: {where}{error.strerror or error}", file=sys.stderr)
+        say(f"{where}{error.strerror or error}")
         return PLATFORM
     except KeyboardInterrupt:
         return PLATFORM
@@ -146,11 +147,7 @@ class _Call:
         wanted = ["RUN_ID"] if self.command == "start_run" else ["RUN_ID", "STEP"]
         if len(words) != len(wanted):
             raise UsageError(f"{self.command} takes {' '.join(wanted)}, not {len(words)} words: see --help")
-        self.run_id = words[0]
-        if not valid_run_id(self.run_id):
-            raise UsageError(
-                f"'{self.run_id}' is not a run id: 1 to 80 of A-Z a-z 0-9 _ -, beginning with a letter or digit"
-            )
+        self.run_id = check_run_id(words[0])
         self.address = naming.from_dot_path(words[1]) if len(words) > 1 else ""
 
     def _parse(self, argv: list[str]) -> list[str]:
@@ -222,7 +219,7 @@ class _Call:
         node = run.node(self.address)
         why = stopped(run, self.address, node)
         if why and run.of(self.address, "start") is None:
-            print(f"magnus: {naming.shown(node['path'], self.address)}: not started: {why}", file=sys.stderr)
+            say(f"{naming.shown(node['path'], self.address)}: not started: {why}")
             return FAILED
         count = enter(run, self.address, node, state.seen_by(run, self.address, self._after()))
         if node["type"] != MAP:

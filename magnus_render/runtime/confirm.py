@@ -6,13 +6,12 @@ store that is gone, `max_time`). Where the way leads straight to success, this o
 
 from __future__ import annotations
 
-import sys
-
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
 from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE, failure_target
 from magnus_render.runtime import earlier, state, way
 from magnus_render.runtime.handover import end_graph, hand_over
+from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
         failed = way.recorded_outcome(run, address, node) == "FAIL"
         failed = failed and (node["type"] not in COMPOSITES or way.come_to(run, address))
     if not failed:
-        print(f"magnus: {asked}: no failure is on record", file=sys.stderr)
+        say(f"{asked}: no failure is on record")
         return FAILED
     to = failure_target(node)
     digest = _left_behind(run, address, node)

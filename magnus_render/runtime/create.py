@@ -8,7 +8,7 @@ import time
 
 from magnus_render.errors import Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION, TASK
-from magnus_render.runtime.records import Run, dumps, page_of, valid_run_id
+from magnus_render.runtime.records import Run, check_run_id, dumps, page_of
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.runtime.tasks.values import check, loose
 
@@ -59,9 +59,7 @@ def create(
     except TaskFailure as error:
         raise Refused(f"initial parameters: {error}") from None
     if use_cached:
-        if not valid_run_id(use_cached):
-            raise UsageError(f"--use-cached: '{use_cached}' is not a run id")
-        original = Run.open(store, use_cached)
+        original = Run.open(store, check_run_id(use_cached, "--use-cached: "))
         if original is None:
             raise Refused(f"--use-cached: there is no run '{use_cached}' in the run log store")
         old = original.unpack(original.record["parameters"])

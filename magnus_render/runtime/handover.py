@@ -6,13 +6,13 @@ And what keeps a node from beginning: `max_time`, and the end of a branch, where
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from magnus_render import naming
 from magnus_render.plan import COMPOSITES, ITEMS_PER_PAGE, MAP, failure_target
 from magnus_render.runtime import state
 from magnus_render.runtime.records import Run, dumps
+from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | None
         run.create(f"{naming.key(address)}/start.json", recorded)
     if recorded["message"]:
         node = run.node(address)
-        print(f"magnus: {naming.shown(node['path'], address)}: {recorded['message']}", file=sys.stderr)
+        say(f"{naming.shown(node['path'], address)}: {recorded['message']}")
         if not _is_handled(node):
             _stop_siblings(run, naming.parent(address), node)
     return recorded["count"]

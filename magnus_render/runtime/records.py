@@ -6,7 +6,7 @@ import json
 from hashlib import sha256
 
 from magnus_render import naming
-from magnus_render.errors import PlatformError, Refused
+from magnus_render.errors import PlatformError, Refused, UsageError
 from magnus_render.plan import ITEMS_PER_PAGE, LARGE_VALUE
 
 TYPE_CHECKING = False
@@ -34,6 +34,14 @@ def valid_run_id(text: str) -> bool:
         and text[0].isalnum()
         and all(c.isalnum() or c in "_-" for c in text)
     )
+
+
+def check_run_id(text: str, what: str = "") -> str:
+    """Return a run id that somebody gave; raise `UsageError` if it is none. `what` begins the message."""
+    if valid_run_id(text):
+        return text
+    rule = "1 to 80 of A-Z a-z 0-9 _ -, beginning with a letter or digit"
+    raise UsageError(f"{what}'{text}' is not a run id: {rule}")
 
 
 def page_of(address: str, pages: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -27,6 +28,11 @@ from magnus_render.spec import codes
 TEN_YEARS = 315_360_000
 _DOTTED = re.compile(r"[^\s./\\'\"()]+(?:\.[^\s./\\'\"()]+)+\Z")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def control_characters(name: str) -> bool:
+    """Tell whether a name holds characters that no name may hold: controls, and halves of surrogate pairs."""
+    return not name.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") for c in name)
 
 
 def wrong(code: str, message: str, fix: str = "", **values: Any) -> PydanticCustomError:
@@ -94,7 +100,14 @@ def _render(value: Any) -> Any:
     return value
 
 
+def _one_line(name: str) -> str:
+    if control_characters(name):
+        raise wrong(codes.BAD_NAME, "a name contains no control characters", "choose another name")
+    return name
+
+
 Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[Text, AfterValidator(_one_line)]
 Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS, allow_inf_nan=False), BeforeValidator(_no_bool)]
 Pause = Annotated[float, Field(ge=0, le=TEN_YEARS, allow_inf_nan=False), BeforeValidator(_no_bool)]
 Factor = Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False), BeforeValidator(_no_bool)]
@@ -244,7 +257,7 @@ Node = Annotated[
 class GraphSpec(Spec):
     """A graph: where it begins, and its steps."""
 
-    name: Text | None = Field(default=None, description="Root graph only; the file's stem by default.")
+    name: Name | None = Field(default=None, description="Root graph only; the file's stem by default.")
     description: str = ""
     max_time: Seconds | None = Field(default=None, description="Seconds for the whole run; root graph only.")
     start_at: Text

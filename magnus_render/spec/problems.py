@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from magnus_render.spec import codes
-from magnus_render.spec.tree import Map, Seq, Value, kind
+from magnus_render.spec.tree import Map, Seq, Value, clipped, kind
 
 if TYPE_CHECKING:
     from magnus_render.spec.models import Spec
@@ -85,16 +85,22 @@ def _report(
         fix = ""
         if _KINDS[error] == "a text" and isinstance(given, (bool, int, float)):
             fix = "put it in quotes"
-        message = f"{owner}: '{field}' must be {_KINDS[error]}, not {kind(given)}"
+        what = kind(given) if _KINDS[error] != "a number" or not isinstance(given, int) else "one so large"
+        message = f"{owner}: '{field}' must be {_KINDS[error]}, not {what}"
         report.error(codes.WRONG_TYPE, where, message, fix)
     elif error in _BOUNDS:
         bound = f"{_BOUNDS[error]} {context[_BOUND_KEYS[error]]:,.10g}"
-        given = f"{given:,.10g}" if isinstance(given, (int, float)) else given
+        given = _number(given) if isinstance(given, (int, float)) else given
         report.error(codes.OUT_OF_RANGE, where, f"{owner}: '{field}' must be {bound}, not {given}")
     elif error in ("string_too_short", "too_short"):
         report.error(codes.OUT_OF_RANGE, where, f"{owner}: '{field}' is empty")
     else:
         report.error(codes.WRONG_TYPE, where, f"{owner}: '{field}': {item['msg']}")
+
+
+def _number(given: float) -> str:
+    """Return a number for a message: a whole one may have more digits than a `float` can take."""
+    return clipped(f"{given:,}") if isinstance(given, int) else f"{given:,.10g}"
 
 
 def _missing_fix(field: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import re
 import stat
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from magnus_render.spec import codes
+from magnus_render.spec import codes, pairs
 from magnus_render.spec.report import Place, Report, Source
 from magnus_render.spec.tree import MAYBE_NOT_TEXT, Map, Seq, Value, resolve
 
@@ -35,6 +36,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufffe\u
 _BODY = re.compile(r"^[^%#\s]", re.MULTILINE)
 _CONTENT = re.compile(r"^(?!\.\.\.(?:\s|\Z))(?=[ \t]*[^\s#])", re.MULTILINE)
 
+_PAIRED = "the escapes \\ud800 to \\udfff stand in pairs; or write the character itself"
 _FIXES = (
     ("mapping values are not allowed", "a value that contains ': ' needs quotes; or check the indentation"),
     ("did not find expected ',' or ']'", "close the list with ']', and put ',' between its items"),
@@ -44,6 +46,7 @@ _FIXES = (
     ("did not find expected '-'", "check the indentation: items of one list begin in the same column"),
     ("cannot start any token", "a value that begins with this character needs quotes"),
     ("found unexpected end of stream", "close the quotes"),
+    ("invalid Unicode character escape", _PAIRED),
     ("unknown escape character", "use single quotes, or double the backslash"),
 )
 
@@ -156,14 +159,32 @@ class _Builder:
     def build(self) -> Value:
         """Return the tree; raise `_Stop` after reporting what ends the reading."""
         try:
-            loader = _LOADER(self.data)
+            get = self._events()
             self.data = b""
-            return self._document(loader.get_event)
+            return self._document(get)
         except yaml.MarkedYAMLError as error:
             self._syntax_error(error)
         except yaml.reader.ReaderError as error:
             self.fail(codes.SYNTAX, 0, f"not YAML: {error.reason}")
         raise _Stop
+
+    def _events(self) -> Callable[[], Any]:
+        if not pairs.has_pairs(self.data):
+            return _LOADER(self.data).get_event  # type: ignore[no-any-return]
+        if data := pairs.substituted(self.data, self.source.text):
+            return partial(self._mended, _LOADER(data).get_event, pairs.restored)
+        return partial(self._mended, yaml.SafeLoader(self.data).get_event, pairs.joined)
+
+    def _mended(self, get: Callable[[], Any], mended: Callable[[str], str]) -> Any:
+        """Return the next event of a document that holds pairs of surrogates."""
+        event = get()
+        if type(event) is yaml.ScalarEvent:
+            try:
+                event.value = mended(event.value)
+            except ValueError as error:
+                mark: Any = event.start_mark
+                self.fail(codes.SYNTAX, mark.index, f"not YAML: {error}", _PAIRED)
+        return event
 
     def fail(self, code: str, index: int, message: str, fix: str = "") -> None:
         """Report an error that ends the reading."""

@@ -125,12 +125,11 @@ def resolve(text: str) -> Value:
     """
     if text in _WORDS:
         return _WORDS[text]
-    if _INT.match(text):
+    decimal = _INT.match(text)
+    if decimal or _BASED.match(text):
         if len(text) > _MAX_DIGITS:
             raise ValueError(f"a number of more than {_MAX_DIGITS} digits")
-        return int(text)
-    if _BASED.match(text):
-        return int(text, 0)
+        return int(text, 10 if decimal else 0)
     if _FLOAT.match(text):
         number = float(text)
         if number in (float("inf"), float("-inf")):
@@ -148,10 +147,15 @@ def kind(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
-        return f"the number {value}"
+        return f"the number {clipped(str(value))}"
     if isinstance(value, str):
-        return f"'{value if len(value) <= 40 else value[:37] + '...'}'"
+        return f"'{clipped(value)}'"
     return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def clipped(text: str) -> str:
+    """Return the first characters of a text, at most 40."""
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def plain(value: Value) -> Any:

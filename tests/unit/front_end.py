@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from magnus_render.diagnostics import DefinitionError
 from magnus_render.graph.load import Loaded, load
 from magnus_render.spec.reader import Reader
 from magnus_render.spec.report import Report
+from tests.tools import environment
 
 ENDS = "    success: {type: success}\n    fail: {type: fail}\n"
 INLINE = "{start_at: ok, steps: {ok: {type: success}, no: {type: fail}}}"
@@ -41,3 +44,16 @@ def codes_of(folder: Path, text: str, config: str | None = None, **environ: str)
         return [item.code for item in loaded(folder, text, config, **environ).diagnostics]
     except DefinitionError as error:
         return [item.code for item in error.diagnostics]
+
+
+def magnus(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line in a folder, with no MAGNUS_* but those given."""
+    return subprocess.run(
+        [sys.executable, "-c", "from magnus_render.cli.main import main; main()", *words],
+        cwd=folder,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

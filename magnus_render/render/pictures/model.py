@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
-from magnus_render.diagnostics import visible
 from magnus_render.plan import DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ def picture(plan: Plan, outcome: Mapping[str, list[str]] | None = None) -> Pictu
     for address, node in plan["nodes"].items():
         if address not in drawn:
             continue
-        box = Box(f"n{len(boxes)}", node["type"], visible(node["name"]), _detail(node))
+        box = Box(f"n{len(boxes)}", node["type"], safe(node["name"]), _detail(node))
         found = (outcome or {}).get(address, [])
         box.status = next((status for status in _WORST if status in found), "")
         if outcome is not None and any(scope["type"] == MAP for scope in node["scopes"]) and found:
@@ -86,12 +86,12 @@ def picture(plan: Plan, outcome: Mapping[str, list[str]] | None = None) -> Pictu
             if after is not None:
                 box.edges.append((naming.join(base, after["slug"]), via))
         for branch in node.get("branches", ()):
-            title = visible(branch["name"]) if node["type"] not in (MAP, DAG) else ""
+            title = safe(branch["name"]) if node["type"] not in (MAP, DAG) else ""
             box.branches.append((naming.join(address, branch["slug"]), title))
         boxes[address] = box
         graphs[base].append(address)
     starts = {address: naming.join(address, graph["start"]) for address, graph in plan["graphs"].items()}
-    return Picture(visible(plan["name"]), boxes, graphs, starts)
+    return Picture(safe(plan["name"]), boxes, graphs, starts)
 
 
 def _drawn(plan: Plan) -> set[str]:
@@ -113,7 +113,7 @@ def _detail(node: Node) -> str:
     else:
         return ""
     lines = text.strip().splitlines() or [""]
-    shown = visible(lines[0].strip())
+    shown = safe(lines[0].strip())
     return shown if len(shown) <= _DETAIL_LENGTH else shown[: _DETAIL_LENGTH - 3] + "..."
 
 

@@ -7,7 +7,7 @@ import re
 import string
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.diagnostics import visible
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,19 +48,19 @@ def words(texts: Iterable[str]) -> str:
 
 def node_word(slug: str, name: str) -> str:
     """Return how a node stands in a line: its slug, and its name for people where that is another."""
-    return slug if slug == name else word(f"{slug}={visible(name)}")
+    return slug if slug == name else word(f"{slug}={safe(name)}")
 
 
 def comment(text: str) -> str:
     """Return a text as it may stand behind `# `: one line, no control characters, no directive for a linter."""
-    shown = visible(text)
+    shown = safe(text)
     return f"({shown})" if shown.lstrip().startswith("shellcheck") else shown
 
 
 def brief(text: str) -> str:
     """Return the first line of a text, cut to `COMMENT_LENGTH` characters."""
     lines = text.strip().splitlines() or [""]
-    first = visible(lines[0].rstrip())
+    first = safe(lines[0].rstrip())
     if len(first) > COMMENT_LENGTH:
         return first[: COMMENT_LENGTH - 3].rstrip() + "..."
     return first + " ..." if len(lines) > 1 else first
