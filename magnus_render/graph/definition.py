@@ -76,6 +76,8 @@ class Step:
     place: Place
     """Of its name."""
     graph: GraphInfo
+    own: Value = None
+    """Its `executor_config` as it was written, which knows where its parts stand."""
     spec: Any = None
     branches: list[Branch] = field(default_factory=list)
 
@@ -203,6 +205,7 @@ class Builder:
             return step
         raw = legacy.node(self._variables.node(raw), step.owner, report)
         if "executor_config" in raw or "overrides" in raw:
+            step.own = raw.get("executor_config")
             raw = self._settings.node(raw, step.owner)
         step.raw = raw
         given = raw.get("type")

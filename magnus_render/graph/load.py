@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from magnus_render.diagnostics import Diagnostic
 from magnus_render.spec import codes
+from magnus_render.spec.config import place_of_own
 from magnus_render.spec.parameters import load_parameters
 from magnus_render.spec.reader import Reader
 from magnus_render.spec.report import Report, diagnostic
@@ -49,13 +50,26 @@ class Loaded:
         return self.definition.graph
 
     def diagnostic(
-        self, code: str, severity: Severity, address: str, message: str, fix: str = "", *, field: str = ""
+        self,
+        code: str,
+        severity: Severity,
+        address: str,
+        message: str,
+        fix: str = "",
+        *,
+        field: str = "",
+        own: tuple[Sequence[str], Sequence[str | int]] = ((), ()),
     ) -> Diagnostic:
-        """Return a diagnostic at the place of a step (a definition address), or of one of its fields if it has it."""
+        """Return a diagnostic at the place of a step (a definition address), or of one of its fields if it has it.
+
+        Within `executor_config`, `own` leads on: an executor by all of its names, and the keys of its block.
+        """
         step = self.definition.steps.get(address)
         place: Place | None = None
         if step is not None:
             place = step.raw.value_place(field) if field in step.raw else step.place
+            if field == "executor_config":
+                place = place_of_own(step.own, *own) or place
         return diagnostic(code, severity, place, message, fix)
 
     def config_diagnostic(

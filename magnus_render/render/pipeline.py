@@ -74,7 +74,7 @@ def render(
         ]
         if templates is not None:
             findings += template_folder.unknown(chosen, templates)
-        diagnostics += _placed(findings, loaded, file, config)
+        diagnostics += _placed(chosen, findings, loaded, file, config)
         _stop_at_errors(diagnostics, strict)
         texts = {
             name: _text(chosen, name, context, loaded, templates, compact, diagnostics, file)
@@ -118,7 +118,7 @@ def _text(
         text, findings = "", [Finding(codes.NOT_VALID, what, "check the templates given by --templates")]
     if name:
         findings = [replace(item, message=f"{name}: {item.message}") for item in findings]
-    diagnostics += _placed(findings, loaded, file)
+    diagnostics += _placed(target, findings, loaded, file)
     _stop_at_errors(diagnostics, strict=False)
     return text
 
@@ -142,14 +142,15 @@ def _source(file: str) -> tuple[Source, list[Finding]]:
 
 
 def _placed(
-    findings: Iterable[Finding], loaded: Loaded, file: str, config: str | None = None
+    target: BaseTarget, findings: Iterable[Finding], loaded: Loaded, file: str, config: str | None = None
 ) -> list[Diagnostic]:
     """Return findings as diagnostics, each with the place of its node, or of its value in the configuration."""
     placed = []
     for item in findings:
         if item.address:
+            field, path = item.field, (target.names(), item.config[1:])
             found = loaded.diagnostic(
-                item.code, item.severity, item.address, item.message, item.fix, field=item.field
+                item.code, item.severity, item.address, item.message, item.fix, field=field, own=path
             )
         else:
             written = loaded.config_diagnostic(item.code, item.severity, item.config, item.message, item.fix)

@@ -143,14 +143,7 @@ class Settings:
         if not path or path[0] not in self._written:
             return None
         place, value = self._written[str(path[0])]
-        for part in path[1:]:
-            if isinstance(value, Map) and part in value:
-                place, value = value.key_place(str(part)), value[str(part)]
-            elif isinstance(value, Seq) and isinstance(part, int) and part < len(value):
-                place, value = value.item_place(part), value[part]
-            else:
-                break
-        return place
+        return _walk(value, path[1:]) or place
 
     def _service(self, block: str, holder: Map, variables: Variables) -> ServiceConfig:
         raw: Value = holder.get(block)
@@ -272,6 +265,31 @@ class Settings:
         known = sorted({*KEYS[block], *registered})
         fix = self._report.did_you_mean(name, known) or "known: " + ", ".join(known)
         self._report.error(codes.UNKNOWN_SERVICE, place, f"{block}: there is no type '{name}'", fix)
+
+
+def place_of_own(given: Value, names: Sequence[str], path: Sequence[str | int]) -> Place | None:
+    """Return where a value of a node's `executor_config` stands: under one of the names of its executor, or flat.
+
+    It is the place of the last key of `path` that is written; None if none is.
+    """
+    if not isinstance(given, Map):
+        return None
+    known = [name for name in names if name in given]
+    places = (_walk(holder, path) for holder in (*(given[name] for name in known), given))
+    return next((place for place in places if place is not None), None)
+
+
+def _walk(value: Value, path: Sequence[str | int]) -> Place | None:
+    """Return the place of the last key on a way that is written, None if not even the first is."""
+    place = None
+    for part in path:
+        if isinstance(value, Map) and part in value:
+            place, value = value.key_place(str(part)), value[str(part)]
+        elif isinstance(value, Seq) and isinstance(part, int) and part < len(value):
+            place, value = value.item_place(part), value[part]
+        else:
+            break
+    return place
 
 
 def registered_names(group: str) -> list[str]:

@@ -37,7 +37,10 @@ class Finding:
     field: str = ""
     """The node's field it is about, '' if it is about the node."""
     config: tuple[str | int, ...] = ()
-    """The value of the configuration it is about: a block, then the keys of its `config` that lead there."""
+    """The value of the configuration it is about: a block, then the keys of its `config` that lead there.
+
+    With an address and the field `executor_config`: the keys that lead there in the node's own.
+    """
 
 
 @dataclass(frozen=True)

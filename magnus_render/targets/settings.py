@@ -23,6 +23,14 @@ Path = tuple[int | str, ...]
 """Keys that lead to a value."""
 
 
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+VARIABLE_RULE = "is no variable's name: letters, digits, '_', '-' and '.', with no digit at the front"
+OURS = re.compile(
+    "MAGNUS_(RUN_ID|WALK|INPUT|TARGET|DAG_HASH|CONFIG|PLAN|FILE|STEP|BRACE|OWN_BRACE|VAR_.*)", re.DOTALL
+)
+"""Variables that rendered outputs themselves set."""
+
+
 def matching(pattern: str, rule: str) -> AfterValidator:
     """Return a validator of texts that match a pattern as a whole; `rule` says in words what they must be."""
     compiled = re.compile(pattern)
@@ -103,7 +111,8 @@ def check(target: BaseTarget, model: type[BaseModel], plan: Plan, config: Config
     for node, own in owners(target, plan):
         for problem in problems(model, {**given, **own}, only=own):
             text = f"executor_config.{target.name}: {problem.text}"
-            findings.add(codes.EXECUTOR_CONFIG, node, text, problem.fix, "executor_config")
+            at = ("executor", *problem.path)
+            findings.add(codes.EXECUTOR_CONFIG, node, text, problem.fix, "executor_config", config=at)
 
 
 def owners(target: BaseTarget, plan: Plan) -> Iterator[tuple[Node, Mapping[str, Any]]]:

@@ -24,7 +24,7 @@ executor:
     image: registry.example/p:1
     service_account_name: magnus
 """
-ON_S3 = "run_log_store: {type: s3, config: {bucket: b}}\ncatalog: {type: s3, config: {bucket: b}}\n"
+ON_S3 = "run_log_store: {type: s3, config: {bucket: runs}}\ncatalog: {type: s3, config: {bucket: runs}}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -89,11 +89,9 @@ def test_argo(key: str, code: str, marked: str) -> None:
 
 
 def test_stores_of_argo() -> None:
-    stores = "run_log_store: {type: buffered}\ncatalog: {type: s3, config: {bucket: b}}\n"
+    stores = "run_log_store: {type: buffered}\ncatalog: {type: s3, config: {bucket: runs}}\n"
     check("argo", ARGO + stores, "MR108", "run_log_store")
-    stores = (
-        "run_log_store: {type: s3, config: {bucket: b}}\ncatalog: {type: file-system, config: {path: /a}}\n"
-    )
+    stores = "run_log_store: {type: s3, config: {bucket: runs}}\ncatalog: {type: file-system, config: {path: /a}}\n"
     check("argo", ARGO + stores, "MR108", "path")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import posixpath
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
 _OWN = "executor_config"
 _ENVIRONMENTS = ("environment", "secret_environment")
 _STORES = ("run_log_store", "catalog")
-_OURS = re.compile(
-    "MAGNUS_(RUN_ID|WALK|INPUT|TARGET|DAG_HASH|CONFIG|PLAN|FILE|STEP|BRACE|OWN_BRACE|VAR_.*)", re.DOTALL
-)
-"""Variables that the rendered output itself sets."""
 
 
 def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findings) -> None:
@@ -129,7 +124,7 @@ def _check_variables(
         if name in texts and name in secrets:
             code = codes.VARIABLE
             what = f"the variable '{name}' stands in both environment and secret_environment"
-        elif _OURS.fullmatch(str(name)):
+        elif settings.OURS.fullmatch(str(name)):
             code = lint_codes.ENVIRONMENT
             what = f"the variable '{name}' is one that the rendered output itself sets"
         if what:

@@ -18,7 +18,7 @@ from pydantic import (
     StrictStr,
 )
 
-from magnus_render.targets.settings import Scalar, Text, matching
+from magnus_render.targets.settings import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text, matching
 
 
 def _listed(value: Any) -> Any:
@@ -34,10 +34,7 @@ def _patch(value: Any) -> Any:
 Patch = Annotated[Any, AfterValidator(_patch)]
 VariableName = Annotated[
     StrictStr,
-    matching(
-        r"[A-Za-z_][A-Za-z0-9_.-]*",
-        "is no variable's name: letters, digits, '_', '-' and '.', with no digit at the front",
-    ),
+    matching(VARIABLE_NAME.pattern, VARIABLE_RULE),
 ]
 ObjectName = Annotated[
     StrictStr,

@@ -13,6 +13,7 @@ from magnus_render.targets import codes as common_codes
 from magnus_render.targets import settings
 from magnus_render.targets.base import BaseTarget, Finding, Findings, Source
 from magnus_render.targets.stepfunctions import codes, flow, jobs, jsonata
+from magnus_render.targets.stepfunctions.check_config import check_config
 from magnus_render.targets.stepfunctions.config import PLACEHOLDERS, StepFunctionsConfig
 from magnus_render.targets.stepfunctions.lint.codes import DEFINITION_SIZE
 from magnus_render.targets.stepfunctions.lint.quotas import DEFINITION
@@ -78,6 +79,8 @@ class StepFunctionsTarget(BaseTarget):
         findings = Findings(super().check(plan, config))
         before = len(findings.items)
         settings.check(self, StepFunctionsConfig, plan, config, findings)
+        readable = len(findings.items) == before
+        check_config(self, plan, config, findings)
         for node in plan["nodes"].values():
             if node["type"] == AS_IS:
                 problem, fix = _native_problem(_render_string(node))
@@ -95,7 +98,7 @@ class StepFunctionsTarget(BaseTarget):
             what = f"{tasks:,} steps are more than fit in a definition of {DEFINITION:,} bytes, Step Functions' limit"
             fix = "move parts into nodes of type dag with `separate: true`: each becomes a state machine of its own"
             findings.add(DEFINITION_SIZE, None, what, fix)
-        if len(findings.items) == before:
+        if readable:
             self._check_computes(plan, config, findings)
         return findings.items
 

@@ -1,0 +1,213 @@
+"""What the services would refuse of the configuration: tags, variables of the environment, names and ARNs.
+
+The pipeline's configuration and each node's own are checked by the rules of the services' API references (the patterns and
+limits are those of botocore's service models, `data/<service>/<version>/service-2.json`), here already, where the place in
+the configuration is known. A value that holds `${` is filled in where the machine is deployed: it is taken as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus_render.plan import AS_IS, TASK
+from magnus_render.targets import settings
+from magnus_render.targets.settings import OURS, VARIABLE_NAME, VARIABLE_RULE
+from magnus_render.targets.stepfunctions import codes
+from magnus_render.targets.stepfunctions.jobs import merged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import TypeAlias
+
+    from magnus_render.plan import Config, Node, Plan
+    from magnus_render.targets.base import BaseTarget, Findings
+
+    Path: TypeAlias = tuple[str | int, ...]
+    Problem: TypeAlias = tuple[str, Path, str, str]
+    """A code, the keys that lead to the value, what is wrong with it, the fix."""
+
+MOST_TAGS, LONGEST_KEY, LONGEST_VALUE = 50, 128, 256
+"""Of tags (AWS Batch user guide, "Tag restrictions"; the same of ECS and SageMaker)."""
+MOST_SUBNETS, MOST_GROUPS = 16, 5
+"""Amazon ECS API reference, AwsVpcConfiguration."""
+_TAG_CHARACTERS = "_.:/=+-@ "
+_SAGEMAKER_NAME = "[a-zA-Z_][a-zA-Z0-9_]{0,255}"
+"""Amazon SageMaker API reference, ProcessingJob, Environment."""
+_STORES = ("run_log_store", "catalog")
+
+
+class Name(NamedTuple):
+    """What the value of a key must be."""
+
+    pattern: str
+    rule: str
+    example: str
+
+
+def _or_arn(name: str, service: str, kind: str) -> str:
+    """Return a pattern of a name, and of an ARN that ends in it."""
+    return rf"({name})|arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{kind}({name})"
+
+
+_BATCH, _ECS, _REVISION = "[A-Za-z0-9_-]{1,128}", "[A-Za-z0-9_-]{1,255}", r"(:\d+)?"
+_FUNCTION = r"[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]+)?"
+_MACHINE = r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}(:[A-Za-z0-9_-]+)?"
+_OR_ARN = "letters, digits, '-' and '_', or an ARN"
+_ID = "[0-9a-f]{8}([0-9a-f]{9})?"
+_IN_WORDS = "and 8 or 17 hexadecimal digits"
+NAMES = {
+    "job_queue": Name(_or_arn(_BATCH, "batch", "job-queue/"), f"at most 128 {_OR_ARN}", "churn-queue"),
+    "job_definition": Name(
+        _or_arn(_BATCH + _REVISION, "batch", "job-definition/"),
+        f"at most 128 {_OR_ARN}, with ':' and a revision if wanted",
+        "churn-job:3",
+    ),
+    "cluster": Name(_or_arn(_ECS, "ecs", "cluster/"), f"at most 255 {_OR_ARN}", "churn"),
+    "task_definition": Name(
+        _or_arn(_ECS + _REVISION, "ecs", "task-definition/"),
+        f"at most 255 {_OR_ARN}, with ':' and a revision if wanted",
+        "churn-task:3",
+    ),
+    "container": Name(_ECS, "at most 255 letters, digits, '-' and '_'", "main"),
+    "subnets": Name(f"subnet-{_ID}", f"'subnet-' {_IN_WORDS}", "subnet-0a1b2c3d"),
+    "security_groups": Name(f"sg-{_ID}", f"'sg-' {_IN_WORDS}", "sg-0a1b2c3d"),
+    "image": Name(
+        r"\S{1,255}", "at most 255 characters without blanks", "ACCOUNT.dkr.ecr.REGION.amazonaws.com/churn:7"
+    ),
+    "role": Name(
+        r"(?=.{20,2048}\Z)arn:aws[a-z-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@/-]+",
+        "the ARN of a role",
+        "arn:aws:iam::111122223333:role/churn",
+    ),
+    "instance_type": Name(
+        r"ml\.[a-z0-9-]+\.[a-z0-9]+", "the name of a type, which begins with 'ml.'", "ml.m5.large"
+    ),
+    "function": Name(
+        rf"\d{{12}}:function:{_FUNCTION}|{_or_arn(_FUNCTION, 'lambda', 'function:')}",
+        f"at most 64 {_OR_ARN}, with ':' and a version or an alias if wanted",
+        "churn-steps",
+    ),
+    "state_machine": Name(
+        _or_arn(_MACHINE, "states", "stateMachine:"),
+        "a name of at most 80 characters, or the ARN of a state machine",
+        "arn:aws:states:eu-west-1:111122223333:stateMachine:churn-billing",
+    ),
+}
+"""By key: what the services take (their API references: SubmitJob, RunTask, CreateProcessingJob, Invoke, StartExecution)."""
+_BUCKET = Name(
+    r"[A-Za-z0-9._-]{3,255}|arn:aws[a-z-]*:s3:[a-z0-9-]+:\d{12}:accesspoint[/:][a-z0-9-]+",
+    "3 to 63 lowercase letters, digits, '-' and '.', or the ARN of an access point",
+    "churn-runs",
+)
+"""Older buckets may have up to 255 characters, uppercase letters and '_' (Amazon S3 user guide, "Bucket naming rules")."""
+_KEY = Name("[a-zA-Z0-9:/_-]{1,2048}", "the id, the alias or the ARN of a key", "alias/churn")
+_STORE_KEYS = {"bucket": _BUCKET, "kms_key": _KEY}
+_MOST = {"subnets": MOST_SUBNETS, "security_groups": MOST_GROUPS}
+
+
+def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findings) -> None:
+    """Add what the services would refuse of the pipeline's configuration, of each node's own, and of the stores'.
+
+    What a finding has been made of already is left out.
+    """
+    given = settings.common(target, config)
+    told = {(item.address, item.config) for item in findings.items}
+    for code, path, what, fix in _problems(given, given):
+        if ("", ("executor", *path)) not in told:
+            findings.add(code, None, f"executor.config: {what}", fix, config=("executor", *path))
+    for node, own in settings.owners(target, plan):
+        for code, path, what, fix in _of_node(node, given, own):
+            if (node["address"], ("executor", *path)) not in told:
+                text = f"executor_config.{target.name}: {what}"
+                findings.add(code, node, text, fix, "executor_config", config=("executor", *path))
+    for block in _STORES:
+        store = config[block]  # type: ignore[literal-required]
+        for key, rule in _STORE_KEYS.items() if store["type"] == "s3" else ():
+            for code, path, what, fix in _named(key, store["config"].get(key), rule):
+                findings.add(code, None, f"{block}: {what}", fix, config=(block, *path))
+
+
+def _of_node(node: Node, given: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with a node's own configuration, and with what it has of the pipeline's on another compute."""
+    whole = merged(given, own)
+    elsewhere = node["type"] in (TASK, AS_IS) and _compute(whole) != _compute(given)
+    for problem in _problems({**whole, **_names(own)} if elsewhere else own, whole):
+        if problem[1][0] in own or elsewhere:
+            yield problem
+
+
+def _names(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: given.get(key) for key in NAMES}
+
+
+def _problems(given: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong with some values; `whole` are all that hold where they do."""
+    for key, rule in NAMES.items():
+        yield from _named(key, given.get(key), rule)
+    yield from _variables(given.get("environment"), _compute(whole))
+    yield from _tags(given.get("tags"), whole.get("tags"))
+
+
+def _compute(given: Mapping[str, Any]) -> str:
+    return str(given.get("compute", "batch"))
+
+
+def _known_later(value: str) -> bool:
+    return "${" in value
+
+
+def _named(key: str, value: Any, rule: Name) -> Iterator[Problem]:
+    one, values = isinstance(value, str), value if isinstance(value, list) else [value]
+    for number, item in enumerate(values):
+        if isinstance(item, str) and item and not _known_later(item) and not re.fullmatch(rule.pattern, item):
+            shown = key if one else f"{key}[{number}]"
+            what = f"'{shown}' is '{_short(item)}', not {rule.rule}"
+            yield codes.NAME, (key,) if one else (key, number), what, f"such as {rule.example}"
+    if isinstance(value, list) and len(value) > _MOST.get(key, len(value)):
+        what = f"'{key}' has {len(value)} entries, {_MOST[key]} are allowed"
+        yield codes.NAME, (key,), what, "leave some out"
+
+
+def _variables(given: Any, compute: str) -> Iterator[Problem]:
+    for name in given if isinstance(given, dict) else ():
+        fix = "give it another name"
+        if not VARIABLE_NAME.fullmatch(name):
+            what = f"'{_short(name)}' {VARIABLE_RULE}"
+        elif OURS.fullmatch(name):
+            what = f"the variable '{name}' is one that the rendered output itself sets"
+        elif compute == "batch" and name.startswith("AWS_BATCH"):
+            what = f"the variable '{name}' is AWS Batch's: names that begin with AWS_BATCH are reserved"
+        elif compute == "sagemaker" and not re.fullmatch(_SAGEMAKER_NAME, name):
+            what = f"SageMaker takes no variable '{_short(name)}': at most 256 letters, digits and '_'"
+        else:
+            continue
+        yield codes.VARIABLE, ("environment", name), what, fix
+
+
+def _tags(given: Any, whole: Any) -> Iterator[Problem]:
+    if not isinstance(given, dict):
+        return
+    for key, scalar in given.items():
+        value = settings.text(scalar)
+        for what, fix in (*_wrong_tag("key", key, LONGEST_KEY), *_wrong_tag("value", value, LONGEST_VALUE)):
+            yield codes.TAG, ("tags", key), f"the tag '{_short(key)}': {what}", fix
+    if isinstance(whole, dict) and len(whole) > MOST_TAGS:
+        what = f"{len(whole)} tags, AWS takes {MOST_TAGS}"
+        yield codes.TAG, ("tags",), what, "leave some out"
+
+
+def _wrong_tag(part: str, text: str, longest: int) -> Iterator[tuple[str, str]]:
+    if _known_later(text):
+        return
+    if len(text) > longest:
+        yield f"its {part} has {len(text)} characters, {longest} are allowed", "shorten it"
+    if text.lower().startswith("aws:"):
+        yield f"its {part} begins with '{text[:4]}', which is AWS's own", "choose another beginning"
+    odd = next((c for c in text if not (c.isalpha() or c.isnumeric() or c in _TAG_CHARACTERS)), "")
+    if odd:
+        yield f"its {part} has {odd!r} in it", "use letters, digits, blanks and _.:/=+-@"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:57]}..."
