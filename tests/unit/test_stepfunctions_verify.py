@@ -102,7 +102,7 @@ def test_messages_and_fixes() -> None:
         "write $run for a variable, $states.input.run for the input",
     )
     assert said("typo in a field") == (
-        "state 'map': a Map state has no field MaxConcurency",
+        "state 'map': a Map state has no field 'MaxConcurency'",
         "did you mean 'MaxConcurrency'?",
     )
     assert said("variable in distributed") == (

@@ -18,11 +18,13 @@ from magnus_render.targets.argo import codes
 from magnus_render.targets.argo.config import WHOLE, ArgoConfig
 from magnus_render.targets.argo.lint import codes as lint_codes
 from magnus_render.targets.argo.lint.fields import check_part, check_patch
-from magnus_render.targets.argo.lint.manifest import Document, Report, mapping, objects, text
+from magnus_render.targets.argo.lint.forms import check_image
+from magnus_render.targets.argo.lint.manifest import Document, Report
 from magnus_render.targets.argo.lint.objects import check_labels, check_placement
-from magnus_render.targets.argo.lint.pods import check_image, check_resources
+from magnus_render.targets.argo.lint.pods import check_resources
 from magnus_render.targets.argo.lint.schedule import check_times, check_zone
 from magnus_render.targets.base import Finding
+from magnus_render.targets.lint.report import mapping, objects, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from magnus_render.targets.argo.lint import codes
 from magnus_render.targets.argo.lint.graph import target
-from magnus_render.targets.argo.lint.manifest import mapping, named, near, objects, shown, strings, text
+from magnus_render.targets.argo.lint.manifest import named, strings
 from magnus_render.targets.argo.lint.references import read
+from magnus_render.targets.lint.report import mapping, near, objects, shown, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

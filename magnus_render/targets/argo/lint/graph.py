@@ -13,17 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.argo.lint import codes
-from magnus_render.targets.argo.lint.manifest import (
-    PODS,
-    TYPES,
-    Task,
-    Template,
-    mapping,
-    named,
-    near,
-    shown,
-    text,
-)
+from magnus_render.targets.argo.lint.manifest import PODS, TYPES, Task, Template, named
+from magnus_render.targets.lint.report import mapping, near, shown, text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

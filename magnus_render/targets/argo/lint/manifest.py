@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.targets.base import Finding
+from magnus_render.targets.lint import report as lint
+from magnus_render.targets.lint.report import dotted, mapping, objects, text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from magnus_render.diagnostics import Severity
+    from collections.abc import Collection, Iterable, Iterator
 
 GROUP = "argoproj.io/"
 API_VERSION = "argoproj.io/v1alpha1"
@@ -24,7 +22,6 @@ TYPES = (
 """Fields of a template that say what it is; it has one of them."""
 PODS = frozenset(("container", "script", "containerSet", "resource", "data"))
 """Types that run as a pod of their own."""
-_SHOWN = 60
 
 
 @dataclass(eq=False)
@@ -136,35 +133,23 @@ class Task:
 Owner = Document | Template | Task
 
 
-@dataclass
-class Report:
-    """Findings in the order in which they were made; each message begins with what it is about."""
+class Report(lint.Report[Owner]):
+    """Findings of a manifest: an owner is an object, a template or a task; addresses are known by template and task."""
 
-    node_of: Mapping[str, str]
-    """Definition address by template name and by `template.task`."""
-    findings: list[Finding] = field(default_factory=list)
+    def label(self, owner: Owner) -> str:
+        """Return what messages call an owner."""
+        return owner.label
 
-    def error(self, code: str, owner: Owner, message: str, fix: str = "") -> None:
-        """Add what Argo or Kubernetes refuses, or what cannot work."""
-        self._add(code, owner, message, fix, "error")
+    def is_users(self, owner: Owner) -> bool:
+        """Tell whether the user wrote a template, or the task in one."""
+        return not isinstance(owner, Document) and owner.native
 
-    def warning(self, code: str, owner: Owner, message: str, fix: str = "") -> None:
-        """Add what is likely not meant."""
-        self._add(code, owner, message, fix, "warning")
-
-    def house(self, code: str, owner: Owner, message: str, fix: str = "") -> None:
-        """Add what Argo accepts but a rendered pipeline must not have: an error, unless the template is the user's."""
-        if isinstance(owner, Document) or not owner.native:
-            self._add(code, owner, message, fix, "error")
-
-    def _add(self, code: str, owner: Owner, message: str, fix: str, severity: Severity) -> None:
-        self.findings.append(Finding(code, f"{owner.label}: {message}", fix, severity, self._address(owner)))
-
-    def _address(self, owner: Owner) -> str:
+    def address(self, owner: Owner) -> str:
+        """Return the address of the node of a template, or of the template of a task."""
         if isinstance(owner, Document):
             return ""
         if isinstance(owner, Template):
-            return self._address(owner.around) if owner.around else self.node_of.get(owner.name, "")
+            return self.address(owner.around) if owner.around else self.node_of.get(owner.name, "")
         for key in (f"{owner.template.name}.{owner.name}", owner.body.get("template"), owner.template.name):
             if isinstance(key, str) and (address := self.node_of.get(key, "")):
                 return address
@@ -208,21 +193,6 @@ def _tasks(template: Template) -> Iterator[tuple[int, dict[str, Any]]]:
                 yield position, step
 
 
-def mapping(value: Any) -> dict[str, Any]:
-    """Return a value that is a mapping, or an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def objects(value: Any) -> list[dict[str, Any]]:
-    """Return the mappings of a value that is a list."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def text(value: Any) -> str:
-    """Return a value that is a string, or ''."""
-    return value if isinstance(value, str) else ""
-
-
 def named(value: Any) -> dict[str, dict[str, Any]]:
     """Return the mappings of a list by their `name`, where that is a string."""
     return {item["name"]: item for item in objects(value) if isinstance(item.get("name"), str)}
@@ -249,29 +219,3 @@ def strings(value: Any, mark: str) -> list[tuple[str, str]]:
         ]
         waiting.extend(reversed(inner))
     return [(dotted(place), value) for place, value in found]
-
-
-def dotted(place: Any) -> str:
-    """Return a chain of (before, key) as text: `container.env[0].value`."""
-    keys = []
-    while place is not None:
-        place, key = place
-        keys.append(f"[{key}]" if isinstance(key, int) else f".{key}")
-    return "".join(reversed(keys)).removeprefix(".")
-
-
-def shown(value: Any) -> str:
-    """Return a value as a message shows it."""
-    if isinstance(value, str):
-        return f"'{value}'" if len(value) <= _SHOWN else f"'{value[:_SHOWN]}...'"
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    if value is None or isinstance(value, bool):
-        return "empty" if value is None else str(value).lower()
-    return str(value)
-
-
-def near(name: Any, names: Iterable[str]) -> str:
-    """Return the question whether another name was meant, '' if none is like it."""
-    close = difflib.get_close_matches(str(name), list(names), n=1)
-    return f"did you mean '{close[0]}'?" if close else ""

@@ -11,20 +11,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.argo.lint import codes
-from magnus_render.targets.argo.lint.manifest import (
-    API_VERSION,
-    GROUP,
-    KINDS,
-    Document,
-    Template,
-    mapping,
-    near,
-    objects,
-    shown,
-    text,
-)
-from magnus_render.targets.argo.lint.pods import check_duration
+from magnus_render.targets.argo.lint.forms import SUBDOMAIN
+from magnus_render.targets.argo.lint.manifest import API_VERSION, GROUP, KINDS, Document, Template
 from magnus_render.targets.argo.lint.schedule import check_schedules
+from magnus_render.targets.lint.report import mapping, near, objects, shown, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,20 +30,8 @@ LONGEST_NAME = {"CronWorkflow": 52}
 MOST_PARAMETERS = 500
 """`maxItems` of the full CRDs."""
 
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
-_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 _PARAMETER = re.compile(r"[-a-zA-Z0-9_]+\Z")
-_STRATEGIES = ("OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess")
-_CHOICES: Mapping[tuple[str, ...], tuple[str, ...]] = {
-    ("podGC", "strategy"): _STRATEGIES,
-    ("volumeClaimGC", "strategy"): ("OnWorkflowCompletion", "OnWorkflowSuccess"),
-    ("dnsPolicy",): ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"),
-}
-_CONCURRENCY = ("Allow", "Forbid", "Replace")
-_OPERATORS = ("Equal", "Exists", "Lt", "Gt")
-_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-_NO_NEGATIVE = ("activeDeadlineSeconds", "ttlStrategy", "parallelism")
 
 
 def is_object(body: Any, report: Report) -> bool:
@@ -95,32 +73,7 @@ def check_object(document: Document, report: Report) -> None:
     _check_parameters(mapping(spec.get("arguments")).get("parameters"), "arguments", document, report)
     if document.kind == "CronWorkflow":
         check_schedules(document, report)
-        _check_choice(
-            body["spec"].get("concurrencyPolicy"), _CONCURRENCY, "concurrencyPolicy", document, report
-        )
-        deadline = body["spec"].get("startingDeadlineSeconds")
-        if type(deadline) is int and deadline < 0:
-            what = f"startingDeadlineSeconds is {deadline}"
-            report.error(codes.VALUE, document, what, "write a number of at least 0")
-    for path, allowed in _CHOICES.items():
-        value: Any = spec
-        for key in path:
-            value = mapping(value).get(key)
-        _check_choice(value, allowed, ".".join(path), document, report)
-    check_duration(
-        mapping(spec.get("podGC")).get("deleteDelayDuration"), "podGC.deleteDelayDuration", document, report
-    )
-    for field in _NO_NEGATIVE:
-        given = spec.get(field)
-        for place, number in mapping(given).items() if isinstance(given, dict) else (("", given),):
-            if type(number) is int and number < (1 if field == "parallelism" else 0):
-                name = f"{field}.{place}" if place else field
-                report.error(codes.VALUE, document, f"{name} is {number}", "write a larger number")
     check_placement(spec, document, report)
-    account = spec.get("serviceAccountName")
-    if isinstance(account, str) and "{{" not in account and not _SUBDOMAIN.match(account):
-        what = f"serviceAccountName is {shown(account)}"
-        report.error(codes.OBJECT_NAME, document, what, "lowercase letters, digits, - and .")
     for template in document.templates:
         _check_template(template, report)
 
@@ -154,19 +107,15 @@ def _check_metadata(document: Document, report: Report) -> None:
     if not name and not generated:
         report.error(codes.OBJECT_NAME, document, "it has no name", "add metadata.name")
     elif name and isinstance(name, str):
-        if not _SUBDOMAIN.match(name):
+        if not SUBDOMAIN.match(name):
             what = f"metadata.name is {shown(name)}"
             report.error(codes.OBJECT_NAME, document, what, "lowercase letters, digits, - and .")
         elif len(name) > longest:
             what = f"metadata.name has {len(name)} characters, at most {longest} are allowed"
             report.error(codes.OBJECT_NAME, document, what, "shorten dag.name")
-    elif isinstance(generated, str) and not _SUBDOMAIN.match(generated.rstrip("-.") or "-"):
+    elif isinstance(generated, str) and not SUBDOMAIN.match(generated.rstrip("-.") or "-"):
         what = f"metadata.generateName is {shown(generated)}"
         report.error(codes.OBJECT_NAME, document, what, "lowercase letters, digits and -")
-    namespace = metadata.get("namespace")
-    if isinstance(namespace, str) and not _DNS_LABEL.match(namespace):
-        what = f"metadata.namespace is {shown(namespace)}"
-        report.error(codes.OBJECT_NAME, document, what, "at most 63 lowercase letters, digits and -")
     check_labels(metadata, "metadata", document, report)
     for field in ("workflowMetadata", "podMetadata"):
         check_labels(mapping(document.spec.get(field)), field, document, report)
@@ -204,7 +153,7 @@ def check_labels(metadata: Mapping[str, Any], place: str, owner: Owner, report: 
 def _is_key(key: str) -> bool:
     prefix, slash, name = key.rpartition("/")
     return bool(_QUALIFIED.match(name)) and (
-        not slash or (bool(_SUBDOMAIN.match(prefix)) and len(prefix) <= 253)
+        not slash or (bool(SUBDOMAIN.match(prefix)) and len(prefix) <= 253)
     )
 
 
@@ -224,22 +173,9 @@ def check_placement(body: Mapping[str, Any], owner: Owner, report: Report) -> No
                 codes.METADATA, owner, f"nodeSelector.{key} is {shown(value)}", "write a label's value"
             )
     for number, toleration in enumerate(objects(body.get("tolerations"))):
-        place = f"tolerations[{number}]"
-        _check_choice(toleration.get("operator"), _OPERATORS, f"{place}.operator", owner, report)
-        _check_choice(toleration.get("effect"), _EFFECTS, f"{place}.effect", owner, report)
         if toleration.get("operator") == "Exists" and toleration.get("value"):
-            what = f"{place} has the operator Exists and a value"
+            what = f"tolerations[{number}] has the operator Exists and a value"
             report.error(codes.CHOICE, owner, what, "take the value out, or write Equal")
-
-
-def _check_choice(value: Any, allowed: tuple[str, ...], place: str, owner: Owner, report: Report) -> None:
-    if isinstance(value, str) and value and value not in allowed and "{{" not in value:
-        report.error(
-            codes.CHOICE,
-            owner,
-            f"{place} is {shown(value)}",
-            near(value, allowed) or f"one of {', '.join(allowed)}",
-        )
 
 
 # ---- parameters ----
@@ -297,10 +233,6 @@ def _check_output(parameter: Mapping[str, Any], template: Template, report: Repo
     if not any(source.get(field) for field in wanted):
         what = f"valueFrom of the output '{name}' has no {' or '.join(wanted)}, which a {template.type} needs"
         report.error(codes.PARAMETER, template, what, f"add {wanted[0]}")
-    path = text(source.get("path"))
-    if path and "{{" not in path and not path.startswith("/"):
-        what = f"valueFrom.path of the output '{name}' is {shown(path)}"
-        report.error(codes.PARAMETER, template, what, "write an absolute path")
 
 
 # ---- size ----

@@ -13,30 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.argo.lint import codes
 from magnus_render.targets.argo.lint.fields import check_patch
-from magnus_render.targets.argo.lint.manifest import Document, mapping, named, near, objects, shown, text
+from magnus_render.targets.argo.lint.manifest import Document, named
+from magnus_render.targets.lint.report import mapping, near, objects, shown, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from magnus_render.targets.argo.lint.manifest import Owner, Report, Template
 
-LONGEST_LABEL = 63
-"""Characters of a DNS label, such as a volume's name."""
-
-_DURATION = re.compile(r"(\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)(((\d+(\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h))*)\Z")
 _QUANTITY = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?\Z")
-_IMAGE = re.compile(
-    r"([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:\d+)?/|\[[0-9a-fA-F:]+\](:\d+)?/)?"
-    r"[a-z0-9]([-a-z0-9._/]*[a-z0-9])?(:\w[\w.-]{0,127})?(@[A-Za-z][-+._A-Za-z0-9]*:[0-9a-fA-F]{32,})?\Z",
-    re.ASCII,
-)
-"""As container runtimes read it, if more loosely (distribution's reference grammar)."""
-_VARIABLE = re.compile(r"[-._a-zA-Z][-._a-zA-Z0-9]*\Z")
 _REWRITTEN = re.compile(r"\$\$|\$\(([^()]*)\)")
 _CAPITALS = re.compile(r"[A-Z_][A-Z0-9_]*\Z")
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?\Z")
-_POLICIES = ("Always", "OnFailure", "OnError", "OnTransientError")
-_PULL = ("Always", "IfNotPresent", "Never")
 _UNITS = {
     **{"n": Decimal("1e-9"), "u": Decimal("1e-6"), "m": Decimal("1e-3"), "": Decimal(1)},
     **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", 1)},
@@ -70,7 +57,6 @@ def check_pods(document: Document, report: Report) -> None:
                 _check_mounts(container, defaults, volumes, place, template, report)
         check_patch(body.get("podSpecPatch"), template, report)
         _check_retry(body.get("retryStrategy"), "retryStrategy", template, report)
-        _check_limits(template, report)
 
 
 def _containers(template: Template) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
@@ -101,19 +87,10 @@ def _check_complete(
 def _check_container(
     container: dict[str, Any], defaults: dict[str, Any], place: str, owner: Owner, report: Report
 ) -> None:
-    check_image(container.get("image"), f"{place}.image", owner, report)
-    policy = container.get("imagePullPolicy")
-    if isinstance(policy, str) and policy not in _PULL:
-        what = f"{place}.imagePullPolicy is {shown(policy)}"
-        report.error(codes.CHOICE, owner, what, near(policy, _PULL) or f"one of {', '.join(_PULL)}")
     seen: set[str] = set()
     for number, variable in enumerate(objects(container.get("env"))):
         name, at = text(variable.get("name")), f"{place}.env[{number}]"
-        if not _VARIABLE.match(name):
-            if variable.get("name") is not None:
-                what = f"{at} has the name {shown(variable['name'])}"
-                report.error(codes.ENVIRONMENT, owner, what, "letters, digits and _, no digit at the front")
-        elif name in seen:
+        if name in seen:
             report.error(codes.ENVIRONMENT, owner, f"{place}.env has {name} twice", "keep one of them")
         seen.add(name)
         source = variable.get("valueFrom")
@@ -123,22 +100,9 @@ def _check_container(
                 report.error(codes.ENVIRONMENT, owner, what, "keep one of them")
             if not any(source.values()):
                 report.error(codes.ENVIRONMENT, owner, f"{at}.valueFrom ({name}) names no source", "add one")
-            for kind in ("secretKeyRef", "configMapKeyRef"):
-                if isinstance(source.get(kind), dict):
-                    for field in ("name", "key"):
-                        if not source[kind].get(field):
-                            what = f"{at}.valueFrom.{kind} ({name}) has no {field}"
-                            report.error(codes.KEY_REF, owner, what, f"add {field}")
     check_resources(
         container.get("resources"), defaults.get("resources"), f"{place}.resources", owner, report
     )
-
-
-def check_image(image: Any, place: str, owner: Owner, report: Report) -> None:
-    """Check that an image's name is one that can be pulled."""
-    if isinstance(image, str) and image and "{{" not in image and not _IMAGE.match(image):
-        fix = "write registry/name:tag or registry/name@digest: no blanks, and the name in lowercase"
-        report.error(codes.IMAGE, owner, f"{place} is {shown(image)}", fix)
 
 
 def _check_variables(
@@ -176,9 +140,6 @@ def _check_volumes(given: Any, owner: Owner, report: Report) -> None:
         name = text(volume.get("name"))
         if volume.get("name") is None:
             continue  # said by the check of fields
-        if len(name) > LONGEST_LABEL or not _LABEL.match(name):
-            what = f"the volume's name {shown(name)} is not valid"
-            report.error(codes.VOLUME, owner, what, "lowercase letters, digits and hyphens, at most 63")
         if name in seen:
             report.error(codes.VOLUME, owner, f"there are two volumes '{name}'", "rename one of them")
         seen.add(name)
@@ -211,15 +172,8 @@ def _check_mounts(
             report.error(
                 codes.VOLUME, template, f"{place} mounts two volumes at '{path}'", "choose another path"
             )
-        elif path and ("{{" not in path) and (not path.startswith("/") or ":" in path):
-            what = f"{place} mounts '{name}' at {shown(path)}"
-            report.error(codes.VOLUME, template, what, "an absolute path, without a colon")
         if path:
             used[path] = name
-        below = text(mount.get("subPath"))
-        if below.startswith("/") or ".." in below.split("/"):
-            what = f"{place} mounts '{name}' with subPath {shown(below)}"
-            report.error(codes.VOLUME, template, what, "a path inside the volume")
 
 
 def check_resources(given: Any, default: Any, place: str, owner: Owner, report: Report) -> None:
@@ -265,52 +219,8 @@ def _amount(value: Any) -> Decimal | None:
 def _check_retry(given: Any, place: str, owner: Owner, report: Report) -> None:
     if not isinstance(given, dict):
         return
-    limit, policy = given.get("limit"), given.get("retryPolicy")
-    if limit is not None and not _whole(limit):
-        what = f"{place}.limit is {shown(limit)}"
-        report.error(codes.RETRY, owner, what, "write a whole number of further attempts")
-    if policy is None and not given.get("expression"):
+    if given.get("retryPolicy") is None and not given.get("expression"):
         report.house(codes.RETRY_POLICY, owner, f"{place} has no retryPolicy", "write retryPolicy: Always")
-    elif isinstance(policy, str) and policy not in _POLICIES and "{{" not in policy:
-        what = f"{place}.retryPolicy is {shown(policy)}"
-        report.error(codes.RETRY, owner, what, near(policy, _POLICIES) or f"one of {', '.join(_POLICIES)}")
     backoff = given.get("backoff")
-    if not isinstance(backoff, dict):
-        return
-    if not backoff.get("duration"):
+    if isinstance(backoff, dict) and not backoff.get("duration"):
         report.error(codes.RETRY, owner, f"{place}.backoff has no duration", "add it: duration: 10s")
-    factor = backoff.get("factor")
-    if factor is not None and not _whole(factor):
-        what = f"{place}.backoff.factor is {shown(factor)}"
-        report.error(codes.RETRY, owner, what, "write a whole number")
-    for field in ("duration", "maxDuration", "cap"):
-        check_duration(backoff.get(field), f"{place}.backoff.{field}", owner, report)
-
-
-def _check_limits(template: Template, report: Report) -> None:
-    body = template.body
-    deadline = body.get("activeDeadlineSeconds")
-    if deadline is not None and (not _whole(deadline) or deadline in (0, "0")):
-        what = f"activeDeadlineSeconds is {shown(deadline)}"
-        report.error(codes.DURATION, template, what, "write a whole number of seconds, at least 1")
-    check_duration(body.get("timeout"), "timeout", template, report, unit=True)
-    check_duration(mapping(body.get("suspend")).get("duration"), "suspend.duration", template, report)
-    parallelism = body.get("parallelism")
-    if type(parallelism) is int and parallelism < 1:
-        report.error(codes.VALUE, template, f"parallelism is {parallelism}", "write a number of at least 1")
-
-
-def check_duration(value: Any, place: str, owner: Owner, report: Report, *, unit: bool = False) -> None:
-    """Check a duration; with `unit` a plain number of seconds is none."""
-    if not isinstance(value, str) or not value or "{{" in value:
-        return
-    if not _DURATION.match(value) and (unit or not value.isdecimal()):
-        fix = "write a number with the unit s, m or h, such as 90s"
-        report.error(codes.DURATION, owner, f"{place} is {shown(value)}", fix)
-
-
-def _whole(value: Any) -> bool:
-    """Return whether a value is a whole number that is not negative, or is known at run time only."""
-    if isinstance(value, str):
-        return "{{" in value or (value.isdecimal() and value.isascii())
-    return type(value) is int and value >= 0

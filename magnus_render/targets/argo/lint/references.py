@@ -12,17 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render.targets.argo.lint import codes
 from magnus_render.targets.argo.lint.graph import ancestors, target
-from magnus_render.targets.argo.lint.manifest import (
-    PODS,
-    Document,
-    Task,
-    Template,
-    mapping,
-    named,
-    near,
-    shown,
-    strings,
-)
+from magnus_render.targets.argo.lint.manifest import PODS, Document, Task, Template, named, strings
+from magnus_render.targets.lint.report import mapping, near, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.argo.lint import codes
-from magnus_render.targets.argo.lint.manifest import mapping, shown
+from magnus_render.targets.lint.report import mapping, shown
 
 if TYPE_CHECKING:
     from magnus_render.targets.argo.lint.manifest import Document, Owner, Report

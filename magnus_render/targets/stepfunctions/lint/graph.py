@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from magnus_render.targets.lint.report import near, shown
 from magnus_render.targets.stepfunctions.lint import codes
-from magnus_render.targets.stepfunctions.lint.machine import ENDS, TYPES, Report, Scope, near, shown
+from magnus_render.targets.stepfunctions.lint.machine import ENDS, TYPES, Report, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

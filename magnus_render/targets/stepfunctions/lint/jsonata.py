@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from magnus_render.targets.stepfunctions.lint.machine import near
+from magnus_render.targets.lint.report import near
 from magnus_render.targets.stepfunctions.lint.tokens import (
     FUNCTIONS,
     Problem,

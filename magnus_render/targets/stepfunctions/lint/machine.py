@@ -5,39 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
-from magnus_render.targets.base import Finding
+from magnus_render.targets.lint import report as lint
+from magnus_render.targets.lint.report import objects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from magnus_render.diagnostics import Severity
+    pass
 
 TYPES = ("Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map")
 ENDS = ("Succeed", "Fail")
-_SHOWN = 60
 
 
-@dataclass
-class Report:
-    """Findings in the order in which they were made; each message begins with the state's name."""
+class Report(lint.Report[str]):
+    """Findings of a definition: an owner is a state's name, '' for the whole machine."""
 
-    node_of: Mapping[str, str]
-    """State name to definition address of its node."""
-    findings: list[Finding] = field(default_factory=list)
+    def label(self, owner: str) -> str:
+        """Return what messages call a state."""
+        return f"state '{owner}'" if owner else ""
 
-    def error(self, code: str, state: str, message: str, fix: str = "") -> None:
-        """Add what Step Functions refuses, or what cannot work; `state` is '' for the whole machine."""
-        self._add(code, state, message, fix, "error")
-
-    def warning(self, code: str, state: str, message: str, fix: str = "") -> None:
-        """Add what is likely not meant."""
-        self._add(code, state, message, fix, "warning")
-
-    def _add(self, code: str, state: str, message: str, fix: str, severity: Severity) -> None:
-        text = f"state '{state}': {message}" if state else message
-        # A node's further states have its name and a word behind it: `regions: count`.
-        address = self.node_of.get(state) or self.node_of.get(state.rpartition(": ")[0], "")
-        self.findings.append(Finding(code, text, fix, severity, address))
+    def address(self, owner: str) -> str:
+        """Return the address of a state's node, whose further states have a word behind its name: `regions: count`."""
+        return self.node_of.get(owner) or self.node_of.get(owner.rpartition(": ")[0], "")
 
 
 @dataclass(eq=False)
@@ -125,11 +112,6 @@ def _edges(state: dict[str, Any]) -> list[Edge]:
     return found
 
 
-def objects(value: Any) -> list[dict[str, Any]]:
-    """Return the objects of a list; [] for anything else."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
 def is_expression(value: Any) -> TypeGuard[str]:
     """Tell whether a value is a JSONata expression."""
     return isinstance(value, str) and value.startswith("{%") and value.endswith("%}") and len(value) >= 4
@@ -143,20 +125,3 @@ def is_whole(value: Any) -> TypeGuard[int]:
 def is_number(value: Any) -> TypeGuard[float]:
     """Tell whether a value is a number that JSON knows."""
     return is_whole(value) or (isinstance(value, float) and value - value == 0)
-
-
-def near(word: Any, known: Iterable[str]) -> str:
-    """Return `did you mean 'x'?` for the nearest known word, or ''."""
-    from difflib import get_close_matches
-
-    words = {name.lower(): name for name in known}
-    close = get_close_matches(word.lower(), words, n=1) if isinstance(word, str) else []
-    return f"did you mean '{words[close[0]]}'?" if close else ""
-
-
-def shown(value: Any) -> str:
-    """Return a value for a message, shortened where it is long."""
-    if isinstance(value, dict | list):
-        return "an object" if isinstance(value, dict) else "a list"
-    text = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -6,8 +6,9 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
+from magnus_render.targets.lint.report import near, shown
 from magnus_render.targets.stepfunctions.lint import codes
-from magnus_render.targets.stepfunctions.lint.machine import is_expression, is_number, is_whole, near, shown
+from magnus_render.targets.stepfunctions.lint.machine import is_expression, is_number, is_whole
 
 if TYPE_CHECKING:
     from magnus_render.targets.stepfunctions.lint.machine import Report

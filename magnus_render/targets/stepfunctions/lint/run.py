@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from magnus_render.targets.lint.report import shown
 from magnus_render.targets.stepfunctions.lint import codes
 from magnus_render.targets.stepfunctions.lint.fields import check_fields
 from magnus_render.targets.stepfunctions.lint.graph import check_graphs
-from magnus_render.targets.stepfunctions.lint.machine import Report, scan, shown
+from magnus_render.targets.stepfunctions.lint.machine import Report, scan
 from magnus_render.targets.stepfunctions.lint.quotas import check_history, check_payloads, check_size
 from magnus_render.targets.stepfunctions.lint.services import check_services
 from magnus_render.targets.stepfunctions.lint.variables import check_expressions

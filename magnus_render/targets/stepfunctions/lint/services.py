@@ -12,8 +12,9 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from magnus_render.targets.lint.report import near, shown
 from magnus_render.targets.stepfunctions.lint import codes
-from magnus_render.targets.stepfunctions.lint.machine import is_expression, near, shown
+from magnus_render.targets.stepfunctions.lint.machine import is_expression
 from magnus_render.targets.stepfunctions.lint.members import Model, check_members
 
 if TYPE_CHECKING:

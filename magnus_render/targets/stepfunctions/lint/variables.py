@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from magnus_render.targets.lint.report import near, objects, shown
 from magnus_render.targets.stepfunctions.lint import codes
 from magnus_render.targets.stepfunctions.lint.jsonata import read, suggestion
-from magnus_render.targets.stepfunctions.lint.machine import near, objects, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,0 +1,1 @@
+"""What the verifiers of all targets share: the report, the check of fields against a table, words for messages."""
