@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from magnus_render import naming
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.runtime.handover import CANNOT_START
-from magnus_render.targets import settings
-from magnus_render.targets.argo import codes, flow, names, quote, steps
+from magnus_render.targets import options
+from magnus_render.targets.argo import codes, containers, names, quote
 from magnus_render.targets.argo.check import check, render_text
+from magnus_render.targets.argo.compile import compile_plan
 from magnus_render.targets.argo.config import ArgoConfig
-from magnus_render.targets.argo.dags import Task
+from magnus_render.targets.argo.model import Task
 from magnus_render.targets.base import BaseTarget, Finding, Findings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class ArgoTarget(BaseTarget):
         """Return the configuration with stores on a shared volume where none were named, and what is to be replaced."""
         findings = Findings()
         found: Config = {**config}
-        given = settings.common(self, config)
+        given = options.common(self, config)
         if "image" not in given:
             used = ArgoConfig.model_fields["image"].default
             what = f"executor.config: 'image' is not configured: the output uses '{used}'"
@@ -95,9 +96,9 @@ class ArgoTarget(BaseTarget):
 
     def outputs(self, plan: Plan, config: Config, source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield the context of each manifest: `docs/targets/argo.md` describes every variable."""
-        made = steps.Steps(self, plan, config, source)
+        made = containers.Steps(self, plan, config, source)
         common = made.common
-        compiled = flow.compile_plan(plan, made, render_text)
+        compiled = compile_plan(plan, made, render_text)
         # A separate dag runs with the defaults of the workflow that calls it: both must have what either needs.
         brace = any(manifest.brace for manifest in compiled)
         has_scripts = any(step.kind == "script" for manifest in compiled for step in manifest.templates)
@@ -115,7 +116,7 @@ class ArgoTarget(BaseTarget):
                 "run_annotations": _annotations(plan, common, "{ {" if kind == "WorkflowTemplate" else "{{"),
                 "remarks": [],
                 "base": {**({quote.BRACE: "{"} if brace else {}), **made.base},
-                "environment": steps.environment(common),
+                "environment": containers.environment(common),
                 "resources": _resources(common.resources),
                 "claims": made.claims,
                 "mounts": [(made.claims[one.claim], one.mount_path) for one in common.persistent_volumes],
@@ -124,9 +125,9 @@ class ArgoTarget(BaseTarget):
                 "steps": manifest.templates,
                 "has_scripts": has_scripts,
                 "exit": manifest.exit,
-                "items_file": steps.ITEMS_FILE,
+                "items_file": containers.ITEMS_FILE,
                 "cannot_start": CANNOT_START,
-                "grace": steps.GRACE,
+                "grace": containers.GRACE,
                 "deadline": None,
             }
             of = f"Pipeline {plan['name']}"
@@ -135,7 +136,7 @@ class ArgoTarget(BaseTarget):
                 context["remarks"] = ["To be applied in the pipeline's namespace; its workflows refer to it."]
             context["comment"] = f"{of}, rendered by magnus from {source.file}: render again, do not edit."
             if main and plan["max_time"] is not None:
-                context["deadline"] = math.ceil(plan["max_time"]) + steps.GRACE
+                context["deadline"] = math.ceil(plan["max_time"]) + containers.GRACE
             yield naming.without_indices(manifest.address), context
 
     def finish(self, text: str, compact: bool) -> str:

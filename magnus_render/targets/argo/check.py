@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.plan import AS_IS, TASK
-from magnus_render.targets import settings
-from magnus_render.targets.argo import codes, steps
+from magnus_render.targets import options
+from magnus_render.targets.argo import codes, containers, limits
 from magnus_render.targets.argo.check_config import check_config
 from magnus_render.targets.argo.lint import codes as lint_codes
 from magnus_render.targets.argo.lint.manifest import scan
-from magnus_render.targets.argo.lint.objects import LARGEST
 from magnus_render.targets.base import Finding
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def render_text(node: Node) -> Any:
 def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) -> None:
     """Add what is wrong with the configuration, with native templates, with sizes; and what Argo can do only nearly."""
     check_config(target, plan, config, findings)
-    secrets = list(settings.common(target, config).get("secret_environment") or ())
+    secrets = list(options.common(target, config).get("secret_environment") or ())
     scripts = any(isinstance(render_text(node), str) for node in plan["nodes"].values())
     kinds = ("container", "script") if scripts else ("container",)
     tasks = 0
@@ -53,17 +52,19 @@ def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) ->
         elif node["type"] == TASK:
             tasks += 1
             _check_factor(node, findings)
-    if tasks * _LEAST_BYTES > LARGEST and not any(node.get("separate") for node in plan["nodes"].values()):
-        what = f"{tasks:,} steps are more than fit in an object of {LARGEST:,} bytes, the cluster's limit"
+    if tasks * _LEAST_BYTES > limits.OBJECT_BYTES and not any(
+        node.get("separate") for node in plan["nodes"].values()
+    ):
+        what = f"{tasks:,} steps are more than fit in an object of {limits.OBJECT_BYTES:,} bytes, the cluster's limit"
         fix = "move parts into nodes of type dag with `separate: true`: each becomes a WorkflowTemplate of its own"
         findings.add(lint_codes.SIZE, None, what, fix)
 
 
 def _check_factor(node: Node, findings: Findings) -> None:
     retry = node["retry"]
-    if retry["attempts"] > 1 and retry["delay"] and retry["backoff"] != steps.whole_factor(retry):
+    if retry["attempts"] > 1 and retry["delay"] and retry["backoff"] != containers.whole_factor(retry):
         what = f"a backoff of {retry['backoff']:g}: Argo takes whole numbers"
-        fix = f"write backoff: {steps.whole_factor(retry)}, which is used"
+        fix = f"write backoff: {containers.whole_factor(retry)}, which is used"
         _warn(codes.NOT_EXACT, node, what, fix, "retry", findings)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.integrations.base import within
 from magnus_render.plan import AS_IS, TASK
-from magnus_render.targets import settings
+from magnus_render.targets import options
 from magnus_render.targets.argo import codes
 from magnus_render.targets.argo.config import WHOLE, ArgoConfig
 from magnus_render.targets.argo.lint import codes as lint_codes
@@ -39,14 +39,14 @@ _STORES = ("run_log_store", "catalog")
 
 def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findings) -> None:
     """Add what is wrong with the pipeline's configuration and with each node's own."""
-    settings.check(target, ArgoConfig, plan, config, findings)
-    given = settings.common(target, config)
+    options.check(target, ArgoConfig, plan, config, findings)
+    given = options.common(target, config)
     _check_times(given, findings)
     for key, value in given.items():
         for found in _as_in_a_manifest(key, value, None, "executor.config"):
             findings.items.append(replace(found, config=("executor", key)))
     _check_variables(None, given, {}, findings)
-    for node, own in settings.owners(target, plan):
+    for node, own in options.owners(target, plan):
         _check_own(node, given, own, findings)
         if node["type"] in (TASK, AS_IS):
             _check_variables(node, given, own, findings)
@@ -126,7 +126,7 @@ def _check_variables(
         if name in texts and name in secrets:
             code = codes.VARIABLE
             what = f"the variable '{name}' stands in both environment and secret_environment"
-        elif settings.OURS.fullmatch(str(name)):
+        elif options.OURS.fullmatch(str(name)):
             code = lint_codes.ENVIRONMENT
             what = f"the variable '{name}' is one that the rendered output itself sets"
         if what:

@@ -18,7 +18,7 @@ from pydantic import (
     StrictStr,
 )
 
-from magnus_render.targets.settings import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text, matching
+from magnus_render.targets.options import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text, matching
 
 
 def _listed(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
-from magnus_render.targets import codes, settings
+from magnus_render.targets import codes, options
 from magnus_render.targets.base import BaseTarget, Finding, Findings, Source, own_config
 from magnus_render.targets.bash import flow, quote, syntax
 from magnus_render.targets.bash.config import BashConfig
@@ -35,7 +35,7 @@ class BashTarget(BaseTarget):
     def check(self, plan: Plan, config: Config) -> list[Finding]:
         """Return what stands against rendering: capabilities, executor configuration, `render_string`."""
         findings = Findings(super().check(plan, config))
-        settings.check(self, BashConfig, plan, config, findings)
+        options.check(self, BashConfig, plan, config, findings)
         for node in plan["nodes"].values():
             text = render_text(node)
             if text is not None and not isinstance(text, str):
@@ -50,7 +50,7 @@ class BashTarget(BaseTarget):
 
     def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
         """Return what `bash/script.sh.j2` needs: `docs/targets/bash.md` describes every variable."""
-        common = settings.read(BashConfig, settings.common(self, config))
+        common = options.read(BashConfig, options.common(self, config))
         functions = flow.compile_plan(plan, lambda node: self._command(node, common), render_text)
         return {
             "plan": plan,

@@ -10,19 +10,20 @@ from magnus_render.errors import Refused
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.services.s3 import DEFAULT_PREFIX, Place
 from magnus_render.targets import codes as common_codes
-from magnus_render.targets import settings
+from magnus_render.targets import options
 from magnus_render.targets.base import BaseTarget, Finding, Findings, Source
-from magnus_render.targets.stepfunctions import codes, flow, jobs, jsonata
+from magnus_render.targets.stepfunctions import codes, jobs, jsonata, limits
 from magnus_render.targets.stepfunctions.check_config import check_config
+from magnus_render.targets.stepfunctions.compile import compile_plan
 from magnus_render.targets.stepfunctions.config import PLACEHOLDERS, StepFunctionsConfig
 from magnus_render.targets.stepfunctions.lint.codes import DEFINITION_SIZE
-from magnus_render.targets.stepfunctions.lint.quotas import DEFINITION
 from magnus_render.targets.stepfunctions.names import StateNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from magnus_render.plan import Config, Node, Plan, ServiceConfig
+    from magnus_render.targets.stepfunctions.model import Machine
 
 BUCKET = "magnus"
 """Stands in for the bucket that nobody named."""
@@ -31,8 +32,6 @@ _NATIVE = ("Task", "Pass", "Wait", "Map", "Parallel")
 _OURS = ("Next", "End", "Catch")
 _LEAST_BYTES = 480
 """Of a step, with names of one character: what is certain not to fit need not be rendered to be refused."""
-_LAMBDA_SECONDS = 900
-_SAGEMAKER_VALUE = 256
 
 
 class StepFunctionsTarget(BaseTarget):
@@ -65,7 +64,7 @@ class StepFunctionsTarget(BaseTarget):
                 found[block] = store
                 what = f"{block} is not configured: the output uses the bucket '{BUCKET}'"
                 _warn(findings, what, f"write {block}: {{type: s3, config: {{bucket: ...}}}}", block)
-        given = settings.common(self, config)
+        given = options.common(self, config)
         for key in PLACEHOLDERS.get(given.get("compute", "batch"), ()):
             if key not in given:
                 value = StepFunctionsConfig.model_fields[key].default
@@ -78,7 +77,7 @@ class StepFunctionsTarget(BaseTarget):
         """Return what stands against rendering: capabilities, executor configuration, native states."""
         findings = Findings(super().check(plan, config))
         before = len(findings.items)
-        settings.check(self, StepFunctionsConfig, plan, config, findings)
+        options.check(self, StepFunctionsConfig, plan, config, findings)
         readable = len(findings.items) == before
         check_config(self, plan, config, findings)
         for node in plan["nodes"].values():
@@ -94,8 +93,10 @@ class StepFunctionsTarget(BaseTarget):
                     what = error.shown().removeprefix("magnus: ")
                     findings.add(common_codes.STORE, None, what, config=(block,))
         tasks = sum(node["type"] == TASK for node in plan["nodes"].values())
-        if tasks * _LEAST_BYTES > DEFINITION and not any(n.get("separate") for n in plan["nodes"].values()):
-            what = f"{tasks:,} steps are more than fit in a definition of {DEFINITION:,} bytes, Step Functions' limit"
+        if tasks * _LEAST_BYTES > limits.DEFINITION_BYTES and not any(
+            n.get("separate") for n in plan["nodes"].values()
+        ):
+            what = f"{tasks:,} steps do not fit in a definition of {limits.DEFINITION_BYTES:,} bytes, Step Functions' limit"
             fix = "move parts into nodes of type dag with `separate: true`: each becomes a state machine of its own"
             findings.add(DEFINITION_SIZE, None, what, fix)
         if readable:
@@ -108,15 +109,17 @@ class StepFunctionsTarget(BaseTarget):
             if node["type"] != TASK:
                 continue
             own = made.config(node)
-            if own.compute == "lambda" and (node["timeout"] or 0) > _LAMBDA_SECONDS:
-                what = f"a timeout of {node['timeout']:g} s on Lambda, which ends a function after {_LAMBDA_SECONDS} s"
+            if own.compute == "lambda" and (node["timeout"] or 0) > limits.LAMBDA_SECONDS:
+                what = f"a timeout of {node['timeout']:g} s on Lambda, which ends a function after {limits.LAMBDA_SECONDS} s"
                 findings.add(
                     codes.COMPUTE_LIMIT, node, what, "choose another compute for the node", "timeout"
                 )
             if own.compute == "sagemaker":
                 values = {**made.base, **{k: str(v) for k, v in own.environment.items()}}
-                for name in sorted(name for name, value in values.items() if len(value) > _SAGEMAKER_VALUE):
-                    what = f"the environment variable {name} has more than {_SAGEMAKER_VALUE} characters, SageMaker's limit"
+                for name in sorted(
+                    name for name, value in values.items() if len(value) > limits.SAGEMAKER_VALUE
+                ):
+                    what = f"the variable {name} has more than {limits.SAGEMAKER_VALUE} characters, SageMaker's limit"
                     fix = "shorten it, or choose another compute for the node"
                     findings.add(codes.COMPUTE_LIMIT, node, what, fix)
 
@@ -127,7 +130,7 @@ class StepFunctionsTarget(BaseTarget):
     def outputs(self, plan: Plan, config: Config, source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield the context of each state machine: `docs/targets/stepfunctions.md` describes every variable."""
         made = self._jobs(plan, config, source)
-        machines = flow.compile_plan(plan, made, _native)
+        machines = compile_plan(plan, made, _native)
         log = config["run_log_store"]["config"]
         folder = f"{_place('run_log_store', config).prefix}/"
         separate = len(machines) > 1
@@ -180,7 +183,7 @@ class StepFunctionsTarget(BaseTarget):
                 yield "", context
 
     def _jobs(self, plan: Plan, config: Config, source: Source) -> jobs.Jobs:
-        return jobs.Jobs(self, plan, config, source, settings.common(self, config))
+        return jobs.Jobs(self, plan, config, source, options.common(self, config))
 
     def filters(self) -> Mapping[str, Callable[..., str]]:
         """Return the filters that put values into JSON and into expressions."""
@@ -238,7 +241,7 @@ def _warn(findings: Findings, what: str, fix: str, block: str) -> None:
     findings.items.append(Finding(codes.PLACEHOLDER, what, fix, severity="warning", config=(block,)))
 
 
-def _jobs_in(machine: flow.Machine) -> list[jobs.Job]:
+def _jobs_in(machine: Machine) -> list[jobs.Job]:
     found: list[jobs.Job] = []
     waiting = [machine]
     while waiting:

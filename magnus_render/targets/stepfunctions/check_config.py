@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render.plan import AS_IS, TASK
-from magnus_render.targets import settings
-from magnus_render.targets.settings import OURS, VARIABLE_NAME, VARIABLE_RULE
+from magnus_render.targets import options
+from magnus_render.targets.options import OURS, VARIABLE_NAME, VARIABLE_RULE
 from magnus_render.targets.stepfunctions import codes
 from magnus_render.targets.stepfunctions.jobs import merged
 
@@ -111,12 +111,12 @@ def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findi
 
     What a finding has been made of already is left out.
     """
-    given = settings.common(target, config)
+    given = options.common(target, config)
     told = {(item.address, item.config) for item in findings.items}
     for code, path, what, fix in _problems(given, given):
         if ("", ("executor", *path)) not in told:
             findings.add(code, None, f"executor.config: {what}", fix, config=("executor", *path))
-    for node, own in settings.owners(target, plan):
+    for node, own in options.owners(target, plan):
         for code, path, what, fix in _of_node(node, given, own):
             if (node["address"], ("executor", *path)) not in told:
                 text = f"executor_config.{target.name}: {what}"
@@ -189,7 +189,7 @@ def _tags(given: Any, whole: Any) -> Iterator[Problem]:
     if not isinstance(given, dict):
         return
     for key, scalar in given.items():
-        value = settings.text(scalar)
+        value = options.text(scalar)
         for what, fix in (*_wrong_tag("key", key, LONGEST_KEY), *_wrong_tag("value", value, LONGEST_VALUE)):
             yield codes.TAG, ("tags", key), f"the tag '{_short(key)}': {what}", fix
     if isinstance(whole, dict) and len(whole) > MOST_TAGS:

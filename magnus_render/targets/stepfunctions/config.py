@@ -17,7 +17,7 @@ from pydantic import (
     StrictInt,
 )
 
-from magnus_render.targets.settings import Scalar, Text
+from magnus_render.targets.options import Scalar, Text
 
 
 class Resources(BaseModel):

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.plan import TASK
-from magnus_render.targets import settings
+from magnus_render.targets import options
 from magnus_render.targets.base import own_config
+from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.config import StepFunctionsConfig
 from magnus_render.targets.stepfunctions.jsonata import expression, literal, plain
-from magnus_render.targets.stepfunctions.names import Scope, job_name
+from magnus_render.targets.stepfunctions.names import job_name
+from magnus_render.targets.stepfunctions.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +24,8 @@ if TYPE_CHECKING:
 
 GRACE = 60
 """Seconds between the runtime's own limit of an attempt and the engine's, which is there for a runtime that hangs."""
-SHORTEST = 60
-"""Seconds: no shorter attempt can be asked of AWS Batch (API reference, JobTimeout)."""
 QUEUEING = 900
 """Seconds that a task may wait for its machine where the engine's limit counts waiting too."""
-LONGEST_INTERVAL = 99_999_999
-LONGEST_DELAY = 31_622_399
 
 
 @dataclass
@@ -58,7 +56,7 @@ class Jobs:
         self._target = target
         self._plan = plan
         self._given = given
-        self.common = settings.read(StepFunctionsConfig, given)
+        self.common = options.read(StepFunctionsConfig, given)
         self.base = self._base(config, source)
 
     def config(self, node: Node | None) -> StepFunctionsConfig:
@@ -84,7 +82,7 @@ class Jobs:
         """Return the environment that all callbacks share; `walk` is a field's value."""
         values = {name: plain(value) for name, value in self.base.items()}
         values["MAGNUS_WALK"] = walk
-        values.update({name: plain(settings.text(value)) for name, value in self.common.environment.items()})
+        values.update({name: plain(options.text(value)) for name, value in self.common.environment.items()})
         return pairs(values)
 
     def make(self, node: Node, scope: Scope, command: list[str], helper: str = "") -> Job:
@@ -109,7 +107,7 @@ class Jobs:
             job.tags = expression(scope.shared("tags"))
         if not helper and node["type"] == TASK:
             if node["timeout"] is not None:
-                job.limit = max(SHORTEST, math.ceil(node["timeout"]) + GRACE)
+                job.limit = max(limits.SHORTEST_TIMEOUT, math.ceil(node["timeout"]) + GRACE)
             if node["retry"]["attempts"] > 1:
                 job.retry = retrier(node["retry"])
         return job
@@ -117,7 +115,7 @@ class Jobs:
     def _own_environment(self, config: StepFunctionsConfig, scope: Scope) -> Any:
         shared = scope.shared("environment")
         own = {
-            name: settings.text(value)
+            name: options.text(value)
             for name, value in config.environment.items()
             if name not in self.common.environment or self.common.environment[name] != value
         }
@@ -148,7 +146,7 @@ def tags(config: StepFunctionsConfig) -> Any:
     """Return the tags as fields: AWS Batch takes a mapping, the others a list; an invocation of Lambda takes none."""
     if config.compute == "lambda":
         return None
-    texts = {name: plain(settings.text(value)) for name, value in config.tags.items()}
+    texts = {name: plain(options.text(value)) for name, value in config.tags.items()}
     return texts if config.compute == "batch" else [{"Key": k, "Value": v} for k, v in texts.items()]
 
 
@@ -174,14 +172,14 @@ def retrier(retry: Retry) -> dict[str, Any]:
     Delays are whole seconds and at least 1; `MaxDelaySeconds` must exceed `IntervalSeconds`, and without a `BackoffRate`
     each delay would double (Amazon States Language specification, "Retriers").
     """
-    interval = min(max(1, math.ceil(retry["delay"])), LONGEST_INTERVAL)
+    interval = min(max(1, math.ceil(retry["delay"])), limits.INTERVAL)
     most = retry["max_delay"]
-    fields: dict[str, Any] = {"MaxAttempts": min(retry["attempts"] - 1, LONGEST_INTERVAL)}
+    fields: dict[str, Any] = {"MaxAttempts": min(retry["attempts"] - 1, limits.INTERVAL)}
     rate = retry["backoff"] if retry["delay"] else 1.0
     if most is not None and math.ceil(most) <= interval:
         interval, rate = max(1, math.ceil(most)), 1.0
     fields["IntervalSeconds"] = interval
     fields["BackoffRate"] = int(rate) if rate == int(rate) else rate
     if most is not None and rate > 1 and math.ceil(most) > interval:
-        fields["MaxDelaySeconds"] = min(math.ceil(most), LONGEST_DELAY)
+        fields["MaxDelaySeconds"] = min(math.ceil(most), limits.DELAY)
     return fields

@@ -12,6 +12,7 @@ from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from magnus_render.targets.argo import limits
 from magnus_render.targets.argo.lint import codes
 from magnus_render.targets.argo.lint.manifest import PODS, TYPES, Task, Template, named
 from magnus_render.targets.lint.report import mapping, near, shown, text
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 
     from magnus_render.targets.argo.lint.manifest import Document, Report
 
-LONGEST_NAME = 128
-MOST_TEMPLATES = 200
-MOST_TASKS = 200
-"""Both are `maxItems` of the full CRDs."""
-DEEPEST = 99
-"""Templates within one another: the controller gives up at a depth of 100 (its setting maxStackDepth)."""
 
 _NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
 _OF_ALL = frozenset(("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned"))
@@ -48,8 +43,8 @@ def check_templates(document: Document, report: Report) -> None:
             count += 1
             _check_name(template, report)
         _check_type(template, report)
-    if count > MOST_TEMPLATES:
-        what = f"it has {count} templates, the full CRDs take {MOST_TEMPLATES}"
+    if count > limits.TEMPLATES:
+        what = f"it has {count} templates, the full CRDs take {limits.TEMPLATES}"
         report.error(codes.COUNT, document, what, "move parts into a dag with `separate: true`")
 
 
@@ -61,8 +56,8 @@ def _check_name(template: Template, report: Report) -> None:
         )
     if not name:
         report.error(codes.TEMPLATE_NAME, template, "name is not given", "give it one")
-    elif len(name) > LONGEST_NAME:
-        what = f"its name has {len(name)} characters, at most {LONGEST_NAME} are allowed"
+    elif len(name) > limits.TEMPLATE_NAME:
+        what = f"its name has {len(name)} characters, at most {limits.TEMPLATE_NAME} are allowed"
         report.error(codes.TEMPLATE_NAME, template, what, "shorten it")
     elif not _NAME.match(name):
         what = "its name has other characters than letters, digits and hyphens, or begins with a hyphen"
@@ -99,8 +94,8 @@ def check_tasks(document: Document, others: Mapping[str, Document], report: Repo
         if not template.tasks:
             report.error(codes.REQUIRED, template, f"its {template.type} has no tasks", "add at least one")
         dag = template.type == "dag"
-        if dag and len(template.tasks) > MOST_TASKS:
-            what = f"it has {len(template.tasks)} tasks, the full CRDs take {MOST_TASKS}"
+        if dag and len(template.tasks) > limits.TASKS:
+            what = f"it has {len(template.tasks)} tasks, the full CRDs take {limits.TASKS}"
             report.error(codes.COUNT, template, what, "nest parts of it in nodes of type dag")
         edges = dag and any(
             task.body.get("depends") or task.body.get("dependencies") for task in template.tasks
@@ -121,11 +116,11 @@ def _check_task_name(task: Task, edges: bool, report: Report) -> None:
     name = task.name
     if task.template.by_name[name] is not task:
         report.error(codes.TASK_NAME, task, "another one has the same name", "rename one of them")
-    if not name or len(name) > LONGEST_NAME or not _NAME.match(name):
+    if not name or len(name) > limits.TEMPLATE_NAME or not _NAME.match(name):
         what = "its name is empty" if not name else f"its name has {len(name)} characters"
-        if name and len(name) <= LONGEST_NAME:
+        if name and len(name) <= limits.TEMPLATE_NAME:
             what = "its name has other characters than letters, digits and hyphens, or begins with a hyphen"
-        report.error(codes.TASK_NAME, task, what, f"1 to {LONGEST_NAME} letters, digits and hyphens")
+        report.error(codes.TASK_NAME, task, what, f"1 to {limits.TEMPLATE_NAME} letters, digits and hyphens")
     elif edges and name[0].isdigit():
         report.error(
             codes.TASK_NAME, task, "its name begins with a digit", "begin with a letter: depends needs it"
@@ -419,6 +414,6 @@ def check_depth(document: Document, report: Report) -> None:
             if template.name not in depths:
                 depths[template.name] = 1 + max((depths.get(one.name, 0) for one in called), default=0)
     start = document.by_name.get(text(document.spec.get("entrypoint")))
-    if start is not None and depths[start.name] > DEEPEST:
-        what = f"it calls templates within one another {depths[start.name]} deep, the controller follows {DEEPEST}"
+    if start is not None and depths[start.name] > limits.NESTING:
+        what = f"it calls templates within one another {depths[start.name]} deep, the controller follows {limits.NESTING}"
         report.error(codes.DEPTH, start, what, "nest less deeply")

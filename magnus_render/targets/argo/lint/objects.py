@@ -10,6 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from magnus_render.targets.argo import limits
 from magnus_render.targets.argo.lint import codes
 from magnus_render.targets.argo.lint.forms import SUBDOMAIN
 from magnus_render.targets.argo.lint.manifest import API_VERSION, GROUP, KINDS, Document, Template
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 
     from magnus_render.targets.argo.lint.manifest import Owner, Report
 
-LARGEST = 1_048_576
-"""Bytes of an object as JSON: Argo's own limit, below that of etcd."""
-LARGEST_APPLIED = 262_144
-"""Bytes of all annotations, one of which holds the object after `kubectl apply`."""
-LONGEST_NAME = {"CronWorkflow": 52}
-"""Characters; 63 for the other kinds."""
-MOST_PARAMETERS = 500
-"""`maxItems` of the full CRDs."""
 
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
 _PARAMETER = re.compile(r"[-a-zA-Z0-9_]+\Z")
@@ -103,7 +96,7 @@ def _check_metadata(document: Document, report: Report) -> None:
         report.error(codes.OBJECT, document, "it has no metadata", "add metadata with a name")
         return
     name, generated = metadata.get("name"), metadata.get("generateName")
-    longest = LONGEST_NAME.get(document.kind, 63)
+    longest = limits.CRON_NAME if document.kind == "CronWorkflow" else limits.NAME
     if not name and not generated:
         report.error(codes.OBJECT_NAME, document, "it has no name", "add metadata.name")
     elif name and isinstance(name, str):
@@ -145,8 +138,8 @@ def check_labels(metadata: Mapping[str, Any], place: str, owner: Owner, report: 
         for k, v in mapping(metadata.get("annotations")).items()
         if isinstance(v, str)
     )
-    if size > LARGEST_APPLIED:
-        what = f"{before}annotations have {size:,} bytes, Kubernetes takes {LARGEST_APPLIED:,}"
+    if size > limits.APPLIED_BYTES:
+        what = f"{before}annotations have {size:,} bytes, Kubernetes takes {limits.APPLIED_BYTES:,}"
         report.error(codes.METADATA, owner, what, "shorten them")
 
 
@@ -185,8 +178,8 @@ def _check_parameters(given: Any, place: str, owner: Owner, report: Report) -> N
     """Check one list of parameters: of a workflow, a template's inputs or outputs, or a task's arguments."""
     if not isinstance(given, list) or not given:
         return
-    if len(given) > MOST_PARAMETERS:
-        what = f"{place} has {len(given)} parameters, the full CRDs take {MOST_PARAMETERS}"
+    if len(given) > limits.PARAMETERS:
+        what = f"{place} has {len(given)} parameters, the full CRDs take {limits.PARAMETERS}"
         report.error(codes.COUNT, owner, what, "hand over fewer")
     handed = place == "arguments"
     at_start = handed and isinstance(owner, Document)
@@ -243,7 +236,7 @@ def check_size(documents: list[Document], size: int, report: Report) -> None:
 
     JSON is at most some bytes a value longer than the text it was written as, so a small text needs no counting.
     """
-    if 0 < size < LARGEST_APPLIED // 2:
+    if 0 < size < limits.APPLIED_BYTES // 2:
         return
     for document in documents:
         try:
@@ -252,10 +245,10 @@ def check_size(documents: list[Document], size: int, report: Report) -> None:
             )
         except (TypeError, ValueError, RecursionError):
             continue
-        if length > LARGEST:
-            what = f"it has {length:,} bytes as JSON, Argo takes {LARGEST:,}"
+        if length > limits.OBJECT_BYTES:
+            what = f"it has {length:,} bytes as JSON, Argo takes {limits.OBJECT_BYTES:,}"
             report.error(codes.SIZE, document, what, "move parts into a dag with `separate: true`")
-        elif length > LARGEST_APPLIED and document.kind != "Workflow":  # which is created, never applied
+        elif length > limits.APPLIED_BYTES and document.kind != "Workflow":  # which is created, never applied
             what = f"it has {length:,} bytes as JSON, more than kubectl apply can keep"
             fix = "deploy it by kubectl apply --server-side, kubectl create or argo"
             report.warning(codes.APPLY_SIZE, document, what, fix)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.lint.fields import Format, Table, Walk, read_types
 from magnus_render.targets.lint.report import objects, shown
+from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.lint import codes
 from magnus_render.targets.stepfunctions.lint.errors import check_errors
 from magnus_render.targets.stepfunctions.lint.machine import TYPES, Report, Scope, is_whole
@@ -19,8 +20,6 @@ from magnus_render.targets.stepfunctions.lint.machine import TYPES, Report, Scop
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LONGEST_LABEL = 40
-"""Characters (Step Functions developer guide, "Map state in Distributed mode")."""
 
 _TYPES = os.path.join(os.path.dirname(__file__), "states.txt")
 _DISTRIBUTED = (
@@ -43,8 +42,8 @@ _NOT_IN_LABELS = re.compile(r"[\s?*<>{}\[\]:;,\\|^~$#%&`\"]|[\x00-\x1f\x7f-\x9f]
 _FORMATS = {
     "timestamp": Format(lambda text: bool(_TIMESTAMP.fullmatch(text)), "write it like 2030-01-31T12:00:00Z"),
     "label": Format(
-        lambda text: len(text) <= LONGEST_LABEL and not _NOT_IN_LABELS.search(text),
-        f"at most {LONGEST_LABEL} characters, no blanks, brackets or wildcards",
+        lambda text: len(text) <= limits.LABEL and not _NOT_IN_LABELS.search(text),
+        f"at most {limits.LABEL} characters, no blanks, brackets or wildcards",
     ),
     "items": Format(lambda value: isinstance(value, list | dict), "write a list, or {% ... %}"),
     "condition": Format(lambda value: isinstance(value, bool), "write {% ... %}"),

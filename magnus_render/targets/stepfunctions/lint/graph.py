@@ -6,14 +6,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.lint.report import near, shown
+from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.lint import codes
 from magnus_render.targets.stepfunctions.lint.machine import ENDS, TYPES, Report, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-LONGEST_NAME = 80
-"""Characters of a state's name (Amazon States Language specification, "States")."""
 
 
 def check_graphs(scopes: Iterable[Scope], report: Report) -> None:
@@ -41,8 +39,8 @@ def check_graphs(scopes: Iterable[Scope], report: Report) -> None:
 
 
 def _check_name(name: str, scope: Scope, taken: dict[str, str], report: Report) -> None:
-    if not 1 <= len(name) <= LONGEST_NAME:
-        what = f"its name has {len(name)} characters, at most {LONGEST_NAME} are allowed"
+    if not 1 <= len(name) <= limits.STATE_NAME:
+        what = f"its name has {len(name)} characters, at most {limits.STATE_NAME} are allowed"
         report.error(codes.STATE_NAME, name, what if name else "a state's name is empty", "shorten the name")
     elif not name.isprintable():
         report.error(codes.STATE_NAME, name, "its name has a control character", "rename it")

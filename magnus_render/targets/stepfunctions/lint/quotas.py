@@ -12,6 +12,7 @@ import math
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
+from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.lint import codes
 from magnus_render.targets.stepfunctions.lint.machine import is_expression
 
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
 
     from magnus_render.targets.stepfunctions.lint.machine import Report, Scope
 
-DEFINITION = 1_048_576
-"""Bytes."""
-EVENTS = 25_000
-PAYLOAD = 262_144
-"""Bytes."""
 FEW_ITEMS = 200
 """A map that can take fewer items than this is worth a warning."""
 
@@ -41,27 +37,27 @@ _ITEM = 2
 
 def check_size(machine: Mapping[str, Any], size: int, report: Report) -> None:
     """Check the bytes of a definition as it is written; `size` is their number."""
-    if size <= DEFINITION:
+    if size <= limits.DEFINITION_BYTES:
         return
     compact = len(json.dumps(machine, ensure_ascii=False, separators=(",", ":")).encode())
     fix = "move parts into a node of type dag with `separate: true`: it becomes a state machine of its own"
-    if compact <= DEFINITION:
+    if compact <= limits.DEFINITION_BYTES:
         fix = f"render with --compact ({compact:,} bytes), or move parts into a dag with `separate: true`"
-    what = f"the definition has {size:,} bytes, Step Functions takes {DEFINITION:,}"
+    what = f"the definition has {size:,} bytes, Step Functions takes {limits.DEFINITION_BYTES:,}"
     report.error(codes.DEFINITION_SIZE, "", what, fix)
 
 
 def check_payloads(scopes: Iterable[Scope], size: int, report: Report) -> None:
     """Check the literals that states take, hand over and assign; `size` is the bytes of the whole definition."""
-    if size <= PAYLOAD:
+    if size <= limits.PAYLOAD_BYTES:
         return
     for scope in scopes:
         for name, state in scope.states.items():
             for field in ("Arguments", "Output", "Assign", "Items", "ItemSelector"):
                 if field in state and not is_expression(state[field]):
                     length = len(json.dumps(state[field], ensure_ascii=False, separators=(",", ":")).encode())
-                    if length > PAYLOAD:
-                        what = f"{field} has {length:,} bytes, a payload holds {PAYLOAD:,}"
+                    if length > limits.PAYLOAD_BYTES:
+                        what = f"{field} has {length:,} bytes, a payload holds {limits.PAYLOAD_BYTES:,}"
                         report.error(codes.PAYLOAD, name, what, "keep it in the store, and pass its key")
 
 
@@ -94,11 +90,13 @@ def check_history(scopes: list[Scope], report: Report) -> None:
 def _check_execution(scope: Scope, shortest: float, longest: float, report: Report) -> None:
     what = "each item of the distributed Map" if scope.distributed else "an execution"
     fix = "move parts into a dag with `separate: true`, or make its maps `distributed: true`"
-    if math.isfinite(shortest) and shortest + _EXECUTION > EVENTS:
-        message = f"{what} has at least {int(shortest) + _EXECUTION:,} events, its history holds {EVENTS:,}"
+    if math.isfinite(shortest) and shortest + _EXECUTION > limits.EVENTS:
+        message = (
+            f"{what} has at least {int(shortest) + _EXECUTION:,} events, its history holds {limits.EVENTS:,}"
+        )
         report.error(codes.HISTORY, scope.owner, message, fix)
-    elif longest + _EXECUTION > EVENTS:
-        message = f"{what} can have {int(longest) + _EXECUTION:,} events, its history holds {EVENTS:,}"
+    elif longest + _EXECUTION > limits.EVENTS:
+        message = f"{what} can have {int(longest) + _EXECUTION:,} events, its history holds {limits.EVENTS:,}"
         report.warning(codes.HISTORY, scope.owner, message, fix)
 
 
@@ -122,10 +120,10 @@ def _check_items(
         whole[scope] = execution
         for name in scope.states:
             each = inside.get((scope, name), 0)
-            if each and execution <= EVENTS and scope not in silent:
-                items = 1 + int((EVENTS - execution) // each)
+            if each and execution <= limits.EVENTS and scope not in silent:
+                items = 1 + int((limits.EVENTS - execution) // each)
                 if items < FEW_ITEMS:
-                    what = f"more than {items} items fill the history of {EVENTS:,} events ({int(each):,} events an item)"
+                    what = f"more than {items} items fill the history of {limits.EVENTS:,} events ({int(each):,} an item)"
                     fix = "make the map `distributed: true` if its list can be that long"
                     report.warning(codes.HISTORY_ITEMS, name, what, fix)
                     warned.add((scope, name))

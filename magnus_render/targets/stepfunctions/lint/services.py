@@ -13,6 +13,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render.targets.lint.report import near, shown
+from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.lint import codes
 from magnus_render.targets.stepfunctions.lint.machine import is_expression
 from magnus_render.targets.stepfunctions.lint.members import Model, check_members
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from magnus_render.targets.stepfunctions.lint.machine import Report, Scope
 
-BATCH_OVERRIDES = 8192
-"""Characters of a job's container overrides (AWS Batch user guide, "AWS Batch quotas")."""
 
 _ARN = re.compile(
     r"arn:aws[a-z-]*:(?P<service>[a-z0-9-]+):(?P<region>[a-z0-9-]*):(?P<account>\d*):(?P<rest>.+)"
@@ -188,8 +187,8 @@ def _check_batch(name: str, arguments: dict[str, Any], shared: dict[str, int], r
     overrides = arguments.get("ContainerOverrides")
     if isinstance(overrides, dict):
         length = _length(overrides, shared)
-        if length > BATCH_OVERRIDES:
-            what = f"its ContainerOverrides have {length:,} characters, AWS Batch takes {BATCH_OVERRIDES:,}"
+        if length > limits.OVERRIDES:
+            what = f"its ContainerOverrides have {length:,} characters, AWS Batch takes {limits.OVERRIDES:,}"
             report.error(
                 codes.OVERRIDES, name, what, "shorten the environment, or move it to the job definition"
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render.targets.lint.report import near, objects, shown
+from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.lint import codes
 from magnus_render.targets.stepfunctions.lint.jsonata import read, suggestion
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     _Ways = dict[str, list[tuple[str, int]]]
 
-LONGEST_VARIABLE = 80
-"""Characters of a variable's name (developer guide, "Variable name syntax")."""
 _CONTEXT = {
     "Execution": ("Id", "Input", "Name", "RoleArn", "StartTime", "RedriveCount", "RedriveTime"),
     "State": ("EnteredTime", "Name", "RetryCount"),
@@ -134,7 +133,11 @@ class _Table:
             around = around.outer
         for name, state in scope.states.items():
             for variable in _assigned(state):
-                if not variable.isidentifier() or len(variable) > LONGEST_VARIABLE or variable == "states":
+                if (
+                    not variable.isidentifier()
+                    or len(variable) > limits.VARIABLE_NAME
+                    or variable == "states"
+                ):
                     what = f"it assigns {shown(variable)}, which is no name of a variable"
                     fix = (
                         "leave out the '$'"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.plan import AS_IS, TASK
-from magnus_render.targets import settings
+from magnus_render.targets import options
 from magnus_render.targets.argo import names, quote
 from magnus_render.targets.argo.config import ArgoConfig
 from magnus_render.targets.base import own_config
@@ -81,7 +81,7 @@ class Steps:
     def __init__(self, target: BaseTarget, plan: Plan, config: Config, source: Source) -> None:
         self._target = target
         self._plan = plan
-        self.common = settings.read(ArgoConfig, settings.common(target, config))
+        self.common = options.read(ArgoConfig, options.common(target, config))
         self.base = self._base(config, source)
         self.templates: dict[str, Template] = {}
         self.claims = self._claims()
@@ -253,7 +253,7 @@ class Steps:
 
     def _own(self, node: Node) -> ArgoConfig | None:
         own = own_config(self._target, node)
-        return settings.read(ArgoConfig, own) if own else None
+        return options.read(ArgoConfig, own) if own else None
 
     def _settle(self, made: Template, own: ArgoConfig) -> None:
         made.own = own
@@ -316,7 +316,7 @@ def _for_each_pod(expression: str) -> str:
 
 def environment(config: ArgoConfig, brace: str = quote.BRACE) -> dict[str, str]:
     """Return the environment that a configuration adds; `brace` names the variable for braces."""
-    return {name: quote.inert(settings.text(value), brace) for name, value in config.environment.items()}
+    return {name: quote.inert(options.text(value), brace) for name, value in config.environment.items()}
 
 
 def retries(retry: Retry) -> Retries:

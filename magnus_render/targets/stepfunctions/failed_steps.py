@@ -9,7 +9,7 @@ from magnus_render.targets.stepfunctions.jsonata import expression, string
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from magnus_render.targets.stepfunctions.flow import Machine, State
+    from magnus_render.targets.stepfunctions.model import Machine, State
 
 PASSED_ON = "{% $states.input %}"
 _FAILED_BRANCHES = "{% $substring($trim($join($states.result, ' ')), 0, 1000) %}"

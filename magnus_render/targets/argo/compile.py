@@ -14,15 +14,15 @@ from magnus_render import naming
 from magnus_render.graph.view import View
 from magnus_render.plan import AS_IS, MAP, PARALLEL, SUCCESS_NODE, TASK
 from magnus_render.targets.argo import names
-from magnus_render.targets.argo.dags import BRANCH, ITEMS, Dag, Manifest, Task
-from magnus_render.targets.argo.parts import in_parts
+from magnus_render.targets.argo.model import BRANCH, ITEMS, Dag, Manifest, Task
+from magnus_render.targets.argo.split import in_parts
 from magnus_render.targets.base import graph_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from magnus_render.plan import Graph, Node, Plan
-    from magnus_render.targets.argo.steps import Steps
+    from magnus_render.targets.argo.containers import Steps
 
 _OK, _BAD = ("Succeeded",), ("Failed", "Errored")
 

@@ -14,14 +14,13 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from magnus_render.targets.argo import names
-from magnus_render.targets.argo.dags import Dag, Task
-from magnus_render.targets.argo.lint.graph import MOST_TASKS
+from magnus_render.targets.argo import limits, names
+from magnus_render.targets.argo.model import Dag, Task
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from magnus_render.targets.argo.steps import Steps
+    from magnus_render.targets.argo.containers import Steps
 
     Condition = tuple[str, ...]
     """Outcomes of tasks, any of which will do."""
@@ -39,7 +38,7 @@ def in_parts(dag: Dag, steps: Steps) -> list[Dag]:
 
     What cannot be cut stays whole.
     """
-    if len(dag.tasks) <= MOST_TASKS:
+    if len(dag.tasks) <= limits.TASKS:
         return [dag]
     shared = _shared(_as_walked(dag.tasks))
     tasks = _as_walked(dag.tasks, shared)
@@ -189,7 +188,7 @@ def _cuts(tasks: list[Task], shared: Shared, recorders: set[str]) -> Iterator[tu
     start = 0
     stop = next((number for number, task in enumerate(tasks) if task.name in shared), len(tasks))
     while stop - start > _LEAST:
-        window = range(start + _LEAST, min(start + MOST_TASKS, stop))
+        window = range(start + _LEAST, min(start + limits.TASKS, stop))
         places = [place for place in window if doors[place]]
         if not places:
             return

@@ -7,84 +7,23 @@ failed; behind the composite a Choice goes on. On the way to a fail node a state
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.graph.view import View
 from magnus_render.plan import AS_IS, DAG, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK, failure_target
-from magnus_render.targets.stepfunctions import trail
+from magnus_render.targets.stepfunctions import failed_steps, limits
 from magnus_render.targets.stepfunctions.jsonata import expression
-from magnus_render.targets.stepfunctions.names import RECORD, START, STATE_NAME, Scope, StateNames
+from magnus_render.targets.stepfunctions.model import Machine, State
+from magnus_render.targets.stepfunctions.names import RECORD, START, StateNames
+from magnus_render.targets.stepfunctions.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from magnus_render.plan import Graph, Node, Plan
-    from magnus_render.targets.stepfunctions.jobs import Job, Jobs
-
-
-@dataclass
-class State:
-    """A state; `kind` tells the template that writes it."""
-
-    kind: str
-    name: str
-    scope: Scope
-    address: str = ""
-    """Of its node: a field's value."""
-    node: Node | None = None
-    next: str = ""
-    """Where success leads; '' if the state is the last."""
-    catch: str = ""
-    """Where an error leads; '' if nothing is caught."""
-    otherwise: str = ""
-    """Of a Choice behind a composite: where its failure leads."""
-    output: str = ""
-    """What a success makes of the data, as a field's value; '' for what the engine does by itself."""
-    job: Job | None = None
-    machines: list[Machine] = field(default_factory=list)
-    """Of a composite: what runs inside."""
-    items: Any = None
-    """Of a map: the field's value."""
-    limit: int | None = None
-    """Of a map: how many of its items run at a time."""
-    distributed: bool = False
-    native: dict[str, Any] = field(default_factory=dict)
-    """Of an as-is: the user's own state."""
-    key: str = ""
-    """Of a count: the code for the key of the record to read."""
-    choices: list[tuple[str, str]] = field(default_factory=list)
-    """Of a Choice between branches: condition and state."""
-    target: str = ""
-    """Of a child machine: its name."""
-    comment: str = ""
-    fixed: bool = False
-    """Its output is settled: the way to a fail node changes nothing of it."""
-
-    @property
-    def template(self) -> str:
-        """The name of the template that writes it: that of its kind, or of where a job runs."""
-        kind = self.job.compute if self.job is not None else self.kind.replace("_", "-")
-        return f"stepfunctions/state-{kind}.json.j2"
-
-    @property
-    def failed(self) -> str:
-        """What an error makes of the data: the names of what failed, as a field's value."""
-        return self.output if self.job is not None and self.fixed and self.output else self.address
-
-
-@dataclass
-class Machine:
-    """States that are entered together: a state machine, or what stands inside a composite."""
-
-    start: str
-    states: list[State]
-    scope: Scope
-    graph: str = ""
-    name: str = ""
-    """Of a state machine of its own, as it is to be deployed."""
+    from magnus_render.targets.stepfunctions.jobs import Jobs
 
 
 def compile_plan(plan: Plan, jobs: Jobs, native: Callable[[Node], Any]) -> list[Machine]:
@@ -105,9 +44,9 @@ def child_name(plan: Plan, node: Node) -> str:
     `_`, which no slug has, keeps the parts apart: what one pipeline starts is never what another deployed.
     """
     name = naming.join(naming.slug(plan["name"]), naming.without_indices(node["address"])).replace(".", "_")
-    if len(name) <= STATE_NAME:
+    if len(name) <= limits.STATE_NAME:
         return name
-    return f"{name[: STATE_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
+    return f"{name[: limits.STATE_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 class _Compiler:
@@ -160,16 +99,16 @@ class _Compiler:
         states.extend(self._fail(head, fail, scope, first_of_all=begin == fail))
         start = states[0].name if first is not None else begin
         # What only a failure leads to is not there if nothing can fail: an as-is with nothing to do cannot.
-        found = trail.reached(states, start)
+        found = failed_steps.reached(states, start)
         machine = Machine(start, [state for state in states if state.name in found], scope, graph)
-        trail.mark(machine, fail)
+        failed_steps.mark(machine, fail)
         return machine
 
     def _fail(self, head: Graph, name: str, scope: Scope, first_of_all: bool) -> Iterator[State]:
         graph = head["address"]
         if not graph or self.view.none_before_fail(head):
             record = self._fail_record(head, scope, f"{name}: end")
-            record.output, record.fixed = trail.PASSED_ON, True
+            record.output, record.fixed = failed_steps.PASSED_ON, True
             yield record
             name = record.next
         if not graph:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from magnus_render.targets.argo.steps import Template
+    from magnus_render.targets.argo.containers import Template
 
 ITEMS = "items"
 """The output of a callback that counts a map's items, and the input of a template that runs them: a list of indices."""

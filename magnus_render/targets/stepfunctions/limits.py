@@ -1,0 +1,30 @@
+"""What Step Functions and the services it calls take at most."""
+
+from __future__ import annotations
+
+DEFINITION_BYTES = 1_048_576
+"""Step Functions developer guide, "Quotas"."""
+EVENTS = 25_000
+"""Of a standard execution's history (the same)."""
+PAYLOAD_BYTES = 262_144
+"""What a state takes, hands over or assigns (the same)."""
+STATE_NAME = 80
+"""Characters (Amazon States Language specification, "States")."""
+VARIABLE_NAME = 80
+"""Characters (developer guide, "Variable name syntax")."""
+LABEL = 40
+"""Characters of a distributed Map's label (developer guide, "Map state in Distributed mode")."""
+INTERVAL = 99_999_999
+"""Seconds between attempts, and how many there are (developer guide, "Retrying after an error")."""
+DELAY = 31_622_399
+"""Seconds that a delay with back-off may grow to (the same)."""
+JOB_NAME = 128
+"""Characters (AWS Batch API reference, SubmitJob)."""
+OVERRIDES = 8192
+"""Characters of a job's container overrides (AWS Batch user guide, "AWS Batch quotas")."""
+SHORTEST_TIMEOUT = 60
+"""Seconds: no shorter attempt can be asked of AWS Batch (API reference, JobTimeout)."""
+LAMBDA_SECONDS = 900
+"""After which Lambda ends a function."""
+SAGEMAKER_VALUE = 256
+"""Characters of a variable's value in a processing job."""
