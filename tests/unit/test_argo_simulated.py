@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 
 from magnus_render.diagnostics import DefinitionError
-from magnus_render.targets.argo import limits, split
+from magnus_render.targets.argo import split
 from tests.unit.argo_graphs import any_graph, long_graph
 from tests.unit.argo_rendering import as_is, each, graph, task
 from tests.unit.argo_scenarios import Counts, check, rendered
 from tests.unit.argo_simulator import SimulationError, Workflow
 from tests.unit.argo_walk import CONFIRM, STEP, Comparison, Scenario
 
-WHOLE = (split._LEAST, limits.TASKS)
+WHOLE = (split._LEAST, split._MOST)
 SMALL, SMALLER = (4, 10), (3, 6)
 """Sizes of parts: the fewest tasks of one, and the most of a template."""
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("project")
 
 def _in_parts(monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int]) -> None:
     monkeypatch.setattr(split, "_LEAST", sizes[0])
-    monkeypatch.setattr(limits, "TASKS", sizes[1])
+    monkeypatch.setattr(split, "_MOST", sizes[1])
 
 
 def _differences(folder: Path, seed: int, dag: dict[str, Any], counts: Counts) -> tuple[str, int, bool]:

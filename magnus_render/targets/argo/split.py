@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     Shared = dict[str, set[str]]
     """Handlers that stay outside, each with the tasks whose failures lead to it."""
 
+_MOST = limits.TASKS
 _LEAST = 100
 """Tasks of a part, but for the last; what lies further apart than this may not be of one part."""
 _BAD = (".Failed", ".Errored")
@@ -38,7 +39,7 @@ def in_parts(dag: Dag, steps: Steps) -> list[Dag]:
 
     What cannot be cut stays whole.
     """
-    if len(dag.tasks) <= limits.TASKS:
+    if len(dag.tasks) <= _MOST:
         return [dag]
     shared = _shared(_as_walked(dag.tasks))
     tasks = _as_walked(dag.tasks, shared)
@@ -188,7 +189,7 @@ def _cuts(tasks: list[Task], shared: Shared, recorders: set[str]) -> Iterator[tu
     start = 0
     stop = next((number for number, task in enumerate(tasks) if task.name in shared), len(tasks))
     while stop - start > _LEAST:
-        window = range(start + _LEAST, min(start + limits.TASKS, stop))
+        window = range(start + _LEAST, min(start + _MOST, stop))
         places = [place for place in window if doors[place]]
         if not places:
             return
