@@ -156,7 +156,9 @@ def get_secret(name: str) -> str:
     try:
         value: str = provider.get(name)
     except KeyError:
-        raise MissingError(f"secret '{name}' is not there") from None
+        from magnus_render.runtime.masking import not_there
+
+        raise MissingError(not_there(name, step.data["secrets_where"])) from None
     files.append(step.folder, files.SECRETS, name)
     return value
 

@@ -6,13 +6,16 @@ import json
 import os
 import sys
 import time
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.executors import base
 from magnus_render.runtime.records import check_run_id
+
+if TYPE_CHECKING:
+    from magnus_render.graph.load import Loaded
 
 
 def execute(
@@ -84,7 +87,8 @@ def _execute(
     for text in param:
         if text.partition("=")[0] in ("", text):
             raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
-    loaded = _load(file, config, parameters_file)
+    again = resume or bool(use_cached)
+    loaded = _load(file, config, parameters_file, again)
     executor = loaded["config"]["executor"]
     options = dict(executor["config"])
     if max_workers is not None:
@@ -109,8 +113,10 @@ def new_run_id() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{os.urandom(4).hex()}"
 
 
-def _load(file: str, config: str, parameters_file: str) -> dict[str, Any]:
+def _load(file: str, config: str, parameters_file: str, again: bool) -> dict[str, Any]:
     """Read the definition in a process of its own and return the plan, the configuration and the parameters.
+
+    `again`: some steps may not be run again, and then need no secrets.
 
     The front end's libraries weigh several times what a walk does; forks of this process stay cheap without them.
     Exits with the status of that process if the definition is refused: it has said why.
@@ -121,7 +127,7 @@ def _load(file: str, config: str, parameters_file: str) -> dict[str, Any]:
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        _load_and_exit(file, config, parameters_file, writer)
+        _load_and_exit(file, config, parameters_file, again, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         data = stream.read()
@@ -132,7 +138,9 @@ def _load(file: str, config: str, parameters_file: str) -> dict[str, Any]:
     return loaded
 
 
-def _load_and_exit(file: str, config: str, parameters_file: str, writer: int) -> NoReturn:  # pragma: no cover
+def _load_and_exit(
+    file: str, config: str, parameters_file: str, again: bool, writer: int
+) -> NoReturn:  # pragma: no cover
 
     status = 1
     try:
@@ -141,6 +149,7 @@ def _load_and_exit(file: str, config: str, parameters_file: str, writer: int) ->
         loaded = load(file, config or None)
         for diagnostic in loaded.diagnostics:
             print(diagnostic, file=sys.stderr)
+        _find_secrets(loaded, file, again)
         parameters = load_parameters(parameters_file) if parameters_file else {}
         document = {"plan": loaded.plan, "config": loaded.config, "parameters": parameters}
         with os.fdopen(writer, "w", encoding="ascii") as stream:
@@ -159,3 +168,18 @@ def _load_and_exit(file: str, config: str, parameters_file: str, writer: int) ->
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _find_secrets(loaded: Loaded, file: str, again: bool) -> None:
+    """Refuse a run whose steps would lack a secret; say so if they may not all run."""
+    here = base.find(loaded.config["executor"]["type"], file).runs_here
+    if not here or not any(node.get("secrets") for node in loaded.plan["nodes"].values()):
+        return
+    from magnus_render.diagnostics import DefinitionError
+    from magnus_render.executors.secrets import missing_secrets
+
+    missing = missing_secrets(loaded, "warning" if again else "error")
+    if missing and not again:
+        raise DefinitionError(missing)
+    for diagnostic in missing:
+        print(diagnostic, file=sys.stderr)

@@ -53,6 +53,9 @@ class Order:
 class BaseExecutor:
     """An engine that magnus walks."""
 
+    runs_here = False
+    """True if steps see the secrets that this process sees: then all are looked for before the first step runs."""
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Take `executor.config`; raise `errors.Refused` naming an unknown key or a bad value."""
         raise NotImplementedError

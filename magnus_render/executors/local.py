@@ -46,6 +46,8 @@ _AS_IS_SHELL = "bash"
 class LocalExecutor(BaseExecutor):
     """Runs as many steps at a time as there are processors, or as `max_workers` says."""
 
+    runs_here = True
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         check_keys("executor 'local'", config, ("max_workers", "isolated"))
         workers = config.get("max_workers")

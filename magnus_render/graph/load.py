@@ -13,7 +13,7 @@ from magnus_render.spec.config import place_of_own
 from magnus_render.spec.parameters import load_parameters
 from magnus_render.spec.reader import Reader
 from magnus_render.spec.report import Report, diagnostic
-from magnus_render.spec.tree import Map
+from magnus_render.spec.tree import Map, Seq
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -58,11 +58,13 @@ class Loaded:
         fix: str = "",
         *,
         field: str = "",
+        entry: str = "",
         own: tuple[Sequence[str], Sequence[str | int]] = ((), ()),
     ) -> Diagnostic:
         """Return a diagnostic at the place of a step (a definition address), or of one of its fields if it has it.
 
-        Within `executor_config`, `own` leads on: an executor by all of its names, and the keys of its block.
+        `entry` leads on to a key of a field that is a mapping, or to an item of one that is a list. Within
+        `executor_config`, `own` leads on: an executor by all of its names, and the keys of its block.
         """
         step = self.definition.steps.get(address)
         place: Place | None = None
@@ -70,6 +72,11 @@ class Loaded:
             place = step.raw.value_place(field) if field in step.raw else step.place
             if field == "executor_config":
                 place = place_of_own(step.own, *own) or place
+            value = step.raw.get(field)
+            if isinstance(value, Map) and entry in value:
+                place = value.value_place(entry)
+            elif isinstance(value, Seq) and entry in value:
+                place = value.item_place(value.index(entry))
         return diagnostic(code, severity, place, message, fix)
 
     def config_diagnostic(

@@ -134,6 +134,8 @@ class _Attempt:
         self.set: dict[str, Json] = {}
         self.metrics: dict[str, Json] = {}
         self.platform = False
+        self.secrets: Secrets | None = None
+        """From when on the task may have seen one."""
 
     def run(self) -> int:
         failed = self._begin()
@@ -148,7 +150,8 @@ class _Attempt:
             elif self.options.exit_status:
                 raise TaskFailure(f"exited with status {self.options.exit_status}")
         except TaskFailure as failure:
-            return self._failed(str(failure))
+            message = str(failure)
+            return self._failed(self.secrets.hide(message) if self.secrets else message)
         return self._succeeded()
 
     def _begin(self) -> AttemptEnd | None:
@@ -192,17 +195,20 @@ class _Attempt:
             self.warnings += warnings
         scratch = _scratch()
         try:
-            self._supervise(scratch, workdir, folder)
+            secrets = self.secrets = Secrets(self.services, node, scratch)
+            self._supervise(scratch, workdir, folder, secrets)
         finally:
             _remove(scratch)
         if wanted and catalog.keeps:
             put, warnings = workspace.put_files(catalog, wanted, folder)
+            secrets.refuse({}, put)
             self.catalogued += put
             self.warnings += warnings
+        self.warnings += secrets.unmasked()
         if mode == "step":
             workspace.clear(workdir)
 
-    def _supervise(self, scratch: str, workdir: str, folder: str) -> None:
+    def _supervise(self, scratch: str, workdir: str, folder: str, secrets: Secrets) -> None:
         run, node = self.run_, self.node
         variables = run.map_variables(self.address, node["scopes"])
         parameters = run.unpack(self.state["parameters"])
@@ -226,12 +232,12 @@ class _Attempt:
             "step": self.address,
             "map_variables": variables,
             "services": _from_anywhere(self.services),
+            "secrets_where": lookup.load("secrets", self.services["secrets"]).where(),
             "files": self.state["files"],
             "data_folder": folder,
         }
         with open(os.path.join(scratch, "context.json"), "w", encoding="utf-8") as file:
             json.dump(api, file)
-        secrets = Secrets(self.services, node, scratch)
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
         environment.update(secrets.environment)
         environment.update(
@@ -257,19 +263,23 @@ class _Attempt:
                 timeout=node.get("timeout"),
                 deadline=self.deadline,
             )
+        secrets.ended()
         try:
-            self._judge(ended, scratch, secrets)
+            self._judge(ended, scratch)
             task.finish(context)
-            self._take(results.read_results(context))
+            found = results.read_results(context)
+            secrets.refuse(found.set, found.catalog)
         except TaskFailure:
-            self._take(results.read_results(context, lenient=True))  # recorded, unseen
+            self._take(secrets.keep(results.read_results(context, lenient=True)), secrets)  # recorded, unseen
             raise
+        self._take(found, secrets)
 
-    def _take(self, found: results.Results) -> None:
-        self.set, self.metrics = found.set, found.metrics
+    def _take(self, found: results.Results, secrets: Secrets) -> None:
+        self.set = found.set
+        self.metrics = {secrets.hide(name): secrets.hidden(value) for name, value in found.metrics.items()}
         self.catalogued += found.catalog
 
-    def _judge(self, ended: process.Ended, scratch: str, secrets: Secrets) -> None:
+    def _judge(self, ended: process.Ended, scratch: str) -> None:
         """Raise `TaskFailure` with the attempt's message if the process did not end well."""
         if ended.stopped_by:
             self.platform = True
@@ -281,7 +291,7 @@ class _Attempt:
         if ended.signal:
             raise TaskFailure(f"killed by signal {ended.signal}")
         if ended.status:
-            said = secrets.hide(read_text(os.path.join(scratch, folders.MESSAGE)))
+            said = read_text(os.path.join(scratch, folders.MESSAGE))
             self.platform = os.path.exists(os.path.join(scratch, folders.PLATFORM))
             raise TaskFailure(said or f"exited with status {ended.status}")
 

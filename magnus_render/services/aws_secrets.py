@@ -45,6 +45,14 @@ class AwsSecretsManager(BaseSecrets):
             _values[place] = self._read(name)
         return _values[place]
 
+    def where(self) -> str:
+        named = f", names with '{self._config['prefix']}' in front" if "prefix" in self._config else ""
+        return f"looked in AWS Secrets Manager{named} (aws-secrets-manager)"
+
+    def remedy(self, name: str) -> str:
+        full = self._config.get("prefix", "") + name
+        return f"create it: aws secretsmanager create-secret --name {full} --secret-string file://..."
+
     def _read(self, name: str) -> str:
         # A command that never asks for a secret does not wait for botocore, which takes longer to load than all else.
         try:

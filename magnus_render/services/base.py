@@ -97,5 +97,16 @@ class BaseSecrets:
         raise NotImplementedError
 
     def known(self) -> list[str]:
-        """Return the names that can be listed cheaply, to mask their values in logs from the start."""
+        """Return the names that can be listed cheaply, to suggest one for a name that does not exist."""
         return []
+
+    def where(self) -> str:
+        """Return where secrets are looked for, to end a message about one that is not there; '' if there is nothing to say.
+
+        It is recorded: a place of this machine alone does not belong into it.
+        """
+        return ""
+
+    def remedy(self, name: str) -> str:
+        """Return how a person on this machine brings a secret of that name into the store; '' if there is nothing to say."""
+        return ""

@@ -30,6 +30,12 @@ class DoNothingSecrets(BaseSecrets):
     def get(self, name: str) -> str:
         raise KeyError(name)
 
+    def where(self) -> str:
+        return "no store of secrets is configured"
+
+    def remedy(self, name: str) -> str:
+        return "configure a store, such as secrets: {type: dotenv}"
+
 
 class EnvSecrets(BaseSecrets):
     """A secret is the environment variable of its name, with `prefix` (default none) in front."""
@@ -47,10 +53,16 @@ class EnvSecrets(BaseSecrets):
         return os.environ[self.prefix + name]
 
     def known(self) -> list[str]:
-        # Without a prefix any variable might be meant, and masking PATH helps nobody.
-        if not self.prefix:
+        if not self.prefix:  # any variable might be meant
             return []
         return sorted(name[len(self.prefix) :] for name in os.environ if name.startswith(self.prefix))
+
+    def where(self) -> str:
+        named = f", names with '{self.prefix}' in front" if self.prefix else ""
+        return f"looked in the environment{named} (env)"
+
+    def remedy(self, name: str) -> str:
+        return f"set the environment variable {self.prefix}{name}"
 
 
 class DotenvSecrets(BaseSecrets):
@@ -65,7 +77,8 @@ class DotenvSecrets(BaseSecrets):
         if "path" in config and "location" in config:
             raise Refused(f"{service}: 'path' and 'location' mean the same: give one")
         key = "location" if "location" in config else "path"
-        self.path = os.path.abspath(text(service, config, key, ".env"))
+        self._written = text(service, config, key, ".env")
+        self.path = os.path.abspath(self._written)
         self._values: dict[str, str] | None = None
 
     @property
@@ -78,6 +91,13 @@ class DotenvSecrets(BaseSecrets):
 
     def known(self) -> list[str]:
         return sorted(self._all())
+
+    def where(self) -> str:
+        return f"looked in {self._written} (dotenv)"
+
+    def remedy(self, name: str) -> str:
+        there = "" if os.path.exists(self.path) else ", which does not exist"
+        return f"write a line {name}=... into {self.path}{there}"
 
     def _all(self) -> dict[str, str]:
         if self._values is None:

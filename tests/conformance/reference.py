@@ -275,7 +275,7 @@ def run_attempt(node: Any, action: Action, here: Place, state: State) -> Attempt
             return attempt.fail(f"catalog: nothing to put for '{pattern}'")
         attempt.files.update(found)
     attempt.catalog += entries("put", attempt.files)
-    attempt.message = "\n".join(warnings)
+    attempt.message = "\n".join([*warnings, *action.warns])
     return attempt
 
 

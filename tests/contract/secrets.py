@@ -45,3 +45,11 @@ class SecretsContract:
         provider = self.make(tmp_path, monkeypatch, self.values)
         for name in provider.known():
             assert provider.get(name) == self.values[name]
+
+    def test_what_is_said_of_a_missing_one_is_a_line_without_values(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        provider = self.make(tmp_path, monkeypatch, self.values)
+        for said in (provider.where(), provider.remedy("MISSING_HERE")):
+            assert "\n" not in said
+            assert not [value for value in self.values.values() if len(value) > 5 and value in said]

@@ -101,6 +101,7 @@ class Runner:
             "step": context.address,
             "map_variables": context.map_variables,
             "services": self.services,
+            "secrets_where": "looked in secrets (dotenv)",
             "files": self.files,
             "data_folder": str(self.project / "data"),
         }

@@ -47,7 +47,7 @@ def test_parameters(runner: Runner) -> None:
         ("set_parameter(x={1})", "parameter 'x' is not JSON"),
         ("set_parameter(i=1)", "'i' is the map's variable and cannot be set"),
         ("track_this(x={1})", "metric 'x' is not JSON"),
-        ("get_secret('x')", "secret 'x' is not there"),
+        ("get_secret('x')", "secret 'x' is not there: looked in secrets (dotenv)"),
         ("get_from_catalog('x')", "catalog: nothing to get for 'x'"),
         ("get_object('x')", "catalog: nothing to get for 'x.pickle'"),
         ("put_in_catalog('x')", "catalog: nothing to put for 'x'"),

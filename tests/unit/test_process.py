@@ -9,7 +9,6 @@ import pytest
 
 from magnus_render.errors import PlatformError
 from magnus_render.runtime import process
-from magnus_render.runtime.masking import Masker
 
 
 def supervise(work, *, log=None, timeout=None, deadline=None, secrets=lambda masker: None, signals=None):
@@ -112,27 +111,6 @@ def test_log_that_cannot_be_written_is_the_platforms_failure(capfd):
 
     with pytest.raises(PlatformError, match="No space left"):
         supervise(sh("echo x; sleep 100"), log=Full())
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
-def test_masks_over_the_edges_of_reads(size):
-    masker = Masker()
-    masker.add("s3cret-s3cret!")
-    masker.add("")
-    masker.add("s3c")
-    text = b"a s3cret-s3cret! b s3cret-s3cret s3c s3 end s3cret-s3cret!"
-    shown = b"".join(masker.feed(1, text[i : i + size]) for i in range(0, len(text), size))
-    shown += masker.flush(1)
-    assert b"s3c" not in shown
-    assert shown.endswith(b"end ********")
-
-
-def test_streams_are_masked_apart():
-    masker = Masker()
-    masker.add("secret")
-    assert masker.feed(1, b"sec") == b""
-    assert masker.feed(2, b"ret") == b"ret"
-    assert masker.feed(1, b"ond") == b"second"
 
 
 def test_secrets_asked_for_while_running_are_masked(tmp_path, capfd):
