@@ -96,7 +96,8 @@ class StepFunctionsTarget(BaseTarget):
         if tasks * _LEAST_BYTES > limits.DEFINITION_BYTES and not any(
             n.get("separate") for n in plan["nodes"].values()
         ):
-            what = f"{tasks:,} steps do not fit in a definition of {limits.DEFINITION_BYTES:,} bytes, Step Functions' limit"
+            most = f"{limits.DEFINITION_BYTES:,} bytes"
+            what = f"{tasks:,} steps are more than fit in a definition of {most}, Step Functions' limit"
             fix = "move parts into nodes of type dag with `separate: true`: each becomes a state machine of its own"
             findings.add(DEFINITION_SIZE, None, what, fix)
         if readable:
