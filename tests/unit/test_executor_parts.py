@@ -15,6 +15,7 @@ from magnus_render.errors import Refused, UsageError
 from magnus_render.executors import base, console, terminal
 from magnus_render.executors.local import LocalExecutor
 from magnus_render.integrations.buffered import BufferedLocal
+from magnus_render.texts import safe
 
 from .executor_tools import graph, order_of, task
 
@@ -98,7 +99,7 @@ def test_buffered_becomes_a_folder_that_forked_children_share() -> None:
     ],
 )
 def test_safe(text: str, shown: str) -> None:
-    assert terminal.safe(text) == shown
+    assert safe(text) == shown
 
 
 @pytest.mark.parametrize(
