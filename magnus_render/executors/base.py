@@ -6,7 +6,7 @@ An executor is an engine that magnus itself walks. They register in the entry-po
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render.errors import Refused
 from magnus_render.services.options import did_you_mean
@@ -14,6 +14,7 @@ from magnus_render.services.options import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from magnus_render.integrations.base import BaseIntegration
     from magnus_render.plan import Config, Json, Plan
 
 BUILT_IN = {"local": ("magnus_render.executors.local", "LocalExecutor")}
@@ -52,6 +53,11 @@ class Order:
 
 class BaseExecutor:
     """An engine that magnus walks."""
+
+    name: ClassVar[str]
+    """Its type in a configuration."""
+    integrations: ClassVar[tuple[type[BaseIntegration], ...]] = ()
+    """Those that belong to it."""
 
     runs_here = False
     """True if steps see the secrets that this process sees: then all are looked for before the first step runs."""

@@ -22,6 +22,7 @@ from magnus_render.executors import summary
 from magnus_render.executors.base import BaseExecutor, Order
 from magnus_render.executors.console import Console, console
 from magnus_render.executors.frames import Call
+from magnus_render.executors.local_integrations import Buffered
 from magnus_render.executors.pool import Child, Pool
 from magnus_render.executors.terminal import duration
 from magnus_render.executors.walk import Walk
@@ -46,6 +47,9 @@ _AS_IS_SHELL = "bash"
 class LocalExecutor(BaseExecutor):
     """Runs as many steps at a time as there are processors, or as `max_workers` says."""
 
+    name = "local"
+    integrations = (Buffered,)
+
     runs_here = True
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -57,7 +61,7 @@ class LocalExecutor(BaseExecutor):
         self.isolated = _flag("executor 'local'", config)
 
     def execute(self, order: Order) -> int:
-        problems = integrations.check("local", order.config)
+        problems = [problem for _, problem in integrations.problems(self, order.config)]
         if problems:
             raise Refused("\n".join(problems))
         for node in order.plan["nodes"].values():
@@ -66,9 +70,9 @@ class LocalExecutor(BaseExecutor):
             check_keys(f"step '{node['path']}': executor_config.local", own, ("isolated",))
         with ExitStack() as stack:
             config = order.config
-            for _, integration in integrations.integrations("local", config):
+            for _, integration in integrations.applying(self, config):
                 config = integration.configure_for_traversal(config, stack)
-            for _, integration in integrations.integrations("local", config):
+            for _, integration in integrations.applying(self, config):
                 config = integration.configure_for_execution(config)
             scratch = mkdtemp(prefix="magnus-execute-")
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)

@@ -1,7 +1,7 @@
 """What an integration is: how one (executor, service, provider) triple works together, or why it cannot.
 
 A definition is the same for every executor. What must differ (where the run log lives, which volume is mounted) is
-the business of an integration. They register in the entry-point group `magnus_render.integration`, under any name.
+the business of an integration. An executor or target declares those that belong to it in `integrations`.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ def render(
         findings += chosen.check(loaded.plan, loaded.config)
         findings += [
             Finding(codes.STORE, problem, config=(service, "path"))
-            for service, problem in integrations.problems(chosen.name, loaded.config)
+            for service, problem in integrations.problems(chosen, loaded.config)
         ]
         if templates is not None:
             findings += template_folder.unknown(chosen, templates)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
     from magnus_render.diagnostics import Severity
+    from magnus_render.integrations.base import BaseIntegration
     from magnus_render.plan import Config, Node, Plan
 
 _STATUS_NODES = frozenset((SUCCESS_NODE, FAIL_NODE))
@@ -106,6 +107,8 @@ class BaseTarget:
     """What is rendered, in one line."""
     template: ClassVar[str]
     """Name of its main template, relative to the templates folder: `bash/script.sh.j2`."""
+    integrations: ClassVar[tuple[type[BaseIntegration], ...]] = ()
+    """Those that belong to it."""
     executable: ClassVar[bool] = False
     """True if the output is a program: the file that `-o` names may then be run."""
     capabilities: ClassVar[Mapping[str, frozenset[str]]]

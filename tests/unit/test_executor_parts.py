@@ -14,12 +14,20 @@ from magnus_render import integrations
 from magnus_render.errors import Refused, UsageError
 from magnus_render.executors import base, console, terminal
 from magnus_render.executors.local import LocalExecutor
-from magnus_render.integrations.buffered import BufferedLocal
+from magnus_render.executors.local_integrations import Buffered
+from magnus_render.targets.lookup import find
 from magnus_render.texts import safe
 
 from .executor_tools import graph, order_of, task
 
 BUFFERED: dict[str, Any] = {"run_log_store": {"type": "buffered", "config": {}}}
+
+
+class Other:
+    """Somebody else's executor."""
+
+    name = "somebody-elses"
+    integrations = ()
 
 
 def test_entry_points_are_those_of_the_tables() -> None:
@@ -30,9 +38,6 @@ def test_entry_points_are_those_of_the_tables() -> None:
         return dict(re.findall(r'^([\w-]+) = "(.+)"$', block, re.M))
 
     assert group("executor") == {k: ":".join(v) for k, v in base.BUILT_IN.items()}
-    assert sorted(group("integration").values()) == sorted(
-        f"{c.__module__}:{c.__name__}" for c in integrations.BUILT_IN
-    )
 
 
 @pytest.mark.parametrize(
@@ -69,20 +74,22 @@ def test_bad_configuration_of_a_node_is_refused() -> None:
 
 def test_buffered_is_for_local_only() -> None:
     config = order_of(graph(a=task()), services=BUFFERED).config
-    assert integrations.check("local", config) == []
-    for executor in ("bash", "argo", "somebody-elses"):
-        (problem,) = integrations.check(executor, config)
-        assert f"under '{executor}'" in problem and "file-system" in problem
+    local = LocalExecutor({})
+    assert list(integrations.problems(local, config)) == []
+    for engine in (find("bash"), find("argo"), Other()):
+        ((_, problem),) = integrations.problems(engine, config)
+        assert f"under '{engine.name}'" in problem and "file-system" in problem
     plain = order_of(graph(a=task())).config
-    assert integrations.check("bash", plain) == [] == integrations.check("local", plain)
+    assert list(integrations.problems(find("bash"), plain)) == []
+    assert list(integrations.problems(local, plain)) == []
 
 
 def test_buffered_becomes_a_folder_that_forked_children_share() -> None:
     config = order_of(graph(a=task()), services=BUFFERED).config
     with ExitStack() as stack:
-        found = [type(i) for _, i in integrations.integrations("local", config)]
-        assert BufferedLocal in found
-        changed = BufferedLocal().configure_for_traversal(config, stack)
+        found = [type(i) for _, i in integrations.applying(LocalExecutor({}), config)]
+        assert Buffered in found
+        changed = Buffered().configure_for_traversal(config, stack)
         folder = changed["run_log_store"]["config"]["path"]
         assert changed["run_log_store"]["type"] == "file-system" and Path(folder).is_dir()
     assert not Path(folder).exists()

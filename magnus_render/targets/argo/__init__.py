@@ -14,6 +14,7 @@ from magnus_render.targets.argo import codes, containers, names, quote
 from magnus_render.targets.argo.check import check, render_text
 from magnus_render.targets.argo.compile import compile_plan
 from magnus_render.targets.argo.config import ArgoConfig
+from magnus_render.targets.argo.integrations import CatalogOnVolume, RunLogOnVolume
 from magnus_render.targets.argo.model import Task
 from magnus_render.targets.base import BaseTarget, Finding, Findings
 
@@ -35,6 +36,7 @@ class ArgoTarget(BaseTarget):
     name = "argo"
     summary = "a manifest for Argo Workflows (Workflow, WorkflowTemplate or CronWorkflow)"
     template = "argo/manifest.yaml.j2"
+    integrations = (RunLogOnVolume, CatalogOnVolume)
     capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
         TASK: frozenset({"retry", "timeout", "catalog", "secrets", "on_failure"}),
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),

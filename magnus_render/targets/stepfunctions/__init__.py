@@ -16,6 +16,7 @@ from magnus_render.targets.stepfunctions import codes, jobs, jsonata, limits
 from magnus_render.targets.stepfunctions.check_config import check_config
 from magnus_render.targets.stepfunctions.compile import compile_plan
 from magnus_render.targets.stepfunctions.config import PLACEHOLDERS, StepFunctionsConfig
+from magnus_render.targets.stepfunctions.integrations import CatalogOnDisk, RunLogOnDisk
 from magnus_render.targets.stepfunctions.lint.codes import DEFINITION_SIZE
 from magnus_render.targets.stepfunctions.names import StateNames
 
@@ -41,6 +42,7 @@ class StepFunctionsTarget(BaseTarget):
     aliases = ("stepfunctions",)
     summary = "a state machine for AWS Step Functions (Amazon States Language, JSONata)"
     template = "stepfunctions/machine.asl.json.j2"
+    integrations = (RunLogOnDisk, CatalogOnDisk)
     capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
         TASK: frozenset({"retry", "timeout", "catalog", "secrets", "on_failure"}),
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
