@@ -187,3 +187,8 @@ def _near(model: type[BaseModel], path: Path) -> str:
         fields = next((one.model_fields for one in inner if hasattr(one, "model_fields")), fields)
     close = difflib.get_close_matches(str(path[-1]), fields, n=1)
     return f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(fields)}"
+
+
+def short(text: str) -> str:
+    """Return a text for a message, cut where it is long."""
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -15,7 +15,8 @@ from magnus_render.targets.base import BaseTarget, Finding, Findings, Source
 from magnus_render.targets.stepfunctions import codes, jobs, jsonata, limits
 from magnus_render.targets.stepfunctions.check_config import check_config
 from magnus_render.targets.stepfunctions.compile import compile_plan
-from magnus_render.targets.stepfunctions.config import PLACEHOLDERS, StepFunctionsConfig
+from magnus_render.targets.stepfunctions.computes import COMPUTES
+from magnus_render.targets.stepfunctions.config import StepFunctionsConfig
 from magnus_render.targets.stepfunctions.integrations import CatalogOnDisk, RunLogOnDisk
 from magnus_render.targets.stepfunctions.lint.codes import DEFINITION_SIZE
 from magnus_render.targets.stepfunctions.names import StateNames
@@ -67,7 +68,8 @@ class StepFunctionsTarget(BaseTarget):
                 what = f"{block} is not configured: the output uses the bucket '{BUCKET}'"
                 _warn(findings, what, f"write {block}: {{type: s3, config: {{bucket: ...}}}}", block)
         given = options.common(self, config)
-        for key in PLACEHOLDERS.get(given.get("compute", "batch"), ()):
+        compute = COMPUTES.get(given.get("compute", "batch"))
+        for key in compute.placeholders if compute is not None else ():
             if key not in given:
                 value = StepFunctionsConfig.model_fields[key].default
                 used = f"the output uses '{value}'" if value else "the output has none"
@@ -109,22 +111,11 @@ class StepFunctionsTarget(BaseTarget):
     def _check_computes(self, plan: Plan, config: Config, findings: Findings) -> None:
         made = self._jobs(plan, config, Source(""))
         for node in plan["nodes"].values():
-            if node["type"] != TASK:
-                continue
-            own = made.config(node)
-            if own.compute == "lambda" and (node["timeout"] or 0) > limits.LAMBDA_SECONDS:
-                what = f"a timeout of {node['timeout']:g} s on Lambda, which ends a function after {limits.LAMBDA_SECONDS} s"
-                findings.add(
-                    codes.COMPUTE_LIMIT, node, what, "choose another compute for the node", "timeout"
-                )
-            if own.compute == "sagemaker":
+            if node["type"] == TASK:
+                own = made.config(node)
                 values = {**made.base, **{k: str(v) for k, v in own.environment.items()}}
-                for name in sorted(
-                    name for name, value in values.items() if len(value) > limits.SAGEMAKER_VALUE
-                ):
-                    what = f"the variable {name} has more than {limits.SAGEMAKER_VALUE} characters, SageMaker's limit"
-                    fix = "shorten it, or choose another compute for the node"
-                    findings.add(codes.COMPUTE_LIMIT, node, what, fix)
+                for what, fix, field in COMPUTES[own.compute].refuses(node, values):
+                    findings.add(codes.COMPUTE_LIMIT, node, what, fix, field)
 
     def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
         """Return the context of the pipeline's own machine."""
@@ -151,14 +142,16 @@ class StepFunctionsTarget(BaseTarget):
         for machine in machines:
             used = _jobs_in(machine)
             computes = {job.compute for job in used}
+            common = COMPUTES[made.common.compute]
+            shares = any(COMPUTES[name].shares for name in computes)
             context = {
                 **base,
                 "machine": machine,
-                "computes": computes,
+                "platform_retry": shares,
                 "resources": (
-                    jobs.resources(made.common) if made.common.compute == "batch" in computes else None
+                    common.resources(made.common) if common.shares and common.name in computes else None
                 ),
-                "tags": jobs.tags(made.common) if made.common.compute in computes else None,
+                "tags": common.tags(made.common) if common.name in computes else None,
             }
             context["carried"] = [
                 name
@@ -166,7 +159,7 @@ class StepFunctionsTarget(BaseTarget):
                     ("run", True),
                     ("walk", separate),
                     ("environment", True),
-                    ("platformRetry", "batch" in computes),
+                    ("platformRetry", shares),
                     ("resources", context["resources"]),
                     ("tags", context["tags"]),
                 )

@@ -14,6 +14,7 @@ from magnus_render.plan import AS_IS, TASK
 from magnus_render.targets import options
 from magnus_render.targets.options import OURS, VARIABLE_NAME, VARIABLE_RULE
 from magnus_render.targets.stepfunctions import codes
+from magnus_render.targets.stepfunctions.computes import COMPUTES
 from magnus_render.targets.stepfunctions.jobs import merged
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ MOST_TAGS, LONGEST_KEY, LONGEST_VALUE = 50, 128, 256
 MOST_SUBNETS, MOST_GROUPS = 16, 5
 """Amazon ECS API reference, AwsVpcConfiguration."""
 _TAG_CHARACTERS = "_.:/=+-@ "
-_SAGEMAKER_NAME = "[a-zA-Z_][a-zA-Z0-9_]{0,255}"
-"""Amazon SageMaker API reference, ProcessingJob, Environment."""
 _STORES = ("run_log_store", "catalog")
 
 
@@ -162,7 +161,7 @@ def _named(key: str, value: Any, rule: Name) -> Iterator[Problem]:
     for number, item in enumerate(values):
         if isinstance(item, str) and item and not _known_later(item) and not re.fullmatch(rule.pattern, item):
             shown = key if one else f"{key}[{number}]"
-            what = f"'{shown}' is '{_short(item)}', not {rule.rule}"
+            what = f"'{shown}' is '{options.short(item)}', not {rule.rule}"
             yield codes.NAME, (key,) if one else (key, number), what, f"such as {rule.example}"
     if isinstance(value, list) and len(value) > _MOST.get(key, len(value)):
         what = f"'{key}' has {len(value)} entries, {_MOST[key]} are allowed"
@@ -173,13 +172,11 @@ def _variables(given: Any, compute: str) -> Iterator[Problem]:
     for name in given if isinstance(given, dict) else ():
         fix = "give it another name"
         if not VARIABLE_NAME.fullmatch(name):
-            what = f"'{_short(name)}' {VARIABLE_RULE}"
+            what = f"'{options.short(name)}' {VARIABLE_RULE}"
         elif OURS.fullmatch(name):
             what = f"the variable '{name}' is one that the rendered output itself sets"
-        elif compute == "batch" and name.startswith("AWS_BATCH"):
-            what = f"the variable '{name}' is AWS Batch's: names that begin with AWS_BATCH are reserved"
-        elif compute == "sagemaker" and not re.fullmatch(_SAGEMAKER_NAME, name):
-            what = f"SageMaker takes no variable '{_short(name)}': at most 256 letters, digits and '_'"
+        elif refused := (COMPUTES[compute].refuses_variable(name) if compute in COMPUTES else ""):
+            what = refused
         else:
             continue
         yield codes.VARIABLE, ("environment", name), what, fix
@@ -191,7 +188,7 @@ def _tags(given: Any, whole: Any) -> Iterator[Problem]:
     for key, scalar in given.items():
         value = options.text(scalar)
         for what, fix in (*_wrong_tag("key", key, LONGEST_KEY), *_wrong_tag("value", value, LONGEST_VALUE)):
-            yield codes.TAG, ("tags", key), f"the tag '{_short(key)}': {what}", fix
+            yield codes.TAG, ("tags", key), f"the tag '{options.short(key)}': {what}", fix
     if isinstance(whole, dict) and len(whole) > MOST_TAGS:
         what = f"{len(whole)} tags, AWS takes {MOST_TAGS}"
         yield codes.TAG, ("tags",), what, "leave some out"
@@ -207,7 +204,3 @@ def _wrong_tag(part: str, text: str, longest: int) -> Iterator[tuple[str, str]]:
     odd = next((c for c in text if not (c.isalpha() or c.isnumeric() or c in _TAG_CHARACTERS)), "")
     if odd:
         yield f"its {part} has {odd!r} in it", "use letters, digits, blanks and _.:/=+-@"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,7 +1,7 @@
 """The configuration of the Step Functions target.
 
 `executor.config`, each key overridable by a node's `executor_config.aws-step-functions`. Defaults make every definition
-renderable; `PLACEHOLDERS` are those that a platform team must replace.
+renderable; `computes.py` names those that a platform team must replace.
 """
 
 from __future__ import annotations
@@ -76,12 +76,3 @@ class StepFunctionsConfig(BaseModel):
 
     state_machine: Text = ""
     """Of a `separate` dag: ARN of its state machine; '' for pipeline and path joined by `_`, beside the parent's."""
-
-
-PLACEHOLDERS = {
-    "batch": ("job_queue", "job_definition"),
-    "ecs": ("cluster", "task_definition", "container", "subnets"),
-    "sagemaker": ("image", "role"),
-    "lambda": ("function",),
-}
-"""By compute: keys whose defaults fit nobody."""

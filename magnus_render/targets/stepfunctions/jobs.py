@@ -11,6 +11,7 @@ from magnus_render.plan import TASK
 from magnus_render.targets import options
 from magnus_render.targets.base import own_config
 from magnus_render.targets.stepfunctions import limits
+from magnus_render.targets.stepfunctions.computes import COMPUTES
 from magnus_render.targets.stepfunctions.config import StepFunctionsConfig
 from magnus_render.targets.stepfunctions.jsonata import expression, literal, plain
 from magnus_render.targets.stepfunctions.names import job_name
@@ -100,8 +101,9 @@ class Jobs:
             expression(scope.shared("platformRetry")),
         )
         same = config.compute == self.common.compute
-        job.resources, job.tags = resources(config), tags(config)
-        if job.resources and config.compute == "batch" and same and config.resources == self.common.resources:
+        compute = COMPUTES[config.compute]
+        job.resources, job.tags = compute.resources(config), compute.tags(config)
+        if job.resources and compute.shares and same and config.resources == self.common.resources:
             job.resources = expression(scope.shared("resources"))
         if job.tags and same and config.tags == self.common.tags:
             job.tags = expression(scope.shared("tags"))
@@ -140,30 +142,6 @@ def merged(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
     """Return an environment as AWS Batch and ECS take it."""
     return [{"Name": name, "Value": value} for name, value in values.items()]
-
-
-def tags(config: StepFunctionsConfig) -> Any:
-    """Return the tags as fields: AWS Batch takes a mapping, the others a list; an invocation of Lambda takes none."""
-    if config.compute == "lambda":
-        return None
-    texts = {name: plain(options.text(value)) for name, value in config.tags.items()}
-    return texts if config.compute == "batch" else [{"Key": k, "Value": v} for k, v in texts.items()]
-
-
-def resources(config: StepFunctionsConfig) -> Any:
-    """Return what a step asks for as the compute takes it, None if nothing is asked."""
-    asked = config.resources
-    if config.compute == "ecs":
-        sizes: dict[str, Any] = {}
-        if asked.vcpus is not None:
-            sizes["Cpu"] = math.ceil(asked.vcpus * 1024)
-        if asked.memory is not None:
-            sizes["Memory"] = asked.memory
-        if asked.gpus is not None:
-            sizes["ResourceRequirements"] = [{"Type": "GPU", "Value": str(asked.gpus)}]
-        return sizes or None
-    wanted = (("VCPU", asked.vcpus), ("MEMORY", asked.memory), ("GPU", asked.gpus))
-    return [{"Type": kind, "Value": f"{value:g}"} for kind, value in wanted if value is not None] or None
 
 
 def retrier(retry: Retry) -> dict[str, Any]:
