@@ -144,9 +144,10 @@ def _load_and_exit(
 
     status = 1
     try:
-        from magnus_render.graph.load import load, load_parameters
+        from magnus_render.graph.load import load_parameters
+        from magnus_render.render.check import executable
 
-        loaded = load(file, config or None)
+        loaded = executable(file, config or None)
         for diagnostic in loaded.diagnostics:
             print(diagnostic, file=sys.stderr)
         _find_secrets(loaded, file, again)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from magnus_render import errors
-from magnus_render.diagnostics import DefinitionError, format_diagnostics, has_errors
+from magnus_render.diagnostics import format_diagnostics, has_errors
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -38,20 +38,20 @@ def validate(
         OutputFormat, typer.Option("--format", help="text, json, sarif (2.1) or github (annotations).")
     ] = OutputFormat.text,
 ) -> None:
-    """Print all diagnostics of definitions; exit 65 if there is an error."""
-    from magnus_render.graph.load import load
+    """Print all diagnostics of definitions, and of their configuration; exit 65 if there is an error.
+
+    For an engine that pipelines are rendered for, they are what `magnus render` says.
+    """
+    from magnus_render.render.check import check
 
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may hold what the terminal cannot show
     found: list[Diagnostic] = []
     summaries = []
     for file in files:
-        try:
-            loaded = load(file, config)
-        except DefinitionError as error:
-            found += error.diagnostics
-        else:
-            found += loaded.diagnostics
+        loaded, diagnostics = check(file, config)
+        found += diagnostics
+        if loaded is not None and not has_errors(diagnostics):
             summaries.append(f"{file}: {len(loaded.plan['nodes'])} nodes, hash {loaded.plan['dag_hash']}")
     found = list(dict.fromkeys(found))
     text = format_diagnostics(found, format.value)

@@ -12,7 +12,7 @@ from magnus_render.errors import Refused
 from magnus_render.services.options import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from magnus_render.integrations.base import BaseIntegration
     from magnus_render.plan import Config, Json, Plan
@@ -66,6 +66,10 @@ class BaseExecutor:
         """Take `executor.config`; raise `errors.Refused` naming an unknown key or a bad value."""
         raise NotImplementedError
 
+    def check(self, plan: Plan) -> Iterator[tuple[str, str]]:
+        """Yield what keeps a plan from being walked: the address of a node, and what is wrong with it."""
+        yield from ()
+
     def execute(self, order: Order) -> int:
         """Walk a run to its end and return the exit status of the process.
 
@@ -81,6 +85,17 @@ def load(executor: str, config: Mapping[str, Any], file: str = "FILE") -> BaseEx
     `file` is the definition, for the message.
     """
     return find(executor, file)(config)
+
+
+def is_executor(name: str) -> bool:
+    """Tell whether there is an executor of a type, built in or installed."""
+    if name in BUILT_IN:
+        return True
+    if name in RENDERED:
+        return False
+    from importlib.metadata import entry_points
+
+    return name in entry_points(group="magnus_render.executor").names
 
 
 def find(executor: str, file: str = "FILE") -> type[BaseExecutor]:

@@ -33,9 +33,9 @@ from magnus_render.services.options import check_keys
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from magnus_render.plan import Config, Services
+    from magnus_render.plan import Config, Plan, Services
 
 TEXT_GRACE = 10.0
 """Seconds between TERM and KILL for the text of an `as-is` node."""
@@ -60,14 +60,21 @@ class LocalExecutor(BaseExecutor):
         self.max_workers: int = workers or max(2, _processors())
         self.isolated = _flag("executor 'local'", config)
 
+    def check(self, plan: Plan) -> Iterator[tuple[str, str]]:
+        for address, node in plan["nodes"].items():
+            own = node.get("executor_config", {}).get("local", {})
+            where = f"step '{node['path']}': executor_config.local"
+            try:
+                _flag(where, own)
+                check_keys(where, own, ("isolated",))
+            except Refused as error:
+                yield address, str(error)
+
     def execute(self, order: Order) -> int:
         problems = [problem for _, problem in integrations.problems(self, order.config)]
+        problems += [problem for _, problem in self.check(order.plan)]
         if problems:
             raise Refused("\n".join(problems))
-        for node in order.plan["nodes"].values():
-            own = node.get("executor_config", {}).get("local", {})
-            _flag(f"step '{node['path']}': executor_config.local", own)
-            check_keys(f"step '{node['path']}': executor_config.local", own, ("isolated",))
         with ExitStack() as stack:
             config = order.config
             for _, integration in integrations.applying(self, config):

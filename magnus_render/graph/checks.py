@@ -22,7 +22,7 @@ def check(definition: Definition, report: Report) -> None:
     check_ends(definition, report)
     check_targets(definition, report)
     check_cycles(definition, report)
-    if not report.failed:
+    if not report.broken:
         check_reachable(definition, report)
 
 

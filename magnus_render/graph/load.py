@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from magnus_render.diagnostics import Diagnostic
+from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
 from magnus_render.spec import codes
 from magnus_render.spec.config import place_of_own
 from magnus_render.spec.parameters import load_parameters
@@ -27,18 +27,19 @@ if TYPE_CHECKING:
     from magnus_render.spec.config import Settings
     from magnus_render.spec.report import Place
 
-__all__ = ["Loaded", "load", "load_parameters"]
+__all__ = ["Loaded", "examine", "load", "load_parameters"]
 
 
 @dataclass
 class Loaded:
-    """A definition that can be used."""
+    """A definition that was read: one that can be used, if there is no error among its diagnostics."""
 
     plan: Plan
+    """Without any nodes if what is wrong keeps it from being made."""
     config: Config
     definition: Definition
     diagnostics: list[Diagnostic]
-    """Warnings, in the order of their places."""
+    """In the order of their places."""
     settings: Settings
     """Where the configuration was written."""
     absent: frozenset[str] = frozenset()
@@ -96,6 +97,17 @@ def load(file: str, config: str | None = None, *, environ: Mapping[str, str] | N
     Paths are relative to the working folder. `environ` is where `MAGNUS_VAR_*` are looked up, `os.environ` by default.
     Raises `DefinitionError` with everything that is wrong.
     """
+    loaded = examine(file, config, environ=environ)
+    if has_errors(loaded.diagnostics):
+        raise DefinitionError(loaded.diagnostics)
+    return loaded
+
+
+def examine(file: str, config: str | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+    """Read a definition as `load` does; return it with its errors, so that a target can add its own.
+
+    Raises `DefinitionError` if there is nothing to go on with.
+    """
     # A hundred thousand small objects that all stay: collecting garbage among them only takes time.
     collecting = gc.isenabled()
     gc.disable()
@@ -120,7 +132,7 @@ def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:
 
     from magnus_render.graph import definition as graphs
     from magnus_render.graph.checks import check
-    from magnus_render.graph.resolve import resolve
+    from magnus_render.graph.resolve import nothing, resolve
     from magnus_render.graph.tasks import check_command_types, check_options
     from magnus_render.spec import legacy
     from magnus_render.spec.config import BLOCKS, Settings
@@ -146,11 +158,12 @@ def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:
         report.check()
     check_command_types(found, report)
     check(found, report)
-    report.check()
     stem = safe(os.path.splitext(os.path.basename(file))[0])
-    plan = resolve(found, settings, stem, variables.used)
-    check_options(plan, found, report)
-    report.check()
+    if report.broken:
+        plan = nothing(stem)
+    else:
+        plan = resolve(found, settings, stem, variables.used)
+        check_options(plan, found, report)
     return Loaded(plan, settings.config, found, report.diagnostics, settings, frozenset(settings.absent))
 
 
@@ -161,4 +174,4 @@ def _known_blocks(tree: Map, known: tuple[str, ...], report: Report) -> None:
         fix = report.did_you_mean(key, known) or "known: " + ", ".join(known)
         if key == "dag":
             fix = "a configuration file has no dag: give the definition with -f"
-        report.error(codes.UNKNOWN_FIELD, tree.key_place(key), f"unknown field '{key}'", fix)
+        report.error(codes.UNKNOWN_FIELD, tree.key_place(key), f"unknown field '{key}'", fix, breaks=False)

@@ -65,6 +65,20 @@ def resolve(definition: Definition, settings: Settings, name: str, variables: di
     return plan
 
 
+def nothing(name: str) -> Plan:
+    """Return a plan without nodes: for looking at a configuration alone."""
+    return {
+        "version": PLAN_VERSION,
+        "name": name,
+        "description": "",
+        "max_time": None,
+        "dag_hash": "",
+        "variables": {},
+        "graphs": {},
+        "nodes": {},
+    }
+
+
 def dag_hash(plan: Plan) -> str:
     """Return the first 16 hex digits of the SHA-256 of the plan's canonical JSON (sorted keys, no blanks, UTF-8).
 

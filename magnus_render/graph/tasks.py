@@ -54,7 +54,8 @@ def check_options(plan: Plan, definition: Definition, report: Report) -> None:
         step = definition.steps[address]
         for problem in task(node).validate(options) if task else ():
             place = step.raw.value_place("command_config")
-            report.error(codes.BAD_OPTION, place, f"{step.owner}: command_config: {problem}")
+            what = f"{step.owner}: command_config: {problem}"
+            report.error(codes.BAD_OPTION, place, what, breaks=False)
 
 
 def _task_class(kind: str) -> type[BaseTask] | None:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from magnus_render import integrations
 from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
+from magnus_render.executors.base import is_executor
 from magnus_render.render import templates as template_folder
 from magnus_render.targets import codes
 from magnus_render.targets.base import Finding, Source
-from magnus_render.targets.lookup import find
+from magnus_render.targets.lookup import find, named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from magnus_render.graph.load import Loaded
@@ -54,37 +55,72 @@ def render(
     warnings errors, `compact` asks for few bytes. Raise `DefinitionError` with all diagnostics if there is an error,
     `UsageError` for an unknown target.
     """
-    from magnus_render.graph.load import load
+    from magnus_render.graph.load import examine
 
     chosen = find(target)
     # A plan is large and free of cycles: looking for garbage while it is built costs a third of the time.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        loaded = load(file, config)
-        diagnostics = list(loaded.diagnostics)
-        _stop_at_errors(diagnostics, strict)
-        source, findings = _source(file)
-        loaded.config, more = chosen.completed(loaded.config, loaded.absent)
-        findings += more
-        findings += chosen.check(loaded.plan, loaded.config)
-        findings += [
-            Finding(codes.STORE, problem, config=(service, "path"))
-            for service, problem in integrations.problems(chosen, loaded.config)
-        ]
-        if templates is not None:
-            findings += template_folder.unknown(chosen, templates)
-        diagnostics += _placed(chosen, findings, loaded, file, config)
-        _stop_at_errors(diagnostics, strict)
-        texts = {
-            name: _text(chosen, name, context, loaded, templates, compact, diagnostics, file)
-            for name, context in chosen.outputs(loaded.plan, loaded.config, source)
-        }
-        _stop_at_errors(diagnostics, strict)
-        return Rendered(texts.pop(""), diagnostics, loaded.plan, loaded.config, chosen.executable, texts)
+        loaded = examine(file, config)
+        source, outside = _source(file)
+        loaded.diagnostics += _placed(chosen, outside, loaded, file)
+        return render_loaded(
+            chosen, loaded, file, config, source, templates=templates, strict=strict, compact=compact
+        )
     finally:
         if collecting:
             gc.enable()
+
+
+def render_loaded(
+    target: BaseTarget,
+    loaded: Loaded,
+    file: str,
+    config: str | None,
+    source: Source,
+    *,
+    templates: str | None = None,
+    strict: bool = False,
+    compact: bool = False,
+) -> Rendered:
+    """Render a definition that was read; raise `DefinitionError` with all diagnostics, those of reading it first."""
+    diagnostics = [*loaded.diagnostics, *_checked(target, loaded, file, config, templates)]
+    _stop_at_errors(diagnostics, strict)
+    texts = {
+        name: _text(target, name, context, loaded, templates, compact, diagnostics, file)
+        for name, context in target.outputs(loaded.plan, loaded.config, source)
+    }
+    _stop_at_errors(diagnostics, strict)
+    return Rendered(texts.pop(""), diagnostics, loaded.plan, loaded.config, target.executable, texts)
+
+
+def _checked(
+    target: BaseTarget, loaded: Loaded, file: str, config: str | None, templates: str | None
+) -> list[Diagnostic]:
+    """Return what a target has against a definition; complete the configuration for it."""
+    findings = list(_for_another(target, loaded))
+    loaded.config, more = target.completed(loaded.config, loaded.absent)
+    findings += more
+    findings += target.check(loaded.plan, loaded.config)
+    findings += [
+        Finding(codes.STORE, problem, config=(service, "path"))
+        for service, problem in integrations.problems(target, loaded.config)
+    ]
+    if templates is not None:
+        findings += template_folder.unknown(target, templates)
+    return _placed(target, findings, loaded, file, config)
+
+
+def _for_another(target: BaseTarget, loaded: Loaded) -> Iterator[Finding]:
+    """Yield a warning if the configuration is for another engine that is rendered for."""
+    kind = loaded.config["executor"]["type"]
+    if "executor" in loaded.absent or kind in target.names():
+        return
+    if "executor" not in loaded.settings.unknown and not is_executor(kind) and named(kind) is not None:
+        what = f"this configuration is for '{kind}': nothing of its executor block is used for {target.name}"
+        fix = f"give the configuration for {target.name} with -c FILE, or render with --target {kind}"
+        yield Finding(codes.ANOTHER_ENGINE, what, fix, "warning", config=("executor",))
 
 
 def plan_json(plan: Plan, config: Config) -> str:

@@ -32,12 +32,10 @@ _PATHS = {
 
 _BATCH = {"job_queue": "text", "job_definition": "text", "resources": "mapping", "environment": "mapping"}
 _S3 = {"bucket": "text", "prefix": "text", "region": "text", "endpoint_url": "text", "kms_key": "text"}
-KEYS: dict[str, dict[str, dict[str, str] | None]] = {
+KEYS: dict[str, dict[str, dict[str, str]]] = {
     "executor": {
         "local": {"max_workers": "count", "isolated": "flag"},
         "bash": {"launcher": "argv", "magnus_command": "argv", "isolated": "flag"},
-        "local-container": {"image": "text", "environment": "mapping", "volumes": "any", "network": "text"},
-        "local-aws-batch": None,
         "aws-step-functions": {
             **_BATCH,
             "compute": "text",
@@ -95,7 +93,7 @@ KEYS: dict[str, dict[str, dict[str, str] | None]] = {
         "aws-secrets-manager": {"region": "text", "endpoint_url": "text", "prefix": "text"},
     },
 }
-"""Keys of what is built in, by block and type; None: whoever implements it checks them."""
+"""Keys of what is built in, by block and type."""
 _NEEDED = {("run_log_store", "s3"): "bucket", ("catalog", "s3"): "bucket"}
 
 _ARGV = "a command and its arguments, all texts"
@@ -126,6 +124,8 @@ class Settings:
         """Named overrides of older files, by name."""
         self.absent: set[str] = set()
         """The blocks that nobody wrote."""
+        self.unknown: set[str] = set()
+        """The blocks whose type is not known."""
         self._written: dict[str, tuple[Place, Map]] = {}
         """Where each block stands, and its config as it was written."""
 
@@ -154,7 +154,7 @@ class Settings:
         if raw is not None and not isinstance(raw, Map):
             what = f"'{block}' must be a mapping with 'type', not {kind(raw)}"
             fix = f"write {block}: {{type: {raw if isinstance(raw, str) else name}}}"
-            self._report.error(codes.WRONG_TYPE, holder.value_place(block), what, fix)
+            self._report.error(codes.WRONG_TYPE, holder.value_place(block), what, fix, breaks=False)
         elif raw is not None:
             raw = variables.tree(raw)
             if raw.get("config", raw) is None:
@@ -227,7 +227,7 @@ class Settings:
                 else:
                     what = f"{owner}: the executor's config has no override {kind(value)}"
                     fix = f"write the values at the node: executor_config: {{{executor}: {{...}}}}"
-                    self._report.error(codes.NOT_RESOLVED, given.value_place(name), what, fix)
+                    self._report.error(codes.NOT_RESOLVED, given.value_place(name), what, fix, breaks=False)
         return found
 
     def _by_executor(self, given: Map, owner: str) -> dict[str, Map]:
@@ -243,13 +243,13 @@ class Settings:
                 nested[name] = value
             elif name in known:
                 what = f"{owner}: 'executor_config.{key}' must be a mapping, not {kind(value)}"
-                self._report.error(codes.WRONG_TYPE, given.value_place(key), what)
+                self._report.error(codes.WRONG_TYPE, given.value_place(key), what, breaks=False)
             else:
                 flat.append(key)
         taken = given.without(*(key for key in given if key not in flat))
         taken = legacy.config("executor", configured, taken, self._report)
         for key in taken:
-            everywhere = [keys for keys in known.values() if keys is not None and key in keys]
+            everywhere = [keys for keys in known.values() if key in keys]
             if own is not None and key not in own and everywhere:
                 taken = taken.without(key)  # meant for another executor
         if taken:
@@ -264,7 +264,9 @@ class Settings:
             return
         known = sorted({*KEYS[block], *registered})
         fix = self._report.did_you_mean(name, known) or "known: " + ", ".join(known)
-        self._report.error(codes.UNKNOWN_SERVICE, place, f"{block}: there is no type '{name}'", fix)
+        self.unknown.add(block)
+        what = f"{block}: there is no type '{name}'"
+        self._report.error(codes.UNKNOWN_SERVICE, place, what, fix, breaks=False)
 
 
 def place_of_own(given: Value, names: Sequence[str], path: Sequence[str | int]) -> Place | None:
@@ -312,21 +314,23 @@ def checked(block: str, name: str, given: Map, owner: str, report: Report) -> di
             if not fix:
                 fix = "known: " + ", ".join(sorted(keys)) if keys else f"'{name}' takes no configuration"
             what = f"{owner}: '{name}' has no key '{key}'"
-            report.error(codes.BAD_CONFIG, given.key_place(key), what, fix)
+            report.error(codes.BAD_CONFIG, given.key_place(key), what, fix, breaks=False)
             continue
-        problem, result[key] = _as(keys[key], value)
-        if problem:
+        problem, settled = _as(keys[key], value)
+        if not problem:
+            result[key] = settled
+        else:
             shown = (
                 ", ".join(map(kind, value)) if isinstance(value, Seq) and problem == _ARGV else kind(value)
             )
             what = f"{owner}: '{key}' must be {problem}, not {shown}"
-            report.error(codes.BAD_CONFIG, given.value_place(key), what)
+            report.error(codes.BAD_CONFIG, given.value_place(key), what, breaks=False)
     needed = _NEEDED.get((block, name))
     if needed is not None and needed not in given:
         what = f"{owner}: '{name}' needs '{needed}'"
-        report.error(codes.BAD_CONFIG, given.place(), what, f"write config: {{{needed}: ...}}")
-    settled: dict[str, Any] = plain(result)
-    return settled
+        report.error(codes.BAD_CONFIG, given.place(), what, f"write config: {{{needed}: ...}}", breaks=False)
+    whole: dict[str, Any] = plain(result)
+    return whole
 
 
 def _as(wanted: str, value: Value) -> tuple[str, Value]:

@@ -46,14 +46,35 @@ _USUAL_MISTAKES = {
 def validate(model: type[_Spec], raw: Map, owner: str, place: Place, report: Report) -> _Spec | None:
     """Return the model of a mapping, or None after reporting everything that is wrong with it.
 
-    `owner` begins the messages, such as "step 'train'"; `place` is where a missing field is reported.
+    `owner` begins the messages, such as "step 'train'"; `place` is where a missing field is reported. Unknown fields are
+    reported, and hide nothing else.
     """
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        for item in error.errors(include_url=False):
-            _report(model, raw, owner, place, report, item)  # type: ignore[arg-type]
+        found: list[Any] = error.errors(include_url=False)
+    for item in found:
+        _report(model, raw, owner, place, report, item)
+    if any(item["type"] != "extra_forbidden" for item in found):
         return None
+    try:
+        return model.model_validate(_without(raw, [item["loc"] for item in found]))
+    except ValidationError:  # an unknown field inside of what pydantic names otherwise than the file
+        report.broken = True
+        return None
+
+
+def _without(raw: Map, locs: list[tuple[Any, ...]]) -> Map:
+    """Return a mapping without the fields at some locations."""
+    inside: dict[Any, list[tuple[Any, ...]]] = {}
+    for name, *rest in locs:
+        inside.setdefault(name, []).extend([tuple(rest)] if rest else [])
+    kept = {
+        name: _without(raw[name], rest)
+        for name, rest in inside.items()
+        if rest and isinstance(raw[name], Map)
+    }
+    return raw.replaced({**raw, **kept}).without(*(name for name, rest in inside.items() if not rest))
 
 
 def _report(
@@ -73,7 +94,7 @@ def _report(
         at = box.key_place(name) if isinstance(box, Map) else where
         if not fix:
             fix = "allowed here: " + ", ".join(sorted(known)) if known else "it has no fields but 'type'"
-        report.error(codes.UNKNOWN_FIELD, at, f"{owner}: unknown field '{field}'", fix)
+        report.error(codes.UNKNOWN_FIELD, at, f"{owner}: unknown field '{field}'", fix, breaks=False)
     elif error.startswith("MR"):
         message = item["msg"]
         prefix = f"'{field}' " if field and message.startswith("must") else f"'{field}': " if field else ""

@@ -70,10 +70,15 @@ class Report:
         self._found: dict[Diagnostic, tuple[int, int]] = {}
         self._suggestions = 0
         self._muted: set[tuple[int, int]] = set()
+        self.broken = False
+        """True if an error keeps other things from being known, such as how a step goes on."""
 
-    def error(self, code: str, place: Place | None, message: str, fix: str = "") -> None:
-        """Add an error; `place` is None where no file is involved."""
+    def error(
+        self, code: str, place: Place | None, message: str, fix: str = "", *, breaks: bool = True
+    ) -> None:
+        """Add an error; `place` is None where no file is involved, `breaks` False where it leaves all else known."""
         self._add(code, "error", place, message, fix)
+        self.broken |= breaks
 
     def warning(self, code: str, place: Place | None, message: str, fix: str = "") -> None:
         """Add a warning."""
@@ -93,6 +98,7 @@ class Report:
     def error_without_line(self, code: str, file: str, message: str, fix: str = "") -> None:
         """Add an error about a whole file, such as one that cannot be read."""
         self._found.setdefault(Diagnostic(code, "error", message, file, fix=fix), (-1, 0))
+        self.broken = True
 
     @property
     def diagnostics(self) -> list[Diagnostic]:

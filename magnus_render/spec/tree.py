@@ -56,7 +56,8 @@ class Map(dict[str, Value]):
 
     def without(self, *keys: str) -> Map:
         """Return a copy without some keys."""
-        kept = [(number, key) for number, key in enumerate(self) if key not in keys]
+        gone = frozenset(keys)
+        kept = [(number, key) for number, key in enumerate(self) if key not in gone]
         copy = Map((key, self[key]) for _, key in kept)
         copy.source, copy.offset = self.source, self.offset
         copy.marks = [mark for number, _ in kept for mark in self.marks[2 * number : 2 * number + 2]]

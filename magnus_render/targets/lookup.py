@@ -21,16 +21,21 @@ _BUILT_IN = {
 """Names of the built-in targets: finding them needs no scan of the installed distributions."""
 
 
-def find(name: str) -> BaseTarget:
-    """Return the target of a name or alias; raise `UsageError` that lists the known ones."""
+def named(name: str) -> BaseTarget | None:
+    """Return the target of a name or alias, None if there is none."""
     if name in _BUILT_IN:
         return load(_BUILT_IN[name])
-    targets = every()
-    for target in targets:
-        if name in target.names():
-            return target
+    return next((target for target in every() if name in target.names()), None)
+
+
+def find(name: str) -> BaseTarget:
+    """Return the target of a name or alias; raise `UsageError` that lists the known ones."""
+    found = named(name)
+    if found is not None:
+        return found
     import difflib
 
+    targets = every()
     known = [known for target in targets for known in target.names()]
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"known targets: {', '.join(known)}"

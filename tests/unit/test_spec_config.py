@@ -61,8 +61,6 @@ def test_commands_are_argument_lists(tmp_path: Path) -> None:
         "{type: argo, config: {image: x, parallelism: 3, persistent_volumes: [{claim: a, mount_path: /b}]}}",
         "{type: aws-step-functions, config: {job_queue: q, job_definition: d, resources: {vcpus: 1}, distributed: true}}",
         "{type: stepfunctions, config: {compute: ecs, subnets: [a]}}",
-        "{type: local-container, config: {image: x, environment: {A: b}, volumes: [], network: n}}",
-        "{type: local-aws-batch, config: {anything: goes}}",
     ],
 )
 def test_executors_of_other_engines_are_accepted(tmp_path: Path, executor: str) -> None:

@@ -1,0 +1,76 @@
+"""Everything that is wrong with a definition and its configuration, for the engine that the configuration names."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from magnus_render import integrations
+from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
+from magnus_render.errors import Refused
+from magnus_render.executors import base
+from magnus_render.graph.load import examine
+from magnus_render.spec import codes as language
+from magnus_render.targets import codes, lookup
+from magnus_render.targets.base import Source
+
+if TYPE_CHECKING:
+    from magnus_render.graph.load import Loaded
+
+
+def check(file: str, config: str | None = None) -> tuple[Loaded | None, list[Diagnostic]]:
+    """Return a definition and all diagnostics: those of reading it, and what `magnus render` or `execute` would say.
+
+    For an engine that is rendered for, the whole output is made and verified. None if there is nothing that was read.
+    """
+    try:
+        loaded = examine(file, config)
+    except DefinitionError as error:
+        return None, error.diagnostics
+    if "executor" in loaded.settings.unknown:
+        return loaded, loaded.diagnostics
+    kind = loaded.config["executor"]["type"]
+    target = None if base.is_executor(kind) else lookup.named(kind)
+    if target is None:
+        return loaded, [*loaded.diagnostics, *_of_executor(kind, loaded, file, config)]
+
+    from magnus_render.render.pipeline import render_loaded
+
+    try:
+        return loaded, render_loaded(target, loaded, file, config, Source(os.path.basename(file))).diagnostics
+    except DefinitionError as error:
+        return loaded, error.diagnostics
+
+
+def executable(file: str, config: str | None = None) -> Loaded:
+    """Return a definition that can be executed by magnus, its diagnostics the warnings.
+
+    Raises `DefinitionError` with everything that is wrong, `Refused` if another engine is to walk the graph.
+    """
+    loaded = examine(file, config)
+    kind = loaded.config["executor"]["type"]
+    if "executor" not in loaded.settings.unknown:
+        base.find(kind, file)
+        loaded.diagnostics += _of_executor(kind, loaded, file, config)
+    if has_errors(loaded.diagnostics):
+        raise DefinitionError(loaded.diagnostics)
+    return loaded
+
+
+def _of_executor(kind: str, loaded: Loaded, file: str, config: str | None) -> list[Diagnostic]:
+    """Return what an executor has against a definition, but for what was said when the configuration was read."""
+    found = []
+    for service, problem in integrations.problems(kind, loaded.config):
+        where = loaded.config_diagnostic(codes.STORE, "error", (service, "path"), problem)
+        found.append(where or Diagnostic(codes.STORE, "error", problem, config or file))
+    if has_errors(loaded.diagnostics):
+        return found
+    try:
+        executor = base.load(kind, loaded.config["executor"]["config"], file)
+    except Refused as error:
+        return [*found, Diagnostic(language.BAD_CONFIG, "error", str(error), config or file)]
+    for address, problem in executor.check(loaded.plan):
+        found.append(
+            loaded.diagnostic(language.BAD_CONFIG, "error", address, problem, field="executor_config")
+        )
+    return found
