@@ -109,6 +109,8 @@ def _checked(
     ]
     if templates is not None:
         findings += template_folder.unknown(target, templates)
+    told = loaded.settings.incomplete
+    findings = [item for item in findings if not item.config or item.config[0] not in told]
     return _placed(target, findings, loaded, file, config)
 
 

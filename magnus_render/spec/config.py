@@ -126,6 +126,8 @@ class Settings:
         """The blocks that nobody wrote."""
         self.unknown: set[str] = set()
         """The blocks whose type is not known."""
+        self.incomplete: set[str] = set()
+        """The blocks that lack what they need."""
         self._written: dict[str, tuple[Place, Map]] = {}
         """Where each block stands, and its config as it was written."""
 
@@ -170,6 +172,8 @@ class Settings:
         if raw is not None:
             self._written[block] = holder.key_place(block), given
         config = checked(block, name, given, block, self._report)
+        if _NEEDED.get((block, name), "type") not in {"type", *given}:
+            self.incomplete.add(block)
         if (block, name) in _PATHS:
             config = {"path": _PATHS[block, name], **config}
         return {"type": name, "config": config}
