@@ -109,8 +109,12 @@ def _checked(
     ]
     if templates is not None:
         findings += template_folder.unknown(target, templates)
-    told = loaded.settings.incomplete
-    findings = [item for item in findings if not item.config or item.config[0] not in told]
+    settings = loaded.settings
+    findings = [
+        item
+        for item in findings
+        if not item.config or not (item.config[0] in settings.incomplete or settings.not_known(item.config))
+    ]
     return _placed(target, findings, loaded, file, config)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.spec import codes, legacy
@@ -128,14 +129,17 @@ class Settings:
         """The blocks whose type is not known."""
         self.incomplete: set[str] = set()
         """The blocks that lack what they need."""
+        self._unset = False
         self._written: dict[str, tuple[Place, Map]] = {}
         """Where each block stands, and its config as it was written."""
 
     def read(self, definition: Map, separate: Map | None, variables: Variables) -> None:
         """Take each block from the separate file if it has it, else from the definition, else the default."""
+        before = variables.unset
         for block in BLOCKS:
             holder = separate if separate is not None and block in separate else definition
             self.config[block] = self._service(block, holder, variables)  # type: ignore[literal-required]
+        self._unset = variables.unset > before
 
     def place(self, path: Sequence[str | int]) -> Place | None:
         """Return where a value of the configuration stands: `path` is its block, then the keys of `config` that lead to it.
@@ -145,7 +149,13 @@ class Settings:
         if not path or path[0] not in self._written:
             return None
         place, value = self._written[str(path[0])]
-        return _walk(value, path[1:]) or place
+        return _walk(value, path[1:])[0] or place
+
+    def not_known(self, path: Sequence[str | int]) -> bool:
+        """Tell whether a value of the configuration waits for a variable that is not set, which has been reported."""
+        if not (self._unset and path and path[0] in self._written):
+            return False
+        return "${" in json.dumps(plain(_walk(self._written[str(path[0])][1], path[1:])[1]))
 
     def _service(self, block: str, holder: Map, variables: Variables) -> ServiceConfig:
         raw: Value = holder.get(block)
@@ -281,12 +291,12 @@ def place_of_own(given: Value, names: Sequence[str], path: Sequence[str | int]) 
     if not isinstance(given, Map):
         return None
     known = [name for name in names if name in given]
-    places = (_walk(holder, path) for holder in (*(given[name] for name in known), given))
+    places = (_walk(holder, path)[0] for holder in (*(given[name] for name in known), given))
     return next((place for place in places if place is not None), None)
 
 
-def _walk(value: Value, path: Sequence[str | int]) -> Place | None:
-    """Return the place of the last key on a way that is written, None if not even the first is."""
+def _walk(value: Value, path: Sequence[str | int]) -> tuple[Place | None, Value]:
+    """Return the place of the last key on a way that is written, None if not even the first is; and its value."""
     place = None
     for part in path:
         if isinstance(value, Map) and part in value:
@@ -295,7 +305,7 @@ def _walk(value: Value, path: Sequence[str | int]) -> Place | None:
             place, value = value.item_place(part), value[part]
         else:
             break
-    return place
+    return place, value
 
 
 def registered_names(group: str) -> list[str]:

@@ -34,6 +34,8 @@ class Variables:
         self._report = report
         self.used: dict[str, str] = {}
         """Names and values of those that were substituted."""
+        self.unset = 0
+        """How often one was asked for that is not set."""
 
     def text(self, text: str, place: Callable[[], Place], lenient: bool = False) -> str:
         """Return a text with its variables substituted; report those that are not set, unless `lenient`."""
@@ -49,12 +51,13 @@ class Variables:
                 self.used[name] = found
                 return found
             if not lenient:
-                self._unset(name, place())
+                self._not_set(name, place())
             return match.group()
 
         return _REFERENCE.sub(value, text)
 
-    def _unset(self, name: str, place: Place) -> None:
+    def _not_set(self, name: str, place: Place) -> None:
+        self.unset += 1
         value = place
         written = "${" + name + "}"
         source = place.source.text

@@ -81,6 +81,16 @@ def test_an_unknown_field_of_a_step_keeps_nothing_from_being_checked(tmp_path: P
     assert codes(done.stdout) == ["MR020", "MR020", "MR203"]
 
 
+def test_a_variable_that_is_not_set_is_told_once(tmp_path: Path) -> None:
+    config = (
+        "executor: {type: argo, config: {image: '${A}', schedule: ['${B}'], environment: {'X': '${C}'}, labels: {a: b c}}}\n"
+        "run_log_store: {type: s3, config: {bucket: runs, prefix: '${D}'}}\ncatalog: {type: s3, config: {bucket: '${E}'}}\n"
+    )
+    (tmp_path / "dag.yaml").write_text(DAG + config)
+    done = magnus(tmp_path, "validate", "dag.yaml", "--format", "json")
+    assert [code for code in codes(done.stdout) if code != "MR301"] == [*["MR017"] * 5, "MR322"]
+
+
 def test_a_wrong_value_is_told_once(tmp_path: Path) -> None:
     wrong = "tags: [a], magnus_command: 5, distributed: maybe, volume_size: 0, environment: x"
     config = f"executor: {{type: stepfunctions, config: {{job_queue: q, job_definition: d, {wrong}}}}}\n"
