@@ -60,13 +60,16 @@ def executable(file: str, config: str | None = None) -> Loaded:
 def _of_executor(kind: str, loaded: Loaded, file: str, config: str | None) -> list[Diagnostic]:
     """Return what an executor has against a definition, but for what was said when the configuration was read."""
     found = []
-    for service, problem in integrations.problems(kind, loaded.config):
-        where = loaded.config_diagnostic(codes.STORE, "error", (service, "path"), problem)
-        found.append(where or Diagnostic(codes.STORE, "error", problem, config or file))
-    if has_errors(loaded.diagnostics):
-        return found
     try:
-        executor = base.load(kind, loaded.config["executor"]["config"], file)
+        engine = base.find(kind, file)
+        for service, problem in (
+            integrations.problems(engine, loaded.config) if not loaded.settings.unknown else ()
+        ):
+            where = loaded.config_diagnostic(codes.STORE, "error", (service, "path"), problem)
+            found.append(where or Diagnostic(codes.STORE, "error", problem, config or file))
+        if has_errors(loaded.diagnostics):
+            return found
+        executor = engine(loaded.config["executor"]["config"])
     except Refused as error:
         return [*found, Diagnostic(language.BAD_CONFIG, "error", str(error), config or file)]
     for address, problem in executor.check(loaded.plan):

@@ -103,10 +103,11 @@ def _checked(
     loaded.config, more = target.completed(loaded.config, loaded.absent)
     findings += more
     findings += target.check(loaded.plan, loaded.config)
-    findings += [
-        Finding(codes.STORE, problem, config=(service, "path"))
-        for service, problem in integrations.problems(target, loaded.config)
-    ]
+    if not loaded.settings.unknown:
+        findings += [
+            Finding(codes.STORE, problem, config=(service, "path"))
+            for service, problem in integrations.problems(target, loaded.config)
+        ]
     if templates is not None:
         findings += template_folder.unknown(target, templates)
     settings = loaded.settings
