@@ -193,7 +193,14 @@ def _placed(
         if item.address:
             field, path = item.field, (target.names(), item.config[1:])
             found = loaded.diagnostic(
-                item.code, item.severity, item.address, item.message, item.fix, field=field, own=path
+                item.code,
+                item.severity,
+                item.address,
+                item.message,
+                item.fix,
+                field=field,
+                entry=item.entry,
+                own=path,
             )
         else:
             written = loaded.config_diagnostic(item.code, item.severity, item.config, item.message, item.fix)

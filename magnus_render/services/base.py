@@ -89,6 +89,9 @@ class BaseCatalog:
 class BaseSecrets:
     """Where secrets come from. Values are never recorded."""
 
+    empty = False
+    """True if there can be no secret at all."""
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         raise NotImplementedError
 
@@ -109,4 +112,8 @@ class BaseSecrets:
 
     def remedy(self, name: str) -> str:
         """Return how a person on this machine brings a secret of that name into the store; '' if there is nothing to say."""
+        return ""
+
+    def variable(self, name: str) -> str:
+        """Return the environment variable that a secret is read from, '' if it comes from elsewhere."""
         return ""

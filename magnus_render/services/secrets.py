@@ -19,6 +19,8 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$", "`"
 class DoNothingSecrets(BaseSecrets):
     """There are no secrets."""
 
+    empty = True
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         check_keys("secrets 'do-nothing'", config, ())
 
@@ -50,7 +52,7 @@ class EnvSecrets(BaseSecrets):
         return {"prefix": self.prefix} if self.prefix else {}
 
     def get(self, name: str) -> str:
-        return os.environ[self.prefix + name]
+        return os.environ[self.variable(name)]
 
     def known(self) -> list[str]:
         if not self.prefix:  # any variable might be meant
@@ -62,7 +64,10 @@ class EnvSecrets(BaseSecrets):
         return f"looked in the environment{named} (env)"
 
     def remedy(self, name: str) -> str:
-        return f"set the environment variable {self.prefix}{name}"
+        return f"set the environment variable {self.variable(name)}"
+
+    def variable(self, name: str) -> str:
+        return self.prefix + name
 
 
 class DotenvSecrets(BaseSecrets):

@@ -39,6 +39,7 @@ KEYS: dict[str, dict[str, dict[str, str]]] = {
         "bash": {"launcher": "argv", "magnus_command": "argv", "isolated": "flag"},
         "aws-step-functions": {
             **_BATCH,
+            "secret_environment": "list",
             "compute": "text",
             "magnus_command": "argv",
             "plan": "text",

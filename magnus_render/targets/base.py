@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render import naming
 from magnus_render.plan import COMPOSITES, DAG, FAIL_NODE, MAP, SUCCESS_NODE
-from magnus_render.targets import codes
+from magnus_render.targets import codes, secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -42,6 +42,8 @@ class Finding:
 
     With an address and the field `executor_config`: the keys that lead there in the node's own.
     """
+    entry: str = ""
+    """The key or item of the node's field that it is about, '' if it is about the whole field."""
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,30 @@ class BaseTarget:
     """Those that belong to it."""
     executable: ClassVar[bool] = False
     """True if the output is a program: the file that `-o` names may then be run."""
+    bring: ClassVar[str] = ""
+    """The fix for a secret that `brings` lacks; `{0}` is its variable."""
     capabilities: ClassVar[Mapping[str, frozenset[str]]]
     """Node types that can be rendered, each with the fields of `CHECKED` that are honoured."""
 
     def check(self, plan: Plan, config: Config) -> list[Finding]:
         """Return what stands against rendering a plan: at least what the capabilities do not cover."""
-        return list(self.undeclared(plan))
+        return [*self.undeclared(plan), *self.missing_secrets(plan, config)]
+
+    def missing_secrets(self, plan: Plan, config: Config) -> Iterator[Finding]:
+        """Yield a warning for each secret that a step declares and that is certain not to reach it."""
+        for node, entry, what, fix in secrets.missing(self, plan, config):
+            text = f"step '{node['path']}': {what}"
+            yield Finding(
+                codes.NO_SECRET, text, fix, "warning", node["address"], field="secrets", entry=entry
+            )
+
+    def brings(self, node: Node, config: Config) -> Collection[str] | None:
+        """Return the environment variables that the configuration brings to a step; None if there may be others.
+
+        What is not among them is warned of where a step's secret is read from it. Called with a configuration that may
+        hold mistakes.
+        """
+        return None
 
     def undeclared(self, plan: Plan) -> Iterator[Finding]:
         """Yield an error for each node type and each field that `capabilities` does not declare."""

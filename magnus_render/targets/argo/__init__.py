@@ -16,12 +16,13 @@ from magnus_render.targets.argo.compile import compile_plan
 from magnus_render.targets.argo.config import ArgoConfig
 from magnus_render.targets.argo.integrations import CatalogOnVolume, RunLogOnVolume
 from magnus_render.targets.argo.model import Task
-from magnus_render.targets.base import BaseTarget, Finding, Findings
+from magnus_render.targets.argo.secrets import brought
+from magnus_render.targets.base import BaseTarget, Finding, Findings, own_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from magnus_render.plan import Config, Plan, ServiceConfig
+    from magnus_render.plan import Config, Node, Plan, ServiceConfig
     from magnus_render.targets.argo.config import Resources
     from magnus_render.targets.base import Source
 
@@ -37,6 +38,10 @@ class ArgoTarget(BaseTarget):
     summary = "a manifest for Argo Workflows (Workflow, WorkflowTemplate or CronWorkflow)"
     template = "argo/manifest.yaml.j2"
     integrations = (RunLogOnVolume, CatalogOnVolume)
+    bring = (
+        "write secret_environment: {{{0}: {{secret: ..., key: ...}}}} into executor.config, "
+        "or into the step's executor_config"
+    )
     capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
         TASK: frozenset({"retry", "timeout", "catalog", "secrets", "on_failure"}),
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
@@ -92,6 +97,10 @@ class ArgoTarget(BaseTarget):
         check(self, plan, config, findings)
         return findings.items
 
+    def brings(self, node: Node, config: Config) -> Collection[str] | None:
+        """Return the variables of a step's pod; None if a patch of its spec may add others."""
+        return brought(options.common(self, config), own_config(self, node))
+
     def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
         """Return the context of the pipeline's own manifest."""
         return next(self.outputs(plan, config, source))[1]
@@ -119,6 +128,7 @@ class ArgoTarget(BaseTarget):
                 "remarks": [],
                 "base": {**({quote.BRACE: "{"} if brace else {}), **made.base},
                 "environment": containers.environment(common),
+                "secrets": made.secrets.shared,
                 "resources": _resources(common.resources),
                 "claims": made.claims,
                 "mounts": [(made.claims[one.claim], one.mount_path) for one in common.persistent_volumes],

@@ -10,7 +10,9 @@ from magnus_render.targets.argo import codes, containers, limits
 from magnus_render.targets.argo.check_config import check_config
 from magnus_render.targets.argo.lint import codes as lint_codes
 from magnus_render.targets.argo.lint.manifest import scan
+from magnus_render.targets.argo.secrets import shared
 from magnus_render.targets.base import Finding
+from magnus_render.targets.lint.report import mapping
 
 if TYPE_CHECKING:
     from magnus_render.plan import Config, Node, Plan
@@ -35,7 +37,7 @@ def render_text(node: Node) -> Any:
 def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) -> None:
     """Add what is wrong with the configuration, with native templates, with sizes; and what Argo can do only nearly."""
     check_config(target, plan, config, findings)
-    secrets = list(options.common(target, config).get("secret_environment") or ())
+    secrets = shared(mapping(options.common(target, config).get("secret_environment")), plan, config)
     scripts = any(isinstance(render_text(node), str) for node in plan["nodes"].values())
     kinds = ("container", "script") if scripts else ("container",)
     tasks = 0
@@ -47,7 +49,7 @@ def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) ->
                 findings.add(codes.NATIVE_TEMPLATE, node, problem, fix, "render_string")
             elif secrets and isinstance(text, dict) and (reached := _with_defaults(text, kinds)):
                 what = f"{reached} gets the secrets of all steps: {', '.join(map(str, secrets))}"
-                fix = "give secrets to the steps that need them, in their executor_config"
+                fix = "name them in the secrets of the steps that need them, or give them there, in executor_config"
                 _warn(codes.NATIVE_SECRETS, node, what, fix, "render_string", findings)
         elif node["type"] == TASK:
             tasks += 1

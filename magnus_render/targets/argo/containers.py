@@ -13,11 +13,13 @@ from magnus_render.plan import AS_IS, TASK
 from magnus_render.targets import options
 from magnus_render.targets.argo import names, quote
 from magnus_render.targets.argo.config import ArgoConfig
+from magnus_render.targets.argo.secrets import Secrets
 from magnus_render.targets.base import own_config
 
 if TYPE_CHECKING:
 
     from magnus_render.plan import Config, Node, Plan, Retry
+    from magnus_render.targets.argo.config import SecretKey
     from magnus_render.targets.base import BaseTarget, Source
 
 GRACE = 900
@@ -65,6 +67,7 @@ class Template:
     own: ArgoConfig | None = None
     """What a node sets that the pipeline does not."""
     environment: dict[str, str] = field(default_factory=dict)
+    secrets: dict[str, SecretKey] = field(default_factory=dict)
     mounts: list[tuple[str, str]] = field(default_factory=list)
     source: str = ""
     native: dict[str, Any] = field(default_factory=dict)
@@ -82,6 +85,7 @@ class Steps:
         self._target = target
         self._plan = plan
         self.common = options.read(ArgoConfig, options.common(target, config))
+        self.secrets = Secrets(self.common.secret_environment, plan, config)
         self.base = self._base(config, source)
         self.templates: dict[str, Template] = {}
         self.claims = self._claims()
@@ -163,15 +167,19 @@ class Steps:
         retry: Retry | None = node["retry"] if step and node["retry"]["attempts"] > 1 else None
         timeout = node["timeout"] if step else None
         own = self._own(node) if step else None
+        secrets = self.secrets.of(node) if step else {}
         if own is not None:
             made = self._container(self._names[node["address"]], command, retry, timeout, counts, None)
             made.title, made.address = node["path"], node["address"]
+            made.secrets = secrets
             self._settle(made, own)
             self.templates[made.name] = made
             return made.name, arguments
         name = _shared_name(command, retry, timeout, counts, exit_status, confirm)
+        name = self.secrets.template(name, secrets)
         if name not in self.templates:
             made = self._container(name, command, retry, timeout, counts, exit_status)
+            made.secrets = secrets
             if confirm:
                 made.args = [*made.args[:2], "--confirm-failure"]
             self.templates[name] = made
@@ -257,6 +265,7 @@ class Steps:
 
     def _settle(self, made: Template, own: ArgoConfig) -> None:
         made.own = own
+        made.secrets = {**made.secrets, **own.secret_environment}
         mine = environment(own, quote.OWN_BRACE)
         if any(f"$({quote.OWN_BRACE})" in value for value in mine.values()):
             made.environment[quote.OWN_BRACE] = "{"

@@ -11,7 +11,7 @@ from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.services.s3 import DEFAULT_PREFIX, Place
 from magnus_render.targets import codes as common_codes
 from magnus_render.targets import options
-from magnus_render.targets.base import BaseTarget, Finding, Findings, Source
+from magnus_render.targets.base import BaseTarget, Finding, Findings, Source, own_config
 from magnus_render.targets.stepfunctions import codes, jobs, jsonata, limits
 from magnus_render.targets.stepfunctions.check_config import check_config
 from magnus_render.targets.stepfunctions.compile import compile_plan
@@ -44,6 +44,10 @@ class StepFunctionsTarget(BaseTarget):
     summary = "a state machine for AWS Step Functions (Amazon States Language, JSONata)"
     template = "stepfunctions/machine.asl.json.j2"
     integrations = (RunLogOnDisk, CatalogOnDisk)
+    bring = (
+        "use secrets: {{type: aws-secrets-manager}}; or let the job definition set it, and write "
+        "secret_environment: [{0}] into executor.config"
+    )
     capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
         TASK: frozenset({"retry", "timeout", "catalog", "secrets", "on_failure"}),
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
@@ -107,6 +111,12 @@ class StepFunctionsTarget(BaseTarget):
         if readable:
             self._check_computes(plan, config, findings)
         return findings.items
+
+    def brings(self, node: Node, config: Config) -> Collection[str]:
+        """Return the variables that are rendered, and those that the configuration says are set where the step runs."""
+        both = (options.common(self, config), own_config(self, node))
+        keys = ("environment", "secret_environment")
+        return {str(name) for given in both for key in keys for name in given.get(key) or ()}
 
     def _check_computes(self, plan: Plan, config: Config, findings: Findings) -> None:
         made = self._jobs(plan, config, Source(""))

@@ -44,6 +44,8 @@ class StepFunctionsConfig(BaseModel):
     """Path in the image of the file that `magnus render --plan` wrote: with it no callback reads YAML."""
     environment: dict[Text, Scalar] = {}
     """Environment variables of every step."""
+    secret_environment: list[Text] = []
+    """Variables that the job definition, task definition or function sets from secrets: nothing is rendered of them."""
     tags: dict[Text, Scalar] = {}
     resources: Resources = Resources()
     distributed: StrictBool = False

@@ -1,0 +1,37 @@
+"""What can be known, when a pipeline is rendered, of the secrets that its steps will find."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magnus_render.runtime.masking import not_there
+from magnus_render.services import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magnus_render.plan import Config, Node, Plan
+    from magnus_render.services.base import BaseSecrets
+    from magnus_render.targets.base import BaseTarget
+
+
+def variables(node: Node, store: BaseSecrets) -> dict[str, str]:
+    """Return the names of a step's secrets that the store reads from the environment, each with its variable there."""
+    names = (node.get("secrets") or {}).values()
+    return {name: variable for name in names if (variable := store.variable(name))}
+
+
+def missing(target: BaseTarget, plan: Plan, config: Config) -> Iterator[tuple[Node, str, str, str]]:
+    """Yield each secret that is certain not to reach a step, as the step, the entry of `secrets`, what is wrong, the fix."""
+    asking = [node for node in plan["nodes"].values() if node.get("secrets")]
+    store = lookup.load("secrets", config["secrets"]) if asking else None
+    for node in asking:
+        assert store is not None
+        needed = variables(node, store)
+        brought = target.brings(node, config)
+        for entry, name in node["secrets"].items():
+            if store.empty:
+                yield node, entry, not_there(name, store.where()), store.remedy(name)
+            elif brought is not None and (variable := needed.get(name)) and variable not in brought:
+                what = f"nothing brings it the secret '{name}', the environment variable {variable}"
+                yield node, entry, what, target.bring.format(variable)
