@@ -171,7 +171,9 @@ def test_a_nodes_own_for_local(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["argo", "bash", "stepfunctions"])
 def test_an_unknown_store_hides_nothing(tmp_path: Path, target: str) -> None:
-    stores = "run_log_store: {type: s4, config: {x: 1}}\ncatalog: {type: s3, config: {bucket: runs, buckt: 1}}\n"
+    stores = (
+        "run_log_store: {type: s4, config: {x: 1}}\ncatalog: {type: s3, config: {bucket: runs, buckt: 1}}\n"
+    )
     (tmp_path / "dag.yaml").write_text(f"{DAG}executor: {{type: {target}}}\n{stores}")
     done = magnus(tmp_path, "validate", "dag.yaml", "--format", "json")
     assert [code for code in codes(done.stdout) if code not in ("MR201", "MR301")] == ["MR032", "MR033"]
