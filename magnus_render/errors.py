@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
+
 SUCCESS = 0
 FAILED = 1
 USAGE = 64
 REFUSED = 65
 PLATFORM = 75
+
+SHORTAGES = frozenset((EAGAIN, ENOMEM, EMFILE, ENFILE))
+"""Numbers of the errors by which a system says that it can give no more processes, memory or descriptors."""
 
 
 class MagnusError(Exception):

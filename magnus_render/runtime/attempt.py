@@ -15,7 +15,7 @@ from magnus_render.runtime.handover import deadline, hand_over, over, overdue, s
 from magnus_render.runtime.masking import Secrets, read_text
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
-from magnus_render.runtime.tasks.base import Context, TaskFailure
+from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, Context, TaskFailure
 from magnus_render.services import lookup
 from magnus_render.texts import say
 
@@ -244,7 +244,7 @@ class _Attempt:
             MAGNUS_RUN_ID=run.run_id,
             MAGNUS_STEP=self.address,
             MAGNUS_ATTEMPT=str(self.options.attempt),
-            MAGNUS_MAP_VARIABLE=json.dumps(variables),
+            MAGNUS_MAP_VARIABLE=_fitting(variables),
             MAGNUS_PARAMETERS=os.path.join(scratch, "parameters.json"),
             MAGNUS_OUTPUT=os.path.join(scratch, "output"),
             MAGNUS_METRICS=os.path.join(scratch, "metrics"),
@@ -273,6 +273,7 @@ class _Attempt:
             self._take(secrets.keep(results.read_results(context, lenient=True)), secrets)  # recorded, unseen
             raise
         self._take(found, secrets)
+        self.warnings += context.warnings
 
     def _take(self, found: results.Results, secrets: Secrets) -> None:
         self.set = found.set
@@ -373,6 +374,22 @@ def _in_order(catalogued: list[CatalogRecord]) -> list[CatalogRecord]:
     """Return gets, then puts, each sorted by name, the last of several of one name."""
     unique = {(c["stage"], c["path"]): c for c in catalogued}
     return [unique[key] for key in sorted(unique)]
+
+
+def _fitting(variables: dict[str, Json]) -> str:
+    """Return map variables as JSON without those that no environment variable can hold: `$MAGNUS_PARAMETERS` has all."""
+    text = json.dumps(variables)
+    if len(text) <= LARGEST_ARGUMENT:
+        return text
+    sizes = sorted(
+        (len(json.dumps(value)) + len(json.dumps(name)), name) for name, value in variables.items()
+    )
+    kept, room = {}, LARGEST_ARGUMENT
+    for size, name in sizes:
+        room -= size + 4
+        if room >= 0:
+            kept[name] = variables[name]
+    return json.dumps(kept)
 
 
 # ---- small files ----

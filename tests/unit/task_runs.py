@@ -19,7 +19,10 @@ from magnus_render.runtime.tasks.results import Results, message, read_results
 class Outcome:
     """What came of a task: `message` is empty if it succeeded."""
 
-    def __init__(self, results: Results, message: str, status: int, out: str, err: str) -> None:
+    def __init__(
+        self, results: Results, message: str, status: int, out: str, err: str, warnings: list[str]
+    ) -> None:
+        self.warnings = warnings
         self.set = results.set
         self.metrics = results.metrics
         self.catalog = results.catalog
@@ -92,7 +95,7 @@ class Runner:
         for entry in results.catalog:
             if entry["stage"] == "put" and not said:
                 self.files[entry["path"]] = {"sha256": entry["sha256"], "size": entry["size"]}
-        return Outcome(results, said, os.waitstatus_to_exitcode(status), out, err)
+        return Outcome(results, said, os.waitstatus_to_exitcode(status), out, err, context.warnings)
 
     def _context(self, folder: Path, context: Context) -> None:
         data = {

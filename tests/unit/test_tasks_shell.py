@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from magnus_render.runtime.tasks import shell
 from tests.unit.task_runs import Runner
 
 SHELLS = [
@@ -60,6 +61,21 @@ def config(request: pytest.FixtureRequest) -> dict[str, Any]:
         ("export MAGNUS_PRM_x=NaN", {"x": "NaN"}),
         ("export MAGNUS_PRM_x=1e999", {"x": "1e999"}),
         ("exec true", {}),
+        ("exec true; exit 1", {}),
+        ("export MAGNUS_PRM_x=1; exec true", {"x": 1}),
+        ("export MAGNUS_PRM_x=1; exec sh -c 'exit 0' >/dev/null 2>&1", {"x": 1}),
+        ("export MAGNUS_PRM_x=1; exec 3</dev/null; export MAGNUS_PRM_x=2; exec 3<&-", {"x": 2}),
+        ("true || exec false; export MAGNUS_PRM_x=1", {"x": 1}),
+        ("trap 'echo bye' EXIT; export MAGNUS_PRM_x=1; exit 0", {"x": 1}),
+        ("trap 'echo bye; exit' EXIT; export MAGNUS_PRM_x=1; exit", {"x": 1}),
+        ("trap 'export MAGNUS_PRM_x=1; exit' EXIT", {"x": 1}),
+        ("set -e; trap 'exit 0' EXIT; export MAGNUS_PRM_x=1; false", {"x": 1}),
+        ("trap - EXIT; export MAGNUS_PRM_x=1; exit 0", {"x": 1}),
+        ("trap 'exit 0' TERM; export MAGNUS_PRM_x=1; kill -TERM $$; sleep 9", {"x": 1}),
+        ("trap : EXIT; f() { [ -z x ] || exit 0; exit 1; }; export MAGNUS_PRM_x=1; f", {"x": 1}),
+        ("trap : EXIT; export MAGNUS_PRM_x=1; (export MAGNUS_PRM_x=2; exit 0); exit 0", {"x": 1}),
+        ("trap : EXIT; export MAGNUS_PRM_x=1; while :; do exit 0; done", {"x": 1}),
+        ("IFS=0; set -f; trap : EXIT; export MAGNUS_PRM_x=1; exit 0", {"x": 1}),
         ("[ $# -eq 0 ] && export MAGNUS_PRM_x=none", {"x": "none"}),
         ("set -- a b; IFS=x; export MAGNUS_PRM_x=$#", {"x": 2}),
         ("env() { return 3; }; export MAGNUS_PRM_x=1", {"x": 1}),
@@ -86,6 +102,12 @@ def test_exported_variables_set_parameters(
         ("no_such_command_here", 127),
         ("exec sh -c 'exit 8'", 8),
         ("sh -c 'kill -9 $$'", 137),
+        ("export MAGNUS_PRM_x=1; exec false", 1),
+        ("false; exit", 1),
+        ("trap 'true; exit' EXIT; exit 6", 6),
+        ("trap 'true; exit' EXIT; (exit 6)", 6),
+        ("exec no_such_command_here", 127),
+        ("f() { exit 4; }; (exit 0); f", 4),
     ],
 )
 def test_the_exit_status_is_the_commands(
@@ -243,3 +265,41 @@ def test_other_shells(runner: Runner) -> None:
     assert runner.run("print('hi')", "shell", config={"shell": "python3"}).out == "hi\n"
     missing = runner.run("true", "shell", config={"shell": "/no/such/shell"})
     assert missing.message == "cannot run '/no/such/shell': No such file or directory"
+
+
+@pytest.mark.parametrize("command", ["command exec true", "unalias exit\nexit"])
+def test_exports_that_were_not_seen_are_told_of(runner: Runner, command: str) -> None:
+    outcome = runner.run(f"export MAGNUS_PRM_x=1; {command}", "shell", config={"shell": "/bin/bash"})
+    assert (outcome.message, outcome.set) == ("", {})
+    assert outcome.warnings == [shell._UNSEEN]
+
+
+def test_without_proc_exports_are_read_all_the_same(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = shell._WRAPPER.replace("/proc/self/", "/nowhere/")
+    assert elsewhere != shell._WRAPPER
+    monkeypatch.setattr(shell, "_WRAPPER", elsewhere)
+    for end in ("", "; exit 0", "; exec true"):
+        outcome = runner.run(f"export MAGNUS_PRM_x='a\nb' MAGNUS_TRACK_y=1{end}", "shell")
+        assert (outcome.message, outcome.set, outcome.metrics) == ("", {"x": "a\nb"}, {"y": 1})
+    large = "x=xxxxxxxxxxxxxxxx; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do x=$x$x; done; export MAGNUS_PRM_x=$x"
+    assert runner.run(large, "shell").message == shell._UNREADABLE
+
+
+@pytest.mark.parametrize("end", ["", "; exit 0", "; exec true"])
+def test_only_what_may_count_of_the_environment_reaches_the_disk(runner: Runner, end: str) -> None:
+    outcome = runner.run(
+        f"export MAGNUS_PRM_x=1 MAGNUS_SECRET=hunter2{end}", "shell", environment={"TOKEN": "hunter2"}
+    )
+    assert outcome.set == {"x": 1}
+    written = [path.read_bytes() for path in runner.tmp_path.rglob("exports*")]
+    assert written and all(b"hunter2" not in data for data in written)
+
+
+def test_a_command_of_any_size(runner: Runner, config: dict[str, Any]) -> None:
+    filler = f"# {'x' * 70}\n" * 5000
+    outcome = runner.run(f"{filler}export MAGNUS_PRM_x=$0$#\nexit 0", "shell", config=config)
+    name = Path(config.get("shell", "sh") if isinstance(config.get("shell", "sh"), str) else "busybox").name
+    assert (outcome.message, outcome.set) == ("", {"x": f"{name}0"})
+    assert "line 5001" in runner.run(f"{filler}no_such", "shell", config={"shell": "/bin/bash"}).err
+    python = {"shell": "python3"}
+    assert runner.run(f"{filler}print('hi')", "shell", config=python).out == "hi\n"

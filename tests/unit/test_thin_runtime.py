@@ -38,7 +38,7 @@ FORBIDDEN = {
 
 ALLOWED = {
     # what the runtime asks for
-    "atexit", "hashlib", "json", "os", "select", "signal",
+    "atexit", "errno", "hashlib", "json", "os", "select", "signal",
     # what those ask for
     "collections", "copyreg", "enum", "functools", "genericpath", "itertools", "keyword", "operator", "posixpath", "re",
     "reprlib", "sre_compile", "sre_constants", "sre_parse", "stat", "types",

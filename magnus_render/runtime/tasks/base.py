@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from magnus_render.plan import Node
 
 
+LARGEST_ARGUMENT = 96 * 1024
+"""Bytes of a text that may be an argument or a variable of a program: Linux refuses those of 128 KiB
+(MAX_ARG_STRLEN of execve(2)). What is larger comes in a file."""
+
+
 class TaskFailure(Exception):
     """The task failed for a reason it can name; `str(error)` is the attempt's message (docs/semantics.md)."""
 
@@ -31,7 +36,17 @@ class TaskFailure(Exception):
 class Context:
     """What one attempt of a task knows."""
 
-    __slots__ = ("address", "attempt", "folder", "map_variables", "node", "parameters", "run_id", "workdir")
+    __slots__ = (
+        "address",
+        "attempt",
+        "folder",
+        "map_variables",
+        "node",
+        "parameters",
+        "run_id",
+        "warnings",
+        "workdir",
+    )
 
     def __init__(
         self,
@@ -58,6 +73,8 @@ class Context:
         """Absolute path of the private folder described above."""
         self.workdir = workdir
         """Absolute path of the working folder."""
+        self.warnings: list[str] = []
+        """What `finish` has to say of an attempt that succeeded; the step's message."""
 
 
 class BaseTask:
