@@ -108,15 +108,16 @@ def _checked(
             Finding(codes.STORE, problem, config=(service, "path"))
             for service, problem in integrations.problems(target, loaded.config)
         ]
-    if templates is not None:
-        findings += template_folder.unknown(target, templates)
     settings = loaded.settings
     findings = [
         item
         for item in findings
         if not item.config or not (item.config[0] in settings.incomplete or settings.not_known(item.config))
     ]
-    return _placed(target, findings, loaded, file, config)
+    placed = _placed(target, findings, loaded, file, config)
+    if templates is not None:
+        placed += _placed(target, template_folder.unknown(target, templates), loaded, templates)
+    return placed
 
 
 def _for_another(target: BaseTarget, loaded: Loaded) -> Iterator[Finding]:
@@ -155,13 +156,16 @@ def _text(
         text = target.finish(template_folder.run(target, context, overrides), compact)
         findings = target.verify(text, loaded.plan)
     except template_folder.TemplateFault as fault:
-        text, findings = "", [fault.finding]
-    except ValueError as error:
-        what = f"the templates of {target.name} made no sense: {error}"
-        text, findings = "", [Finding(codes.NOT_VALID, what, "check the templates given by --templates")]
+        raise DefinitionError([*diagnostics, fault.diagnostic]) from fault
+    except (ValueError, RecursionError) as error:
+        what = f"the templates of {target.name} made no sense: {' '.join(str(error).split())}"
+        text, findings = "", [Finding(codes.NOT_VALID, what)]
     if name:
         findings = [replace(item, message=f"{name}: {item.message}") for item in findings]
-    diagnostics += _placed(target, findings, loaded, file)
+    if overrides is not None:
+        made_by = "look at " + ", ".join(template_folder.overriding(target, overrides))
+        findings = [item if item.address or item.fix else replace(item, fix=made_by) for item in findings]
+    diagnostics += _placed(target, findings, loaded, overrides or file)
     _stop_at_errors(diagnostics, strict=False)
     return text
 

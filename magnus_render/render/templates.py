@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import traceback
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from magnus_render.diagnostics import Diagnostic
+from magnus_render.errors import MagnusError
 from magnus_render.targets import codes
 from magnus_render.targets.base import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import Any
 
     from magnus_render.targets.base import BaseTarget
 
@@ -20,11 +22,29 @@ SUFFIX = ".j2"
 
 
 class TemplateFault(Exception):
-    """A template cannot be used; `finding` says which and why."""
+    """A template cannot be used; `diagnostic` says which, where and why."""
 
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.message)
-        self.finding = finding
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.message)
+        self.diagnostic = diagnostic
+
+
+class _Loader(jinja2.FileSystemLoader):
+    """Reads templates; what cannot be read is a fault of the file's."""
+
+    def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Any]:
+        try:
+            return super().get_source(environment, template)
+        except jinja2.TemplateNotFound:  # an OSError too
+            raise
+        except UnicodeDecodeError as error:
+            path = os.path.join(self.searchpath[0], template)
+            line = error.object[: error.start].count(b"\n") + 1
+            what = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
+            raise _fault(what, path, line, "save the file as UTF-8") from None
+        except OSError as error:
+            path = os.path.join(self.searchpath[0], template)
+            raise _fault(f"cannot be read: {error.strerror or error}", path) from None
 
 
 def folder() -> str:
@@ -36,7 +56,7 @@ def folder() -> str:
 
 def environment(target: BaseTarget, overrides: str | None = None) -> jinja2.Environment:
     """Return the environment of a target: its filters, its templates, those in `overrides` before them."""
-    loaders = [jinja2.FileSystemLoader(path) for path in (overrides, folder()) if path is not None]
+    loaders = [_Loader(path) for path in (overrides, folder()) if path is not None]
     created = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
         undefined=jinja2.StrictUndefined,
@@ -54,12 +74,30 @@ def run(target: BaseTarget, context: Mapping[str, Any], overrides: str | None = 
     """Return the text of a target's main template; raise `TemplateFault` if a template is broken."""
     try:
         return environment(target, overrides).get_template(target.template).render(context)
+    except (MagnusError, TemplateFault):
+        raise
     except jinja2.TemplateSyntaxError as error:
-        raise _fault(f"template {error.name or error.filename}:{error.lineno}: {error.message}") from error
-    except jinja2.TemplateNotFound as error:
-        raise _fault(f"there is no template {error.name}") from error
-    except jinja2.TemplateError as error:
-        raise _fault(f"template {target.template}: {error.message}") from error
+        raise _fault(f"{error.message}", error.filename or error.name or "", error.lineno) from None
+    except Exception as error:  # a template may call anything, and anything may be raised there
+        what = str(error).strip().partition("\n")[0]
+        if isinstance(error, jinja2.TemplateNotFound):
+            what = f"there is no template '{error.name}'"
+        elif not isinstance(error, jinja2.TemplateError):
+            what = f"{type(error).__name__}: {what}"
+        raise _fault(what, *_where(error, overrides)) from error
+
+
+def _where(error: Exception, overrides: str | None) -> tuple[str, int]:
+    """Return the template in which something was raised, and the line: the innermost of the user's, else of ours.
+
+    Jinja puts the lines of templates into tracebacks.
+    """
+    found = "", 0
+    for folders in ([folder()], [overrides] if overrides is not None else []):
+        for frame in traceback.extract_tb(error.__traceback__):
+            if any(frame.filename.startswith(os.path.join(one, "")) for one in folders):
+                found = frame.filename, frame.lineno or 0
+    return found
 
 
 def unknown(target: BaseTarget, overrides: str) -> Iterable[Finding]:
@@ -77,18 +115,39 @@ def unknown(target: BaseTarget, overrides: str) -> Iterable[Finding]:
                 f"its templates are {', '.join(sorted(known))}",
                 severity="warning",
             )
-    if not os.path.isdir(os.path.join(overrides, own)):
+    if not _names(os.path.join(overrides, own)):
         yield Finding(
             codes.TEMPLATES,
-            f"'{overrides}' has no folder '{own}', so it overrides nothing",
-            f"put templates into '{os.path.join(overrides, own)}'",
+            f"'{overrides}' has no templates in a folder '{own}', so it overrides nothing",
+            f"put templates into '{os.path.join(overrides, own)}': files that end in '{SUFFIX}'",
             severity="warning",
         )
+
+
+def overriding(target: BaseTarget, overrides: str) -> list[str]:
+    """Return the templates of a folder that stand in for those of a target, with their paths."""
+    own = target.template.rpartition("/")[0]
+    known = set(_names(os.path.join(folder(), own)))
+    path = os.path.join(overrides, own)
+    return [os.path.join(path, name) for name in _names(path) if name in known]
 
 
 def _names(path: str) -> list[str]:
     return sorted(name for name in os.listdir(path) if name.endswith(SUFFIX)) if os.path.isdir(path) else []
 
 
-def _fault(message: str) -> TemplateFault:
-    return TemplateFault(Finding(codes.TEMPLATES, message))
+def _fault(what: str, path: str, line: int = 0, fix: str = "") -> TemplateFault:
+    shown = f"template {os.path.basename(path)}: {what}" if path else what
+    return TemplateFault(
+        Diagnostic(codes.TEMPLATES, "error", shown, path, line, 1, fix, *_snippet(path, line))
+    )
+
+
+def _snippet(path: str, line: int) -> tuple[str, int]:
+    """Return a line of a file, and its length; '' if it has none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read().split("\n")[line - 1] if line else ""
+    except (OSError, IndexError):
+        text = ""
+    return text, max(1, len(text))

@@ -88,9 +88,7 @@ class BashTarget(BaseTarget):
                 )
         message = syntax.error(text)
         if message is not None:
-            findings.add(
-                codes.NOT_VALID, None, f"bash cannot parse the script: {message}", "check the templates"
-            )
+            findings.add(codes.NOT_VALID, None, f"bash cannot parse the script: {message}")
         return findings.items
 
     def _command(self, node: Node, common: BashConfig) -> list[str]:
