@@ -193,7 +193,7 @@ def test_parameters_with_tags_survive_the_loss_of_the_first_pod(tmp_path: Path) 
 def test_a_secret_is_nowhere_but_in_its_step(tmp_path: Path) -> None:
     value = "hunter-2-and-then-some"
     prints = f'test "$PASSWORD" = {value[:8]}"{value[8:]}" && echo "the password is $PASSWORD" && echo "$PASSWORD" >&2'
-    steps = {"a": shell(prints, "b", secrets={"PASSWORD": "DB"}), "b": shell("exit 1")}
+    steps = {"a": shell(prints, "b", secrets={"PASSWORD": "DB"}), "b": shell('test -z "${DB-}" && exit 7')}
     project = Project(
         tmp_path / "p",
         steps,
@@ -202,6 +202,7 @@ def test_a_secret_is_nowhere_but_in_its_step(tmp_path: Path) -> None:
     )
     ended = project.run(secrets={"churn-db": {"password": value}})
     assert ended.step("a")["status"] == "SUCCESS", ended.run.told
+    assert ended.step("b")["message"] == "exited with status 7", "its pod does not have it"
     assert "the password is" in ended.run.told
     assert value not in ended.run.told  # what all pods printed
     assert value not in json.dumps([ended.run.workflow, ended.run.nodes, ended.log])
