@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from magnus_render.errors import MagnusError
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.services import lookup
 
@@ -176,7 +175,8 @@ class Secrets:
     def mask(self, masker: Masker) -> None:
         """Add what must be masked by now: the declared secrets, and those the step has asked for since.
 
-        The masker is that of the step's output from its first read on.
+        The masker is that of the step's output from its first read on. Raises `MagnusError` as the store does: what cannot
+        be read again cannot be masked, and the step must not go on showing it.
         """
         self._masker = masker
         self._look()
@@ -197,7 +197,7 @@ class Secrets:
             for name in read_text(self._used).splitlines():
                 try:
                     self._read(name)
-                except (KeyError, MagnusError):
+                except KeyError:  # read from variables that the step itself has set
                     continue
 
     def unmasked(self) -> list[str]:

@@ -11,13 +11,19 @@ import subprocess
 import sys
 import time
 import urllib.parse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magnus_render.runtime.masking import MASK, SHORTEST, Masker
+from magnus_render.errors import PlatformError
+from magnus_render.runtime.masking import MASK, SHORTEST, Masker, Secrets
 from magnus_render.runtime.spellings import maskable, spellings
+from magnus_render.services import lookup
+from magnus_render.services.base import BaseSecrets
 
 NASTY = "a'b\"c\\d $e`f!é€🎉<&>\t+/~%#"
 KEY = (
@@ -261,3 +267,74 @@ def test_time_grows_with_the_stream_alone() -> None:
     began = time.process_time()
     assert shown(made, text * 4, [1000] * (len(text) * 4 // 1000)) == text * 4
     assert time.process_time() - began < 20 * max(once, 0.2)
+
+
+# ---- the secrets of one attempt ----
+
+
+class Store(BaseSecrets):
+    """Holds what a test says, and fails when it says so."""
+
+    values: ClassVar[dict[str, str]] = {}
+    fails = False
+    reads: ClassVar[list[str]] = []
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        pass
+
+    def get(self, name: str) -> str:
+        if self.fails:
+            raise PlatformError("cannot be reached")
+        self.reads.append(name)
+        return self.values[name]
+
+
+@pytest.fixture
+def attempt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Secrets]:
+    """Return what makes the secrets of an attempt that declares some; its folder is `tmp_path`."""
+    monkeypatch.setattr(Store, "values", {"A": "secret-one", "B": "secret-two", "S": "dev"})
+    monkeypatch.setattr(Store, "reads", [])
+    monkeypatch.setattr(lookup, "load", lambda kind, service: Store({}))
+    services: Any = {"secrets": {"type": "a test's", "config": {}}}
+    return lambda **declared: Secrets(services, {"secrets": declared}, str(tmp_path))  # type: ignore[typeddict-item]
+
+
+def test_a_step_without_secrets_asks_no_store(attempt: Callable[..., Secrets]) -> None:
+    secrets, masker = attempt(), Masker()
+    secrets.mask(masker)
+    secrets.ended()
+    assert secrets.hide("secret-one") == "secret-one" and secrets.unmasked() == []
+    assert masker.feed(1, b"secret-one") == b"secret-one"
+    assert Store.reads == []
+
+
+def test_what_was_not_asked_for_is_shown(attempt: Callable[..., Secrets], tmp_path: Path) -> None:
+    secrets, masker = attempt(X="A"), Masker()
+    assert secrets.environment == {"X": "secret-one"}
+    secrets.mask(masker)
+    assert masker.feed(1, b"secret-one secret-two ") == b"******** secret-two "
+    (tmp_path / "secrets").write_text("B\nS\nof its own\n")
+    secrets.mask(masker)
+    assert masker.feed(1, b"secret-one secret-two ") == b"******** ******** "
+    assert Store.reads == ["A", "B", "S", "of its own"]
+    assert secrets.unmasked() == ["secret 'S' is not masked: it has no line of 6 characters or more"]
+
+
+def test_a_secret_that_cannot_be_read_again(
+    attempt: Callable[..., Secrets], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets = attempt(X="A")
+    monkeypatch.setattr(Store, "fails", True)
+    (tmp_path / "secrets").write_text("B\n")
+    with pytest.raises(PlatformError):
+        secrets.mask(Masker())
+
+
+def test_a_value_is_hidden_wherever_it_stands(attempt: Callable[..., Secrets]) -> None:
+    Store.values["N"] = "31415926"
+    secrets = attempt(X="A", N="N", S="S")
+    secrets.ended()
+    value = {"k secret-one": ["a", 31415926, 3.1, None, True, {"x": "secret-one"}], "dev": "dev"}
+    hidden = {"k ********": ["a", "********", 3.1, None, True, {"x": "********"}], "dev": "dev"}
+    assert secrets.hidden(value) == hidden
+    assert [secrets.holder(one) for one in (value, hidden, 31415926, "secret")] == ["A", None, "N", None]

@@ -82,6 +82,7 @@ def imports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 def test_callback_imports_no_library(imports: dict[str, set[str]], step: str) -> None:
     assert any(name.startswith("magnus_render.runtime") for name in imports[step]), "nothing was measured"
     assert not imports[step] & FORBIDDEN
+    assert "magnus_render.runtime.spellings" not in imports[step], "the step has no secrets"
 
 
 @pytest.mark.parametrize("step", ["first", "second", "third"])
