@@ -1,4 +1,4 @@
-"""The spellings in which a secret can be read: as it is, and as Python, JSON, shells, URLs and base64 write it.
+"""The spellings in which a secret can be read: as it is, and as Python, JSON, shells, URLs, markup and base64 write it.
 
 Imported only by a step that has secrets. docs/semantics.md, "Secrets", lists what is known here and what is not.
 """
@@ -21,7 +21,15 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _RESERVED = rb"[^A-Za-z0-9_.~-]"
 _LEFT = (b"", b"/", b"!'()*", b"$&+,;=", b";,/?:@&=+$#!'()*")
 """What is left as it is by quote_plus, quote, encodeURIComponent, Go's user part of a URL, and encodeURI."""
-_HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+_GO = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+_MARKUP = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+_MARKUPS: tuple[dict[str, str], ...] = (
+    {},
+    {'"': "&quot;"},
+    {'"': "&quot;", "'": "&#x27;"},
+    {'"': "&#34;", "'": "&#39;"},
+)
+"""What is replaced besides: in text, in XML's attributes, by Python's `html.escape`, by Go and Jinja."""
 _BASH_LETTERS = {7: b"a", 8: b"b", 9: b"t", 10: b"n", 11: b"v", 12: b"f", 13: b"r", 27: b"E"}
 _ESCAPE = r"\\(?:([abefnrtv\\])|0?([0-7]{1,3}))"
 """What dash's `echo`, `echo -e` and `printf %b` replace; keys are often kept with `\\n` for the ends of their lines."""
@@ -96,6 +104,9 @@ def _quoted(text: str) -> Iterator[str]:
     for once in {*_json(text), *_python(text)}:
         yield once
         yield from _json(once)  # a message of a structured log
+    yield text.replace("'", "''")  # YAML, SQL
+    for also in _MARKUPS:
+        yield text.translate({ord(character): entity for character, entity in (_MARKUP | also).items()})
     for quoted in ("'\\''", "'\"'\"'"):
         yield text.replace("'", quoted).strip("'")
     yield re.sub("'+", "'\"\\g<0>\"'", text).strip("'")
@@ -106,7 +117,7 @@ def _quoted(text: str) -> Iterator[str]:
 def _json(text: str) -> Iterator[str]:
     plain = json.dumps(text, ensure_ascii=False)[1:-1]
     yield plain
-    yield plain.translate(_HTML)
+    yield plain.translate(_GO)
     yield json.dumps(text)[1:-1]
 
 

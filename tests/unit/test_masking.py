@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
 import random
@@ -14,6 +15,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
+from xml.sax import saxutils
 
 import pytest
 from hypothesis import given, settings
@@ -90,6 +92,8 @@ def written(value: str) -> list[str]:
         value, repr(value), ascii(value), repr([value, "'\""]), repr(data), str(KeyError(value)),
         json.dumps(value), json.dumps({"k": value}, ensure_ascii=False), json.dumps(json.dumps(value)),
         json.dumps(repr(value)), shlex.quote(value),
+        value.replace("'", "''"), html.escape(value), html.escape(value, quote=False),
+        saxutils.escape(value, {chr(34): "&quot;"}),
         urllib.parse.quote(value), urllib.parse.quote(value, safe=""), urllib.parse.quote_plus(value),
     ]  # fmt: skip
 
