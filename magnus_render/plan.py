@@ -24,6 +24,27 @@ def failure_target(node: Node) -> str:
     return handler["slug"] if handler else node["graph"]["fail"]
 
 
+def settled_outcome(node: Node) -> str:
+    """Return SUCCESS or FAIL if a composite comes to that whatever its steps do, else ''.
+
+    A map's branches are as many as it has items, so nothing is settled of it.
+    """
+    settled = node.get("settled", {})
+    if not settled or node["type"] == MAP:
+        return ""
+    if any(end["status"] == "FAIL" for end in settled.values()):
+        return "FAIL"
+    return "SUCCESS" if len(settled) == len(node["branches"]) else ""
+
+
+def onward_unrecorded(node: Node) -> str:
+    """Return the slug that a walk goes on to from a node that may leave no record, '' if what is recorded decides."""
+    outcome = "SUCCESS" if node.get("silent") else settled_outcome(node)
+    if not outcome:
+        return ""
+    return node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
+
+
 if TYPE_CHECKING:
     from typing import Any, Literal, TypedDict
 
@@ -112,12 +133,20 @@ if TYPE_CHECKING:
         # added to the pages of a run: by branch slug, the nodes that lead to its success node with no step's record to say
         # so, as (slug, "next" or "on_failure")
         tails: NotRequired[dict[str, list[tuple[str, str]]]]
+        # added to the pages of a run: by branch slug, how the branches end that come to their end without any step
+        settled: NotRequired[dict[str, Settled]]
         # as-is
         render: NotRequired[str | dict[str, Json]]
         silent: NotRequired[
             bool
         ]  # added to the pages of a run: there is no text for its target, nothing is recorded
         executor_config: NotRequired[dict[str, dict[str, Json]]]
+
+    class Settled(TypedDict):
+        """How a branch ends whatever happens: nothing stands in it that could be recorded."""
+
+        status: Status  # SUCCESS or FAIL
+        handled: bool  # a failure lies on the way
 
     class Branch(TypedDict):
         slug: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
-from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE, failure_target
+from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE, failure_target, onward_unrecorded
 from magnus_render.runtime import earlier, state, way
 from magnus_render.runtime.handover import end_graph, hand_over
 from magnus_render.texts import say
@@ -61,9 +61,10 @@ def _left_behind(run: Run, address: str, node: Node) -> str:
 
 
 def _leads_to_success(run: Run, graph: str, slug: str) -> bool:
-    """Tell whether nothing but as-is nodes that leave no record stand between a node and success."""
+    """Tell whether nothing but nodes that leave no record stand between a node and success."""
     while True:
         node = run.node(naming.join(graph, slug))
-        if node["type"] != AS_IS or not node.get("silent"):
+        onward = onward_unrecorded(node)
+        if not onward:
             return node["type"] == SUCCESS_NODE
-        slug = node["next"]["slug"]
+        slug = onward

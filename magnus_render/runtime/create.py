@@ -7,7 +7,7 @@ import os
 import time
 
 from magnus_render.errors import Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION, TASK
+from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION, TASK, failure_target, settled_outcome
 from magnus_render.runtime.records import Run, check_run_id, dumps, page_of
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.runtime.tasks.values import check, loose
@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from magnus_render.plan import After, CodeIdentity, Json, NativeStart, Plan, RunRecord
+    from magnus_render.plan import (
+        After,
+        CodeIdentity,
+        Graph,
+        Json,
+        NativeStart,
+        Node,
+        Plan,
+        RunRecord,
+        Settled,
+    )
     from magnus_render.services.base import BaseRunLogStore
 
 PAGE_NODES = 16
@@ -229,20 +239,57 @@ def resume(store: BaseRunLogStore, run_id: str, parameters: Mapping[str, Json]) 
 
 
 def _write_pages(run: Run, plan: Plan, pages: int) -> None:
-    tails = _tails(plan)
+    silent = {address for address, node in plan["nodes"].items() if _is_silent(node, run.record["target"])}
+    tails, settled = _tails(plan), _settled(plan, silent)
     books: list[dict[str, Any]] = [{} for _ in range(pages)]
     for address, node in plan["nodes"].items():
         page: dict[str, Any] = {k: v for k, v in node.items() if k not in ("render", "executor_config")}
         if node["type"] in COMPOSITES:
-            page["tails"] = tails.get(address, {})
+            page["tails"], page["settled"] = tails.get(address, {}), settled[address]
         if node["type"] == AS_IS:
-            text = node.get("render")
-            page["silent"] = not (text.get(run.record["target"]) if isinstance(text, dict) else text)
+            page["silent"] = address in silent
         books[page_of(address, pages)][address] = page
     folder = f"plan/{plan['dag_hash']}"
     run.create(f"{folder}/graphs.json", {k: v for k, v in plan.items() if k != "nodes"})
     for number, nodes in enumerate(books):
         run.create(f"{folder}/{number}.json", {"nodes": nodes})
+
+
+def _is_silent(node: Node, target: str) -> bool:
+    """Tell whether a node is an as-is without a text for a target."""
+    text = node.get("render")
+    return node["type"] == AS_IS and not (text.get(target) if isinstance(text, dict) else text)
+
+
+def _settled(plan: Plan, silent: set[str]) -> dict[str, dict[str, Settled]]:
+    """Return, by composite and branch, how the branches end in which no step stands on the way."""
+    found: dict[str, dict[str, Settled]] = {}
+    for address, node in reversed(plan["nodes"].items()):  # what is inside comes before what it is inside of
+        if node["type"] in COMPOSITES:
+            found[address] = {}
+            for branch in node["branches"]:
+                end = _settled_end(plan, plan["graphs"][f"{address}.{branch['slug']}"], silent, found)
+                if end is not None:
+                    found[address][branch["slug"]] = end
+    return found
+
+
+def _settled_end(
+    plan: Plan, graph: Graph, silent: set[str], inside: dict[str, dict[str, Settled]]
+) -> Settled | None:
+    """Return how a graph ends if nothing on its way could be recorded, else None."""
+    slug, handled = graph["start"], False
+    while slug not in (graph["success"], graph["fail"]):
+        address = f"{graph['address']}.{slug}"
+        node = plan["nodes"][address]
+        outcome = (
+            "SUCCESS" if address in silent else settled_outcome({**node, "settled": inside.get(address, {})})
+        )
+        if not outcome:
+            return None
+        handled = handled or outcome == "FAIL"
+        slug = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
+    return {"status": "SUCCESS" if slug == graph["success"] else "FAIL", "handled": handled}
 
 
 def _tails(plan: Plan) -> dict[str, dict[str, list[tuple[str, str]]]]:

@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused
-from magnus_render.plan import AS_IS, COMPOSITES, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK, failure_target
+from magnus_render.plan import (
+    AS_IS,
+    COMPOSITES,
+    DAG,
+    FAIL_NODE,
+    MAP,
+    SUCCESS_NODE,
+    TASK,
+    failure_target,
+    onward_unrecorded,
+)
 from magnus_render.runtime.fold_attempts import Records, Tried, as_is_step, blank, task_step
 from magnus_render.runtime.merge import Contribution, Merged, merge_dag, merge_map, merge_parallel
 
@@ -261,10 +271,12 @@ class _Fold:
                 node = self._node(graph, slug)
                 found = self._evidence(graph, node, slug)
                 behind: list[str] = []
-                if not found and node is not None and node["type"] == AS_IS:
-                    behind = [node["next"]["slug"]]
-                    if not node.get("silent"):
-                        behind.append(failure_target(node))
+                if not found and node is not None:
+                    onward = onward_unrecorded(node)
+                    if onward:
+                        behind = [onward]
+                    elif node["type"] == AS_IS:
+                        behind = [node["next"]["slug"], failure_target(node)]
                 unknown = [s for s in behind if s not in graph.reached and s not in stack]
                 if unknown:
                     stack.append(unknown[0])
@@ -279,8 +291,8 @@ class _Fold:
         Not to success, unless the graph's end says so: a callback in between would have found nothing to confirm.
         """
         node = self._node(graph, slug)
-        while node is not None and node.get("silent"):
-            slug = node["next"]["slug"]
+        while node is not None and (onward := onward_unrecorded(node)):
+            slug = onward
             node = self._node(graph, slug)
         if node is not None and node["type"] == SUCCESS_NODE and graph.end is None:
             return False

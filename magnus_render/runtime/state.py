@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Join,
         Node,
         Packed,
+        Settled,
         State,
     )
     from magnus_render.runtime.records import Run
@@ -234,6 +235,9 @@ def branch_end(run: Run, graph: str) -> GraphEnd | None:
         return end
     composite = run.node(naming.parent(graph))
     branch = naming.last(graph) if composite["type"] in (PARALLEL, DAG) else "_"
+    settled = composite.get("settled", {}).get(branch)
+    if settled is not None:
+        return _settled_end(run, graph, settled)
     for slug, via in composite["tails"].get(branch, []):
         address = naming.join(graph, slug)
         if via == "next" and _succeeded_silently(run, address):
@@ -245,6 +249,16 @@ def branch_end(run: Run, graph: str) -> GraphEnd | None:
             continue
         return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
     return None
+
+
+def _settled_end(run: Run, graph: str, settled: Settled) -> GraphEnd:
+    """Return how a branch ended in which nothing could be recorded."""
+    if settled["status"] != "SUCCESS":
+        return {"status": "FAIL", "state": "", "time": 0.0, "mock": False}
+    digest = _enter(run, graph, seen_by(run, naming.parent(graph)))
+    if settled["handled"]:
+        digest = unmocked(run, digest)
+    return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
 
 
 def _succeeded_silently(run: Run, address: str) -> bool:

@@ -7,7 +7,16 @@ that was refused, or was lost before it began.
 from __future__ import annotations
 
 from magnus_render import naming
-from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, SUCCESS_NODE, TASK, failure_target
+from magnus_render.plan import (
+    AS_IS,
+    COMPOSITES,
+    FAIL_NODE,
+    MAP,
+    SUCCESS_NODE,
+    TASK,
+    failure_target,
+    onward_unrecorded,
+)
 from magnus_render.runtime import state
 
 TYPE_CHECKING = False
@@ -124,5 +133,6 @@ def _is_passed(run: Run, graph: str, slug: str) -> bool:
         if run.names(naming.join(graph, slug)):
             return True
         seen.add(slug)
-        waiting += [node["next"]["slug"]] if node.get("silent") else _ways_past(node)
+        onward = onward_unrecorded(node)
+        waiting += [onward] if onward else _ways_past(node)
     return False
