@@ -79,7 +79,7 @@ def test_a_failing_cell_is_the_message(runner: Runner) -> None:
     book = write(runner, "a = 1", "from magnus import get_secret\nget_secret('x')")
     config = {"optional_ploomber_args": {"timeout": 100, "unknown": 1}}
     outcome = runner.run(book, "notebook", config=config)
-    assert outcome.message == "secret 'x' is not there"
+    assert outcome.message == "secret 'x' is not there: looked in secrets (dotenv)"
     assert "a notebook task has no option 'unknown'" in outcome.err
 
 
