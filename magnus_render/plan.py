@@ -214,6 +214,15 @@ if TYPE_CHECKING:
         max_time: float | None
         variables: dict[str, str]
 
+    class Walker(TypedDict):
+        """A process that walks a run, and the system that it is a process of."""
+
+        host: str
+        boot: str  # tells one start of the machine from another
+        pids: str  # what shares process ids there: a container has its own
+        pid: int
+        began: str  # as the system says it
+
     class NativeStart(TypedDict):
         """What an engine writes of a run as its first act, where no callback starts it."""
 

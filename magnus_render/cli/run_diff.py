@@ -34,7 +34,7 @@ class Told:
         self.plan = plan
         self.run = run
         self.log = log
-        self.initial = Records(records).unpack(run["parameters"])
+        self.initial = Records(records, run["run_id"]).unpack(run["parameters"])
 
 
 def differences(a: Told, b: Told) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Deleting runs, and what only they used: `magnus runs prune`."""
+"""Deleting runs, and what they alone held: `magnus runs prune`."""
 
 from __future__ import annotations
 
@@ -7,64 +7,122 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from magnus_render.errors import PlatformError
+from magnus_render.cli.listing import in_progress
+from magnus_render.errors import MagnusError, PlatformError
+from magnus_render.runtime import lease
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
+    from magnus_render.cli.listing import Listing
     from magnus_render.services.base import BaseCatalog, BaseRunLogStore
 
 WORKSPACES = os.path.join(".magnus", "workspaces")
 _SHA256 = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_OTHERS = "--catalog-too deletes them if you know that nothing needs them"
 
 
-def used_blobs(store: BaseRunLogStore, runs: Collection[str]) -> set[str]:
-    """Return every hash that a record of these runs mentions.
+class Pruning:
+    """One call of the command: what it deletes, and what it leaves and why (`notes`)."""
 
-    More than the catalog entries (hashes of states, too), which errs on the safe side and needs no knowledge of records.
-    """
-    used: set[str] = set()
-    for run_id in runs:
-        for _, data in store.read_all(run_id):
-            used.update(match.decode() for match in _SHA256.findall(data))
-    return used
+    def __init__(self, store: BaseRunLogStore, catalog: BaseCatalog, found: Listing, dry_run: bool) -> None:
+        self.store = store
+        self.catalog = catalog
+        self.found = found
+        self.dry_run = dry_run
+        self.notes: list[str] = []
+        self._running: set[str] = set()
+        self._damaged = dict(found.damaged)
 
-
-def remove_runs(store: BaseRunLogStore, runs: Collection[str], dry_run: bool) -> Iterator[str]:
-    """Delete runs; yield what was done."""
-    for run_id in runs:
-        if not dry_run:
-            store.remove_run(run_id)
-        yield f"run {run_id}"
-
-
-def remove_blobs(
-    store: BaseRunLogStore, catalog: BaseCatalog, kept: Collection[str], dry_run: bool
-) -> Iterator[str]:
-    """Delete the blobs that no run in `kept` mentions; yield what was done."""
-    # Listed before the records are read: a blob that comes later is left alone, whatever the records say.
-    blobs = list(catalog.blobs())
-    used = used_blobs(store, kept) if blobs else set()
-    for sha256 in blobs:
-        if sha256 not in used:
-            if not dry_run:
-                catalog.remove(sha256)
+    def delete(self, chosen: list[str], *, named: bool, catalog_too: bool) -> Iterator[str]:
+        """Delete runs with what they held; yield what was done. `named`: the user named them one by one."""
+        self._look(chosen if named else ())
+        if not named:
+            self.notes += [
+                f"run {run_id} is in progress (name it to delete it)"
+                for run_id in chosen
+                if run_id in self._running
+            ]
+            self.notes += [f"{why} (name it to delete it)" for why in self._damaged.values()]
+            chosen = [run_id for run_id in chosen if run_id not in self._running | self._damaged.keys()]
+        kept = set(self.store.runs()) - set(chosen)
+        blobs = self._blobs(kept, catalog_too)
+        for run_id in chosen:
+            if not self.dry_run:
+                self.store.remove_run(run_id)
+            yield f"run {run_id}"
+        for sha256 in blobs:
+            if not self.dry_run:
+                self.catalog.remove(sha256)
             yield f"catalog {sha256}"
+        yield from self._workspaces(chosen)
 
+    def _look(self, named: Collection[str]) -> None:
+        """Find out which runs are in progress, and which cannot be told of."""
+        for run in self.found.runs:
+            if run.run_id not in named:
+                try:
+                    if in_progress(run):
+                        self._running.add(run.run_id)
+                except MagnusError as error:
+                    self._damaged[run.run_id] = str(error)
 
-def remove_workspaces(kept: Collection[str], dry_run: bool) -> Iterator[str]:
-    """Delete the workspaces, below the working folder, of runs not in `kept`; yield what was done."""
-    try:
-        names = sorted(os.listdir(WORKSPACES))
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name in names:
-        path = os.path.join(WORKSPACES, name)
-        if name in kept or os.path.islink(path) or not os.path.isdir(path):
-            continue
-        if not dry_run:
-            try:
-                shutil.rmtree(path)
-            except OSError as error:
-                raise PlatformError(f"cannot remove {path}: {error.strerror or error}") from error
-        yield f"workspace {path}"
+    # ---- the catalog ----
+
+    def _blobs(self, kept: set[str], catalog_too: bool) -> list[str]:
+        """Return the content that no run can need; note why any is left that the runs which remain do not name."""
+        # Listed before the records are read: a blob that comes later is left alone, whatever the records say.
+        blobs = sorted(self.catalog.blobs())
+        try:
+            unnamed = set(blobs).difference(*map(self._named_by, kept)) if blobs else set()
+        except MagnusError as error:
+            self.notes.append(f"the catalog's files, for a run that remains may name any of them: {error}")
+            return []
+        if unnamed and (why := self._needed(kept, catalog_too)):
+            self.notes.append(f"the catalog's files, for {why}")
+            return []
+        return [sha256 for sha256 in blobs if sha256 in unnamed]
+
+    def _named_by(self, run_id: str) -> set[str]:
+        """Return every hash that a record of a run mentions.
+
+        More than the catalog's (hashes of states, too), which errs on the safe side and needs no knowledge of records.
+        """
+        found: set[str] = set()
+        for _, data in self.store.read_all(run_id):
+            found.update(match.decode() for match in _SHA256.findall(data))
+        return found
+
+    def _needed(self, kept: set[str], catalog_too: bool) -> str:
+        """Return why a remaining run may name any content of the catalog, '' if none may."""
+        if running := self._running & kept:
+            more = f" (and {len(running) - 1} more)" if len(running) > 1 else ""
+            return f"run {min(running)}{more} is in progress and may use any of them"
+        if damaged := self._damaged.keys() & kept:
+            return f"run {min(damaged)} is damaged and may name any of them"
+        if catalog_too:
+            return ""
+        users = self.catalog.users()
+        if users is None:
+            return f"some may be older than the list of the stores that use them. {_OTHERS}"
+        others = users - {self.store.identity()}
+        return f"runs of another run log store may name them. {_OTHERS}" if others else ""
+
+    # ---- workspaces ----
+
+    def _workspaces(self, chosen: Collection[str]) -> Iterator[str]:
+        """Delete the workspaces that runs left below the working folder; yield what was done."""
+        at_work = set(lease.at_work(os.curdir))
+        for run_id in chosen:
+            path = os.path.join(WORKSPACES, run_id)
+            if os.path.islink(path) or not os.path.isdir(path):
+                continue
+            if run_id in at_work:
+                self.notes.append(f"workspace {path}: a run of that id is at work there")
+                continue
+            if not self.dry_run:
+                try:
+                    shutil.rmtree(path)
+                except OSError as error:
+                    raise PlatformError(f"cannot remove {path}: {error.strerror or error}") from error
+            yield f"workspace {path}"

@@ -10,15 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from magnus_render.cli import stores
-from magnus_render.cli.run_text import colours, painted, show, spans, took
-from magnus_render.errors import Refused, UsageError
+from magnus_render.cli.listing import DAMAGED, Listing, status_and_span
+from magnus_render.cli.run_text import colours, painted, show, took
+from magnus_render.errors import MagnusError, UsageError
 from magnus_render.runtime.fold import fold, read_run
 from magnus_render.services import lookup
-from magnus_render.texts import safe
+from magnus_render.texts import safe, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from magnus_render.plan import Plan, RunRecord
+    from magnus_render.runtime.records import Run
     from magnus_render.services.base import BaseRunLogStore
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run logs: list, show, diff, prune.")
@@ -50,31 +52,22 @@ def list_runs(
     The stores are those of -f and -c, else of MAGNUS_CONFIG, else .run_log_store and .catalog.
     """
     store = stores.open_run_log_store(stores.services(file, config))
-    found = _by_age(store)
-    shown = found[: limit or len(found)]
-    rows = []
-    for created, run_id in shown:
-        _, run, log = _folded(store, run_id)
-        rows.append(
-            {
-                "run_id": run_id,
-                "status": log["status"],
-                "started": datetime.fromtimestamp(created).strftime("%Y-%m-%d %H:%M:%S"),
-                "took": took(spans(log, time.time())[""]),
-                "pipeline": run["name"],
-                "target": run["target"],
-                "tag": run["tag"],
-            }
-        )
+    found = Listing.of(store)
+    shown = found.runs[: limit or len(found.runs)]
+    damaged = dict(found.damaged)
+    rows = [_row(run, damaged) for run in shown]
+    rows += [_damaged_row(run_id) for run_id in found.damaged]
     if as_json:
         print(json.dumps(rows, indent=2))
-        return
-    for line in _table(rows):
-        print(line)
-    if len(found) > len(shown):
-        print(f"and {len(found) - len(shown)} older (--limit 0 lists all)")
-    if not found:
-        print(f"no runs in {stores.place(store)}")
+    else:
+        for line in _table(rows):
+            print(line)
+        if len(found.runs) > len(shown):
+            print(f"and {len(found.runs) - len(shown)} older (--limit 0 lists all)")
+        if not rows:
+            print(f"no runs in {stores.place(store)}")
+    for run_id, why in damaged.items():
+        say(f"{why}\n`magnus runs prune {run_id}` deletes that run")
 
 
 @app.command("show")
@@ -140,13 +133,19 @@ def prune_runs(
         int | None, typer.Option("--keep", min=0, metavar="N", help="Delete all but the newest N runs.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    catalog_too: Annotated[
+        bool,
+        typer.Option(
+            "--catalog-too", help="Delete files of the catalog though runs of other stores may name them."
+        ),
+    ] = False,
     file: File = "",
     config: Config = "",
 ) -> None:
-    """Delete runs, then the catalog's files and the workspaces that no remaining run has a part in.
+    """Delete runs, and what they alone held: their workspaces, and their files in the catalog.
 
-    Runs in progress go only when they are named. While one remains, no file of the catalog is deleted: it may be using
-    any.
+    Runs in progress, and runs whose records are damaged, go only when they are named. Files of the catalog are kept
+    where a remaining run may name them: one in progress, one that is damaged, or one of another store that uses the catalog.
     """
     from magnus_render.cli import run_prune
 
@@ -155,67 +154,51 @@ def prune_runs(
         raise UsageError("runs prune takes RUN_ID..., --older-than DAYS or --keep N, and only one of them")
     services = stores.services(file, config)
     store = stores.open_run_log_store(services)
-    catalog = lookup.load("catalog", services["catalog"])
-    everything = _by_age(store)
+    found = Listing.of(store)
     if run_ids:
         chosen = [stores.known_run(store, run_id) for run_id in dict.fromkeys(run_ids)]
     elif keep is not None:
-        chosen = [run_id for _, run_id in everything[keep:]]
+        chosen = [run.run_id for run in found.runs[keep:]]
     else:
         limit = time.time() - (older_than or 0) * _DAY
-        chosen = [run_id for created, run_id in everything if created < limit]
-    named = set(chosen) if run_ids else set()
-    running = {run_id for _, run_id in everything if run_id not in named and _in_progress(store, run_id)}
-    notes = []
-    if not run_ids:
-        notes = [
-            f"kept: run {run_id} is in progress (name it to delete it)"
-            for run_id in chosen
-            if run_id in running
-        ]
-        chosen = [run_id for run_id in chosen if run_id not in running]
+        chosen = [run.run_id for run in found.runs if run.record["created"] < limit]
+    pruning = run_prune.Pruning(store, lookup.load("catalog", services["catalog"]), found, dry_run)
     verb = "would delete" if dry_run else "deleted"
-    for line in run_prune.remove_runs(store, chosen, dry_run):
+    for line in pruning.delete(chosen, named=bool(run_ids), catalog_too=catalog_too):
         print(f"{verb} {line}")
-    kept = set(store.runs()) - set(chosen)
-    if running & kept:
-        notes.append(
-            f"kept: the catalog's files, for {_one(running & kept)} is in progress and may use any of them"
-        )
-    else:
-        for line in run_prune.remove_blobs(store, catalog, kept, dry_run):
-            print(f"{verb} {line}")
-    for line in run_prune.remove_workspaces(kept, dry_run):
-        print(f"{verb} {line}")
-    for note in notes:
-        print(note)
+    for note in pruning.notes:
+        print(f"kept: {note}")
 
 
 # ---- stores and runs ----
 
 
-def _by_age(store: BaseRunLogStore) -> list[tuple[float, str]]:
-    """Return (creation time, id) of all runs, the newest first; those nobody finished creating are left out."""
-    found = []
-    for run_id in store.runs():
-        data = store.read(f"{run_id}/run.json")
-        if data is not None:
-            try:
-                found.append((float(json.loads(data)["created"]), run_id))
-            except (ValueError, KeyError, TypeError):
-                raise Refused(
-                    f"{run_id}/run.json in {stores.place(store)} is not the record of a run"
-                ) from None
-    return sorted(found, key=lambda entry: (-entry[0], entry[1]))
+def _row(run: Run, damaged: dict[str, str]) -> dict[str, str]:
+    """Return what is listed of a run; note in `damaged` what cannot be read of it."""
+    record, span = run.record, None
+    try:
+        status, span = status_and_span(run)
+    except MagnusError as error:
+        status, damaged[run.run_id] = DAMAGED, str(error)
+    return {
+        "run_id": run.run_id,
+        "status": status,
+        "started": datetime.fromtimestamp(record["created"]).strftime("%Y-%m-%d %H:%M:%S"),
+        "took": took(span),
+        "pipeline": record["name"],
+        "target": record["target"],
+        "tag": record["tag"],
+    }
+
+
+def _damaged_row(run_id: str) -> dict[str, str]:
+    blank = dict.fromkeys(("started", "took", "pipeline", "target", "tag"), "")
+    return {"run_id": run_id, "status": DAMAGED, **blank}
 
 
 def _folded(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
     plan, run, records = read_run(store, stores.known_run(store, run_id))
     return plan, run, fold(plan, run, records, time.time())
-
-
-def _in_progress(store: BaseRunLogStore, run_id: str) -> bool:
-    return _folded(store, run_id)[2]["status"] in ("PROCESSING", "TRIGGERED")
 
 
 # ---- text ----
@@ -236,8 +219,3 @@ def _table(rows: list[dict[str, str]]) -> list[str]:
         ]
         lines.append("  ".join(cells).rstrip())
     return lines
-
-
-def _one(runs: set[str]) -> str:
-    more = f" (and {len(runs) - 1} more)" if len(runs) > 1 else ""
-    return f"run {min(runs)}{more}"

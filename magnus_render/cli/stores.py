@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING
 
-from magnus_render.errors import Refused, UsageError
+from magnus_render.errors import Refused
 from magnus_render.services import lookup
 from magnus_render.texts import safe
 
@@ -29,14 +28,7 @@ def services(file: str, config: str) -> Services:
     """
     if file or config:
         return _read([path for path in (file, config) if path])
-    text = os.environ.get("MAGNUS_CONFIG")
-    if not text:
-        return _DEFAULTS
-    try:
-        found: Services = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"MAGNUS_CONFIG is not JSON: {error}") from None
-    return found
+    return lookup.services_of_environment() or _DEFAULTS
 
 
 def _read(paths: list[str]) -> Services:
@@ -84,7 +76,7 @@ def known_run(store: BaseRunLogStore, run_id: str) -> str:
 
     from magnus_render.runtime.records import valid_run_id
 
-    if valid_run_id(run_id) and (store.read(f"{run_id}/run.json") is not None or store.names(run_id)):
+    if valid_run_id(run_id) and store.names(run_id):
         return run_id
     runs = store.runs()
     if not runs:

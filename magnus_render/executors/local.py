@@ -27,6 +27,7 @@ from magnus_render.executors.pool import Child, Pool
 from magnus_render.executors.terminal import duration
 from magnus_render.executors.walk import Walk
 from magnus_render.plan import FAIL_NODE
+from magnus_render.runtime import lease
 from magnus_render.runtime.records import Run
 from magnus_render.services import lookup
 from magnus_render.services.options import check_keys
@@ -128,6 +129,7 @@ class _LocalRun:
                     status = 128 + self.signals[0]
             elif self.signals:
                 status = 128 + self.signals[0]
+        lease.release(os.getcwd(), self.order.run_id)
         self._tell(status)
         return status
 
@@ -227,10 +229,12 @@ class _LocalRun:
         return [*common, "--resume"] if self.order.resume else common
 
     def _callback(self, argv: list[str], environment: dict[str, str]) -> Callable[[], int]:
+        walker = str(os.getpid())
+
         def work() -> int:
             from magnus_render.runtime import callback
 
-            os.environ.update(environment, MAGNUS_CONFIG=json.dumps(self.services))
+            os.environ.update(environment, MAGNUS_CONFIG=json.dumps(self.services), MAGNUS_WALKER=walker)
             # Only the run's creation needs the plan: after that a run that is gone must not be made anew.
             plan = self.order.plan if argv[0] == "start_run" else None
             return callback.main(argv, plan=plan, services=self.services)

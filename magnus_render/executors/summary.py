@@ -11,7 +11,7 @@ from magnus_render.errors import MagnusError
 from magnus_render.executors.terminal import duration
 from magnus_render.plan import COMPOSITES
 from magnus_render.runtime import state
-from magnus_render.runtime.records import Run
+from magnus_render.runtime.records import Run, attempts_of
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def _reason(run: Run, address: str) -> tuple[str, str]:
         start = run.of(address, "start")
         return (start and start["message"]) or "failed", ""
     end = state.last_end(run, address)
-    numbers = [int(n.partition(".")[0]) for n in run.names(address) if n.endswith(".start.json")]
-    number = max(numbers, default=0)
+    number = max(attempts_of(run.names(address), "start"), default=0)
     if not number:
         return "left no record (was it not started?)", ""
     if end is None or end["attempt"] < number:

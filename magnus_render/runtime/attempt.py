@@ -13,6 +13,7 @@ from magnus_render.runtime import earlier, process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
 from magnus_render.runtime.handover import deadline, hand_over, over, overdue, stopped
 from magnus_render.runtime.masking import Secrets, read_text
+from magnus_render.runtime.records import attempts_of
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
 from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, Context, TaskFailure
@@ -45,6 +46,7 @@ _OWN = (
     "MAGNUS_DAG_HASH",
     "MAGNUS_TARGET",
     "MAGNUS_INPUT",
+    "MAGNUS_WALKER",
 )
 
 
@@ -173,8 +175,7 @@ class _Attempt:
             if failed := earlier.delivered_before(self.run_, self.address, named):
                 return failed
             names = self.run_.names(self.address)
-            taken = [int(n.partition(".")[0]) for n in names if n.endswith(".start.json")]
-            start["attempt"] = max(taken) + 1
+            start["attempt"] = max(attempts_of(names, "start"), default=0) + 1
         self.number = start["attempt"]
         return None
 
@@ -322,15 +323,24 @@ class _Attempt:
         mocked = self.state["mocked"] and self.options.exit_status is not None
         after = run.save({**state.added(self.state, packed, files), "mocked": mocked})
         end = self._end("SUCCESS", "\n".join(self.warnings))
-        if earlier.final_failure(run, self.address) is not None:
-            self._too_late(end, "another attempt failed before, and handed over")
-            return FAILED
+        failed = earlier.outcome_before(run, self.address, self.options.attempt)
+        if failed is not None:
+            return self._failed_before(end, failed)
         end["set"], end["state"], end["handed_to"] = packed, after, self.node["next"]["slug"]
         if not run.create(f"{naming.key(self.address)}/success.json", end):
             self._too_late(end, "another attempt succeeded before")
             return SUCCESS
         hand_over(run, self.address, self.node, end["handed_to"], after, self.options.fan_out)
         return SUCCESS
+
+    def _failed_before(self, end: AttemptEnd, failed: AttemptEnd) -> int:
+        """Record an end that counts for nothing, for the user's attempt has failed: another delivery of it was quicker."""
+        run, node = self.run_, self.node
+        self._too_late(end, "another delivery of this attempt failed before")
+        if failed["handed_to"]:
+            hand_over(run, self.address, node, failed["handed_to"], failed["state"], self.options.fan_out)
+            return FAILED
+        return self.options.again
 
     def _too_late(self, end: AttemptEnd, message: str) -> None:
         """Record the end of an attempt that counts for nothing: the platform had taken it for lost, and made another."""
@@ -346,6 +356,9 @@ class _Attempt:
             self._too_late(end, "another attempt succeeded before")
             hand_over(run, self.address, node, done["handed_to"], done["state"], self.options.fan_out)
             return SUCCESS
+        failed = earlier.outcome_before(run, self.address, self.options.attempt)
+        if failed is not None and not self.platform:
+            return self._failed_before(end, failed)
         retry = node.get("retry")
         last = bool(overdue(run)) or retry is None or self.options.attempt >= retry["attempts"]
         if not self.platform and last:

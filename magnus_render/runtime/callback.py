@@ -20,7 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
-    from magnus_render.plan import Json, Node, Plan, Services
+    from magnus_render.plan import Json, NativeStart, Node, Plan, Services
+    from magnus_render.services.base import BaseRunLogStore
 
     class Front(Protocol):
         """What the runtime needs of the front end, and only where a run is created from a definition in YAML."""
@@ -254,7 +255,7 @@ class _Call:
             return
         try:
             given = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(f"--map-variable is not JSON: {error}") from None
         if not isinstance(given, dict):
             raise UsageError("--map-variable is not a JSON object")
@@ -282,12 +283,9 @@ class _Call:
     def services(self) -> Services:
         """Return where the stores are: told by the caller, the plan file, the environment or the definition."""
         if self.services_ is None:
-            if not self.plan_given and (text := os.environ.get("MAGNUS_CONFIG")):
-                try:
-                    self.services_ = _services(json.loads(text), "MAGNUS_CONFIG")
-                except (ValueError, RecursionError) as error:
-                    raise UsageError(f"MAGNUS_CONFIG is not JSON: {error}") from None
-            else:
+            if not self.plan_given:
+                self.services_ = lookup.services_of_environment()
+            if self.services_ is None:
                 self._load()
         assert self.services_ is not None
         return self.services_
@@ -297,12 +295,7 @@ class _Call:
         if self.plan is None:
             if "--plan" in self.values:
                 document = _json_file(self.values["--plan"])
-                if not isinstance(document, dict) or not isinstance(document.get("plan"), dict):
-                    raise Refused(
-                        f"{self.values['--plan']}: not a plan: `magnus render --plan FILE` writes one"
-                    )
-                self.plan = document["plan"]
-                services = _services(document.get("services"), self.values["--plan"])
+                self.plan, services = _plan_file(document, self.values["--plan"])
             elif "--file" in self.values and self.front is not None:
                 self.plan, services = self.front.load(self.values["--file"], self.values.get("--config"))
             else:
@@ -332,7 +325,7 @@ class _Call:
         if self.resume:
             run = create.resume(store, self.run_id, parameters)
             create.check_hash(run.record, self.values.get("--dag-hash", ""))
-            return run
+            return self._walked(run)
         plan = self._load()
         wanted = self.values.get("--dag-hash", "")
         if wanted and wanted != plan["dag_hash"]:
@@ -340,7 +333,8 @@ class _Call:
                 f"the definition is {plan['dag_hash']}, the caller was rendered from {wanted}: "
                 "they have drifted apart; render again"
             )
-        return create.create(
+        self._register(store)
+        run = create.create(
             store,
             self.run_id,
             plan,
@@ -350,6 +344,16 @@ class _Call:
             tag=self.values.get("--tag", given.get("tag", "")),
             use_cached=self.values.get("--use-cached", given.get("use_cached", "")),
         )
+        return self._walked(run)
+
+    def _walked(self, run: Run) -> Run:
+        """Return a run, after recording which process walks it, where an engine has one; raise `Refused` if another does."""
+        from magnus_render.runtime import lease
+
+        if self.command == "start_run":
+            lease.take(run)
+            lease.claim(os.getcwd(), run.run_id)
+        return run
 
     def _native(self) -> Run | None:
         """Return the run that an engine started by writing its start itself, None if none did."""
@@ -357,7 +361,20 @@ class _Call:
 
         store = self._store()
         native = create.native_start(store, self.run_id)
-        return None if native is None else create.from_native(store, self.run_id, self._load(), native)
+        return None if native is None else self._from_native(store, native)
+
+    def _from_native(self, store: BaseRunLogStore, native: NativeStart) -> Run:
+        from magnus_render.runtime import create
+
+        plan = self._load()
+        self._register(store)
+        return create.from_native(store, self.run_id, plan, native)
+
+    def _register(self, store: BaseRunLogStore) -> None:
+        """Tell the catalog that runs of this store may name its content, before one does."""
+        catalog = lookup.load("catalog", self.services()["catalog"])
+        if catalog.keeps:
+            catalog.register(store.identity())
 
     def _parameters(self, file: str) -> dict[str, Json]:
         if file.endswith(".json") or self.front is None:
@@ -380,11 +397,7 @@ class _Call:
             from magnus_render.runtime import create
 
             native = create.native_start(store, self.run_id)
-            run = (
-                self._start()
-                if native is None
-                else create.from_native(store, self.run_id, self._load(), native)
-            )
+            run = self._start() if native is None else self._from_native(store, native)
         from_walk = self.values.get("--walk", "")
         if from_walk and not self.resume and run.record["walk"] != from_walk:
             raise Refused(
@@ -398,14 +411,16 @@ class _Call:
         return run
 
 
-def _services(given: Any, where: str) -> Services:
-    """Return where the stores are, as an engine was told; raise `UsageError` if that is no such thing."""
-    for kind in ("run_log_store", "catalog", "secrets"):
-        block = given.get(kind) if isinstance(given, dict) else None
-        if not (isinstance(block, dict) and isinstance(block.get("config"), dict) and "type" in block):
-            raise UsageError(f"{where}: '{kind}' must have a type and a config")
-    services: Services = given
-    return services
+def _plan_file(document: Any, where: str) -> tuple[Plan, Services]:
+    """Return the plan and the stores of a plan file; raise `Refused` or `UsageError` if it has none."""
+    from magnus_render.runtime.shapes import plan_problem
+
+    if not isinstance(document, dict):
+        document = {}
+    plan: Plan = document.get("plan", {})
+    if why := plan_problem(plan):
+        raise Refused(f"{where}: not a plan: {why}. `magnus render --plan FILE` writes one")
+    return plan, lookup.services(document.get("services"), where)
 
 
 def _json_file(path: str) -> Any:

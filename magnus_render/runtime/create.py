@@ -8,6 +8,7 @@ import time
 
 from magnus_render.errors import Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION, TASK, failure_target, settled_outcome
+from magnus_render.runtime import shapes
 from magnus_render.runtime.records import Run, check_run_id, dumps, page_of
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.runtime.tasks.values import check, loose
@@ -115,7 +116,7 @@ def native_start(store: BaseRunLogStore, run_id: str) -> NativeStart | None:
     data = store.read(f"{run_id}/start.json")
     if data is None:
         return None
-    start: NativeStart = json.loads(data)
+    start: NativeStart = shapes.record(run_id, "start.json", data)
     start["input"] = checked_input(start["input"])
     return start
 

@@ -7,6 +7,7 @@ import time
 from magnus_render import naming
 from magnus_render.plan import failure_target
 from magnus_render.runtime import state
+from magnus_render.runtime.records import attempts_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,35 +31,40 @@ def delivered_before(run: Run, address: str, attempt: int | None) -> AttemptEnd 
     return final
 
 
+def outcome_before(run: Run, address: str, attempt: int) -> AttemptEnd | None:
+    """Return the failure on record that an end of the user's attempt `attempt` comes too late for, or None.
+
+    That is the one that handed over, or another delivery of the same attempt: the first outcome stands.
+    """
+    ends = _ends(run, address)
+    own = [end for end in ends if end["try_"] == attempt and not end["platform"]]
+    return next((end for end in ends if end["handed_to"]), None) or next(iter(own), None)
+
+
 def final_failure(run: Run, address: str) -> AttemptEnd | None:
     """Return the failure that handed over, or None."""
     return next((end for end in _ends(run, address) if end["handed_to"]), None)
 
 
 def _ends(run: Run, address: str) -> list[AttemptEnd]:
-    names = [name for name in run.names(address) if name.endswith(".end.json")]
-    return [run.of(address, name.removesuffix(".json")) for name in names]
+    return [run.of(address, f"{number}.end") for number in attempts_of(run.names(address), "end")]
 
 
 def spent(run: Run, address: str) -> int:
     """Return how many of the user's attempts are recorded: those that were begun and not ended by the platform."""
     names = run.names(address)
-    tried = set()
-    for name in names:
-        number, _, kind = name.partition(".")
-        if kind == "start.json":
-            end: AttemptEnd | None = (
-                run.of(address, f"{number}.end") if f"{number}.end.json" in names else None
-            )
-            if end is None or not end["platform"]:
-                start: AttemptStart = run.of(address, f"{number}.start")
-                tried.add(start["try_"])
+    ended, tried = set(attempts_of(names, "end")), set()
+    for number in attempts_of(names, "start"):
+        end: AttemptEnd | None = run.of(address, f"{number}.end") if number in ended else None
+        if end is None or not end["platform"]:
+            start: AttemptStart = run.of(address, f"{number}.start")
+            tried.add(start["try_"])
     return len(tried)
 
 
 def last_start(run: Run, address: str) -> AttemptStart | None:
     """Return how a step's latest attempt began, or None if none did."""
-    numbers = [int(n.partition(".")[0]) for n in run.names(address) if n.endswith(".start.json")]
+    numbers = attempts_of(run.names(address), "start")
     start: AttemptStart | None = run.of(address, f"{max(numbers)}.start") if numbers else None
     return start
 

@@ -8,18 +8,20 @@ computed, for no callback stands for them. Any prefix of a run's records folds: 
 from __future__ import annotations
 
 from magnus_render import naming
-from magnus_render.errors import PlatformError, Refused
+from magnus_render.errors import Refused
 from magnus_render.plan import (
     AS_IS,
     COMPOSITES,
     DAG,
     FAIL_NODE,
+    ITEMS_PER_PAGE,
     MAP,
     SUCCESS_NODE,
     TASK,
     failure_target,
     onward_unrecorded,
 )
+from magnus_render.runtime import shapes
 from magnus_render.runtime.fold_attempts import Records, Tried, as_is_step, blank, task_step
 from magnus_render.runtime.merge import Contribution, Merged, merge_dag, merge_map, merge_parallel
 
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     Step = dict[str, Any]
     Walking = Generator[Any, Any, "_Graph"]
 
+MANY_ITEMS = 100_000
+"""More branches than that are not believed without their items: a damaged count must not fill the memory."""
 _RUNNING = ("PROCESSING", "TRIGGERED")
 _TIMES = frozenset(("run_id", "start_time", "end_time", "duration", "log", "code_identity", "platform"))
 """What engines may differ in."""
@@ -42,18 +46,14 @@ _TIMES = frozenset(("run_id", "start_time", "end_time", "duration", "log", "code
 
 def read_run(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
     """Read all there is of a run; raise `Refused` if there is no such run."""
-    import json
-
     data = store.read(f"{run_id}/run.json")
     if data is None:
         raise Refused(f"there is no run '{run_id}' in the run log store")
     records: dict[str, Any] = {key[len(run_id) + 1 :]: data for key, data in store.read_all(run_id)}
-    try:
-        run: RunRecord = json.loads(data)
-        folder = f"plan/{run['dag_hash']}/"
-        pages = {key: json.loads(records.pop(key)) for key in list(records) if key.startswith(folder)}
-    except ValueError as error:
-        raise PlatformError(f"run {run_id}: its definition is damaged: {error}") from error
+    run: RunRecord = shapes.record(run_id, "run.json", data)
+    folder = f"plan/{run['dag_hash']}/"
+    keys = [key for key in records if key.startswith(folder)]
+    pages = {key: shapes.record(run_id, key, records.pop(key)) for key in keys}
     plan: Plan = {
         "version": run["version"],
         "name": run["name"],
@@ -65,7 +65,11 @@ def read_run(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict
         **pages.pop(f"{folder}graphs.json", {}),
         "nodes": {},
     }
-    nodes = [entry for page in pages.values() for entry in page["nodes"].items()]
+    nodes = [
+        (address, shapes.node(run_id, key, address, node))
+        for key, page in pages.items()
+        for address, node in page["nodes"].items()
+    ]
     nodes.sort(key=lambda entry: entry[1]["order"])
     plan["nodes"] = dict(nodes)
     return plan, run, records
@@ -75,9 +79,9 @@ def fold(plan: Plan, run: RunRecord, records: Mapping[str, Any], now: float) -> 
     """Return the folded log of docs/semantics.md.
 
     `records` are a run's by key without the run id, as bytes or parsed; `now` is in seconds since the epoch. Raises
-    `PlatformError` for a record that is not JSON, and nothing for records that are not there.
+    `shapes.Damaged` for a record that is not what it must be, and nothing for records that are not there.
     """
-    return _Fold(plan, run, Records(records), now).log()
+    return _Fold(plan, run, Records(records, run["run_id"]), now).log()
 
 
 def comparable(log: Log) -> Log:
@@ -361,6 +365,11 @@ class _Fold:
         if node["type"] == MAP:
             head = heads.get(f"{node['address']}._")
             count = (start["count"] or 0) if start is not None and head is not None else 0
+            last = f"items.{(count - 1) // ITEMS_PER_PAGE}"
+            if count > MANY_ITEMS and not self.records.there(address, last):
+                raise shapes.Damaged(
+                    self.run["run_id"], f"{naming.key(address)}/start.json", f"it has no {count} items"
+                )
             same = (start["items_mocked"] if start is not None else None) or []
             return [
                 _Graph(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 from magnus_render import naming
-from magnus_render.errors import PlatformError
+from magnus_render.runtime import shapes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +23,9 @@ GRACE = 30.0
 class Records:
     """The records of a run by key (without the run id), parsed when they are looked at."""
 
-    def __init__(self, records: Mapping[str, Any]) -> None:
+    def __init__(self, records: Mapping[str, Any], run_id: str) -> None:
         self._records = records
+        self._run_id = run_id
         self.direct: dict[str, list[str]] = {}
         """Names of the records directly in a folder."""
         self._below: set[str] = set()
@@ -38,18 +38,17 @@ class Records:
                 folder = folder.rpartition("/")[0]
 
     def get(self, key: str) -> Any:
-        """Return a record, or None; raise `PlatformError` if it is not JSON (the disk has failed)."""
+        """Return a record, or None; raise `shapes.Damaged` if it is no such record."""
         record = self._records.get(key)
-        if not isinstance(record, bytes):
-            return record
-        try:
-            return json.loads(record)
-        except ValueError as error:
-            raise PlatformError(f"the record {key} is damaged: {error}") from error
+        return shapes.record(self._run_id, key, record) if isinstance(record, bytes) else record
 
     def of(self, address: str, name: str) -> Any:
         """Return the record `name` (without `.json`) of an instance address, or None."""
         return self.get(f"{naming.key(address)}/{name}.json")
+
+    def there(self, address: str, name: str) -> bool:
+        """Tell whether there is a record `name` (without `.json`) of an instance address."""
+        return f"{naming.key(address)}/{name}.json" in self._records
 
     def has(self, address: str) -> bool:
         """Tell whether anything is recorded of an instance address or below it."""
@@ -85,13 +84,30 @@ class Tried:
             number, _, kind = name.partition(".")
             if name == "success.json":
                 self.success = records.of(address, "success")
-            elif number.isdigit() and kind == "start.json":
+            elif number.isdecimal() and kind == "start.json":
                 self.starts[int(number)] = records.of(address, f"{number}.start")
-            elif number.isdigit() and kind == "end.json":
+            elif number.isdecimal() and kind == "end.json":
                 self.ends[int(number)] = records.of(address, f"{number}.end")
         if self.success is not None and self.success["attempt"]:
             self.ends[self.success["attempt"]] = self.success
         self.numbers = sorted(self.starts.keys() | self.ends.keys())
+        self.late = self._late()
+        """Deliveries of a user's attempt that another delivery of it came before: the platform's, whatever they did."""
+
+    def _late(self) -> set[int]:
+        ended = [(end["try_"], end["time"], n) for n, end in self.ends.items() if not end["platform"]]
+        first: dict[int, int] = {}
+        for try_, _, number in sorted(ended):
+            first.setdefault(try_, number)
+        if self.success is not None and self.success["attempt"]:
+            first[self.success["try_"]] = self.success["attempt"]
+        tries = {number: record["try_"] for number, record in (*self.starts.items(), *self.ends.items())}
+        return {number for number, try_ in tries.items() if first.get(try_, number) != number}
+
+    @property
+    def last(self) -> int:
+        """The number of the last attempt that counts."""
+        return max(number for number in self.numbers if number not in self.late)
 
     @property
     def recorded(self) -> bool:
@@ -103,14 +119,15 @@ class Tried:
         """The success if there is one, else the last attempt that ended."""
         if self.success is not None:
             return self.success
-        return self.ends[max(self.ends)] if self.ends else None
+        ended = self.ends.keys() - self.late
+        return self.ends[max(ended)] if ended else None
 
     @property
     def handed_over(self) -> AttemptEnd | None:
         """The end that handed over to another node: the success, or the last failure that did."""
         if self.success is not None:
             return self.success
-        handed = [number for number, end in self.ends.items() if end["handed_to"]]
+        handed = [n for n, end in self.ends.items() if end["handed_to"] and n not in self.late]
         return self.ends[max(handed)] if handed else None
 
     def status(self, over: bool, now: float) -> str:
@@ -119,7 +136,7 @@ class Tried:
             return "SUCCESS"
         if (handed := self.handed_over) is not None:
             return handed["status"]
-        last = self.numbers[-1]
+        last = self.last
         end = self.ends.get(last)
         if end is None:
             return "CRASHED" if self._crashed(last, over, now) else "PROCESSING"
@@ -133,8 +150,9 @@ class Tried:
         folded = []
         for number in self.numbers:
             start, end = self.starts.get(number), self.ends.get(number)
+            late = number in self.late
             if end is not None:
-                status = end["status"]
+                status = "CRASHED" if late else end["status"]
             else:
                 status = "CRASHED" if self._crashed(number, over, now) else "PROCESSING"
             began, ended = start and start["time"], end and end["time"]
@@ -148,7 +166,7 @@ class Tried:
                 "log": f"{run['run_id']}/{naming.key(address)}/{number}.log",
                 "code_identity": run["code"],
             }
-            if end["platform"] if end else self._repeated(number):
+            if late or (end["platform"] if end else self._repeated(number)):
                 attempt["platform"] = True
             folded.append(attempt)
         return folded
@@ -194,7 +212,7 @@ def task_step(tried: Tried, run: RunRecord, node: Node, address: str, over: bool
     if step["status"] == "SUCCESS" and tried.success is not None:
         step["message"] = tried.success["message"]
     elif step["status"] in ("FAIL", "CRASHED"):
-        settling = tried.handed_over or tried.ends.get(tried.numbers[-1])
+        settling = tried.handed_over or tried.ends.get(tried.last)
         step["message"] = settling["message"] if settling else ""
     return step
 

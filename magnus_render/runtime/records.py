@@ -8,6 +8,7 @@ from hashlib import sha256
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
 from magnus_render.plan import ITEMS_PER_PAGE, LARGE_VALUE
+from magnus_render.runtime import shapes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ def check_run_id(text: str, what: str = "") -> str:
     raise UsageError(f"{what}'{text}' is not a run id: {rule}")
 
 
+def attempts_of(names: list[str], kind: str) -> list[int]:
+    """Return the numbers of the attempts that have a record of a kind ("start" or "end"), among the names of a folder."""
+    found = [name.partition(".") for name in names]
+    return [int(number) for number, _, rest in found if rest == f"{kind}.json" and number.isdecimal()]
+
+
 def page_of(address: str, pages: int) -> int:
     """Return the number of the plan page that holds the definition of a node, given any instance's address."""
     if pages == 1:
@@ -59,20 +66,21 @@ class Run:
         self.run_id = run_id
         self.record = record
         self._pages: dict[int, dict[str, Node]] = {}
+        self._sound: set[str] = set()
         self._states: dict[str, State] = {}
 
     @classmethod
     def open(cls, store: BaseRunLogStore, run_id: str) -> Run | None:
         """Return the run of that id, or None if nobody has created it."""
         data = store.read(f"{run_id}/run.json")
-        return None if data is None else cls(store, run_id, json.loads(data))
+        return None if data is None else cls(store, run_id, shapes.record(run_id, "run.json", data))
 
     # ---- records ----
 
     def read(self, key: str) -> Any:
-        """Return the JSON under a key of this run, or None."""
+        """Return the record under a key of this run, or None; raise `shapes.Damaged` if it is no such record."""
         data = self.store.read(f"{self.run_id}/{key}")
-        return None if data is None else json.loads(data)
+        return None if data is None else shapes.record(self.run_id, key, data)
 
     def create(self, key: str, value: Json) -> bool:
         """Write a record if there is none; tell whether it was written."""
@@ -93,21 +101,31 @@ class Run:
         number = page_of(address, self.record["pages"])
         page = self._pages.get(number)
         if page is None:
-            data = self.read(f"plan/{self.record['dag_hash']}/{number}.json")
+            data = self.read(self._page(number))
             if data is None:
                 raise PlatformError(f"run {self.run_id}: page {number} of its definition is gone")
             page = self._pages[number] = data["nodes"]
-        node = page.get(address)
-        if node is not None:
-            return node
+        if address in page:
+            return self._checked(number, address)
         parts = address.split(".")
-        for candidate, node in page.items():
+        for candidate in page:
             definition = candidate.split(".")
             if len(definition) == len(parts) and all(
                 a == b or (a == "_" and b.isdigit()) for a, b in zip(definition, parts, strict=True)
             ):
-                return node
+                return self._checked(number, candidate)
         return None
+
+    def _page(self, number: int) -> str:
+        return f"plan/{self.record['dag_hash']}/{number}.json"
+
+    def _checked(self, number: int, address: str) -> Node:
+        """Return a node of a page: checked when it is first asked for, as a step needs but some of them."""
+        node = self._pages[number][address]
+        if address not in self._sound:
+            shapes.node(self.run_id, self._page(number), address, node)
+            self._sound.add(address)
+        return node
 
     def node(self, address: str) -> Node:
         """Return the definition of the node at an instance address; raise `Refused` if there is none."""
@@ -118,7 +136,10 @@ class Run:
 
     def graphs(self) -> dict[str, Graph]:
         """Return the graphs of the definition by definition address: more than a step should read on its way."""
-        found: dict[str, Graph] = self.read(f"plan/{self.record['dag_hash']}/graphs.json")["graphs"]
+        data = self.read(f"plan/{self.record['dag_hash']}/graphs.json")
+        if data is None:
+            raise PlatformError(f"run {self.run_id}: the graphs of its definition are gone")
+        found: dict[str, Graph] = data["graphs"]
         return found
 
     # ---- values and states ----
@@ -148,10 +169,11 @@ class Run:
         if name in packed["values"]:
             return packed["values"][name]
         digest = packed["large"][name]
-        data = self.store.read(f"{self.run_id}/values/{digest}.json")
+        key = f"values/{digest}.json"
+        data = self.store.read(f"{self.run_id}/{key}")
         if data is None:
             raise PlatformError(f"run {self.run_id}: the value {digest} is gone")
-        return json.loads(data)
+        return shapes.record(self.run_id, key, data)
 
     def state(self, digest: str) -> State:
         """Return a state by its hash."""
@@ -186,8 +208,11 @@ class Run:
         """Return all items of the map at an address."""
         items: list[Json] = []
         for number in range(-(-count // ITEMS_PER_PAGE)):
-            page = self.unpack(self.of(address, f"items.{number}"))
-            items.extend(page[str(index)] for index in sorted(map(int, page)))
+            page: Packed | None = self.of(address, f"items.{number}")
+            if page is None:
+                raise PlatformError(f"run {self.run_id}: page {number} of the items of '{address}' is gone")
+            found = self.unpack(page)
+            items.extend(found[name] for name in sorted(found, key=lambda name: (len(name), name)))
         return items
 
     def map_variables(self, address: str, scopes: list[Scope]) -> dict[str, Json]:

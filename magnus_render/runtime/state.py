@@ -11,6 +11,7 @@ from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL
 from magnus_render.runtime import merge
+from magnus_render.runtime.records import attempts_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,11 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
     passed: list[str] = (
         []
     )  # on the way back: graphs whose start was passed, and '' for a failure, latest first
+    asked, seen = address, set()
     while True:
+        if address in seen:
+            raise PlatformError(f"run {run.run_id}: the definition leads in a circle before '{asked}'")
+        seen.add(address)
         node = run.node(address)
         if node["type"] in COMPOSITES and (start := run.of(address, "start")):
             digest: str = start["sees"]
@@ -102,7 +107,8 @@ def _enter(run: Run, graph: str, digest: str) -> str:
     composite = naming.parent(graph)
     if mocked and run.node(composite)["type"] == MAP:
         same = run.of(composite, "start")["items_mocked"]
-        mocked = bool(same and same[int(naming.last(graph))])
+        index = int(naming.last(graph))
+        mocked = bool(same) and index < len(same) and same[index]
     return run.save({**state, "set": [], "filed": [], "mocked": mocked})
 
 
@@ -130,7 +136,7 @@ def last_end(run: Run, address: str, failed: bool = False) -> AttemptEnd | None:
     """Return how a step ended: its success or, if it has none (or `failed` is asked for), its last recorded end."""
     end: AttemptEnd | None = None if failed else run.of(address, "success")
     if end is None:
-        numbers = [int(n.partition(".")[0]) for n in run.names(address) if n.endswith(".end.json")]
+        numbers = attempts_of(run.names(address), "end")
         if numbers:
             end = run.of(address, f"{max(numbers)}.end")
     return end

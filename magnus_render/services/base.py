@@ -7,6 +7,8 @@ runtime imports this at every step.
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +50,15 @@ class BaseRunLogStore:
         """Return the ids of all runs, sorted."""
         raise NotImplementedError
 
+    def identity(self) -> str:
+        """Return letters and digits that no other store has, nor a copy of this one in another place."""
+        import json
+        from hashlib import sha256
+
+        self.create("store.json", json.dumps({"id": os.urandom(16).hex()}).encode())
+        place = json.dumps(getattr(self, "config", {}), sort_keys=True)
+        return sha256((self.read("store.json") or b"") + place.encode()).hexdigest()[:32]
+
     def remove_run(self, run_id: str) -> None:
         """Delete a run, `run.json` last of all to be written and first to be deleted."""
         raise NotImplementedError
@@ -58,7 +69,10 @@ class BaseRunLogStore:
 
 
 class BaseCatalog:
-    """Content-addressed files: one blob per SHA-256. Names stand in the run's records, not here."""
+    """Content-addressed files: one blob per SHA-256. Names stand in the run's records, not here.
+
+    Run log stores whose runs may name content register as its users, so that none deletes what another needs.
+    """
 
     keeps = True
     """False if nothing is kept: then `get` and `put` of a step do nothing at all."""
@@ -76,6 +90,13 @@ class BaseCatalog:
         Raise `errors.PlatformError` if it is not there or does not match.
         """
         raise NotImplementedError
+
+    def register(self, user: str) -> None:
+        """Note a run log store (letters and digits) whose runs may name content from now on."""
+
+    def users(self) -> set[str] | None:
+        """Return all that registered, None if that is not known of all content: some may be older than the register."""
+        return None
 
     def blobs(self) -> Iterator[str]:
         """Yield the SHA-256 of every blob."""

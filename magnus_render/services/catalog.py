@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 1 << 20
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_ALL = "all"
+"""Name among the users of a catalog: it was empty when the first of them registered."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -131,6 +133,24 @@ class FileSystemCatalog(BaseCatalog):
             pass
         except OSError as error:
             raise platform_error("remove", blob, error) from error
+
+    def register(self, user: str) -> None:
+        folder = f"{self.path}/users"
+        path = f"{folder}/{user}"
+        if os.path.lexists(path):
+            return
+        try:
+            if not os.path.lexists(folder) and next(self.blobs(), None) is None:
+                os.makedirs(folder, exist_ok=True)
+                os.close(os.open(f"{folder}/{_ALL}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+            os.makedirs(folder, exist_ok=True)
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        except OSError as error:
+            raise platform_error("write", path, error) from error
+
+    def users(self) -> set[str] | None:
+        names = set(self._names(f"{self.path}/users"))
+        return names - {_ALL} if _ALL in names else None
 
     def _blob(self, sha256: str) -> str:
         return f"{self.path}/{sha256[:2]}/{sha256}"

@@ -7,13 +7,16 @@ the entry points of this project equal.
 
 from __future__ import annotations
 
-from magnus_render.errors import Refused
+import json
+import os
+
+from magnus_render.errors import Refused, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Literal, overload
 
-    from magnus_render.plan import ServiceConfig
+    from magnus_render.plan import ServiceConfig, Services
     from magnus_render.services.base import BaseCatalog, BaseRunLogStore, BaseSecrets
 
 BUILT_IN = {
@@ -81,3 +84,27 @@ def types(kind: str) -> list[str]:
 
     installed = {entry_point.name for entry_point in entry_points(group=f"magnus_render.{kind}")}
     return sorted(installed | BUILT_IN[kind].keys())
+
+
+def services(given: Any, where: str) -> Services:
+    """Return where the stores are, as an engine was told; raise `errors.UsageError` if that is no such thing."""
+    for kind in ("run_log_store", "catalog", "secrets"):
+        block = given.get(kind) if isinstance(given, dict) else None
+        if not isinstance(block, dict):
+            block = {}
+        if not (isinstance(block.get("config"), dict) and isinstance(block.get("type"), str)):
+            raise UsageError(f"{where}: '{kind}' must have a type and a config")
+    found: Services = given
+    return found
+
+
+def services_of_environment() -> Services | None:
+    """Return the stores that the environment variable MAGNUS_CONFIG names, None without it; raise `errors.UsageError`."""
+    text = os.environ.get("MAGNUS_CONFIG")
+    if not text:
+        return None
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"MAGNUS_CONFIG is not JSON: {error}") from None
+    return services(given, "MAGNUS_CONFIG")

@@ -47,6 +47,14 @@ def temporary_name(folder: str) -> str:
     return f"{folder}/.tmp-{os.getpid()}-{os.urandom(8).hex()}"
 
 
+def read_whole(descriptor: int, size: int) -> bytes:
+    """Read a file to its end: one system call may read less than the `size` that is expected."""
+    data = os.read(descriptor, size + 1)
+    while len(data) != size and (more := os.read(descriptor, 1 << 20)):
+        data += more
+    return data
+
+
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write all of `data`: one system call may write less."""
     view = memoryview(data)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from stat import S_ISDIR, S_ISREG
 
 from magnus_render.errors import Refused
 from magnus_render.services.base import BaseRunLogStore
 from magnus_render.services.options import (
     check_keys,
     platform_error,
+    read_whole,
     remove_quietly,
     temporary_name,
     text,
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any, BinaryIO
 
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+_LOG = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _TRASH = ".removed-"
 
@@ -68,12 +72,23 @@ class FileSystemRunLogStore(BaseRunLogStore):
     def read(self, key: str) -> bytes | None:
         path = f"{self.path}/{key}"
         try:
-            with open(path, "rb", buffering=0) as file:
-                return file.read()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            # Not to wait for what is no file: a pipe has no writer, and a device no end.
+            descriptor = os.open(path, _READ)
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise platform_error("read", path, error) from error
+        try:
+            found = os.fstat(descriptor)
+            if not S_ISREG(found.st_mode):
+                if S_ISDIR(found.st_mode) and not key.endswith(".json"):
+                    return None
+                raise Refused(f"{path} is damaged: it is not a file, and no record")
+            return read_whole(descriptor, found.st_size)
+        except OSError as error:
+            raise platform_error("read", path, error) from error
+        finally:
+            os.close(descriptor)
 
     def names(self, folder: str) -> list[str]:
         path = f"{self.path}/{folder}"
@@ -117,19 +132,24 @@ class FileSystemRunLogStore(BaseRunLogStore):
         path = f"{self.path}/{key}"
         try:
             try:
-                return open(path, "wb", buffering=0)
+                descriptor = os.open(path, _LOG, 0o666)
             except FileNotFoundError:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                return open(path, "wb", buffering=0)
+                descriptor = os.open(path, _LOG, 0o666)
+            return os.fdopen(descriptor, "wb", buffering=0)
         except OSError as error:
             raise platform_error("write", path, error) from error
 
     def _entries(self, folder: str) -> list[tuple[str, bool]]:
-        """Name, and whether it is a folder, of what is directly in a folder and not hidden."""
+        """Name, and whether it is a folder, of what is directly in a folder and not hidden; links lead nowhere."""
         path = f"{self.path}/{folder}"
         try:
             with os.scandir(path) as entries:
-                return [(entry.name, entry.is_dir()) for entry in entries if entry.name[0] != "."]
+                return [
+                    (entry.name, entry.is_dir(follow_symlinks=not folder))
+                    for entry in entries
+                    if entry.name[0] != "."
+                ]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -144,7 +164,10 @@ class FileSystemRunLogStore(BaseRunLogStore):
             return
         for path in trash:
             try:
-                rmtree(path)
+                if os.path.islink(path) or not os.path.isdir(path):
+                    os.unlink(path)
+                else:
+                    rmtree(path)
             except FileNotFoundError:
                 continue  # another removal was quicker
             except OSError as error:

@@ -251,6 +251,19 @@ class S3Catalog(BaseCatalog):
             if len(name) == 64 and name.startswith(folder) and len(folder) == 2 and _HEX.issuperset(name):
                 yield name
 
+    def register(self, user: str) -> None:
+        answer, _ = self._place.ask("list", "names", "users")
+        known = set(answer["records"])
+        if not known and next(self.blobs(), None) is None:
+            self._place.ask("write", "create", "users/all", b"all")
+        if user not in known:
+            self._place.ask("write", "create", f"users/{user}", user.encode())
+
+    def users(self) -> set[str] | None:
+        answer, _ = self._place.ask("list", "names", "users")
+        names = set(answer["records"])
+        return names - {"all"} if "all" in names else None
+
     def remove(self, sha256: str) -> None:
         key = f"{sha256[:2]}/{sha256}"
         self._place.ask("remove", "delete", key, keys=[f"{self._place.prefix}/{key}"])

@@ -55,6 +55,25 @@ class CatalogContract:
         assert (folder / "out").read_bytes() == content
         assert catalog.keeps
 
+    def test_its_users_are_known_if_the_first_of_them_found_it_empty(
+        self, catalog: BaseCatalog, folder: Path
+    ) -> None:
+        assert catalog.users() is None
+        for user in ("a1", "b2", "a1"):
+            catalog.register(user)
+            assert user in (catalog.users() or ())
+            (folder / user).write_text(user)
+            catalog.put(str(folder / user))
+        assert catalog.users() == {"a1", "b2"} and len(list(catalog.blobs())) == 2
+
+    def test_its_users_are_not_known_if_there_was_content_before(
+        self, catalog: BaseCatalog, folder: Path
+    ) -> None:
+        (folder / "in").write_text("older")
+        catalog.put(str(folder / "in"))
+        catalog.register("a1")
+        assert catalog.users() is None
+
     def test_odd_file_names_and_new_folders(self, catalog: BaseCatalog, folder: Path) -> None:
         for name in ("a b", "é\n'\"$(id)`;", "-rf", "%", "x" * 200):
             (folder / name).write_text(name)

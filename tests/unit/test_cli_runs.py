@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ class Project:
         self.capsys = capsys
         self.store = FileSystemRunLogStore({})
         self.catalog = FileSystemCatalog({})
+        self.catalog.register(self.store.identity())
 
     def add(self, run_id: str, book: Book, tree: Tree = TREE, **run: Any) -> None:
         plan = make_plan(tree)
@@ -364,3 +366,37 @@ def test_prune_of_an_unknown_run_deletes_nothing(project: Project) -> None:
     three(project)
     assert project("prune", "a", "typo")[0] == 65
     assert project.store.runs() == ["a", "b", "c"]
+
+
+def test_prune_leaves_content_that_another_store_may_name(project: Project) -> None:
+    blobs = three(project)
+    other = FileSystemRunLogStore({"path": "another"})
+    project.catalog.register(other.identity())
+    status, out, _ = project("prune", "--keep", "1")
+    assert status == 0 and project.store.runs() == ["c"]
+    assert "kept: the catalog's files, for runs of another run log store may name them. --catalog-too" in out
+    assert sorted(project.catalog.blobs()) == sorted(blobs.values())
+    status, out, _ = project("prune", "--keep", "1", "--catalog-too")
+    assert status == 0 and list(project.catalog.blobs()) == [blobs["c"]]
+
+
+def test_prune_leaves_content_that_is_older_than_the_list_of_users(project: Project) -> None:
+    three(project)
+    shutil.rmtree(".catalog/users")
+    project.catalog.register(project.store.identity())
+    _, out, _ = project("prune", "--keep", "0")
+    assert "kept: the catalog's files, for some may be older than the list of the stores that use them" in out
+    assert len(list(project.catalog.blobs())) == 5
+
+
+def test_prune_leaves_workspaces_of_runs_that_it_does_not_delete(project: Project) -> None:
+    three(project)
+    os.makedirs(".magnus/workspaces/of-another-store/_work")
+    assert project("prune", "--keep", "0")[0] == 0
+    assert os.listdir(".magnus/workspaces") == ["of-another-store"]
+
+
+def test_a_copy_of_a_store_is_another_user_of_the_catalog(project: Project) -> None:
+    here = project.store.identity()
+    shutil.copytree(".run_log_store", "copy")
+    assert project.store.identity() == here != FileSystemRunLogStore({"path": "copy"}).identity()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magnus_render.errors import PlatformError, Refused
+from magnus_render.errors import Refused
 from magnus_render.runtime.fold import comparable, fold, read_run
 from magnus_render.services.run_log_store import FileSystemRunLogStore
 from tests.unit.fold_tools import Book, as_is, dag, make_plan, make_run, map_, parallel, task
@@ -108,7 +108,7 @@ def test_every_prefix_folds_and_what_has_ended_stays_as_it_is() -> None:
 
 
 def test_a_damaged_record_is_named() -> None:
-    with pytest.raises(PlatformError, match=r"steps/a/success\.json"):
+    with pytest.raises(Refused, match=r"steps/a/success\.json"):
         fold(PLAN, RUN, {**RECORDS, "steps/a/success.json": b"{"}, 0.0)
 
 

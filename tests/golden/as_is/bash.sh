@@ -392,7 +392,7 @@ main() {
   command -v "${steps[0]}" >/dev/null || refuse "not found: ${steps[0]}"
   options=(--walk "$run_id-$$-$(od -An -N6 -tx1 /dev/urandom | tr -d ' \n')" --dag-hash "$dag_hash")
   [[ -z $resume ]] || options+=(--resume)
-  export MAGNUS_RUN_ID=$run_id
+  export MAGNUS_RUN_ID=$run_id MAGNUS_WALKER=$$   # while this process is there, the run is at work
 
   # In the project's folder, for a launcher's hosts see that too.
   mkdir -p .magnus && scratch=$(mktemp -d ".magnus/$run_id.XXXXXX") || exit 75
@@ -407,6 +407,11 @@ main() {
   set +m
   wait "$!"
   status=$?
+  case $status in
+    [01])
+      rm -f ".magnus/at_work/$run_id"
+      rmdir .magnus/at_work 2>/dev/null ;;
+  esac
   case $status in
     0)
       rm -rf ".magnus/workspaces/$run_id"

@@ -1,0 +1,70 @@
+"""The runs of a store, as `magnus runs list` and `prune` need them: one that is damaged keeps no other from being told."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from magnus_render.cli.run_text import spans
+from magnus_render.errors import MagnusError
+from magnus_render.runtime import lease
+from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.records import Run
+
+if TYPE_CHECKING:
+    from magnus_render.cli.run_text import Span
+    from magnus_render.plan import GraphEnd, Walker
+    from magnus_render.services.base import BaseRunLogStore
+
+DAMAGED = "DAMAGED"
+_RUNNING = ("PROCESSING", "TRIGGERED")
+
+
+@dataclass
+class Listing:
+    """The runs of a store, the newest first; those that nobody finished creating are left out."""
+
+    runs: list[Run] = field(default_factory=list)
+    damaged: dict[str, str] = field(default_factory=dict)
+    """Why the record of a run cannot be read, by run id."""
+
+    @classmethod
+    def of(cls, store: BaseRunLogStore) -> Listing:
+        """Return the runs of a store."""
+        found = cls()
+        for run_id in store.runs():
+            try:
+                run = Run.open(store, run_id)
+            except MagnusError as error:
+                found.damaged[run_id] = str(error)
+            else:
+                found.runs += [run] if run is not None else []
+        found.runs.sort(key=lambda run: (-run.record["created"], run.run_id))
+        return found
+
+
+def status_and_span(run: Run) -> tuple[str, Span]:
+    """Return how a run stands, and when it began and ended.
+
+    Both stand in the record of the root graph's end; all records are read only if there is none. Raises `MagnusError`.
+    """
+    end: GraphEnd | None = run.of("", "end")
+    if end is not None:
+        created = run.record["created"]
+        return end["status"], (created, max(created, end["time"]))
+    now = time.time()
+    log = fold(*read_run(run.store, run.run_id), now)
+    return log["status"], spans(log, now)[""]
+
+
+def in_progress(run: Run) -> bool:
+    """Tell whether a run may be at work: its walker is, or its records do not say that it ended. Raises `MagnusError`."""
+    if run.of("", "end") is not None:
+        return False
+    numbers = [name.partition(".")[0] for name in run.store.names(f"{run.run_id}/walks")]
+    last = max((int(number) for number in numbers if number.isdecimal()), default=0)
+    walker: Walker | None = run.read(f"walks/{last}.json") if last else None
+    if walker is not None and lease.alive(walker):
+        return True
+    return status_and_span(run)[0] in _RUNNING

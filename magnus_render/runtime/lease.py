@@ -1,0 +1,167 @@
+"""Who walks a run: so that a walk which is at work is not taken up by another.
+
+An engine that walks a graph by a process of its own names it in the environment (`MAGNUS_WALKER`, its process id). The
+callback that starts the walk records that process. Whether it is at work still is asked of the system, if it is the same
+one: nothing is renewed, and no step looks. Nothing is known of a walk on another machine, or of an engine that has no such
+process: whoever resumes such a run must know that nothing walks it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from magnus_render.errors import Refused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from magnus_render.plan import Walker
+    from magnus_render.runtime.records import Run
+
+VARIABLE = "MAGNUS_WALKER"
+AT_WORK = os.path.join(".magnus", "at_work")
+
+
+def walker(pid: int = 0) -> Walker | None:
+    """Return a process as a walker: by default the one that the environment names; None if there is none."""
+    text = str(pid) if pid else os.environ.get(VARIABLE, "")
+    began = _began(int(text)) if text.isascii() and text.isdigit() and len(text) < 10 else ""
+    if not began:
+        return None
+    system = _system()
+    return {
+        "host": system["host"],
+        "boot": system["boot"],
+        "pids": system["pids"],
+        "pid": int(text),
+        "began": began,
+    }
+
+
+def alive(walker: Walker) -> bool | None:
+    """Tell whether a walker is at work; None if this system cannot know that."""
+    if any(walker[key] != value for key, value in _system().items()):  # type: ignore[literal-required]
+        return None
+    return _began(walker["pid"]) == walker["began"]
+
+
+def take(run: Run) -> None:
+    """Record that the walker of the environment walks a run; raise `Refused` if the one before it is at work still."""
+    mine = walker()
+    while True:
+        names = [name.partition(".")[0] for name in run.store.names(f"{run.run_id}/walks")]
+        last = max((int(name) for name in names if name.isdecimal()), default=0)
+        before: Walker | None = run.read(f"walks/{last}.json") if last else None
+        if before is not None and before == mine:
+            return
+        if before is not None and alive(before):
+            raise Refused(
+                f"run '{run.run_id}' is still at work: process {before['pid']} walks it. "
+                "Wait until that has ended, or end it"
+            )
+        if mine is None or run.create(f"walks/{last + 1}.json", mine):
+            return
+
+
+# ---- runs at work in a folder ----
+
+
+def claim(folder: str, run_id: str) -> None:
+    """Note in a project's folder that the walker of the environment walks a run there."""
+    mine = walker()
+    if mine is None:
+        return
+    from magnus_render.services.options import temporary_name
+
+    at_work(folder)  # forgets those that ended without a word
+    place = os.path.join(folder, AT_WORK)
+    os.makedirs(place, exist_ok=True)
+    temporary = temporary_name(place)
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(mine, file)
+    os.replace(temporary, os.path.join(place, run_id))
+
+
+def release(folder: str, run_id: str) -> None:
+    """Take back what `claim` noted for this process, with the folders made for it, unless something else is in them."""
+    path = os.path.join(folder, AT_WORK, run_id)
+    if os.path.lexists(path) and _noted(path) == walker(os.getpid()):
+        _forget(path)
+
+
+def _forget(path: str) -> None:
+    try:
+        os.unlink(path)
+        os.rmdir(os.path.dirname(path))
+        os.rmdir(os.path.dirname(os.path.dirname(path)))
+    except OSError:
+        pass
+
+
+def at_work(folder: str) -> list[str]:
+    """Return the ids of the runs at work in a project's folder, but for those of this walker; forget those that ended."""
+    found, mine = [], walker()
+    try:
+        names = sorted(name for name in os.listdir(os.path.join(folder, AT_WORK)) if name[0] != ".")
+    except OSError:
+        return []
+    for run_id in names:
+        noted = _noted(os.path.join(folder, AT_WORK, run_id))
+        if noted is None or alive(noted) is False:
+            _forget(os.path.join(folder, AT_WORK, run_id))
+        elif noted != mine and alive(noted):
+            found.append(run_id)
+    return found
+
+
+def _noted(path: str) -> Walker | None:
+    from magnus_render.runtime import shapes
+
+    try:
+        with open(path, "rb") as file:
+            noted: Walker = shapes.record("", "walks/0.json", file.read())
+    except (OSError, Refused):
+        return None
+    return noted
+
+
+# ---- processes ----
+
+
+def _system() -> dict[str, str]:
+    """Return what tells one system from another: process ids are unique within it."""
+    boot = _text("/proc/sys/kernel/random/boot_id") or _output("sysctl", "-n", "kern.boottime")
+    try:
+        pids = os.readlink("/proc/self/ns/pid")
+    except OSError:
+        pids = ""
+    return {"host": os.uname().nodename, "boot": boot, "pids": pids}
+
+
+def _began(pid: int) -> str:
+    """Return when a process began, in the words of its system; '' if there is none, or nothing but its exit status."""
+    stat = _text(f"/proc/{pid}/stat")
+    if stat:
+        fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
+        return "" if fields[0] in "ZX" else fields[19]
+    if os.path.isdir("/proc/self"):
+        return ""
+    return _output("ps", "-o", "lstart=", "-p", str(pid))
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _output(*command: str) -> str:
+    """Return what a system's own command prints, where there is no /proc; '' if it fails."""
+    import subprocess
+
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    except OSError:
+        return ""
