@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from magnus_render.cli import options
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.executors import base
 from magnus_render.runtime.records import check_run_id
@@ -19,24 +20,12 @@ if TYPE_CHECKING:
 
 
 def execute(
-    file: Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="The definition.")],
-    config: Annotated[
-        str,
-        typer.Option("-c", "--config", metavar="FILE", help="Executor and stores; wins over the definition."),
-    ] = "",
-    parameters_file: Annotated[
-        str, typer.Option("-p", "--parameters-file", metavar="FILE", help="Initial parameters, YAML or JSON.")
-    ] = "",
-    param: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--param", metavar="NAME=VALUE", help="One initial parameter, JSON or text; may be repeated."
-        ),
-    ] = None,
-    run_id: Annotated[
-        str, typer.Option("--run-id", metavar="RUN_ID", help="Name of the run; one is made if none is given.")
-    ] = "",
-    tag: Annotated[str, typer.Option("--tag", metavar="TAG", help="Recorded with the run.")] = "",
+    file: options.File = "",
+    config: options.Config = "",
+    parameters_file: options.ParametersFile = "",
+    param: options.Param = None,
+    run_id: options.RunId = "",
+    tag: options.Tag = "",
     use_cached: Annotated[
         str,
         typer.Option("--use-cached", metavar="RUN_ID", help="Do not run again what succeeded in that run."),
@@ -48,6 +37,7 @@ def execute(
         int | None,
         typer.Option("--max-workers", min=1, metavar="N", help="Steps at a time; default: processors."),
     ] = None,
+    log_level: options.LogLevel = "",
 ) -> None:
     """Run the pipeline here, and show how it goes.
 
@@ -56,6 +46,8 @@ def execute(
     Exit status: 0 success, 1 failed, 64 wrong usage, 65 refused, 75 the platform failed, 128 + n stopped by signal n.
     """
     try:
+        options.without_meaning(log_level=log_level)
+        file, config = options.definition(file), options.configuration(config)
         status = _execute(
             file, config, parameters_file, param or [], run_id, tag, use_cached, resume, max_workers
         )
@@ -90,9 +82,9 @@ def _execute(
     again = resume or bool(use_cached)
     loaded = _load(file, config, parameters_file, again)
     executor = loaded["config"]["executor"]
-    options = dict(executor["config"])
+    keys = dict(executor["config"])
     if max_workers is not None:
-        options["max_workers"] = max_workers
+        keys["max_workers"] = max_workers
     order = base.Order(
         loaded["plan"],
         loaded["config"],
@@ -105,7 +97,7 @@ def _execute(
         use_cached=use_cached,
         resume=resume,
     )
-    return base.load(executor["type"], options, file).execute(order)
+    return base.load(executor["type"], keys, file).execute(order)
 
 
 def new_run_id() -> str:

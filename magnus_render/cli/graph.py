@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from magnus_render.cli import options
 from magnus_render.diagnostics import format_text
 from magnus_render.errors import MagnusError
 
@@ -32,12 +33,7 @@ def graph(
         Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
         typer.Option("--run", help="Show how this run went.", metavar="RUN_ID"),
     ] = None,
-    config: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            "--config", "-c", help="Configuration that stands beside the definition.", metavar="FILE"
-        ),
-    ] = None,
+    config: options.OptionalConfig = None,
 ) -> None:
     """Print a picture of the pipeline. With --run, the pipeline as it was in that run, with what became of each step."""
     try:

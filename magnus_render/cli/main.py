@@ -80,6 +80,11 @@ def run(argv: list[str]) -> int:
         print(f"magnus {__version__}")
         return 0
     if name not in COMMANDS:
+        from magnus_render.cli.options import GONE
+
+        if name in GONE:
+            say(f"there is no command '{name}' any more: {GONE[name]}")
+            return USAGE
         say(f"no command '{name}'{_meant(name)}; `magnus --help` lists them")
         return USAGE
     return _typer([name], argv)

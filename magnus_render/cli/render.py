@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from magnus_render.cli import options
 from magnus_render.diagnostics import format_text
 from magnus_render.errors import FAILED, MagnusError, UsageError
 
@@ -20,10 +21,7 @@ def render(
             "--target", "-t", help="What to render for; `magnus targets` lists them.", metavar="TARGET"
         ),
     ],
-    config: Annotated[
-        Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
-        typer.Option("--config", "-c", help="Executor and stores; wins over the definition.", metavar="FILE"),
-    ] = None,
+    config: options.OptionalConfig = None,
     parameters: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(

@@ -33,7 +33,13 @@ File = Annotated[
 ]
 Config = Annotated[
     str,
-    typer.Option("-c", "--config", metavar="FILE", help="Configuration that stands beside the definition."),
+    typer.Option(
+        "-c",
+        "--config",
+        "--config-file",
+        metavar="FILE",
+        help="Configuration that stands beside the definition.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -50,6 +50,10 @@ def _as_written(definitions: dict[str, Any]) -> None:
     definitions["MapSpec"]["properties"]["branch"] = graph
     definitions["DagSpec"]["properties"]["branch"] = graph
     task = definitions["TaskSpec"]["properties"]
+    for key in ("get", "put"):
+        globs = definitions["CatalogSpec"]["properties"][key]
+        globs["anyOf"] = [{"type": "array", "items": globs.pop("items")}, {"type": "string", "minLength": 1}]
+        globs.pop("type")
     attempts = definitions["RetrySpec"]["properties"]["attempts"]
     bounds = {key: attempts[key] for key in ("type", "minimum", "maximum")}
     task["retry"] = {"anyOf": [bounds, {"$ref": "#/$defs/RetrySpec"}]}

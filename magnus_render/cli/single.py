@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from magnus_render import naming
+from magnus_render.cli import options
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.plan import TASK
@@ -25,24 +26,6 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import Config, GraphHead, Json, Node, Plan
 
-_Config = Annotated[
-    str, typer.Option("-c", "--config", metavar="FILE", help="Stores; wins over the definition.")
-]
-_ParametersFile = Annotated[
-    str, typer.Option("-p", "--parameters-file", metavar="FILE", help="Parameters, YAML or JSON.")
-]
-_Param = Annotated[
-    list[str] | None,
-    typer.Option("--param", metavar="NAME=VALUE", help="One parameter, JSON or text; may be repeated."),
-]
-_RunId = Annotated[
-    str, typer.Option("--run-id", metavar="RUN_ID", help="Name of the run; one is made if none is given.")
-]
-_Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="Recorded with the run.")]
-_Put = Annotated[
-    list[str] | None,
-    typer.Option("--put", metavar="GLOB", help="Files of the data folder to catalogue; may be repeated."),
-]
 _MapVariable = Annotated[
     str, typer.Option("--map-variable", metavar="JSON", help="Variables of the maps around the step.")
 ]
@@ -59,62 +42,76 @@ class _Request:
     tag: str
 
 
+def _request(
+    config: str, parameters_file: str, param: list[str] | None, run_id: str, tag: str, log_level: str
+) -> _Request:
+    options.without_meaning(log_level=log_level)
+    return _Request(options.configuration(config), parameters_file, param or [], run_id, tag)
+
+
 def execute_function(
     command: Annotated[str, typer.Argument(metavar="MODULE.FUNCTION", help="The function.")],
-    config: _Config = "",
-    parameters_file: _ParametersFile = "",
-    param: _Param = None,
-    put: _Put = None,
-    run_id: _RunId = "",
-    tag: _Tag = "",
+    config: options.Config = "",
+    parameters_file: options.ParametersFile = "",
+    param: options.Param = None,
+    put: options.Put = None,
+    data_folder: options.DataFolder = "",
+    run_id: options.RunId = "",
+    tag: options.Tag = "",
+    log_level: options.LogLevel = "",
 ) -> None:
     """Run one Python function, wrapped as a step.
 
     Its arguments are parameters: the file given by -p, then MAGNUS_PRM_* of the environment, then --param.
     """
     name = command.replace(":", ".").rpartition(".")[2]
-    request = _Request(config, parameters_file, param or [], run_id, tag)
-    _exit(lambda: _walk(*_command("python", command, name, config, put), request))
+    request = _request(config, parameters_file, param, run_id, tag, log_level)
+    _exit(lambda: _walk(*_command("python", command, name, request.config, put, data_folder), request))
 
 
 def execute_notebook(
     notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK", help="The notebook.")],
-    config: _Config = "",
-    parameters_file: _ParametersFile = "",
-    param: _Param = None,
-    put: _Put = None,
-    run_id: _RunId = "",
-    tag: _Tag = "",
+    config: options.Config = "",
+    parameters_file: options.ParametersFile = "",
+    param: options.Param = None,
+    put: options.Put = None,
+    data_folder: options.DataFolder = "",
+    run_id: options.RunId = "",
+    tag: options.Tag = "",
+    log_level: options.LogLevel = "",
 ) -> None:
     """Run one notebook, wrapped as a step; the executed notebook is catalogued.
 
     Parameters are injected: the file given by -p, then MAGNUS_PRM_* of the environment, then --param.
     """
     name = os.path.splitext(os.path.basename(notebook))[0]
-    request = _Request(config, parameters_file, param or [], run_id, tag)
-    _exit(lambda: _walk(*_command("notebook", notebook, name, config, put), request))
+    request = _request(config, parameters_file, param, run_id, tag, log_level)
+    _exit(lambda: _walk(*_command("notebook", notebook, name, request.config, put, data_folder), request))
 
 
 def execute_step(
     step: Annotated[str, typer.Argument(metavar="STEP", help="The step: its name, or dot path if nested.")],
-    file: Annotated[str, typer.Option("-f", "--file", metavar="FILE", help="The definition.")],
-    config: _Config = "",
-    parameters_file: _ParametersFile = "",
-    param: _Param = None,
+    file: options.File = "",
+    config: options.Config = "",
+    parameters_file: options.ParametersFile = "",
+    param: options.Param = None,
     map_variable: _MapVariable = "",
-    run_id: _RunId = "",
-    tag: _Tag = "",
+    run_id: options.RunId = "",
+    tag: options.Tag = "",
+    log_level: options.LogLevel = "",
+    use_cached: Annotated[str, typer.Option("--use-cached", metavar="RUN_ID", hidden=True)] = "",
 ) -> None:
     """Run one task of a pipeline alone.
 
     Nothing runs before it: what it needs are the parameters given here, and the files that lie in its data folder.
     Variables of the maps around it are parameters too, given by --map-variable or like any other.
     """
-    request = _Request(config, parameters_file, param or [], run_id, tag)
+    options.without_meaning(use_cached=use_cached)
+    request = _request(config, parameters_file, param, run_id, tag, log_level)
 
     def work() -> int:
         variables = _map_variables(map_variable)
-        plan, stores = _load(file, config)
+        plan, stores = _load(options.definition(file), request.config)
         return _walk(alone(plan, step), stores, request, variables)
 
     _exit(work)
@@ -182,7 +179,7 @@ def _find(plan: Plan, step: str) -> Node:
 
 
 def _command(
-    command_type: str, command: str, name: str, config: str, put: list[str] | None
+    command_type: str, command: str, name: str, config: str, put: list[str] | None, data_folder: str
 ) -> tuple[Plan, Config]:
     """Return the plan and the configuration of a pipeline whose only step is a command."""
     name = "".join(c for c in name if c.isprintable() and c not in ".%")[:100].strip() or command_type
@@ -192,7 +189,7 @@ def _command(
         "type": "task",
         "command_type": command_type,
         "command": command.replace("${", "$${"),
-        "catalog": {"put": put or []},
+        "catalog": {"put": put or [], "compute_data_folder": data_folder or None},
         "next": "success",
     }
     steps = {name: task, "success": {"type": "success"}, "fail": {"type": "fail"}}

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from enum import Enum
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from magnus_render import errors
+from magnus_render.cli import options
 from magnus_render.diagnostics import format_diagnostics, has_errors
 from magnus_render.texts import safe
 
@@ -30,10 +31,7 @@ def validate(
     files: Annotated[
         list[str], typer.Argument(help="Definitions to check.", metavar="FILE...", show_default=False)
     ],
-    config: Annotated[
-        Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
-        typer.Option("--config", "-c", help="Configuration file that goes with them.", metavar="FILE"),
-    ] = None,
+    config: options.OptionalConfig = None,
     format: Annotated[
         OutputFormat, typer.Option("--format", help="text, json, sarif (2.1) or github (annotations).")
     ] = OutputFormat.text,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from magnus_render.naming import slug as slug_of
-from magnus_render.plan import COMPOSITES, DAG, MAP, PARALLEL
+from magnus_render.plan import COMPOSITES, DAG, MAP, PARALLEL, TASK
 from magnus_render.spec import codes, legacy
 from magnus_render.spec.models import MODELS, GraphSpec, control_characters
 from magnus_render.spec.problems import validate
@@ -207,6 +207,8 @@ class Builder:
         if "executor_config" in raw or "overrides" in raw:
             step.own = raw.get("executor_config")
             raw = self._settings.node(raw, step.owner)
+        if raw.get("type") == TASK and not self._settings.data_folder_named:
+            raw = legacy.from_data_folder(raw, self._settings.data_folder, step.owner, report)
         step.raw = raw
         given = raw.get("type")
         model: type[Spec] | None = MODELS.get(given) if isinstance(given, str) else None

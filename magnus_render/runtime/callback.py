@@ -44,6 +44,8 @@ FROM_ENVIRONMENT = {
 }
 """Options that an engine may give to all callbacks at once, by variables; what stands on the command line wins."""
 _SHORT = {"-f": "--file", "-c": "--config", "-p": "--parameters-file"}
+_OLDER = {"--config-file": "--config", "--log-level": "--log-level"}
+"""Options of older versions, and what they are called; `--log-level` has no meaning any more."""
 _VALUES = {
     "--file": "FILE         the definition, where no plan is given",
     "--config": "FILE       configuration blocks that stand beside the definition",
@@ -152,12 +154,12 @@ class _Call:
         self.address = naming.from_dot_path(words[1]) if len(words) > 1 else ""
 
     def _parse(self, argv: list[str]) -> list[str]:
-        known = {**_VALUES, **_OWN_VALUES[self.command]}
+        known = {**_VALUES, **_OWN_VALUES[self.command], **_OLDER}
         words: list[str] = []
         rest = iter(argv)
         for word in rest:
             name, equals, value = word.partition("=")
-            name = _SHORT.get(name, name)
+            name = _OLDER.get(name, _SHORT.get(name, name))
             if word == "--":
                 words.extend(rest)
             elif name == "--resume" and not equals:

@@ -12,6 +12,7 @@ from magnus_render.runtime import shapes
 from magnus_render.runtime.records import Run, check_run_id, dumps, page_of
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.runtime.tasks.values import check, loose
+from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def create(
         check(given, {})
     except TaskFailure as error:
         raise Refused(f"initial parameters: {error}") from None
+    original = None
     if use_cached:
         original = Run.open(store, check_run_id(use_cached, "--use-cached: "))
         if original is None:
@@ -101,11 +103,29 @@ def create(
         record["code"] = code_identity()
         _write_pages(run, plan, pages)
         if run.create("run.json", record):
+            if original is not None:
+                _say_of_other_code(original.record, record)
             return run
         existing = Run.open(store, run_id)
         assert existing is not None
     _compare(existing.record, record)
     return existing
+
+
+def _say_of_other_code(original: RunRecord, record: RunRecord) -> None:
+    """Say so if the results that are taken over were made by other code: a step's hash tells its definition alone."""
+    there, here = original["code"], record["code"]
+    if there != here:
+        say(
+            f"--use-cached: run {original['run_id']} was made by {_code(there)}, this project is {_code(here)}: what "
+            "succeeded there is taken over where the definition is the same, whatever its code does now"
+        )
+
+
+def _code(code: CodeIdentity) -> str:
+    if not code["commit"]:
+        return "code of no known commit"
+    return f"commit {code['commit'][:12]}{' with changes' if code['dirty'] else ''}"
 
 
 def native_start(store: BaseRunLogStore, run_id: str) -> NativeStart | None:

@@ -122,6 +122,8 @@ class Settings:
         }
         self.data_folder = DEFAULT_DATA_FOLDER
         """`compute_data_folder` of tasks that name none."""
+        self.data_folder_named = False
+        """True if the configuration names it."""
         self.overrides: dict[str, Value] = {}
         """Named overrides of older files, by name."""
         self.absent: set[str] = set()
@@ -197,7 +199,7 @@ class Settings:
             only = given.without(*(key for key in given if key != "compute_data_folder"))
             spec = validate(CatalogSpec, only, block, given.place(), self._report)
             if spec is not None and spec.compute_data_folder:
-                self.data_folder = spec.compute_data_folder
+                self.data_folder, self.data_folder_named = spec.compute_data_folder, True
             return given.without("compute_data_folder")
         if block == "executor" and isinstance(given.get("overrides"), Map):
             self.overrides = dict(given["overrides"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnus_render.spec import codes
-from magnus_render.spec.tree import Map, Seq
+from magnus_render.spec.tree import Map, Seq, Value
 
 if TYPE_CHECKING:
-    from magnus_render.spec.report import Report
+    from magnus_render.spec.report import Place, Report
 
 EXECUTORS = {"demo-renderer": "bash", "stepfunctions": "aws-step-functions"}
 """Other names of executors and targets."""
@@ -90,6 +90,41 @@ def _task(raw: Map, owner: str, report: Report) -> Map:
         empty = (key for key, value in catalog.items() if value is None)
         raw = raw.replaced({**raw, "catalog": catalog.without(*empty)})
     return raw
+
+
+def from_data_folder(raw: Map, folder: str, owner: str, report: Report) -> Map:
+    """Return a task whose `get` and `put` are relative to the data folder; in 0.5 they were relative to the project.
+
+    For tasks that name no data folder, in a configuration that names none: a path that begins with `folder` means what
+    lies in it. With `./` before it, it means a folder of that name inside.
+    """
+    catalog = raw.get("catalog")
+    if not isinstance(catalog, Map) or "compute_data_folder" in catalog:
+        return raw
+    changed = dict(catalog)
+    for key in ("get", "put"):
+        given = catalog.get(key)
+        if isinstance(given, Seq):
+            changed[key] = given.replaced(
+                [_inside(item, folder, given.item_place(n), owner, report) for n, item in enumerate(given)]
+            )
+        elif isinstance(given, str):
+            changed[key] = _inside(given, folder, catalog.value_place(key), owner, report)
+    return raw.replaced({**raw, "catalog": catalog.replaced(changed)})
+
+
+def _inside(path: Value, folder: str, place: Place, owner: str, report: Report) -> Value:
+    if not isinstance(path, str):
+        return path
+    if path.startswith(f"./{folder}/"):
+        return path[2:]
+    if not path.startswith(f"{folder}/") or path == f"{folder}/":
+        return path
+    rest = path[len(folder) + 1 :]
+    what = f"{owner}: '{path}' begins with the data folder: it is read as '{rest}', which is relative to it"
+    fix = f"write '{rest}'; for a folder '{folder}' inside of the data folder, './{path}'"
+    report.warning(codes.FROM_DATA_FOLDER, place, what, fix)
+    return rest
 
 
 def config(block: str, kind: str, raw: Map, report: Report) -> Map:

@@ -63,6 +63,10 @@ def _folder(path: str) -> str:
     return "/".join(kept) or "."
 
 
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 def _secrets(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(name, str) for name in value):
         return {name: name for name in value}
@@ -114,6 +118,7 @@ Factor = Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False), BeforeValid
 Attempts = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_no_bool)]
 Bound = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_no_bool)]
 Glob = Annotated[Text, AfterValidator(_inside)]
+Globs = Annotated[list[Glob], BeforeValidator(_listed)]
 Folder = Annotated[Text, AfterValidator(_folder)]
 _RENDER_SCHEMA = {
     "anyOf": [
@@ -133,10 +138,10 @@ class Spec(BaseModel):
 class CatalogSpec(Spec):
     """Files a task takes from the catalog before it runs, and puts there when it has succeeded."""
 
-    get: list[Glob] = Field(
+    get: Globs = Field(
         default_factory=list, description="Globs of files to fetch, relative to compute_data_folder."
     )
-    put: list[Glob] = Field(
+    put: Globs = Field(
         default_factory=list, description="Globs of files to keep, relative to compute_data_folder."
     )
     compute_data_folder: Folder | None = Field(

@@ -93,7 +93,7 @@ def test_failure_use_cached_and_the_advice(project: Path) -> None:
         (["-f", "dag.yaml", "--run-id", "../x"], 64, "is not a run id"),
         (["-f", "dag.yaml", "--max-workers", "0"], 64, "max-workers"),
         (["dag.yaml"], 64, "Usage"),
-        ([], 64, "Usage"),
+        (["-c", "argo.yaml"], 65, "--target argo"),
     ],
 )
 def test_what_is_refused(project: Path, words: list[str], status: int, message: str) -> None:

@@ -1,0 +1,102 @@
+"""Options that several commands have, and what became of the command lines of older versions.
+
+Options of 0.2 to 0.5 (AstraZeneca/magnus-core, "Command line options") are understood; those that have no meaning any more
+are taken, and said to be without one. The callbacks have a parser of their own (`runtime/callback.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Optional
+
+import typer
+
+from magnus_render.errors import UsageError
+from magnus_render.texts import say
+
+DEFINITIONS = ("pipeline.yaml", "dag.yaml")
+"""What is executed if no definition is named: the first of these that the working folder has."""
+OLD_DEFAULTS = "magnus-config.yaml"
+"""The file of a project's defaults, which older versions read unasked."""
+GONE = {
+    "build_docker": "build the image with docker: it needs `pip install magnus-render`, and the project's folder",
+    "fan": "render the pipeline again: the output calls `magnus map_count` and `magnus fan_in` where it needs them",
+    "resolve": "`magnus validate FILE` checks a definition, `magnus render FILE --target TARGET` makes the output",
+}
+"""Commands of older versions, and what there is in their place."""
+
+File = Annotated[
+    str,
+    typer.Option(
+        "-f",
+        "--file",
+        metavar="FILE",
+        help="The definition; default: pipeline.yaml, else dag.yaml.",
+        show_default=False,
+    ),
+]
+_CONFIG = ("-c", "--config", "--config-file")
+Config = Annotated[
+    str, typer.Option(*_CONFIG, metavar="FILE", help="Executor and stores; wins over the definition.")
+]
+OptionalConfig = Annotated[
+    Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
+    typer.Option(*_CONFIG, metavar="FILE", help="Executor and stores; wins over the definition."),
+]
+ParametersFile = Annotated[
+    str, typer.Option("-p", "--parameters-file", metavar="FILE", help="Initial parameters, YAML or JSON.")
+]
+Param = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param", metavar="NAME=VALUE", help="One initial parameter, JSON or text; may be repeated."
+    ),
+]
+RunId = Annotated[
+    str, typer.Option("--run-id", metavar="RUN_ID", help="Name of the run; one is made if none is given.")
+]
+Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="Recorded with the run.")]
+Put = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--put",
+        "-put",
+        "--put-in-catalog",
+        metavar="GLOB",
+        help="Files of the data folder to catalogue; may be repeated.",
+    ),
+]
+DataFolder = Annotated[
+    str, typer.Option("-d", "--data-folder", metavar="FOLDER", help="The data folder; default: data.")
+]
+LogLevel = Annotated[str, typer.Option("--log-level", metavar="LEVEL", hidden=True)]
+
+
+def definition(given: str) -> str:
+    """Return the definition that is meant, and say so if none is named; raise `UsageError` if there is none."""
+    if given:
+        return given
+    found = [name for name in DEFINITIONS if os.path.exists(name)]
+    if not found:
+        raise UsageError(f"say which definition: -f FILE (there is no {' and no '.join(DEFINITIONS)} here)")
+    say(f"the definition is {found[0]}")
+    return found[0]
+
+
+def configuration(given: str) -> str:
+    """Return the configuration file that is meant, '' for none; say where an older version would have found another."""
+    if given:
+        return given
+    from_environment = os.environ.get("MAGNUS_CONFIG_FILE", "")
+    if from_environment:
+        say(f"the configuration is {from_environment}, from MAGNUS_CONFIG_FILE")
+    elif os.path.exists(OLD_DEFAULTS):
+        say(f"{OLD_DEFAULTS} is not read unasked any more: give it with -c {OLD_DEFAULTS}")
+    return from_environment
+
+
+def without_meaning(**given: str) -> None:
+    """Say of options of older versions that they have no meaning any more, if they are given."""
+    for name, value in given.items():
+        if value:
+            say(f"--{name.replace('_', '-')} is not used any more")
