@@ -1,7 +1,7 @@
 """The seeded bad definitions: `cases/NAME.yaml`, and beside each `NAME.expected`, what is printed for it.
 
 A first line `# config: FILE` gives a configuration file, `# environment: NAME=value ...` variables, `# parameters` says
-that the file is one of initial parameters. `python -m tests.bad.cases` writes all expected files anew.
+that the file is one of initial parameters, `# check` that the target's own checks run too. `python -m tests.bad.cases` writes all expected files anew.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.graph.load import load, load_parameters
+from magnus_render.render.check import check
 
 FOLDER = Path(__file__).parent / "cases"
 
@@ -38,6 +39,8 @@ def outcome(name: str) -> str:
     try:
         if first == "# parameters":
             load_parameters(file)
+        elif first == "# check":
+            raise DefinitionError(check(file)[1])
         else:
             load(file, config, environ=environ)
     except DefinitionError as error:

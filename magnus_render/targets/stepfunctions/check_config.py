@@ -112,11 +112,12 @@ def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findi
     """
     given = options.common(target, config)
     told = {(item.address, item.config) for item in findings.items}
-    for code, path, what, fix in _problems(given, given):
+    common = list(_problems(given, given))
+    for code, path, what, fix in common:
         if ("", ("executor", *path)) not in told:
             findings.add(code, None, f"executor.config: {what}", fix, config=("executor", *path))
     for node, own in options.owners(target, plan):
-        for code, path, what, fix in _of_node(node, given, own):
+        for code, path, what, fix in _of_node(node, given, own, common):
             if (node["address"], ("executor", *path)) not in told:
                 text = f"executor_config.{target.name}: {what}"
                 findings.add(code, node, text, fix, "executor_config", config=("executor", *path))
@@ -127,17 +128,25 @@ def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findi
                 findings.add(code, None, f"{block}: {what}", fix, config=(block, *path))
 
 
-def _of_node(node: Node, given: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with a node's own configuration, and with what it has of the pipeline's on another compute."""
+def _of_node(
+    node: Node, given: Mapping[str, Any], own: Mapping[str, Any], common: list[Problem]
+) -> Iterator[Problem]:
+    """Yield what is wrong with a node's own configuration, and with what it has of the pipeline's on another compute.
+
+    `common` has been told of the pipeline.
+    """
     whole = merged(given, own)
-    elsewhere = node["type"] in (TASK, AS_IS) and _compute(whole) != _compute(given)
-    for problem in _problems({**whole, **_names(own)} if elsewhere else own, whole):
-        if problem[1][0] in own or elsewhere:
-            yield problem
+    yield from _problems(own, whole)
+    if node["type"] in (TASK, AS_IS) and _compute(whole) != _compute(given):
+        inherited = {key: _left(value, own.get(key)) for key, value in given.items()}
+        yield from (problem for problem in _problems(inherited, whole) if problem not in common)
 
 
-def _names(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: given.get(key) for key in NAMES}
+def _left(value: Any, own: Any) -> Any:
+    """Return what a node leaves of a value of the pipeline's; None if it replaces it."""
+    if isinstance(value, dict) and isinstance(own, dict):
+        return {key: part for key, part in value.items() if key not in own}
+    return value if own is None else None
 
 
 def _problems(given: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Problem]:
