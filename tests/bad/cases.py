@@ -1,7 +1,8 @@
 """The seeded bad definitions: `cases/NAME.yaml`, and beside each `NAME.expected`, what is printed for it.
 
 A first line `# config: FILE` gives a configuration file, `# environment: NAME=value ...` variables, `# parameters` says
-that the file is one of initial parameters, `# check` that the target's own checks run too. `python -m tests.bad.cases` writes all expected files anew.
+that the file is one of initial parameters, `# check` that the target's own checks run too.
+`python -m tests.bad.cases` writes all expected files anew.
 """
 
 from __future__ import annotations
