@@ -24,7 +24,8 @@ import yaml
 
 from tests.conformance.behaviour import Behaviour
 from tests.conformance.engines import RunSpec
-from tests.conformance.reference import Log, Memory, interpret
+from tests.conformance.reference import interpret
+from tests.conformance.reference_state import Log, Memory
 
 PIPELINES = Path(__file__).with_name("pipelines")
 

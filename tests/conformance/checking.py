@@ -12,7 +12,7 @@ import pytest
 from tests.conformance import cases
 from tests.conformance.comparing import check_equal, comparable
 from tests.conformance.engines import Engine, RunSpec, engines
-from tests.conformance.reference import Log
+from tests.conformance.reference_state import Log
 
 
 def _sharing(spec: RunSpec, needed: tuple[dict[str, Any], dict[str, str]] | None) -> RunSpec:
