@@ -213,14 +213,15 @@ class _Drawing:
             node = self.node((*path, name), depth)
             node["next"] = onwards[0] if self.chance(90) and onwards[0] != fail else self.choice(onwards)
             if self.chance(35):
-                node["on_failure"] = self.choice(onwards)
+                node["on_failure"] = node["next"] if self.chance(25) else self.choice(onwards)
             steps[name] = node
         steps[success], steps[fail] = {"type": "success"}, {"type": "fail"}
         order = self.draw(st.permutations(list(steps))) if self.chance(20) else list(steps)
-        return {"start_at": nodes[0] if nodes else success, "steps": {name: steps[name] for name in order}}
+        start = nodes[0] if nodes else self.choice([success, success, fail])
+        return {"start_at": start, "steps": {name: steps[name] for name in order}}
 
     def node(self, path: tuple[str, ...], depth: int) -> dict[str, Any]:
-        kinds = ["task"] * 7 + ["as-is"]
+        kinds = ["task"] * 7 + ["as-is"] * (2 if path[1:] else 1)
         if depth and self.left > 0:
             kinds += ["parallel"] * 2 + ["map"] * 4 + ["dag"]
         kind = self.choice(kinds)
@@ -228,7 +229,7 @@ class _Drawing:
             return self.task(path)
         if kind == "as-is":
             return self.as_is(path)
-        count = self.choice([1, 1, 1, 2, 2, 3])
+        count = self.choice([1] * 6 + [2] * 4 + [3] * 2 + [0])
         node: dict[str, Any] = {"type": kind}
         if kind != "dag" and self.chance(15):
             node["max_concurrency"] = self.draw(st.integers(1, 3))
