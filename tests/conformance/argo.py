@@ -1,4 +1,5 @@
-"""Argo as an engine: `magnus render --target argo`, run by the real controller with pods that are local processes."""
+"""Argo as an engine: `magnus render --target argo`, run by the real controller with pods that are local processes,
+each with a disk of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.engines import Engine, EngineFailure, Outcome, RunSpec, magnus, show
-from tests.engines import argo_lint
+from tests.engines import argo_lint, disk
 from tests.engines.argo.client import shared
 from tests.engines.argo.run import Run
 
@@ -42,7 +43,7 @@ class Argo(Engine):
             list(manifests.values()),
             folder,
             arguments,
-            env=spec.environment,
+            env={**spec.environment, disk.OWN: "yes"},
             volumes={VOLUME: folder / VOLUME},
         )
         if ended.phase not in ("Succeeded", "Failed", "Error"):
@@ -64,7 +65,6 @@ class Argo(Engine):
         executor: dict[str, Any] = {
             "image": "project",
             "persistent_volumes": [{"claim": VOLUME, "mount_path": str(folder / VOLUME)}],
-            "environment": {"MAGNUS_WORKSPACES": "step"},
             **spec.executor,
         }
         if spec.plan:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.engines import Engine, EngineFailure, Outcome, RunSpec, magnus, show
+from tests.engines import disk
 from tests.engines.stepfunctions import containers, validator
 from tests.engines.stepfunctions.client import CLUSTER, Client, Execution, shared
 
@@ -19,7 +20,7 @@ _RISKY = re.compile(r"\d\.\d|\d[eE]|\d{15}")
 
 
 class StepFunctions(Engine):
-    """A state machine whose steps are jobs of AWS Batch, each a process with the run log on S3."""
+    """A state machine whose steps are jobs of AWS Batch, each a process with the run log on S3 and a disk of its own."""
 
     name = "stepfunctions"
     abilities = frozenset(("native-state",))
@@ -70,7 +71,6 @@ class StepFunctions(Engine):
         executor: dict[str, Any] = {
             "job_queue": name,
             "job_definition": name,
-            "environment": {"MAGNUS_WORKSPACES": "step"},
             **self.compute(name),
             **spec.executor,
         }
@@ -84,7 +84,11 @@ class StepFunctions(Engine):
 
     def create(self, client: Client, name: str, folder: Path, spec: RunSpec) -> None:
         """Create queue, job definition and task definition of a project."""
-        client.project(name, folder, {**spec.environment, "PATH": _path(), "HOME": str(folder), "CI": "1"})
+        client.project(
+            name,
+            folder,
+            {**spec.environment, "PATH": _path(), "HOME": str(folder), "CI": "1", disk.OWN: "yes"},
+        )
 
     def compute(self, name: str) -> dict[str, Any]:
         """Return the keys of the configuration that say where jobs run."""

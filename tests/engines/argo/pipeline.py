@@ -74,10 +74,9 @@ class Project:
         (self.folder / "dag.yaml").write_text(json.dumps(definition), encoding="utf-8")
 
     def spec(self, run_id: str = RUN_ID, **fields: Any) -> RunSpec:
-        """Return a run of it."""
-        return RunSpec(
-            run_id, executor=self.executor, config=self.config, environment=self.environment, **fields
-        )
+        """Return a run of it. Its pods share the project's folder, so that a test can see what they leave."""
+        executor = {"environment": {"MAGNUS_WORKSPACES": "step"}, **self.executor}
+        return RunSpec(run_id, executor=executor, config=self.config, environment=self.environment, **fields)
 
     def render(self, *options: str) -> list[str]:
         """Return its manifests, checked by Argo's own lint."""

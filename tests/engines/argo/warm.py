@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from tests.conformance.warm import child
-from tests.engines import warm
+from tests.engines import disk, warm
 from tests.engines.argo.pods import Mount
 
 EMISSARY = 64
@@ -78,6 +78,8 @@ def _contain(request: dict[str, Any]) -> int:
     mounts = [Mount(Path(source), target, read_only) for source, target, read_only in request["mounts"]]
     _mount(mounts, request["kept"])
     os.makedirs(request["cwd"], exist_ok=True)
+    own = os.path.join(os.path.dirname(request["error"]), "disk")
+    request["cwd"] = disk.give(request["env"], request["cwd"], own)
     name = request["argv"][0]
     program = shutil.which(name, path=request["env"].get("PATH", os.defpath))
     if program == warm.MAGNUS:

@@ -5,11 +5,13 @@ python -m tests.engines.stepfunctions.warm SOCKET       the server: it ends when
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.conformance.warm import child
-from tests.engines import warm
+from tests.engines import disk, warm
 from tests.engines.stepfunctions.jobs import Command, Process, Running, program
 
 
@@ -36,6 +38,7 @@ class Fork(warm.Fork):
             "env": command.environment,
             "stdout": f"{command.log}.stdout",
             "stderr": f"{command.log}.stderr",
+            "disk": f"{command.log}.disk",
         }
         super().__init__(address, request)
 
@@ -47,8 +50,14 @@ class Fork(warm.Fork):
                 path = Path(f"{self._command.log}.{part}")
                 log.write(path.read_bytes())
                 path.unlink()
+        shutil.rmtree(f"{self._command.log}.disk", ignore_errors=True)
         return code if code >= 0 else 128 - code
 
 
+def _job(request: dict[str, Any]) -> int:
+    """Be the job, in the forked child."""
+    return child({**request, "cwd": disk.give(request["env"], request["cwd"], request["disk"])})
+
+
 if __name__ == "__main__":
-    warm.serve(sys.argv[1], child)
+    warm.serve(sys.argv[1], _job)
