@@ -23,28 +23,50 @@ def _action() -> Any:
     return {}
 
 
+_open = []
+
+
+def _write(action: Any, folder: str) -> None:
+    """Write files; those that are there are removed first, so that their modes count for nothing."""
+    for path in action.get("hollow", []):
+        os.makedirs(os.path.join(folder, path), exist_ok=True)
+    texts = {**action.get("files", {}), **{p: " " * size for p, size in action.get("blanks", {}).items()}}
+    for path in [*texts, *action.get("copies", {})]:
+        os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+        if os.path.lexists(os.path.join(folder, path)):
+            os.remove(os.path.join(folder, path))
+    for path, text in texts.items():
+        file = open(os.path.join(folder, path), "w", encoding="utf-8", newline="")  # noqa: SIM115
+        file.write(text)
+        if action.get("unclosed"):
+            _open.append(file)
+        else:
+            file.close()
+    for path, source in action.get("copies", {}).items():
+        shutil.copyfile(os.path.join(folder, source), os.path.join(folder, path))
+    for path, mode in action.get("modes", {}).items():
+        os.chmod(os.path.join(folder, path), int(mode, 8))
+
+
 def run() -> Any:
     action = _action()
+    folder = action.get("folder", "data")
     saw = get_parameter()
     track_this(saw=saw)
     if action.get("list_files"):
-        track_this(files=sorted(os.listdir("data")) if os.path.isdir("data") else [])
+        track_this(files=sorted(os.listdir(folder)) if os.path.isdir(folder) else [])
     if action.get("clean"):
-        shutil.rmtree("data", ignore_errors=True)
-        os.makedirs("data")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
     values = dict(action.get("set", {}))
     values.update((name, "x" * size) for name, size in action.get("large", {}).items())
     if "collect" in action:
         values[action["collect"]] = saw
-    for path, text in action.get("files", {}).items():
-        os.makedirs(os.path.dirname("data/" + path), exist_ok=True)
-        with open("data/" + path, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-    for path, source in action.get("copies", {}).items():
-        os.makedirs(os.path.dirname("data/" + path), exist_ok=True)
-        shutil.copyfile("data/" + source, "data/" + path)
+    _write(action, folder)
     for key, value in action.get("metrics", {}).items():
         track_this(**{key: value})
+    for name, text in action.get("exports", {}).items():
+        os.environ["MAGNUS_PRM_" + name] = text
     if "print" in action:
         print(action["print"])
     failing = any(key in action for key in ("sleep", "signal", "exit", "raises"))

@@ -4,7 +4,7 @@ A table says, for each dot path and attempt of the user's, what the task does: f
 reference interpreter reads the table itself; for the engines it is written into the case's folder in two forms, so that
 a task finds its own action by `$MAGNUS_STEP` and `$MAGNUS_ATTEMPT` on whatever engine it runs:
 
-- `act.sh`, for shell tasks: `command: . ./act.sh`. Builtins of `/bin/sh` only, no process is started on the way.
+- `act.sh`, for shell tasks: `command: . ./act.sh`. Builtins of `/bin/sh` only, but for files: seldom is a process started.
 - `act.py` and `act.json`, for python tasks: `command: act.run`.
 
 Besides doing its action, a task tracks the metric `saw`: all parameters and map variables that it sees, so that two
@@ -42,12 +42,26 @@ class Action:
     """Lines for `$MAGNUS_OUTPUT`, `name=value` (shell only)."""
     collect: str = ""
     """Name of a parameter to set to the object of everything the task sees."""
+    folder: str = "data"
+    """The data folder, as the step's `compute_data_folder` has it."""
     files: dict[str, str] = field(default_factory=dict)
-    """Files to write into the data folder: path -> text."""
+    """Files to write into the data folder, in place of those that are there: path -> text."""
+    blanks: dict[str, int] = field(default_factory=dict)
+    """The same, with so many blanks in them: large files."""
+    modes: dict[str, str] = field(default_factory=dict)
+    """What to make of the modes of files: path -> octal digits. Others have 644."""
+    hollow: list[str] = field(default_factory=list)
+    """Folders to make that stay empty."""
+    unclosed: bool = False
+    """Leave the files that are written open (python only)."""
     copies: dict[str, str] = field(default_factory=dict)
     """Files to copy inside the data folder: new path -> path."""
     metrics: dict[str, Any] = field(default_factory=dict)
+    exports: dict[str, str] = field(default_factory=dict)
+    """Parameters to set by the environment's `MAGNUS_PRM_*`: name -> text."""
     print: str = ""
+    leaves: str = ""
+    """How a shell ends well: by an exit `trap` of its own, by exit in a `function`, by `exec` of another program."""
     exit: int = 0
     """Exit status."""
     signal: int = 0
@@ -60,6 +74,11 @@ class Action:
     """The runtime refuses this attempt with that message (for the reference only)."""
     warns: list[str] = field(default_factory=list)
     """What the runtime has to say of an attempt that succeeds (for the reference only)."""
+
+
+def written(action: Action) -> dict[str, str]:
+    """Return the files that an action writes, with their texts."""
+    return {**action.files, **{path: " " * size for path, size in action.blanks.items()}}
 
 
 def large_values(action: Action) -> dict[str, str]:
@@ -123,7 +142,11 @@ IFS=$blanks
 
 
 def _changed(action: Action) -> dict[str, Any]:
-    return {f.name: getattr(action, f.name) for f in fields(Action) if getattr(action, f.name)}
+    return {
+        f.name: value
+        for f in fields(Action)
+        if (value := getattr(action, f.name)) != getattr(Action(), f.name)
+    }
 
 
 def _label(pattern: list[str], attempt: int | None) -> str:
@@ -140,14 +163,15 @@ def _json_line(value: Any) -> str:
 
 def _shell(action: Action) -> str:
     lines = []
+    folder = shlex.quote(action.folder)
     if action.list_files:
         lines += [
             "files=",
-            'for f in data/*; do if [ -e "$f" ]; then files="$files${files:+, }\\"${f#data/}\\""; fi; done',
+            f'for f in {folder}/*; do if [ -e "$f" ]; then files="$files${{files:+, }}\\"${{f#{folder}/}}\\""; fi; done',
             'printf \'{"files": [%s]}\\n\' "$files" >> "$MAGNUS_METRICS"',
         ]
     if action.clean:
-        lines.append("rm -rf data/*")
+        lines.append(f"rm -rf {folder}/*")
     for values in (action.set, large_values(action)):
         if values:
             lines.append(_json_line(values) + ' >> "$MAGNUS_OUTPUT"')
@@ -157,17 +181,11 @@ def _shell(action: Action) -> str:
         lines.append(
             f'printf \'{{%s: %s}}\\n\' {shlex.quote(json.dumps(action.collect))} "$saw" >> "$MAGNUS_OUTPUT"'
         )
-    if action.files or action.copies:
-        lines.append("[ -d data ] || mkdir data")
-    for path in [*action.files, *action.copies]:
-        if "/" in path:
-            lines.append(f"mkdir -p {shlex.quote('data/' + path.rpartition('/')[0])}")
-    for path, text in action.files.items():
-        lines.append(f"printf %s {shlex.quote(text)} > {shlex.quote('data/' + path)}")
-    for path, source in action.copies.items():
-        lines.append(f"cp {shlex.quote('data/' + source)} {shlex.quote('data/' + path)}")
+    lines += _shell_files(action)
     if action.metrics:
         lines.append(_json_line(action.metrics) + ' >> "$MAGNUS_METRICS"')
+    for name, text in action.exports.items():
+        lines.append(f"MAGNUS_PRM_{name}={shlex.quote(text)}; export MAGNUS_PRM_{name}")
     if action.print:
         lines.append(f"printf '%s\\n' {shlex.quote(action.print)}")
     if action.sleep:
@@ -176,4 +194,34 @@ def _shell(action: Action) -> str:
         lines.append(f"kill -{action.signal} $$")
     if action.exit:
         lines.append(f"exit {action.exit}")
+    if not (action.signal or action.exit):
+        lines += _LEAVES[action.leaves]
     return "\n".join([*lines, ""])
+
+
+_LEAVES = {
+    "": [],
+    "trap": ["trap 'true at the end' EXIT", "exit 0"],
+    "function": ["leave() { exit 0; }", "leave", "exit 1"],
+    "exec": ["exec true"],
+}
+
+
+def _shell_files(action: Action) -> list[str]:
+    def quoted(path: str) -> str:
+        return shlex.quote(f"{action.folder}/{path}")
+
+    lines = []
+    paths = [*action.files, *action.blanks, *action.copies]
+    if paths or action.hollow:
+        lines.append(f"mkdir -p {shlex.quote(action.folder)}")
+    for path in [*(path.rpartition("/")[0] for path in paths), *action.hollow]:
+        if path:
+            lines.append(f"mkdir -p {quoted(path)}")
+    if paths:
+        lines.append("rm -f " + " ".join(map(quoted, paths)))
+    lines += [f"printf %s {shlex.quote(text)} > {quoted(path)}" for path, text in action.files.items()]
+    lines += [f"printf '%{size}s' '' > {quoted(path)}" for path, size in action.blanks.items()]
+    lines += [f"cp {quoted(source)} {quoted(path)}" for path, source in action.copies.items()]
+    lines += [f"chmod {mode} {quoted(path)}" for path, mode in action.modes.items()]
+    return lines

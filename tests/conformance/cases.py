@@ -4,7 +4,8 @@ A case is a folder with
 
 - `dag.yaml` (and what it needs): the definition, with a `dag` block alone; engines bring their configuration;
 - `case.yaml`: `about` (one line), `rules` (what of DESIGN it holds), `behaviour` (see behaviour.py), `parameters` (given
-  with `-p`), `environment` (of the process that starts the run), `needs` (abilities an engine must have), `config`
+  with `-p`), `environment` (of the process that starts the run), `needs` (abilities an engine must have), `lying`
+  (files in the data folder that no run wrote: path and text), `config`
   (further configuration blocks), `executor` (keys of the executor's configuration). A case of several runs has a list
   `runs` of mappings with `behaviour`, `parameters`, `environment`, `use_cached` (the number, from 1, of an earlier run) and
   `dag` (another definition) instead. Run n has the id `run-n`;
@@ -49,6 +50,8 @@ class Case:
     folder: Path
     runs: list[CaseRun]
     needs: frozenset[str] = frozenset()
+    lying: dict[str, str] = field(default_factory=dict)
+    """Files that lie in the data folder before the first run: path -> text."""
     by_hand: Log | None = field(default=None, repr=False)
     """What expected.yaml says of the last run."""
 
@@ -66,7 +69,7 @@ def load(name: str) -> Case:
 def read(folder: Path) -> Case:
     """Read the case in a folder and ask the reference what its runs leave."""
     text = read_yaml(folder / "case.yaml")
-    known = {"about", "rules", "needs", "config", "executor", "reference", "runs", *_PER_RUN}
+    known = {"about", "rules", "needs", "lying", "config", "executor", "reference", "runs", *_PER_RUN}
     if not set(text) <= known:
         raise ValueError(f"{folder}/case.yaml: unknown {sorted(set(text) - known)}")
     refer = text.get("reference", True)
@@ -111,6 +114,7 @@ def read(folder: Path) -> Case:
         folder,
         runs,
         frozenset(text.get("needs", [])),
+        text.get("lying", {}),
         expand(read_yaml(by_hand)) if by_hand.exists() else None,
     )
 
@@ -205,6 +209,10 @@ def prepare(case: Case, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(case.folder, folder, ignore=shutil.ignore_patterns("case.yaml", "expected.yaml"))
     (folder / "data").mkdir(exist_ok=True)
+    for path, content in case.lying.items():
+        file = folder / "data" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
 
 
 def prepare_run(run: CaseRun, folder: Path) -> None:

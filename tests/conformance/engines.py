@@ -164,6 +164,7 @@ class Bash(Local):
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=TIME_LIMIT,
+            umask=0o022,
         )
         return self.outcome(folder, spec, ended.returncode, ended.stderr.decode(errors="replace"))
 

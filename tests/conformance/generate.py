@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
-from tests.conformance.behaviour import PYTHON_COMMAND, SHELL_COMMAND, Behaviour
+from tests.conformance.behaviour import Behaviour
+from tests.conformance.draw_tasks import AS_IS_FAILS, LISTS, Drawing
 from tests.conformance.reference import interpret
 
 MOST_ATTEMPTS = 25
@@ -36,39 +37,12 @@ NAMES = (
     | st.text("aA -_'\"$`\\", min_size=1, max_size=3)
 )
 
-TEXTS = st.sampled_from(
-    [
-        "",
-        "1",
-        "true",
-        "a b",
-        "$(exit 1)`id`;'\"\\",
-        "two\nlines\n",
-        "\t{{x}}\r",
-        "é漢😀\u2028",
-        "\x00",
-        "{{workflow.name}}{{=1+1}}{{item}}$$$(HOME)$(MAGNUS_WALK)",
-    ]
-)
-NUMBERS = st.sampled_from([0, 1, -1, 1.0, 0.1, -0.0, 1e300, 2**53 + 1, 10**30])
-SCALARS = st.none() | st.booleans() | NUMBERS | TEXTS
-VALUES = (
-    SCALARS
-    | st.lists(SCALARS, max_size=3)
-    | st.dictionaries(st.sampled_from(["k", "", "a b"]), SCALARS | st.lists(SCALARS, max_size=2), max_size=2)
-)
-PARAMETERS = ["a", "b", "A", "list", "rows", "a b", "$(id)'\"", "é"]
-LISTS = ["list", "rows"]
-PATHS = ["a.txt", "B.txt", "b c.txt", "sub/d.csv", "it's $(x).csv", "é.txt"]
-GETS = ["*"] * 6 + ["**/*.csv", "[ab].txt", "ghost*", "ghost.txt", "a.txt", "b c.txt", "sub"]
 NATIVE_SUCCESS = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets"}
 NATIVE_FAILURE = {
     "Type": "Task",
     "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
     "Arguments": {"Bucket": "there-is-no-such-bucket", "Key": "x"},
 }
-AS_IS_FAILS = [{"exit": 1, "clean": False}]
-"""What an as-is does that fails: no task's actions are equal to it."""
 
 
 @dataclass(repr=False)
@@ -81,6 +55,8 @@ class Pipeline:
     again: dict[str, Any] | None
     """What tasks do in a second run with `--use-cached`, if there is one."""
     needs: list[str]
+    lying: dict[str, str]
+    """Files in the data folder that no run wrote."""
 
     @property
     def attempts(self) -> int:
@@ -96,7 +72,7 @@ class Pipeline:
         runs: list[dict[str, Any]] = [{"parameters": self.parameters, "behaviour": self.table}]
         if self.again is not None:
             runs.append({"use_cached": 1, "behaviour": self.again})
-        case = {"about": "A random pipeline.", "needs": self.needs, "runs": runs}
+        case = {"about": "A random pipeline.", "needs": self.needs, "lying": self.lying, "runs": runs}
         (folder / "case.yaml").write_text(_yaml(case), encoding="utf-8")
 
     def text(self) -> str:
@@ -104,6 +80,8 @@ class Pipeline:
         parts = [f"# {name}\n{_yaml(_escaped(definition))}" for name, definition in self.files.items()]
         parts.append(f"# parameters\n{_yaml(self.parameters)}")
         parts.append(f"# behaviour\n{_yaml(self.table)}")
+        if self.lying:
+            parts.append(f"# files in the data folder\n{_yaml(self.lying)}")
         if self.again is not None:
             parts.append(f"# behaviour of the second run, with --use-cached\n{_yaml(self.again)}")
         return "\n".join(parts)
@@ -154,6 +132,7 @@ def pipelines(draw: Callable[[Any], Any]) -> Pipeline:
         drawing.table,
         again,
         ["as-is-text"] if drawing.has_text else [],
+        drawing.lying(),
     )
     for length in (6, 3, 2, 1, 0):
         if pipeline.attempts <= MOST_ATTEMPTS:
@@ -173,35 +152,17 @@ def _shorten(pipeline: Pipeline, length: int) -> None:
                 place[name] = [i[:length] if isinstance(i, list) else i for i in place[name][:length]]
 
 
-class _Drawing:
-    """The parts of one pipeline as they are drawn."""
+class _Drawing(Drawing):
+    """The graphs of one pipeline as they are drawn."""
 
     def __init__(self, draw: Callable[[Any], Any]) -> None:
-        self.draw = draw
-        self.table: dict[str, Any] = {}
+        super().__init__(draw)
         self.files: dict[str, Any] = {}
         self.has_text = False
         self.left = 15  # nodes that may still be drawn
 
-    def chance(self, percent: int) -> bool:
-        return bool(self.draw(st.integers(0, 99)) >= 100 - percent)
-
-    def choice(self, options: Any) -> Any:
-        return self.draw(st.sampled_from(options))
-
     def names(self, count: int) -> list[str]:
         return list(self.draw(st.lists(NAMES, min_size=count, max_size=count, unique=True)))
-
-    def items(self) -> list[Any]:
-        length = self.choice([0, 1, 2, 2, 2, 3, 3, 4, 7, 20])
-        item = SCALARS | st.lists(SCALARS, max_size=2)
-        return list(self.draw(st.lists(item, min_size=length, max_size=length)))
-
-    def values(self, most: int) -> dict[str, Any]:
-        values = self.draw(st.dictionaries(st.sampled_from(PARAMETERS), VALUES, max_size=most))
-        return {name: self.items() if name in LISTS and self.chance(95) else v for name, v in values.items()}
-
-    # ---- graphs and nodes ----
 
     def graph(self, path: tuple[str, ...], depth: int, count: int) -> dict[str, Any]:
         """Draw a graph of `count` nodes and two status nodes; edges lead onwards, so there is no cycle."""
@@ -276,72 +237,3 @@ class _Drawing:
         elif self.chance(30):
             node["render_string"] = {"some-other-engine": "exit 1"}
         return node
-
-    def task(self, path: tuple[str, ...]) -> dict[str, Any]:
-        python = self.chance(15)
-        node: dict[str, Any] = {"type": "task"}
-        if python:
-            node["command"] = PYTHON_COMMAND
-        else:
-            node.update(command_type="shell", command=SHELL_COMMAND)
-        attempts = self.choice([1, 1, 1, 1, 2, 3])
-        if attempts > 1:
-            node["retry"] = {"attempts": attempts, "delay": 0} if self.chance(30) else attempts
-        puts: list[str] = []
-        glob = False
-        if self.chance(25):
-            catalog: dict[str, Any] = {}
-            if self.chance(60):
-                puts = self.draw(st.lists(st.sampled_from(PATHS), min_size=1, max_size=2, unique=True))
-                glob = self.chance(20)
-                catalog["put"] = [self.choice(["*", "**"])] if glob else [*puts]
-                if self.chance(5):
-                    catalog["put"].append(self.choice(["ghost.txt", "ghost*"]))
-            if self.chance(60) or not catalog:
-                catalog["get"] = self.draw(
-                    st.lists(st.sampled_from(GETS), min_size=1, max_size=2, unique=True)
-                )
-            node["catalog"] = catalog
-
-        def actions() -> list[dict[str, Any]]:
-            return [self.action(python, puts, glob) for _ in range(attempts)]
-
-        if "*" in path and self.chance(40):  # one item that differs
-            index = str(self.draw(st.integers(0, 3)))
-            self.table[".".join(index if part == "*" else part for part in path)] = actions()
-        self.table[".".join(path)] = actions()
-        return node
-
-    def action(self, python: bool, puts: list[str], glob: bool) -> dict[str, Any]:
-        action: dict[str, Any] = {"clean": True} if glob else {}
-        if self.chance(60):
-            action["set"] = self.values(2)
-        if self.chance(5):
-            action["collect"] = self.choice(PARAMETERS)
-        if self.chance(3):
-            action["large"] = {self.choice(["b", "é"]): self.choice([4094, 4095, 5000, 70000])}
-        if not python and self.chance(5):
-            action["lines"] = [self.choice(["a=1", "b= x=y ", "a b=$(id)", "A="])]
-        if puts:
-            action["files"] = {path: self.choice(["x", "y", "", "é\n"]) for path in puts}
-        if self.chance(5):
-            action["metrics"] = {"m": self.draw(VALUES)}
-        if self.chance(12):
-            action.update(
-                {"raises": self.choice(["boom", "two\nlines", "it's {{x}}"])}
-                if python and self.chance(50)
-                else self.choice(
-                    [{"exit": 1}, {"exit": 1}, {"exit": 75}, {"exit": 255}, {"signal": 9}, {"signal": 15}]
-                )
-            )
-        return action
-
-    def better(self, actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return what a task does the next time: the same, without some of the failures."""
-        ends = ("exit", "signal", "raises")
-        if actions == AS_IS_FAILS:  # its text does not change
-            return actions
-        return [
-            {key: value for key, value in action.items() if key not in ends} if self.chance(80) else action
-            for action in actions
-        ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.conformance.behaviour import PYTHON_COMMAND, SHELL_COMMAND, Action, large_values
-from tests.conformance.reference_state import Log, Place, State
+from tests.conformance.behaviour import PYTHON_COMMAND, SHELL_COMMAND, Action, large_values, written
+from tests.conformance.reference_state import File, Log, Place, State
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Attempt:
     message: str = ""
     failed: bool = False
     set: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, File] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     catalog: list[Log] = field(default_factory=list)
 
@@ -33,7 +34,7 @@ def run_attempt(node: Any, action: Action, here: Place, state: State) -> Attempt
     warnings = []
 
     # get
-    got: dict[str, str] = {}
+    got: dict[str, File] = {}
     for pattern in node.get("catalog", {}).get("get", []):
         found = matching(pattern, state.files)
         if not found and is_glob(pattern):
@@ -50,9 +51,13 @@ def run_attempt(node: Any, action: Action, here: Place, state: State) -> Attempt
     if action.list_files:
         attempt.metrics["files"] = sorted(got)
     attempt.metrics.update(action.metrics)
-    in_folder = {**({} if action.clean else got), **action.files}
+    # what this attempt got or wrote, and it alone: nothing else can be put
+    in_folder = {**({} if action.clean else got)}
+    in_folder.update((path, File(text)) for path, text in written(action).items())
     for path, source in action.copies.items():
-        in_folder[path] = in_folder[source]
+        in_folder[path] = File(in_folder[source].text)
+    for path, mode in action.modes.items():
+        in_folder[path] = in_folder[path]._replace(mode=int(mode, 8))
 
     # what it sets; by a function call, a map's variable is refused at once, else when the command has ended
     attempt.set = {**action.set, **large_values(action)}
@@ -61,6 +66,7 @@ def run_attempt(node: Any, action: Action, here: Place, state: State) -> Attempt
         attempt.set[name] = value
     if action.collect:
         attempt.set[action.collect] = visible
+    attempt.set.update(exported(action.exports, visible))
     forbidden = next((key for key in attempt.set if key in here.variables), None)
     refusal = f"'{forbidden}' is the map's variable and cannot be set"
     if forbidden is not None and node["command"] == PYTHON_COMMAND:
@@ -94,14 +100,31 @@ def run_attempt(node: Any, action: Action, here: Place, state: State) -> Attempt
     return attempt
 
 
-def entries(stage: str, files: dict[str, str]) -> list[Log]:
+def exported(exports: dict[str, str], visible: dict[str, Any]) -> dict[str, Any]:
+    """What variables of the environment set: those that are not as they were given.
+
+    A string parameter stays a string, any other is JSON where the text parses.
+    """
+    found: dict[str, Any] = {}
+    for name, text in exports.items():
+        before = visible.get(name)
+        if name in visible and text == (before if isinstance(before, str) else json.dumps(before)):
+            continue
+        try:
+            found[name] = text if isinstance(before, str) else json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def entries(stage: str, files: dict[str, File]) -> list[Log]:
     """Catalog entries of a step's log."""
     return [
         {
             "name": path,
             "stage": stage,
-            "sha256": hashlib.sha256(files[path].encode()).hexdigest(),
-            "size": len(files[path].encode()),
+            "sha256": hashlib.sha256(files[path].text.encode()).hexdigest(),
+            "size": len(files[path].text.encode()),
         }
         for path in sorted(files)
     ]
@@ -111,7 +134,7 @@ def is_glob(pattern: str) -> bool:
     return any(c in pattern for c in "*?[")
 
 
-def matching(pattern: str, files: dict[str, str]) -> dict[str, str]:
+def matching(pattern: str, files: dict[str, File]) -> dict[str, File]:
     """The files that a pattern names: `*` and `?` do not cross a `/`, `**/` stands for any folders.
 
     A pattern that names a folder names all files below it.
@@ -120,4 +143,4 @@ def matching(pattern: str, files: dict[str, str]) -> dict[str, str]:
     meaning = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     meaning.update((part, part) for part in parts if part.startswith("["))
     expression = "".join(meaning.get(part) or re.escape(part) for part in parts) + "(/.*)?"
-    return {path: text for path, text in files.items() if re.fullmatch(expression, path, re.DOTALL)}
+    return {path: file for path, file in files.items() if re.fullmatch(expression, path, re.DOTALL)}

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.conformance.naming import slug
 
 Log = dict[str, Any]
+
+
+class File(NamedTuple):
+    """What the catalog keeps of a file."""
+
+    text: str
+    mode: int = 0o644
+    """Permission bits."""
 
 
 @dataclass(frozen=True)
@@ -15,12 +23,12 @@ class State:
     """What is visible at a point of a path (§3.3)."""
 
     parameters: dict[str, Any]
-    files: dict[str, str] = field(default_factory=dict)  # path -> text
+    files: dict[str, File] = field(default_factory=dict)
     added: frozenset[str] = frozenset()  # parameters set since the graph began
     filed: frozenset[str] = frozenset()  # files catalogued since the graph began
     mocked: bool = False  # nothing on the path so far was run again
 
-    def plus(self, values: dict[str, Any], files: dict[str, str], mocked: bool) -> State:
+    def plus(self, values: dict[str, Any], files: dict[str, File], mocked: bool) -> State:
         """The state after a success that set these values and catalogued these files."""
         return State(
             {**self.parameters, **values},
@@ -55,7 +63,7 @@ class Remembered:
     definition: Any
     saw: Any
     set: dict[str, Any]
-    files: dict[str, str]
+    files: dict[str, File]
     log: Log
 
 

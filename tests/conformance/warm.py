@@ -59,6 +59,7 @@ class Warm:
 def child(request: dict[str, Any]) -> int:
     """Be `magnus` with a request's `argv`, `cwd`, `env`, `stdout` and `stderr`, in a forked child; return its status."""
     os.chdir(request["cwd"])
+    os.umask(0o022)
     os.environ.clear()
     os.environ.update(request["env"])
     for number, path in ((1, request["stdout"]), (2, request["stderr"])):
