@@ -108,11 +108,14 @@ class _LocalRun:
         self.began = time.monotonic()
         self.walk_id = f"local-{os.urandom(8).hex()}"
         self.walk: Walk
+        self.run_: Run
         self.pool = Pool(self._output)
         self.signals: list[int] = []
         """Those that told us to stop."""
         self.said = ""
         """The last line of standard error of the call that broke the walk off."""
+        self.taken = 0
+        """How many steps were taken over from the run that --use-cached names."""
         self.counts: dict[Call, str] = {}
         """Files that running steps write the item count of the map behind them to."""
 
@@ -155,6 +158,7 @@ class _LocalRun:
     def _walk(self) -> None:
         run = Run.open(self.store, self.order.run_id)
         assert run is not None
+        self.run_ = run
         deadline = None
         if run.record["max_time"] is not None:
             deadline = time.monotonic() + run.record["created"] + run.record["max_time"] - time.time()
@@ -278,13 +282,23 @@ class _LocalRun:
         where, took = safe(call.path), duration(now - child.began)
         if status == 0:
             if kind in ("step", "record"):
-                self.shown.say(f"{where}: success after {took}", "success")
+                if original := self._taken_over(call):
+                    self.taken += 1
+                    self.shown.say(f"{where}: taken over from run {original}")
+                else:
+                    self.shown.say(f"{where}: success after {took}", "success")
         elif self.walk.broken is not call and (kind != "confirm" or status != errors.FAILED):
             again = ""
             if call.attempt > attempt or (status == errors.PLATFORM and call.repeats):
                 again = f", again in {duration(call.due - now)}" if call.due > now else ", again"
             tried = f" attempt {attempt}" if kind == "step" and call.node["retry"]["attempts"] > 1 else ""
             self.shown.say(f"{where}:{tried} failed after {took} ({_how(status)}){again}", "failed")
+
+    def _taken_over(self, call: Call) -> str:
+        """Return the run that a step's success was taken over from; '' if the step was run."""
+        original = self.run_.record["original_run_id"]
+        done = self.run_.of(call.address, "success") if original else None
+        return original if done is not None and done["mock"] else ""
 
     # ---- signals, output, the end ----
 
@@ -320,7 +334,7 @@ class _LocalRun:
         """Say how the run ended, and tidy up behind one that ended well."""
         self.shown.close()
         walk = getattr(self, "walk", None)
-        counts = (walk.succeeded, len(walk.failures)) if walk else (0, 0)
+        counts = (walk.succeeded, len(walk.failures), self.taken) if walk else (0, 0, 0)
         line, word = summary.outcome(self.order, status, time.monotonic() - self.began, counts)
         self.shown.say(line, word)
         if walk is not None and status != 0:

@@ -330,6 +330,8 @@ class _Attempt:
         if not run.create(f"{naming.key(self.address)}/success.json", end):
             self._too_late(end, "another attempt succeeded before")
             return SUCCESS
+        for warning in self.warnings:
+            say(f"{naming.shown(self.node['path'], self.address)}: warning: {warning}")
         hand_over(run, self.address, self.node, end["handed_to"], after, self.options.fan_out)
         return SUCCESS
 

@@ -12,6 +12,7 @@ from magnus_render.errors import PlatformError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL
 from magnus_render.runtime import merge
 from magnus_render.runtime.records import attempts_of
+from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -325,7 +326,9 @@ def join(run: Run, address: str) -> Join:
         "message": merged.message,
         "mocked": mocked,
     }
-    run.create(f"{naming.key(address)}/join.json", result)
+    if run.create(f"{naming.key(address)}/join.json", result):
+        for warning in merged.message.splitlines():
+            say(f"{naming.shown(node['path'], address)}: warning: {warning}")
     return result
 
 
