@@ -45,11 +45,12 @@ def differences(a: Told, b: Told) -> Iterator[str]:
         yield f"status: {a.log['status']} -> {b.log['status']}"
     left, right = (dict(steps_of(comparable(told.log))) for told in (a, b))
     branches = [{path for step in steps.values() for path in step["branches"]} for steps in (left, right)]
+    alone = branches[0] ^ branches[1]
     for path in [*left, *(path for path in right if path not in left)]:
         first, second = left.get(path), right.get(path)
         if (first or second or {})["step_type"] in (SUCCESS_NODE, FAIL_NODE):
             continue  # told by the status of their graph
-        if path.rpartition(".")[0] in branches[0] ^ branches[1]:
+        if path.rpartition(".")[0] in alone:
             continue  # told by the number of branches
         yield from _titled(safe(path), _steps(first, second))
     yield from _titled("final parameters", _values(a.log["parameters"], b.log["parameters"]))

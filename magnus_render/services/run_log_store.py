@@ -61,6 +61,8 @@ class FileSystemRunLogStore(BaseRunLogStore):
             try:
                 try:
                     write_all(descriptor, data)
+                    if _is_flushed(key):
+                        os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
                 return _link(temporary, path)
@@ -202,6 +204,16 @@ class BufferedRunLogStore(FileSystemRunLogStore):
             from shutil import rmtree
 
             rmtree(self.path, ignore_errors=True)
+
+
+def _is_flushed(key: str) -> bool:
+    """Tell whether a record is on the disk before it counts: what a run is, without which none of its others can be read.
+
+    That is its own record and its definition, written once a run. The records of steps are not flushed one by one, for
+    what that would cost a callback (docs/semantics.md, Choices).
+    """
+    folder, _, name = key.partition("/")[2].rpartition("/")
+    return name == "run.json" if not folder else folder.startswith("plan/")
 
 
 def _link(temporary: str, path: str) -> bool:
