@@ -7,7 +7,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format golden bench conformance lock clean
+.PHONY: help demo unit test lint format golden bench conformance lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | while IFS= read -r line; do \
@@ -16,21 +16,24 @@ help: ## list what there is
 demo: $(VENV)/.installed ## install, render an example for every target, run one, show its run log
 	sh scripts/demo.sh
 
+unit: $(VENV)/.packages ## install Python packages alone, and run the unit tests (PYTEST_ARGS, WORKERS)
+	python -m pytest -n $(WORKERS) --dist worksteal tests/unit $(PYTEST_ARGS)
+
 test: $(VENV)/.developer ## install everything tests need, and run all of them (PYTEST_ARGS, WORKERS)
 	python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-lint: $(VENV)/.developer ## ruff, black, mypy
+lint: $(VENV)/.packages ## ruff, black, mypy
 	@failed=''; \
 	for tool in 'ruff check .' 'black --check .' mypy; do \
 	  echo "$$tool"; $$tool || failed="$$failed $${tool%% *}"; \
 	done; \
 	[ -z "$$failed" ] || { echo "lint: failed:$$failed" >&2; exit 1; }
 
-format: $(VENV)/.developer ## let ruff and black change the code
+format: $(VENV)/.packages ## let ruff and black change the code
 	ruff check --fix .
 	black --quiet .
 
-golden: $(VENV)/.developer ## write the golden files anew: read the diff before you commit it
+golden: $(VENV)/.packages ## write the golden files anew: read the diff before you commit it
 	python -m tests.golden.update
 
 conformance: $(VENV)/.developer ## the long runs: 10,000 random pipelines, 200 of them on each engine (CONFORMANCE_ARGS)
@@ -63,9 +66,12 @@ $(VENV)/.installed: $(VENV)/.python pyproject.toml setup.cfg
 	python -m pip install --quiet $(EDITABLE)
 	@touch $@
 
-$(VENV)/.developer: $(VENV)/.python pyproject.toml setup.cfg requirements-dev.lock requirements-tools.lock scripts/tools.sh \
-  tests/engines/stepfunctions/npm/package-lock.json
+$(VENV)/.packages: $(VENV)/.python pyproject.toml setup.cfg requirements-dev.lock
 	python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	python -m pip install --quiet --no-build-isolation --no-deps $(EDITABLE)
-	sh scripts/tools.sh
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.developer: $(VENV)/.packages requirements-tools.lock scripts/tools.sh \
+  tests/engines/stepfunctions/npm/package-lock.json
+	sh scripts/tools.sh
+	@touch $@

@@ -53,6 +53,22 @@ def test_wheel_holds_all_modules_and_templates_and_no_more(wheel: Path) -> None:
     assert not strays
 
 
+def test_wheel_holds_the_whole_licence(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (licence,) = (name for name in archive.namelist() if name.endswith(".dist-info/licenses/LICENSE"))
+    text = archive.read(licence).decode()
+    assert text == (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text and "END OF TERMS AND CONDITIONS" in text
+    (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    lines = archive.read(metadata).decode().splitlines()
+    assert {"License-Expression: Apache-2.0", "License-File: LICENSE"} <= set(lines)
+
+
+def test_changelog_has_a_heading_for_what_comes_next() -> None:
+    headings = [line for line in (ROOT / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
+    assert headings[0] == "## Unreleased"
+
+
 def test_installed_wheel_renders_and_runs(wheel: Path, tmp_path: Path) -> None:
     home = tmp_path / "venv"
     venv.create(home, with_pip=False, symlinks=True)
