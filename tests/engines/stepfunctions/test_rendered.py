@@ -86,7 +86,9 @@ def test_faults_of_the_platform_spend_none_of_the_users_attempts(tmp_path: Path)
 
 def test_a_platform_failure_is_tried_again(tmp_path: Path) -> None:
     """A callback that is told to stop exits 75, which Batch tries again."""
-    steps = {"a": shell('test -e "$HOME/here" || { touch "$HOME/here"; kill -TERM $PPID; sleep 30; }', retry=1)}
+    steps = {
+        "a": shell('test -e "$HOME/here" || { touch "$HOME/here"; kill -TERM $PPID; sleep 30; }', retry=1)
+    }
     write(tmp_path / "p", steps)
     outcome = StepFunctions().run(tmp_path / "p", RunSpec("stopped-1", executor={"environment": {}}))
     assert outcome.log["status"] == "SUCCESS", outcome.stderr
