@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
@@ -122,6 +123,8 @@ class Runner:
             **environment,
             **task.environment(context),
         }
+        # Its thread does not live in a forked child, whose interpreter would wait for it at its end.
+        faulthandler.cancel_dump_traceback_later()
         pid = os.fork()
         if pid:
             return os.waitpid(pid, 0)[1]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import importlib
+import shelve
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +294,151 @@ def test_metrics_by_environment(runner: Runner) -> None:
     assert run(runner, source).metrics == {"Loss": 0.5, "note": "fine: 1e999", "n": "NaN"}
     failing = run(runner, source + "\n    raise ValueError")
     assert failing.metrics["Loss"] == 0.5 and failing.message == "ValueError"
+
+
+# ---- how a task ends ----
+
+LEFT_OPEN = """
+import ctypes, functools, gzip, os, shelve, sys, threading, zipfile
+os.makedirs("data", exist_ok=True)
+MODULE = open("data/module", "w")
+
+class Holder:
+    pass
+
+@functools.lru_cache
+def cached():
+    found = open("data/cache", "w")
+    found.write("cache")
+    return found
+
+def thread():
+    Holder.thread = open("data/thread", "w")
+    Holder.thread.write("thread")
+
+def write():
+    MODULE.write("module")
+    Holder.attribute = open("data/attribute", "w")
+    Holder.attribute.write("attribute")
+    cached()
+    ring = [gzip.open("data/ring.gz", "wb")]
+    ring[0].write(b"ring")
+    ring.append(ring)
+    Holder.archive = zipfile.ZipFile("data/archive.zip", "w")
+    Holder.archive.writestr("name", "archive")
+    Holder.shelf = shelve.open("data/shelf", writeback=True)
+    Holder.shelf["key"] = []
+    Holder.shelf["key"].append("shelf")
+    threading.Thread(target=thread).start()
+    local = open("data/closure", "w")
+    local.write("closure")
+    Holder.closure = lambda: local
+    ctypes.CDLL(None).puts(b"of C")
+    sys.__stdout__.write("of __stdout__\\n")
+    sys.__stderr__.write("of __stderr__\\n")
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "status"),
+    [
+        ("return {'x': 1}", 0),
+        ("raise KeyError('no')", 1),
+        ("import sys; sys.exit(3)", 3),
+        ("import sys; sys.exit(0)", 0),
+    ],
+)
+def test_what_is_left_open_is_written(runner: Runner, ending: str, status: int) -> None:
+    outcome = run(runner, f"{LEFT_OPEN}\ndef f():\n    write()\n    {ending}\n")
+    assert outcome.status == status
+    assert outcome.set == ({"x": 1} if "return" in ending else {})
+    data = runner.project / "data"
+    for name in ("module", "attribute", "cache", "closure", "thread"):
+        assert (data / name).read_text() == name
+    assert gzip.decompress((data / "ring.gz").read_bytes()) == b"ring"
+    assert zipfile.ZipFile(data / "archive.zip").read("name") == b"archive"
+    with shelve.open(str(data / "shelf")) as shelf:
+        assert shelf["key"] == ["shelf"]
+    assert "of C\n" in outcome.out and "of __stdout__\n" in outcome.out
+    assert "of __stderr__\n" in outcome.err
+
+
+def test_exit_functions_and_finalisers_of_a_task(runner: Runner) -> None:
+    source = """
+import atexit, os, sys
+
+class Loud:
+    def __del__(self):
+        raise ValueError("in a finaliser")
+
+def late():
+    os.environ["MAGNUS_TRACK_late"] = "1"
+    print("at exit")
+
+def f():
+    global kept
+    kept = Loud()
+    atexit.register(late)
+    atexit.register(lambda: 1 / 0)
+"""
+    outcome = run(runner, source)
+    assert (outcome.status, outcome.message, outcome.metrics) == (0, "", {"late": 1})
+    assert outcome.out == "at exit\n"
+    assert "ZeroDivisionError" in outcome.err and "in a finaliser" in outcome.err
+
+
+def test_os_exit_stays_what_it_is(runner: Runner) -> None:
+    outcome = run(
+        runner, "import os\nOUT = open('left', 'w')\ndef f():\n    OUT.write('x')\n    os._exit(0)\n"
+    )
+    assert outcome.status == 0 and (runner.project / "left").read_text() == ""
+
+
+@pytest.mark.parametrize("end", ["sys.exit()", "sys.exit(0)", "raise SystemExit"])
+def test_a_module_that_ends_the_program_as_it_is_imported(runner: Runner, end: str) -> None:
+    outcome = run(runner, f"import sys\n{end}\ndef f(): return {{'x': 1}}\n")
+    assert outcome.status == 1 and outcome.set == {}
+    assert outcome.message.startswith(
+        "module 'steps' ended the program while it was imported, before 'f' was defined"
+    )
+
+
+# ---- which modules a task finds ----
+
+
+@pytest.mark.parametrize(
+    "name", ["calendar", "secrets", "csv", "random", "token", "typing", "json", "email", "struct", "yaml"]
+)
+def test_a_module_of_the_project_wins_over_a_loaded_one(runner: Runner, name: str) -> None:
+    importlib.import_module(name)
+    runner.module("def f(): return {'x': 'mine'}\nclass Any: pass\n", name)
+    assert run(runner, f"import {name}\ndef f(): return {name}.f()\n").set == {"x": "mine"}
+    assert runner.run(f"{name}.f").set == {"x": "mine"}
+
+
+def test_a_package_of_the_project_wins_and_a_plain_folder_does_not(runner: Runner) -> None:
+    (runner.project / "calendar").mkdir()
+    source = "import calendar\ndef f(): return {'file': calendar.__file__}\n"
+    assert str(runner.project) not in run(runner, source).set["file"]
+    (runner.project / "calendar" / "__init__.py").write_text("")
+    assert str(runner.project) in run(runner, source).set["file"]
+
+
+def test_a_module_that_the_library_imports_is_the_projects(runner: Runner) -> None:
+    """As `python -c` has it: what a module of the standard library imports is looked for in the same places."""
+    importlib.import_module("http.cookiejar")
+    runner.module("def timegm(t): return 1\n", "calendar")
+    source = "import http.cookiejar as c\ndef f(): return {'x': c.timegm(0)}\n"
+    assert run(runner, source).set == {"x": 1}
+
+
+def test_folders_of_pythonpath_count_too(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path / "more")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "more"))
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "calendar.py").write_text("X = 'more'\n")
+    runner.module("import calendar\ndef f(): return {'x': calendar.X}\n")
+    outcome = runner.run("steps.f")
+    assert outcome.set == {"x": "more"}

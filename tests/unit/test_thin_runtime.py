@@ -90,7 +90,7 @@ def test_callback_imports_little(imports: dict[str, set[str]], step: str) -> Non
     """A name missing here is one more import at every step of every run: measure it (`make bench`) before it is added."""
     others = {name.partition(".")[0] for name in imports[step] if not name.startswith("magnus_render")}
     public = {name for name in others if not name.startswith("_")}
-    assert public <= ALLOWED | ({"nothing"} if step == "third" else set())
+    assert public <= ALLOWED | (OF_PYTHON if step == "third" else set())
 
 
 def test_callback_on_s3_leaves_the_libraries_to_its_worker(

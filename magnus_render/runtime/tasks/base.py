@@ -80,6 +80,9 @@ class Context:
 class BaseTask:
     """One task type."""
 
+    in_process = True
+    """The user's code runs in the forked process itself; False where that starts another program in its place."""
+
     def __init__(self, node: Node) -> None:
         self.node = node
 

@@ -13,6 +13,7 @@ from magnus_render.runtime.tasks.results import tracked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
     from magnus_render.runtime.tasks.base import BaseTask, Context
@@ -28,9 +29,10 @@ _NOT_USERS = (_PACKAGE, os.path.join(os.path.dirname(os.__file__), "asyncio") + 
 def run_in_child(task: BaseTask, context: Context) -> int:
     """Run a task to its end, in the process forked for it, and return the process's exit status.
 
-    Why it failed goes to the file `message`, the traceback of a user's exception to standard error. Threads are waited
-    for and exit functions run, as at the end of any Python process; the caller then ends it by `os._exit`.
+    Why it failed goes to the file `message`, the traceback of a user's exception to standard error. A task that is Python
+    code ends the process itself, as the interpreter ends any program: only so is everything written that the code left open.
     """
+    leave = _leaving() if task.in_process else _flush_files
     _set_up()
     before = dict(os.environ)
     status, reason = 0, ""
@@ -46,13 +48,14 @@ def run_in_child(task: BaseTask, context: Context) -> int:
         status, reason = 1, _reason(error)
         _show(error)
     try:
+        _run_exit_functions()
         metrics = tracked(os.environ, before)
         if metrics:
             files.append_json(context.folder, files.METRICS, metrics)
         if reason:
             files.write(context.folder, files.MESSAGE, reason)
     finally:
-        _end()
+        leave(status)
     return status
 
 
@@ -62,25 +65,46 @@ def _set_up() -> None:
     sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
+    sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as in any Python process: BrokenPipeError instead
     import atexit
 
     atexit._clear()  # what the parent registered is for the parent to do
 
 
-def _end() -> None:
-    """Do what the interpreter does before it exits."""
+def _run_exit_functions() -> None:
+    """Wait for threads and run exit functions, as the interpreter does first of all: what they set counts."""
     threading = sys.modules.get("threading")
     if threading is not None:
         threading._shutdown()
     import atexit
 
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            pass
+
+
+def _leaving() -> Callable[[int], object]:
+    """Return how to end this process, or to flush what Python code still holds where there is no better way.
+
+    `Py_Exit` finalises the interpreter, whatever called it, and then ends the program as C does (Python/C API, "Process
+    Control"): objects are destroyed, and the buffers of open files and of C's streams are written.
+    """
+    try:
+        from ctypes import pythonapi
+    except ImportError:  # a Python that was built without it
+        return _flush_files
+    return pythonapi.Py_Exit
+
+
+def _flush_files(status: int) -> None:
+    import gc
+    import io
+
+    for found in gc.get_objects():
+        if isinstance(found, io.IOBase):
+            try:
+                found.flush()
+            except (OSError, ValueError):
+                pass
 
 
 def _system_exit(error: SystemExit) -> tuple[int, str]:
@@ -111,9 +135,8 @@ def _show(error: BaseException) -> None:
     users = _users(error.__traceback__)
     if users is None and isinstance(error, TaskFailure):
         return
-    import traceback
-
-    traceback.print_exception(type(error), error, users)
+    # Python's own hook imports nothing: a module of the project might be in the way of what it would need.
+    sys.__excepthook__(type(error), error.with_traceback(users), users)
 
 
 def _users(frames: TracebackType | None) -> TracebackType | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks.arguments import bind
 from magnus_render.runtime.tasks.base import BaseTask, TaskFailure
+from magnus_render.runtime.tasks.modules import forget_hidden
 from magnus_render.runtime.tasks.results import python_path, shims
 from magnus_render.runtime.tasks.values import check
 
@@ -26,12 +28,11 @@ class PythonTask(BaseTask):
     """
 
     def environment(self, context: Context) -> dict[str, str]:
-        import os
-
         return {"PYTHONPATH": python_path(os.environ)}
 
     def run(self, context: Context) -> None:
         _set_path(context.workdir)
+        forget_hidden(_before_others(context.workdir))
         sys.argv[:] = [self.node["command"]]
         function = self.function()
         args, kwargs = bind(function, {**context.parameters, **context.map_variables})
@@ -56,6 +57,13 @@ class PythonTask(BaseTask):
         except ModuleNotFoundError as error:
             if error.name and f"{module}.".startswith(f"{error.name}."):
                 raise TaskFailure(f"cannot import '{module}'") from None
+            raise
+        except SystemExit as end:
+            if end.code is None or end.code == 0:
+                what = (
+                    f"module '{module}' ended the program while it was imported, before '{name}' was defined"
+                )
+                raise TaskFailure(f"{what}: put what it runs under `if __name__ == '__main__':`") from None
             raise
         found: Any = sys.modules[module]
         for part in name.split("."):
@@ -91,6 +99,12 @@ def _set_path(workdir: str) -> None:
     sys.path[:0] = [workdir, shims()]
     # The parent may have listed the folder before a step before this one wrote a module there.
     sys.path_importer_cache.pop(workdir, None)
+
+
+def _before_others(workdir: str) -> list[str]:
+    """Return the folders that come before the standard library on `sys.path`, as in any program."""
+    given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return [workdir, *(folder for folder in given if folder and folder != shims())]
 
 
 def _wait_for(awaitable: Any) -> Any:

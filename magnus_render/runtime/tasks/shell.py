@@ -70,6 +70,8 @@ _FROM_FILE = '_magnus_file=$1; shift; set -- "$(command -p cat "$_magnus_file")"
 class ShellTask(BaseTask):
     """`command` is run by `/bin/sh -c`, or by `command_config.shell`: a program, or a program and its arguments."""
 
+    in_process = False
+
     def __init__(self, node: Any) -> None:
         super().__init__(node)
         self._given: dict[str, str] = {}
