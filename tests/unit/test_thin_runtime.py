@@ -44,6 +44,9 @@ ALLOWED = {
     "reprlib", "sre_compile", "sre_constants", "sre_parse", "stat", "types",
 }  # fmt: skip
 
+OF_PYTHON = {"nothing", "ctypes", "struct"}
+"""What the process of a Python task imports besides: it ends itself by the interpreter's own function."""
+
 
 def imported(*argv: str, cwd: Path, options: tuple[str, ...] = ("-S",), **variables: str) -> set[str]:
     """Run Python, by default without site-packages, and return all that it imported, children that it forked included."""
