@@ -12,7 +12,7 @@ import os
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.runtime.tasks.results import output_lines
-from magnus_render.runtime.tasks.values import check, is_json
+from magnus_render.runtime.tasks.values import check, is_json, misfit, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def set_parameter(**parameters: Any) -> None:
     Raises `TaskFailure` for a value that is not JSON, and for the variable of an enclosing map.
     """
     step = _step("set_parameter")
+    parameters = {name: plain(value) for name, value in parameters.items()}
     check(parameters, step.map_variables)
     if parameters:
         files.append_json(step.folder, files.OUTPUT, parameters)
@@ -133,9 +134,10 @@ def track_this(step: int | None = None, **metrics: Any) -> None:
     Raises `TaskFailure` for a value that is not JSON.
     """
     here = _step("track_this")
+    metrics = {name: plain(value) for name, value in metrics.items()}
     for name, value in metrics.items():
         if not is_json(value):
-            raise TaskFailure(f"metric '{name}' is not JSON")
+            raise TaskFailure(f"metric '{name}' is not JSON: {misfit(name, value)}")
     if metrics:
         line = metrics if step is None else {name: {str(step): value} for name, value in metrics.items()}
         files.append_json(here.folder, files.METRICS, line)

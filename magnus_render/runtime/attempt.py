@@ -136,6 +136,8 @@ class _Attempt:
         self.set: dict[str, Json] = {}
         self.metrics: dict[str, Json] = {}
         self.platform = False
+        self.final = False
+        """No further attempt can succeed."""
         self.secrets: Secrets | None = None
         """From when on the task may have seen one."""
 
@@ -295,6 +297,7 @@ class _Attempt:
         if ended.status:
             said = read_text(os.path.join(scratch, folders.MESSAGE))
             self.platform = os.path.exists(os.path.join(scratch, folders.PLATFORM))
+            self.final = os.path.exists(os.path.join(scratch, folders.FINAL))
             raise TaskFailure(said or f"exited with status {ended.status}")
 
     # ---- the record ----
@@ -362,7 +365,7 @@ class _Attempt:
         if failed is not None and not self.platform:
             return self._failed_before(end, failed)
         retry = node.get("retry")
-        last = bool(overdue(run)) or retry is None or self.options.attempt >= retry["attempts"]
+        last = self.final or bool(overdue(run)) or retry is None or self.options.attempt >= retry["attempts"]
         if not self.platform and last:
             end["handed_to"], end["state"] = failure_target(node), state.unmocked(run, self.sees)
         end["set"] = run.pack(self.set)

@@ -310,7 +310,7 @@ class _Call:
 
     def _start(self) -> Run:
         from magnus_render.runtime import create
-        from magnus_render.runtime.tasks.values import loose
+        from magnus_render.runtime.tasks.values import exact
 
         store = self._store()
         given = create.given_input(os.environ.get("MAGNUS_INPUT", ""))
@@ -323,7 +323,7 @@ class _Call:
             name, equals, value = text.partition("=")
             if not equals or not name:
                 raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
-            parameters[name] = loose(value)
+            parameters[name] = exact(value)
         if self.resume:
             run = create.resume(store, self.run_id, parameters)
             create.check_hash(run.record, self.values.get("--dag-hash", ""))

@@ -11,7 +11,7 @@ from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION, TASK, failure_ta
 from magnus_render.runtime import shapes
 from magnus_render.runtime.records import Run, check_run_id, dumps, page_of
 from magnus_render.runtime.tasks.base import TaskFailure
-from magnus_render.runtime.tasks.values import check, loose
+from magnus_render.runtime.tasks.values import check, exact
 from magnus_render.texts import say
 
 TYPE_CHECKING = False
@@ -42,7 +42,7 @@ _NOWHERE: After = {"slug": "", "type": "fail", "iterate_on": "", "iterate_as": "
 def from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
     """Return the initial parameters that an environment gives; names keep their case."""
     return {
-        name[len(PREFIX) :]: loose(value)
+        name[len(PREFIX) :]: exact(value)
         for name, value in sorted(environment.items())
         if name.startswith(PREFIX) and len(name) > len(PREFIX)
     }

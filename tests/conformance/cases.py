@@ -138,14 +138,17 @@ def unescaped(value: Any) -> Any:
 
 
 def from_environment(environment: dict[str, str]) -> dict[str, Any]:
-    """Initial parameters of an environment (DESIGN §3.7): JSON where it parses."""
+    """Initial parameters of an environment: JSON where it parses, but for a number that would be written otherwise."""
     values = {}
     for name, value in environment.items():
         if name.startswith("MAGNUS_PRM_"):
             try:
-                values[name.removeprefix("MAGNUS_PRM_")] = json.loads(value, parse_constant=_no_constant)
+                found = json.loads(value, parse_constant=_no_constant)
             except ValueError:
-                values[name.removeprefix("MAGNUS_PRM_")] = value
+                found = value
+            if type(found) in (int, float) and str(found) != value:
+                found = value
+            values[name.removeprefix("MAGNUS_PRM_")] = found
     return values
 
 

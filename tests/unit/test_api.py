@@ -44,9 +44,9 @@ def test_parameters(runner: Runner) -> None:
     ("body", "message"),
     [
         ("get_parameter('x')", "parameter 'x' is missing"),
-        ("set_parameter(x={1})", "parameter 'x' is not JSON"),
+        ("set_parameter(x={1})", "parameter 'x' is not JSON: x is of type set"),
         ("set_parameter(i=1)", "'i' is the map's variable and cannot be set"),
-        ("track_this(x={1})", "metric 'x' is not JSON"),
+        ("track_this(x={1})", "metric 'x' is not JSON: x is of type set"),
         ("get_secret('x')", "secret 'x' is not there: looked in secrets (dotenv)"),
         ("get_from_catalog('x')", "catalog: nothing to get for 'x'"),
         ("get_object('x')", "catalog: nothing to get for 'x.pickle'"),

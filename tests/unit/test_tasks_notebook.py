@@ -107,3 +107,18 @@ def test_options() -> None:
     )
     assert task.validate({"timeout": "3"}) == ["'execution_timeout' is not of type int"]
     assert task.validate({"optional_ploomber_args": 3}) == ["'optional_ploomber_args' is a mapping"]
+
+
+def test_variables_of_the_kernel_are_parameters_as_in_a_function(runner: Runner) -> None:
+    book = write(
+        runner,
+        "import os\nassert os.environ['MAGNUS_PRM_greeting'] == 'Hello'",
+        "os.environ['MAGNUS_PRM_greeting'] = 'World'\nos.environ['MAGNUS_TRACK_score'] = '0.5'",
+        "names = sorted(globals())",
+    )
+    outcome = runner.run(book, "notebook", parameters={"greeting": "Hello"})
+    assert outcome.message == "", outcome.err
+    assert outcome.set == {"greeting": "World"} and outcome.metrics == {"score": 0.5}
+    assert "MAGNUS_PRM" not in (runner.project / "data/note_out.ipynb").read_text().replace(
+        "MAGNUS_PRM_greeting", ""
+    )

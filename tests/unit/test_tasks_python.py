@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from magnus_render.runtime.tasks.values import exact
 from tests.unit.task_runs import Outcome, Runner
 
 
@@ -54,7 +55,7 @@ def run(runner: Runner, source: str, parameters: dict[str, Any] | None = None, *
             {"a": "123"},
             {"r": ["123", None]},
         ),
-        ("def f(a: int): return {'r': a}", {"a": "123"}, {"r": "123"}),
+        ("def f(a: int): return {'r': a}", {"a": "123"}, {"r": 123}),
         ("f = lambda a: {'r': a}", {"a": True}, {"r": True}),
         (
             "async def f(a):\n    import asyncio\n    await asyncio.sleep(0)\n    return {'r': a}",
@@ -141,6 +142,11 @@ def test_a_pydantic_argument_that_is_not_valid_says_what_is_wrong(runner: Runner
     assert run(runner, field, {"m": 3}).message == "argument 'm' is not valid: Input should be greater than 3"
 
 
+DEEP = "parameter 'x' is not JSON: x is nested deeper than 200 levels"
+EVERYWHERE = "the project's folder, on PYTHONPATH or installed"
+FIX = "check the name, or set PYTHONPATH to the folder that it is in"
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [
@@ -149,17 +155,20 @@ def test_a_pydantic_argument_that_is_not_valid_says_what_is_wrong(runner: Runner
         ("def f(): return 3", "returned int: a task returns a dict, a pydantic model or None"),
         ("def f(): return [{}]", "returned list: a task returns a dict, a pydantic model or None"),
         ("def f(): yield {}", "returned generator: a task returns a dict, a pydantic model or None"),
-        ("def f(): return {'x': float('nan')}", "parameter 'x' is not JSON"),
-        ("def f(): return {'x': [1, {'y': float('-inf')}]}", "parameter 'x' is not JSON"),
-        ("def f(): return {'ok': 1, 'x': {1, 2}}", "parameter 'x' is not JSON"),
-        ("def f(): return {'x': {1: 2}}", "parameter 'x' is not JSON"),
-        ("def f(): return {'x': b'bytes'}", "parameter 'x' is not JSON"),
-        ("def f(): return {'x': chr(0xd800)}", "parameter 'x' is not JSON"),
-        ("def f(): return {'x': 10 ** 5000}", "parameter 'x' is not JSON"),
-        ("def f():\n    x = []\n    x.append(x)\n    return {'x': x}", "parameter 'x' is not JSON"),
+        ("def f(): return {'x': float('nan')}", "parameter 'x' is not JSON: x is nan"),
+        ("def f(): return {'x': [1, {'y': float('-inf')}]}", "parameter 'x' is not JSON: x[1].y is -inf"),
+        ("def f(): return {'ok': 1, 'x': {1, 2}}", "parameter 'x' is not JSON: x is of type set"),
+        ("def f(): return {'x': {1: 2}}", "parameter 'x' is not JSON: x has the key 1, which is no text"),
+        ("def f(): return {'x': b'bytes'}", "parameter 'x' is not JSON: x is of type bytes"),
+        (
+            "def f(): return {'x': chr(0xd800)}",
+            "parameter 'x' is not JSON: x is text with half of a surrogate pair",
+        ),
+        ("def f(): return {'x': 10 ** 5000}", "parameter 'x' is not JSON: x has more than 14,000 bits"),
+        ("def f():\n    x = []\n    x.append(x)\n    return {'x': x}", DEEP),
         (
             "def f():\n    x = []\n    for _ in range(100000): x = [x]\n    return {'x': x}",
-            "parameter 'x' is not JSON",
+            DEEP,
         ),
         ("def f(): return {1: 2}", "a parameter name must be a non-empty string"),
         ("def f(): return {'': 2}", "a parameter name must be a non-empty string"),
@@ -175,10 +184,10 @@ def test_a_pydantic_argument_that_is_not_valid_says_what_is_wrong(runner: Runner
         ("import sys\ndef f(): sys.exit('bad')", "exited with status 1"),
         ("import os\ndef f(): os._exit(7)", "exited with status 7"),
         ("import os\ndef f(): os.kill(os.getpid(), 9)", "killed by signal 9"),
-        ("import nowhere", "ModuleNotFoundError: No module named 'nowhere'"),
+        ("import nowhere", "cannot import 'steps': ModuleNotFoundError: No module named 'nowhere'"),
         ("def g(): pass", "module 'steps' has no function 'f'"),
         ("f = 3", "module 'steps' has no function 'f'"),
-        ("def f(:", "SyntaxError: invalid syntax (steps.py, line 1)"),
+        ("def f(:", "cannot import 'steps': SyntaxError: invalid syntax (steps.py, line 1)"),
     ],
 )
 def test_failures(runner: Runner, source: str, message: str) -> None:
@@ -190,8 +199,9 @@ def test_failures(runner: Runner, source: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("nowhere.f", "cannot import 'nowhere'"),
-        ("steps.inner.f", "cannot import 'steps.inner'"),
+        ("nowhere.f", f"cannot import 'nowhere': there is no 'nowhere' in {EVERYWHERE}: {FIX}"),
+        ("step.f", f"cannot import 'step': there is no 'step' in {EVERYWHERE} (did you mean 'steps'?)"),
+        ("steps.inner.f", f"cannot import 'steps.inner': there is no 'steps.inner' in 'steps': {FIX}"),
         ("f", "'f' names no function: write module.function"),
         ("steps:C.g", "module 'steps' has no function 'C.g'"),
     ],
@@ -216,7 +226,7 @@ def test_the_map_variable_cannot_be_set(runner: Runner) -> None:
 
 def test_numpy_like_scalars_are_not_json(runner: Runner) -> None:
     source = "class int64:\n    def __int__(self): return 3\n    __index__ = __int__\ndef f(): return {'n': int64()}"
-    assert run(runner, source).message == "parameter 'n' is not JSON"
+    assert run(runner, source).message == "parameter 'n' is not JSON: n is of type steps.int64"
 
 
 def test_a_traceback_shows_the_users_frames_alone(runner: Runner) -> None:
@@ -442,3 +452,181 @@ def test_folders_of_pythonpath_count_too(
     runner.module("import calendar\ndef f(): return {'x': calendar.X}\n")
     outcome = runner.run("steps.f")
     assert outcome.set == {"x": "more"}
+
+
+# ---- parameters in the environment ----
+
+
+def test_parameters_are_in_the_environment_and_what_is_changed_there_counts(runner: Runner) -> None:
+    source = """
+import os
+
+def f():
+    assert os.environ["MAGNUS_PRM_text"] == "1" and os.environ["MAGNUS_PRM_list"] == "[1, 2]"
+    os.environ["MAGNUS_PRM_text"] = "2"
+    os.environ["MAGNUS_PRM_number"] = "3"
+    os.environ["MAGNUS_PRM_version"] = "1.10"
+    os.environ["MAGNUS_TRACK_loss_STEP_2"] = "0.5"
+    os.environ["MAGNUS_TRACK_loss_STEP_10"] = "1e-3"
+    del os.environ["MAGNUS_PRM_list"]
+    return {"number": 4, "other": 5}
+"""
+    outcome = run(runner, source, {"text": "1", "list": [1, 2]})
+    assert outcome.message == ""
+    assert outcome.set == {"text": "2", "number": 3, "version": "1.10", "other": 5}
+    assert outcome.metrics == {"loss": {"2": 0.5, "10": 0.001}}
+
+
+def test_variables_of_a_task_that_fails_do_not_count(runner: Runner) -> None:
+    outcome = run(runner, "import os\ndef f():\n    os.environ['MAGNUS_PRM_x'] = '1'\n    raise ValueError\n")
+    assert outcome.message == "ValueError" and outcome.set == {}
+
+
+def test_the_map_variable_cannot_be_set_by_the_environment_either(runner: Runner) -> None:
+    outcome = run(runner, "import os\ndef f(): os.environ['MAGNUS_PRM_i'] = '1'\n", map_variables={"i": 0})
+    assert outcome.message == "'i' is the map's variable and cannot be set"
+
+
+# ---- annotations ----
+
+TYPES = """
+from __future__ import annotations
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Literal, Optional, Union
+
+class Size(Enum):
+    SMALL = 1
+    LARGE = "large"
+
+@dataclass
+class Point:
+    x: int
+    y: float = 0.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "expected"),
+    [
+        ("str", "12345e7", "'12345e7'"),
+        ("str", 1.1, "'1.1'"),
+        ("str", 5, "'5'"),
+        ("str", True, "'true'"),
+        ("int", "7", "7"),
+        ("int", 5.0, "5"),
+        ("float", 5, "5.0"),
+        ("float", "1e-4", "0.0001"),
+        ("bool", "True", "True"),
+        ("bool", False, "False"),
+        ("Path", "a/b", "PosixPath('a/b')"),
+        ("datetime", "2026-01-31T10:00:00", "datetime.datetime(2026, 1, 31, 10, 0)"),
+        ("date", "2026-01-31", "datetime.date(2026, 1, 31)"),
+        ("Decimal", "1.10", "Decimal('1.10')"),
+        ("Size", 1, "<Size.SMALL: 1>"),
+        ("Size", "LARGE", "<Size.LARGE: 'large'>"),
+        ("Point", {"x": "1"}, "Point(x=1, y=0.0)"),
+        ("Optional[int]", None, "None"),
+        ("Optional[int]", "3", "3"),
+        ("int | str", "3", "'3'"),
+        ("int | None", "3", "3"),
+        ("Union[Path, None]", "p", "PosixPath('p')"),
+        ("list[int]", ["1", 2], "[1, 2]"),
+        ("dict[str, Path]", {"a": "b"}, "{'a': PosixPath('b')}"),
+        ("tuple[int, str]", [1, 2], "(1, '2')"),
+        ("tuple[int, ...]", ["1"], "(1,)"),
+        ("set[str]", ["a"], "{'a'}"),
+        ("Literal['a', 1]", 1, "1"),
+        ("object", [1], "[1]"),
+        ("Nowhere", [1], "[1]"),
+        ("list", [1], "[1]"),
+    ],
+)
+def test_annotations_are_obeyed(runner: Runner, annotation: str, value: Any, expected: str) -> None:
+    outcome = run(runner, f"{TYPES}\ndef f(a: {annotation}): return {{'r': repr(a)}}\n", {"a": value})
+    assert (outcome.message, outcome.set) == ("", {"r": expected}), outcome.err
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "takes", "shown"),
+    [
+        ("str", [1], "str", "[1]"),
+        ("str", None, "str", "null"),
+        ("int", "1.5", "int", '"1.5"'),
+        ("int", True, "int", "true"),
+        ("float", "much", "float", '"much"'),
+        ("bool", 1, "bool", "1"),
+        ("datetime", "yesterday", "datetime", '"yesterday"'),
+        ("Size", "medium", "Size", '"medium"'),
+        ("Point", {"z": 1}, "Point", '{"z": 1}'),
+        ("Point", {}, "Point", "{}"),
+        ("Optional[int]", "x", "Optional[int]", '"x"'),
+        ("list[int]", "1", "list[int]", '"1"'),
+        ("Literal['a', 1]", "b", "Literal['a', 1]", '"b"'),
+    ],
+)
+def test_what_does_not_fit_an_annotation_is_refused(
+    runner: Runner, annotation: str, value: Any, takes: str, shown: str
+) -> None:
+    outcome = run(runner, f"{TYPES}\ndef f(a: {annotation}): pass\n", {"a": value})
+    assert outcome.message == f"argument 'a' is not valid: it takes {takes}, and the parameter is {shown}"
+
+
+def test_results_that_plainly_stand_for_json(runner: Runner) -> None:
+    pytest.importorskip("numpy")
+    source = f"""{TYPES}
+import uuid
+import numpy
+from pydantic import BaseModel
+
+class Inner(BaseModel):
+    when: date
+
+def f():
+    return {{
+        "n": numpy.int64(3), "x": [numpy.float32(0.5)], "flag": numpy.bool_(True), "path": Path("a/b"),
+        "day": date(2026, 1, 31),
+        "size": Size.LARGE, "point": Point(1, 2.0), "inner": {{"model": Inner(when="2026-01-31")}}, "id": uuid.UUID(int=1),
+        "pair": (1, Size.SMALL),
+    }}
+"""
+    outcome = run(runner, source)
+    assert outcome.message == ""
+    assert outcome.set == {
+        "n": 3,
+        "x": [0.5],
+        "flag": True,
+        "path": "a/b",
+        "day": "2026-01-31",
+        "size": "large",
+        "point": {"x": 1, "y": 2.0},
+        "inner": {"model": {"when": "2026-01-31"}},
+        "id": "00000000-0000-0000-0000-000000000001",
+        "pair": [1, 1],
+    }
+
+
+def test_what_was_meant_is_suggested(runner: Runner) -> None:
+    assert run(runner, "def f(colour): pass", {"color": 1}).message == (
+        "argument 'colour' has no parameter (did you mean 'color'?)"
+    )
+    runner.module("def okay(): pass\n")
+    assert (
+        runner.run("steps.okkay").message == "module 'steps' has no function 'okkay' (did you mean 'okay'?)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1.10", "1.10"), ("12345e7", "12345e7"), ("007", "007"), ("1_000", "1_000"), ("1e999", "1e999"), ("-0", "-0"),
+        ("NaN", "NaN"), ("5", 5), ("-5", -5), ("0.5", 0.5), ("true", True), ("null", None), ("True", "True"), ('"a"', "a"),
+        ('{"a":1.10}', {"a": 1.1}), ("[1, 2 ]", [1, 2]), ("[1", "[1"), ("", ""), (" 5", " 5"),
+    ],
+)  # fmt: skip
+def test_text_stays_text(text: str, value: Any) -> None:
+    found = exact(text)
+    assert found == value and type(found) is type(value)

@@ -199,8 +199,8 @@ def test_output_lines(runner: Runner, lines: str, expected: dict[str, Any]) -> N
         ('\n{"a": 1\nb=2\n', "output line 2 is neither name=value nor a JSON object", {"b": "2"}),
         ('{"a": 1} b\n', "output line 1 is neither name=value nor a JSON object", {}),
         ('{"a":\n1}\n[1]\n', "output line 3 is neither name=value nor a JSON object", {"a": 1}),
-        ('{"a": NaN, "b": 1}\n', "parameter 'a' is not JSON", {"b": 1}),
-        ('{"a": 1e999}', "parameter 'a' is not JSON", {}),
+        ('{"a": NaN, "b": 1}\n', "parameter 'a' is not JSON: a is nan", {"b": 1}),
+        ('{"a": 1e999}', "parameter 'a' is not JSON: a is inf", {}),
         ("=1\n", "a parameter name must be a non-empty string", {}),
         ("i=1\n", "'i' is the map's variable and cannot be set", {}),
         ('{"b": 1, "i": 1}\n', "'i' is the map's variable and cannot be set", {"b": 1}),
@@ -220,7 +220,7 @@ def test_exporting_the_map_variable_fails(runner: Runner) -> None:
 
 def test_exports_that_are_not_text_fail(runner: Runner) -> None:
     outcome = runner.run("MAGNUS_PRM_x=$(printf '\\377'); export MAGNUS_PRM_x", "shell")
-    assert outcome.message == "parameter 'x' is not JSON"
+    assert outcome.message == "parameter 'x' is not JSON: x is text with half of a surrogate pair"
 
 
 def test_exports_that_are_too_large_fail(runner: Runner) -> None:

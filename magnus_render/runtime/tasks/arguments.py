@@ -13,7 +13,7 @@ from magnus_render.runtime.tasks.base import TaskFailure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
 _VAR_KEYWORDS = 8  # flag of a code object: there is a **kwargs
@@ -36,7 +36,7 @@ def bind(function: Callable[..., Any], given: Mapping[str, Any]) -> tuple[list[A
     """Return the positional and the keyword arguments to call a function with.
 
     A `**kwargs` gets all that no other argument takes. Raises `TaskFailure` if a required argument is not given, or
-    if one that is annotated with pydantic types is not valid.
+    if a value cannot be made what the annotation says.
     """
     arguments, takes_rest, namespace = _signature(function)
     args: list[Any] = []
@@ -46,7 +46,7 @@ def bind(function: Callable[..., Any], given: Mapping[str, Any]) -> tuple[list[A
         if name in given:
             value = _validated(argument, given[name], namespace)
         elif argument.default is _NONE:
-            raise TaskFailure(f"argument '{name}' has no parameter")
+            raise TaskFailure(f"argument '{name}' has no parameter{meant(name, given)}")
         elif argument.positional:
             value = argument.default
         else:
@@ -66,8 +66,7 @@ def _signature(function: Callable[..., Any]) -> tuple[list[Argument], bool, dict
     if type(function) is not FunctionType or hasattr(function, "__wrapped__"):
         return _inspected(function)
     code = function.__code__
-    # An annotation matters only if it is pydantic's, and then its module has been imported.
-    annotations = _annotations(function) if "pydantic" in sys.modules else {}
+    annotations = _annotations(function)
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     defaults: dict[str, Any] = dict(function.__kwdefaults__ or {})
     given = function.__defaults__ or ()
@@ -115,14 +114,14 @@ def _inspected(function: Callable[..., Any]) -> tuple[list[Argument], bool, dict
 
 
 def _validated(argument: Argument, value: Any, namespace: dict[str, Any]) -> Any:
-    """Return the value, made what the annotation says if that is pydantic's."""
-    if argument.annotation is _NONE or "pydantic" not in sys.modules:
+    """Return the value, made what the annotation says."""
+    if argument.annotation is _NONE or (value is None and argument.default is None):
         return value
-    if value is None and argument.default is None:
-        return None
+    if type(value) is argument.annotation or type(value).__name__ == argument.annotation:
+        return value
     hint = _resolved(argument.annotation, namespace)
-    if not _is_pydantic(hint):
-        return value
+    if "pydantic" not in sys.modules or not _is_pydantic(hint):
+        return _converted(argument.name, hint, value)
     import json
 
     from pydantic import TypeAdapter, ValidationError
@@ -137,8 +136,28 @@ def _validated(argument: Argument, value: Any, namespace: dict[str, Any]) -> Any
         raise TaskFailure(f"argument '{argument.name}' is not valid: {text}") from None
 
 
+def _converted(name: str, hint: Any, value: Any) -> Any:
+    from magnus_render.runtime.tasks.conversion import Misfit, convert, shown, spoken
+
+    try:
+        return convert(hint, value)
+    except Misfit:
+        what = f"it takes {spoken(hint)}, and the parameter is {shown(value)}"
+        raise TaskFailure(f"argument '{name}' is not valid: {what}") from None
+
+
+def meant(name: str, names: Iterable[str]) -> str:
+    """Return the question whether another name was meant, '' if none is like it."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, names, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
 def _resolved(annotation: Any, namespace: dict[str, Any]) -> Any:
     """Return an annotation with what it names in strings, or `_NONE` if a name is known to type checkers alone."""
+    if isinstance(annotation, type) and not hasattr(annotation, "__origin__"):
+        return annotation
     import typing
 
     def holder() -> None: ...

@@ -10,6 +10,7 @@ is the same for Python, a shell or a notebook kernel, and survives a crash:
 - `catalog`: lines of JSON objects `{"stage", "path", "sha256", "size"}` by put_in_catalog and get_from_catalog
 - `secrets`: names of secrets read, one a line, written before the value is returned
 - `message`: why the task failed, when it can say so itself
+- `final`: is there if no further attempt can succeed
 - `platform`: is there if it was a store that failed, in a call of the user API, and not the task
 - `context.json`: what the user API needs (services, visible files, map variables, data folder)
 """
@@ -31,6 +32,10 @@ LARGEST_ARGUMENT = 96 * 1024
 
 class TaskFailure(Exception):
     """The task failed for a reason it can name; `str(error)` is the attempt's message (docs/semantics.md)."""
+
+
+class CannotImport(TaskFailure):
+    """The module of a task cannot be imported, and no further attempt would change that; `__cause__` is why, if it says."""
 
 
 class Context:

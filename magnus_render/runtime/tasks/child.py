@@ -8,8 +8,8 @@ import sys
 
 from magnus_render.errors import PLATFORM, MagnusError, PlatformError
 from magnus_render.runtime.tasks import folder as files
-from magnus_render.runtime.tasks.base import TaskFailure
-from magnus_render.runtime.tasks.results import tracked
+from magnus_render.runtime.tasks.base import CannotImport, TaskFailure
+from magnus_render.runtime.tasks.variables import exported, tracked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,9 +46,14 @@ def run_in_child(task: BaseTask, context: Context) -> int:
         print(f"magnus: {error}", file=sys.stderr)
     except BaseException as error:
         status, reason = 1, _reason(error)
+        if isinstance(error, CannotImport):
+            files.write(context.folder, files.FINAL, "")
         _show(error)
     try:
         _run_exit_functions()
+        parameters = exported(context, os.environ, before) if status == 0 else {}
+        if parameters:
+            files.append_json(context.folder, files.OUTPUT, parameters)
         metrics = tracked(os.environ, before)
         if metrics:
             files.append_json(context.folder, files.METRICS, metrics)
@@ -132,6 +137,8 @@ def _reason(error: BaseException) -> str:
 
 def _show(error: BaseException) -> None:
     """Print an exception as Python does, without the frames that led to the user's code."""
+    if isinstance(error, CannotImport) and error.__cause__ is not None:
+        error = error.__cause__
     users = _users(error.__traceback__)
     if users is None and isinstance(error, TaskFailure):
         return

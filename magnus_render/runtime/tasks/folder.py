@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 PARAMETERS, OUTPUT, METRICS = "parameters.json", "output", "metrics"
 CATALOG, SECRETS, MESSAGE, CONTEXT = "catalog", "secrets", "message", "context.json"
+FINAL = "final"
+"""Is there if no further attempt can succeed."""
 PLATFORM = "platform"
 """Is there if it was a store that failed, in a call of the user API, and not the step."""
 

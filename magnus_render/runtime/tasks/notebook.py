@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+from magnus_render.runtime.tasks import variables
 from magnus_render.runtime.tasks.base import BaseTask, TaskFailure
 from magnus_render.runtime.tasks.results import python_path
 
@@ -28,6 +29,8 @@ _PAPERMILL = {
 """Options that papermill takes as they are; both timeouts are in seconds, `execution_timeout` is for one cell."""
 _ALIASES = {"kernel": "kernel_name", "timeout": "execution_timeout"}
 _OUTPUT = "notebook_output_path"
+_VARIABLES = "variables.json"
+"""What the kernel had in its environment at the end, in the task's folder."""
 _OLDER = "optional_ploomber_args"
 _OWN_ERRORS = ("MissingError", "TaskFailure")
 
@@ -37,11 +40,15 @@ class NotebookTask(BaseTask):
 
     Visible parameters and map variables are injected after the cell tagged `parameters`. The executed notebook is
     catalogued as `<stem>_out.ipynb`, or `notebook_output_path`, in the data folder, also that of a failed attempt.
-    Parameters are set by `set_parameter` in a cell.
+    Parameters are set by `set_parameter` in a cell, or by variables of its environment, as in a Python function.
     """
 
     def environment(self, context: Context) -> dict[str, str]:
-        return {"PYTHONPATH": python_path(os.environ), "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        return {
+            **variables.given(context),
+            "PYTHONPATH": python_path(os.environ),
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
 
     def run(self, context: Context) -> None:
         try:
@@ -51,7 +58,11 @@ class NotebookTask(BaseTask):
             raise TaskFailure(
                 f"a notebook task needs {error.name}, which is not installed: pip install 'magnus-render[notebook]'"
             ) from None
+        from magnus_render.runtime.tasks import kernel
+
         notebook = self.node["command"]
+        left = os.path.join(context.folder, _VARIABLES)
+        kernel.bring_variables_home(left)
         metadata = _metadata(notebook)
         options = self._options(metadata)
         from magnus_render import api
@@ -77,6 +88,7 @@ class NotebookTask(BaseTask):
             if error.ename in _OWN_ERRORS:
                 raise TaskFailure(first) from None
             raise TaskFailure(f"{error.ename}: {first}" if first else error.ename) from None
+        kernel.take_over(left)
         api.put_in_catalog(output)
 
     def _options(self, metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,11 +6,12 @@ import os
 import sys
 
 from magnus_render.runtime.tasks import folder as files
-from magnus_render.runtime.tasks.arguments import bind
-from magnus_render.runtime.tasks.base import BaseTask, TaskFailure
+from magnus_render.runtime.tasks import variables
+from magnus_render.runtime.tasks.arguments import bind, meant
+from magnus_render.runtime.tasks.base import BaseTask, CannotImport, TaskFailure
 from magnus_render.runtime.tasks.modules import forget_hidden
 from magnus_render.runtime.tasks.results import python_path, shims
-from magnus_render.runtime.tasks.values import check
+from magnus_render.runtime.tasks.values import check, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class PythonTask(BaseTask):
     """
 
     def environment(self, context: Context) -> dict[str, str]:
-        return {"PYTHONPATH": python_path(os.environ)}
+        return {**variables.given(context), "PYTHONPATH": python_path(os.environ)}
 
     def run(self, context: Context) -> None:
         _set_path(context.workdir)
@@ -41,6 +42,7 @@ class PythonTask(BaseTask):
             result = _wait_for(result)
         values = _values(result)
         if values:
+            values = {name: plain(value) for name, value in values.items()}
             check(values, context.map_variables)
             files.append_json(context.folder, files.OUTPUT, values)
 
@@ -51,25 +53,13 @@ class PythonTask(BaseTask):
         module, _, name = command.rpartition(separator)
         if not module or not name or "" in module.split("."):
             raise TaskFailure(f"'{command}' names no function: write module.function")
-        try:
-            # Unlike importlib's function, the built-in one leaves the import system out of tracebacks.
-            __import__(module)
-        except ModuleNotFoundError as error:
-            if error.name and f"{module}.".startswith(f"{error.name}."):
-                raise TaskFailure(f"cannot import '{module}'") from None
-            raise
-        except SystemExit as end:
-            if end.code is None or end.code == 0:
-                what = (
-                    f"module '{module}' ended the program while it was imported, before '{name}' was defined"
-                )
-                raise TaskFailure(f"{what}: put what it runs under `if __name__ == '__main__':`") from None
-            raise
+        _import(module, name)
         found: Any = sys.modules[module]
         for part in name.split("."):
             found = getattr(found, part, None)
         if not callable(found):
-            raise TaskFailure(f"module '{module}' has no function '{name}'")
+            names = [key for key, value in vars(sys.modules[module]).items() if callable(value)]
+            raise TaskFailure(f"module '{module}' has no function '{name}'{meant(name, names)}")
         return found  # type: ignore[no-any-return]
 
     def validate(self, options: Mapping[str, Any]) -> list[str]:
@@ -99,6 +89,39 @@ def _set_path(workdir: str) -> None:
     sys.path[:0] = [workdir, shims()]
     # The parent may have listed the folder before a step before this one wrote a module there.
     sys.path_importer_cache.pop(workdir, None)
+
+
+def _import(module: str, wanted: str) -> None:
+    """Import a module; raise `TaskFailure` with the reason if that cannot be done."""
+    try:
+        # Unlike importlib's function, the built-in one leaves the import system out of tracebacks.
+        __import__(module)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            raise CannotImport(_not_found(module, error.name)) from None
+        raise CannotImport(f"cannot import '{module}': {type(error).__name__}: {error}") from error
+    except SystemExit as end:
+        what = f"module '{module}' ended the program while it was imported, before '{wanted}' was defined"
+        raise CannotImport(f"{what}: put what it runs under `if __name__ == '__main__':`") from end
+    except (ImportError, SyntaxError) as error:
+        raise CannotImport(f"cannot import '{module}': {type(error).__name__}: {error}") from error
+
+
+def _not_found(module: str, missing: str) -> str:
+    """Return what was looked for and where, and the likely fix."""
+    parent, _, last = missing.rpartition(".")
+    place, folders = "the project's folder, on PYTHONPATH or installed", sys.path[:1]
+    if parent:
+        place, folders = f"'{parent}'", list(getattr(sys.modules.get(parent), "__path__", ()))
+    fix = (
+        meant(last, _modules_in(folders)) or ": check the name, or set PYTHONPATH to the folder that it is in"
+    )
+    return f"cannot import '{module}': there is no '{missing}' in {place}{fix}"
+
+
+def _modules_in(folders: list[str]) -> list[str]:
+    entries = [entry for folder in folders if os.path.isdir(folder) for entry in os.listdir(folder)]
+    return [entry.removesuffix(".py") for entry in entries if entry.endswith(".py") or "." not in entry]
 
 
 def _before_others(workdir: str) -> list[str]:

@@ -7,7 +7,7 @@ import os
 
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks.base import TaskFailure
-from magnus_render.runtime.tasks.values import check, is_json, loose
+from magnus_render.runtime.tasks.values import check, is_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import CatalogRecord
     from magnus_render.runtime.tasks.base import Context
-
-TRACK = "MAGNUS_TRACK_"
-"""Prefix of environment variables that are metrics (DESIGN §3.6)."""
-PARAMETER = "MAGNUS_PRM_"
 
 
 class Results:
@@ -129,33 +125,6 @@ def merge_metrics(into: dict[str, Any], new: Mapping[str, Any]) -> None:
     for name, value in new.items():
         old = into.get(name)
         into[name] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
-
-
-def tracked(environment: Mapping[str, str], before: Mapping[str, str]) -> dict[str, Any]:
-    """Return the metrics that an environment gives: variables `MAGNUS_TRACK_<name>` that are new or changed.
-
-    A value is JSON where it parses, else a string.
-    """
-    return {
-        variable[len(TRACK) :]: loose(value)
-        for variable, value in environment.items()
-        if variable.startswith(TRACK) and len(variable) > len(TRACK) and before.get(variable) != value
-    }
-
-
-def exported(context: Context, environment: Mapping[str, str], before: Mapping[str, str]) -> dict[str, Any]:
-    """Return the parameters that an environment sets: variables `MAGNUS_PRM_<name>` that are new or changed.
-
-    They are read as they are written: the variable of a string stays a string; any other value is JSON where it
-    parses, else a string.
-    """
-    visible = {**context.parameters, **context.map_variables}
-    found: dict[str, Any] = {}
-    for variable, value in environment.items():
-        name = variable[len(PARAMETER) :]
-        if variable.startswith(PARAMETER) and name and before.get(variable) != value:
-            found[name] = value if isinstance(visible.get(name), str) else loose(value)
-    return found
 
 
 def _lines(data: bytes) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 
 from magnus_render.errors import SHORTAGES, PlatformError
 from magnus_render.runtime.tasks import folder as files
+from magnus_render.runtime.tasks import variables
 from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, BaseTask, TaskFailure
-from magnus_render.runtime.tasks.results import PARAMETER, TRACK, exported, python_path, tracked
+from magnus_render.runtime.tasks.results import python_path
+from magnus_render.runtime.tasks.variables import PARAMETER, TRACK, exported, tracked
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,18 +20,12 @@ if TYPE_CHECKING:
     from magnus_render.runtime.tasks.base import Context
 
 DEFAULT_SHELL = "/bin/sh"
-LONGEST = 64 * 1024
-"""Bytes of a parameter's text that still becomes a variable (DESIGN §3.6)."""
-ALTOGETHER = 512 * 1024
-"""Bytes of all variables of parameters: the kernel refuses to start programs with much more. The smaller go first."""
-
 _EXPORTS, _COMMAND = "exports", "command"
 _UNREADABLE = "exported variables cannot be read: they may be too large; write to $MAGNUS_OUTPUT"
 _UNSEEN = (
     "the shell ended without `exit` and before the command's last line: the variables that it exported do not count "
     "(by `command exec` or the like: write to $MAGNUS_OUTPUT)"
 )
-_LETTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
 _POSIX_SHELLS = frozenset(("sh", "bash", "dash", "ash", "busybox", "ksh", "ksh93", "mksh", "yash", "zsh"))
 
 # The command comes as an argument and is evaluated as it is. Its exported variables are written down behind its last line,
@@ -77,7 +72,7 @@ class ShellTask(BaseTask):
         self._given: dict[str, str] = {}
 
     def environment(self, context: Context) -> dict[str, str]:
-        self._given = _variables({**context.parameters, **context.map_variables})
+        self._given = variables.given(context)
         return {**self._given, "PYTHONPATH": python_path(os.environ)}
 
     def run(self, context: Context) -> None:
@@ -150,25 +145,3 @@ class ShellTask(BaseTask):
         if not isinstance(words, list) or not words or not all(isinstance(w, str) and w for w in words):
             wrong.append("'shell' is a program, or a list of a program and its arguments")
         return wrong
-
-
-def _variables(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return parameters as environment variables: strings as they are, other values as JSON."""
-    texts = []
-    for name, value in values.items():
-        if not name or not _LETTERS.issuperset(name):
-            continue
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        try:
-            size = len(text.encode())
-        except UnicodeEncodeError:  # half of a surrogate pair
-            continue
-        if size <= LONGEST and "\0" not in text:
-            texts.append((size + len(name), name, text))
-    room = ALTOGETHER
-    given = {}
-    for size, name, text in sorted(texts):
-        room -= size
-        if room >= 0:
-            given[PARAMETER + name] = text
-    return given

@@ -1,0 +1,37 @@
+"""What a notebook's kernel is asked besides its cells. Imports papermill: only a notebook task's own process loads it."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from papermill import engines  # type: ignore[import-untyped,unused-ignore]
+from papermill.clientwrap import PapermillNotebookClient  # type: ignore[import-untyped,unused-ignore]
+
+from magnus_render.runtime.tasks.variables import PARAMETER, TRACK
+
+_TELL = """(lambda os, json: open({path!r}, "w").write(json.dumps(
+    {{k: v for k, v in os.environ.items() if k.startswith({prefixes!r})}})))(__import__("os"), __import__("json"))"""
+
+
+def bring_variables_home(path: str) -> None:
+    """Have every Python kernel of this process write its variables of ours to a file when its cells are done.
+
+    It is asked silently: the notebook does not show it, no name is left behind.
+    """
+
+    class Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
+        def papermill_execute_cells(self) -> None:
+            super().papermill_execute_cells()
+            if self.km.kernel_spec.language == "python":
+                code = _TELL.format(path=path, prefixes=(PARAMETER, TRACK))
+                self.wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
+
+    engines.PapermillNotebookClient = Client
+
+
+def take_over(path: str) -> None:
+    """Set in this process what a kernel has written to a file, as if its cells had run here."""
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            os.environ.update(json.load(file))

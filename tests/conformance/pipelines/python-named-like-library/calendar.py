@@ -1,0 +1,2 @@
+def days():
+    return {"days": 5}

@@ -1,0 +1,5 @@
+import secrets
+
+
+def of_secrets():
+    return {"token": secrets.token()}
