@@ -74,7 +74,11 @@ def _set_up() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as in any Python process: BrokenPipeError instead
     import atexit
 
-    atexit._clear()  # what the parent registered is for the parent to do
+    # What the parent registered is for the parent to do: it would tidy up what is still in use there.
+    atexit._clear()
+    weakref = sys.modules.get("weakref")
+    if weakref is not None:
+        weakref.finalize._registry.clear()
 
 
 def _run_exit_functions() -> None:
