@@ -16,7 +16,7 @@ from magnus_render.runtime.tasks.values import check, is_json, misfit, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, overload
 
     from magnus_render.plan import FileEntry
     from magnus_render.services.base import BaseCatalog
@@ -98,10 +98,11 @@ def data_folder() -> str:
 # ---- parameters ----
 
 
-def get_parameter(name: str | None = None) -> Any:
+def get_parameter(name: str | None = None, cast_as: Any = None) -> Any:
     """Return a parameter or map variable that this step sees, or a dict of all of them if no name is given.
 
-    What this step has set before is seen. Raises `MissingError` if there is none of that name.
+    What this step has set before is seen. `cast_as` is what the annotation of an argument might be: the value is made that.
+    Raises `MissingError` if there is none of that name, `TaskFailure` if it cannot be made what is wanted.
     """
     step = _step("get_parameter")
     visible = dict(step.parameters)
@@ -112,7 +113,11 @@ def get_parameter(name: str | None = None) -> Any:
         return visible
     if name not in visible:
         raise MissingError(f"parameter '{name}' is missing")
-    return visible[name]
+    if cast_as is None:
+        return visible[name]
+    from magnus_render.runtime.tasks.arguments import made
+
+    return made(f"parameter '{name}'", cast_as, visible[name])
 
 
 def set_parameter(**parameters: Any) -> None:
@@ -146,15 +151,25 @@ def track_this(step: int | None = None, **metrics: Any) -> None:
 # ---- secrets ----
 
 
-def get_secret(name: str) -> str:
-    """Return a secret's value; in what the step prints from now on it is masked.
+if TYPE_CHECKING:
 
-    Raises `MissingError` if the secrets provider does not have it.
+    @overload
+    def get_secret(name: str) -> str: ...
+    @overload
+    def get_secret(name: None = None) -> dict[str, str]: ...
+
+
+def get_secret(name: str | None = None) -> str | dict[str, str]:
+    """Return a secret's value, or a dict of all that the provider can list, if no name is given.
+
+    In what the step prints from now on they are masked. Raises `MissingError` if the secrets provider does not have it.
     """
     from magnus_render.services import lookup
 
     step = _step("get_secret")
     provider = lookup.load("secrets", step.data["services"]["secrets"])
+    if name is None:
+        return {known: get_secret(known) for known in provider.known()}
     try:
         value: str = provider.get(name)
     except KeyError:
@@ -197,7 +212,7 @@ def get_from_catalog(name: str, destination_folder: str | os.PathLike[str] = "")
     return target
 
 
-def put_object(obj: Any, name: str) -> None:
+def put_object(data: Any, name: str) -> None:
     """Catalogue any Python object, pickled, as the file `<name>.pickle`."""
     import pickle
 
@@ -205,7 +220,7 @@ def put_object(obj: Any, name: str) -> None:
     path = os.path.join(step.folder, f"object-{os.getpid()}")
     try:
         with open(path, "wb") as file:
-            pickle.dump(obj, file)
+            pickle.dump(data, file)
         _put(step, path, f"{name}.pickle")
     finally:
         if os.path.exists(path):

@@ -232,6 +232,7 @@ class _Attempt:
         api = {
             "folder": scratch,
             "run_id": run.run_id,
+            "tag": run.record["tag"],
             "step": self.address,
             "map_variables": variables,
             "services": _from_anywhere(self.services),

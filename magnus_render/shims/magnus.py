@@ -30,15 +30,20 @@ from magnus_render.api import (
     set_parameter,
     track_this,
 )
+from magnus_render.older_api import get_experiment_tracker_context, get_run_log, get_tag, store_parameter
 
 __all__ = [
+    "get_experiment_tracker_context",
     "get_from_catalog",
     "get_object",
     "get_parameter",
     "get_run_id",
+    "get_run_log",
     "get_secret",
+    "get_tag",
     "put_in_catalog",
     "put_object",
     "set_parameter",
+    "store_parameter",
     "track_this",
 ]

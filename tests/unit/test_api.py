@@ -175,3 +175,46 @@ def test_importing_the_package_loads_nothing() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         magnus_render.nothing  # noqa: B018
     assert set(magnus_render.__all__) <= set(api.__all__)
+
+
+# ---- calls of older versions ----
+
+
+def test_calls_of_older_versions(runner: Runner) -> None:
+    (runner.tmp_path / "secrets").write_text("A=first-secret\nB=second-secret\n")
+    source = """
+import magnus
+from pydantic import BaseModel
+
+class Egg(BaseModel):
+    size: int
+
+def f():
+    magnus.put_object(data=[1, 2], name="numbers")
+    assert magnus.get_object("numbers") == [1, 2]
+    magnus.set_parameter(egg=Egg(size=3))
+    assert magnus.get_parameter("egg") == {"size": 3}
+    assert magnus.get_parameter("egg", cast_as=Egg).size == 3
+    assert magnus.get_parameter("number", cast_as=str) == "5"
+    assert magnus.get_secret() == {"A": "first-secret", "B": "second-secret"}
+    magnus.store_parameter(update=False, number=6, other=7)
+    assert magnus.get_tag() == ""
+    with magnus.get_experiment_tracker_context():
+        pass
+    try:
+        magnus.get_run_log()
+    except NotImplementedError as error:
+        assert "magnus runs show" in str(error)
+    return {"nested": {"egg": Egg(size=4)}}
+"""
+    runner.module(source)
+    outcome = runner.run("steps.f", parameters={"number": 5})
+    assert outcome.message == "", outcome.err
+    assert outcome.set == {"egg": {"size": 3}, "other": 7, "nested": {"egg": {"size": 4}}}
+    assert "track_this" in outcome.err
+
+
+def test_a_value_that_cannot_be_cast_is_named(runner: Runner) -> None:
+    runner.module("import magnus\ndef f(): magnus.get_parameter('n', cast_as=int)\n")
+    outcome = runner.run("steps.f", parameters={"n": "many"})
+    assert outcome.message == "parameter 'n' is not valid: it takes int, and the parameter is \"many\""

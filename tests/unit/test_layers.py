@@ -19,7 +19,7 @@ LAYERS = (
     ("integrations",),
     ("graph",),
     ("spec",),
-    ("runtime", "api", "shims", "lambda_handler"),
+    ("runtime", "api", "older_api", "shims", "lambda_handler"),
     ("services",),
     ("plan", "naming", "diagnostics", "errors", "texts"),
 )

@@ -119,9 +119,26 @@ def _validated(argument: Argument, value: Any, namespace: dict[str, Any]) -> Any
         return value
     if type(value) is argument.annotation or type(value).__name__ == argument.annotation:
         return value
-    hint = _resolved(argument.annotation, namespace)
-    if "pydantic" not in sys.modules or not _is_pydantic(hint):
-        return _converted(argument.name, hint, value)
+    return made(f"argument '{argument.name}'", _resolved(argument.annotation, namespace), value)
+
+
+def made(what: str, hint: Any, value: Any) -> Any:
+    """Return a parameter's value made what a resolved annotation says, by pydantic if it names something of pydantic's.
+
+    Raises `TaskFailure` that begins with `what`, what the value is for.
+    """
+    if "pydantic" in sys.modules and _is_pydantic(hint):
+        return _made_by_pydantic(what, hint, value)
+    from magnus_render.runtime.tasks.conversion import Misfit, convert, shown, spoken
+
+    try:
+        return convert(hint, value)
+    except Misfit:
+        takes = f"it takes {spoken(hint)}, and the parameter is {shown(value)}"
+        raise TaskFailure(f"{what} is not valid: {takes}") from None
+
+
+def _made_by_pydantic(what: str, hint: Any, value: Any) -> Any:
     import json
 
     from pydantic import TypeAdapter, ValidationError
@@ -133,17 +150,7 @@ def _validated(argument: Argument, value: Any, namespace: dict[str, Any]) -> Any
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         text = f"{where}: {first['msg']}" if where else first["msg"]
-        raise TaskFailure(f"argument '{argument.name}' is not valid: {text}") from None
-
-
-def _converted(name: str, hint: Any, value: Any) -> Any:
-    from magnus_render.runtime.tasks.conversion import Misfit, convert, shown, spoken
-
-    try:
-        return convert(hint, value)
-    except Misfit:
-        what = f"it takes {spoken(hint)}, and the parameter is {shown(value)}"
-        raise TaskFailure(f"argument '{name}' is not valid: {what}") from None
+        raise TaskFailure(f"{what} is not valid: {text}") from None
 
 
 def meant(name: str, names: Iterable[str]) -> str:
