@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import os
 
+from magnus_render.plan import file_entry
+from magnus_render.runtime import exchange
+from magnus_render.runtime.names import name_of
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.runtime.tasks.results import output_lines
@@ -90,7 +93,7 @@ def get_run_id() -> str:
 
 
 def data_folder() -> str:
-    """Return the absolute path of the step's data folder; it may not exist yet."""
+    """Return the absolute path of the step's data folder."""
     path: str = _step("data_folder").data["data_folder"]
     return path
 
@@ -187,7 +190,8 @@ def put_in_catalog(filepath: str | os.PathLike[str]) -> None:
     """Catalogue a file, under its path relative to the step's data folder.
 
     `filepath` is relative to the working folder, or else to the data folder. A file outside the data folder is named
-    by its path in the working folder, one outside both by its base name. Raises `MissingError` if there is no such file.
+    by its path in the working folder, one outside both by its base name. Unlike a step's `put`, this takes a file of
+    any age: it is named by the step itself. Raises `MissingError` if there is no such file.
     """
     step = _step("put_in_catalog")
     path = os.fspath(filepath)
@@ -201,22 +205,27 @@ def put_in_catalog(filepath: str | os.PathLike[str]) -> None:
 def get_from_catalog(name: str, destination_folder: str | os.PathLike[str] = "") -> str:
     """Bring a catalogued file that this step sees into a folder (default: its data folder) and return its path.
 
-    Raises `MissingError` if there is none of that name.
+    It has the mode it was put with. Raises `MissingError` if there is none of that name, `TaskFailure` if the name leads
+    out of the folder.
     """
     step = _step("get_from_catalog")
-    target = os.path.join(os.fspath(destination_folder) or step.data["data_folder"], name)
+    folder, name = os.fspath(destination_folder) or step.data["data_folder"], name_of(name)
+    target = os.path.join(folder, name)
     catalog = _catalog(step)
     if not catalog.keeps and os.path.isfile(target):
         return target  # files that no catalog keeps are where the step before has left them
-    _get(step, catalog, name, target)
+    _get(step, catalog, name, folder, name)
     return target
 
 
 def put_object(data: Any, name: str) -> None:
-    """Catalogue any Python object, pickled, as the file `<name>.pickle`."""
+    """Catalogue any Python object, pickled, as the file `<name>.pickle`.
+
+    Raises `TaskFailure` for a name that leads out of the data folder.
+    """
     import pickle
 
-    step = _step("put_object")
+    step, name = _step("put_object"), name_of(name)
     path = os.path.join(step.folder, f"object-{os.getpid()}")
     try:
         with open(path, "wb") as file:
@@ -234,10 +243,10 @@ def get_object(name: str) -> Any:
     """
     import pickle
 
-    step = _step("get_object")
+    step, name = _step("get_object"), name_of(name)
     path = os.path.join(step.folder, f"object-{os.getpid()}")
     try:
-        _get(step, _catalog(step), f"{name}.pickle", path)
+        _get(step, _catalog(step), f"{name}.pickle", step.folder, os.path.basename(path))
         with open(path, "rb") as file:
             return pickle.load(file)
     finally:
@@ -255,12 +264,11 @@ def _catalog(step: _Step) -> BaseCatalog:
 def _put(step: _Step, path: str, name: str) -> None:
     catalog = _catalog(step)
     if catalog.keeps:
-        digest, size = catalog.put(path)
-        _note(step, "put", name, digest, size)
+        _note(step, "put", name_of(name), exchange.store(catalog, path))
 
 
-def _get(step: _Step, catalog: BaseCatalog, name: str, target: str) -> None:
-    name = os.path.normpath(name)
+def _get(step: _Step, catalog: BaseCatalog, name: str, folder: str, target: str) -> None:
+    """Bring a catalogued file into a folder, under the name `target`."""
     entry: FileEntry | None = step.data["files"].get(name)
     for line in files.read(step.folder, files.CATALOG).splitlines():
         noted = json.loads(line)
@@ -268,15 +276,12 @@ def _get(step: _Step, catalog: BaseCatalog, name: str, target: str) -> None:
             entry = noted
     if entry is None:
         raise MissingError(f"catalog: nothing to get for '{name}'")
-    os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
-    catalog.get(entry["sha256"], target)
-    _note(step, "get", name, entry["sha256"], entry["size"])
+    exchange.restore(catalog, entry, folder, target)
+    _note(step, "get", name, file_entry(entry))
 
 
-def _note(step: _Step, stage: str, name: str, sha256: str, size: int) -> None:
-    files.append_json(
-        step.folder, files.CATALOG, {"stage": stage, "path": name, "sha256": sha256, "size": size}
-    )
+def _note(step: _Step, stage: str, name: str, entry: FileEntry) -> None:
+    files.append_json(step.folder, files.CATALOG, {"stage": stage, "path": name, **entry})
 
 
 def _name(path: str, data: str) -> str:

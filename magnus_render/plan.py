@@ -24,6 +24,11 @@ def failure_target(node: Node) -> str:
     return handler["slug"] if handler else node["graph"]["fail"]
 
 
+def file_entry(record: Mapping[str, Any]) -> FileEntry:
+    """Return what is kept of a catalogued file besides its name."""
+    return {key: record[key] for key in ("sha256", "size", "mode") if key in record}  # type: ignore[return-value]
+
+
 def settled_outcome(node: Node) -> str:
     """Return SUCCESS or FAIL if a composite comes to that whatever its steps do, else ''.
 
@@ -46,6 +51,7 @@ def onward_unrecorded(node: Node) -> str:
 
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, Literal, TypedDict
 
     from typing_extensions import NotRequired
@@ -249,6 +255,7 @@ if TYPE_CHECKING:
     class FileEntry(TypedDict):
         sha256: str
         size: int
+        mode: NotRequired[int]  # permission bits; records of older versions have none
 
     class AttemptStart(TypedDict):
         attempt: int
@@ -263,6 +270,7 @@ if TYPE_CHECKING:
         stage: Literal["get", "put"]
         sha256: str
         size: int
+        mode: NotRequired[int]
 
     class AttemptEnd(TypedDict):
         attempt: int  # 0 of a mocked step

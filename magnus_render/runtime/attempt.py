@@ -9,7 +9,7 @@ import time
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS
 from magnus_render.plan import TASK, failure_target
-from magnus_render.runtime import earlier, process, state, tasks, workspace
+from magnus_render.runtime import earlier, exchange, process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
 from magnus_render.runtime.handover import deadline, hand_over, over, overdue, stopped
 from magnus_render.runtime.masking import Secrets, read_text
@@ -190,20 +190,22 @@ class _Attempt:
         data = workspace.data_folder(node)
         workspace.make(workdir, data, fresh=mode == "step")
         folder = os.path.join(workdir, data)
+        workspace.make_data(folder, node)
         catalog = lookup.load("catalog", self.services["catalog"])
-        wanted = node.get("catalog")
-        if wanted and catalog.keeps:
-            got, warnings = workspace.get_files(catalog, wanted, self.state["files"], folder)
-            self.catalogued += got
-            self.warnings += warnings
+        wanted = node.get("catalog") if catalog.keeps else None
+        got: set[str] = set()
+        if wanted:
+            self.catalogued, self.warnings = exchange.get_files(catalog, wanted, self.state["files"], folder)
+            got = {record["path"] for record in self.catalogued}
+        before = exchange.before_work(folder, got) if wanted and wanted["put"] else None
         scratch = _scratch()
         try:
             secrets = self.secrets = Secrets(self.services, node, scratch)
             self._supervise(scratch, workdir, folder, secrets)
         finally:
             _remove(scratch)
-        if wanted and catalog.keeps:
-            put, warnings = workspace.put_files(catalog, wanted, folder)
+        if wanted and before:
+            put, warnings = exchange.put_files(catalog, wanted, folder, got, before)
             secrets.refuse({}, put)
             self.catalogued += put
             self.warnings += warnings

@@ -92,7 +92,7 @@ class Each:
 
 
 _PACKED = {"values": OBJECT, "large": Each(HASH)}
-_FILES = Each({"sha256": HASH, "size": WHOLE})
+_FILES = Each({"sha256": HASH, "size": WHOLE, "mode?": WHOLE})
 _CODE = {"commit": TEXT, "dirty": FLAG}
 _RUN = {
     "version": WHOLE, "run_id": ID, "name": TEXT, "dag_hash": HASH, "pages": COUNT, "parameters": _PACKED, "tag": TEXT,
@@ -104,7 +104,7 @@ _STATE = {"parameters": _PACKED, "files": _FILES, "set": [TEXT], "filed": [TEXT]
 _ATTEMPT_START = {
     "attempt": COUNT, "try_": WHOLE, "time": TIME, "sees": HASH, "after": SLUG, "deadline": MAYBE_TIME,
 }  # fmt: skip
-_CATALOGUED = {"path": TEXT, "stage": TEXT, "sha256": HASH, "size": WHOLE}
+_CATALOGUED = {"path": TEXT, "stage": TEXT, "sha256": HASH, "size": WHOLE, "mode?": WHOLE}
 _ATTEMPT_END = {
     "attempt": WHOLE, "try_": WHOLE, "status": STATUSES, "time": TIME, "message": TEXT, "set": _PACKED,
     "catalog": [_CATALOGUED], "metrics": OBJECT, "handed_to": SLUG, "state": HASH, "mock": FLAG, "platform": FLAG,

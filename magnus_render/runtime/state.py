@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL
+from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL, file_entry
 from magnus_render.runtime import merge
 from magnus_render.runtime.records import attempts_of
 from magnus_render.texts import say
@@ -359,4 +359,4 @@ def added(state: State, packed: Packed, files: dict[str, FileEntry]) -> State:
 
 def files_put(catalogued: list[CatalogRecord]) -> dict[str, FileEntry]:
     """Return the files that catalog records of a step put, by path."""
-    return {c["path"]: {"sha256": c["sha256"], "size": c["size"]} for c in catalogued if c["stage"] == "put"}
+    return {c["path"]: file_entry(c) for c in catalogued if c["stage"] == "put"}

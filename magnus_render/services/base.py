@@ -69,7 +69,7 @@ class BaseRunLogStore:
 
 
 class BaseCatalog:
-    """Content-addressed files: one blob per SHA-256. Names stand in the run's records, not here.
+    """Content-addressed files: one blob per SHA-256. Names and modes stand in the run's records, not here.
 
     Run log stores whose runs may name content register as its users, so that none deletes what another needs.
     """
@@ -81,7 +81,10 @@ class BaseCatalog:
         raise NotImplementedError
 
     def put(self, path: str) -> tuple[str, int]:
-        """Store the file at `path`, unless it is there; return its SHA-256 and its size in bytes."""
+        """Store the file at `path`, unless it is there; return its SHA-256 and its size in bytes.
+
+        Where others can look into the catalog, they can read content only if a file they could read had it.
+        """
         raise NotImplementedError
 
     def get(self, sha256: str, path: str) -> None:

@@ -60,8 +60,8 @@ class DoNothingCatalog(BaseCatalog):
 class FileSystemCatalog(BaseCatalog):
     """A blob is the read-only file `<path>/<first two digits>/<sha256>`.
 
-    `path` (default `.catalog`) is relative to the working folder. Only content is kept, neither mode nor
-    time.
+    `path` (default `.catalog`) is relative to the working folder. A blob is readable by those who could read one of the
+    files that were put with that content.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -79,10 +79,10 @@ class FileSystemCatalog(BaseCatalog):
         try:
             temporary = temporary_name(self.path)
             try:
-                sha256, size = _copy(source, path, temporary)
+                sha256, size = _copy(source, path, temporary, 0o600)
                 blob = self._blob(sha256)
                 try:
-                    os.chmod(temporary, 0o444)
+                    os.chmod(temporary, 0o400 | ((os.fstat(source).st_mode | _mode(blob)) & 0o044))
                     os.makedirs(os.path.dirname(blob), exist_ok=True)
                     # Replacing a blob by the same content is harmless, and mends one that has decayed.
                     os.replace(temporary, blob)
@@ -179,14 +179,21 @@ def open_source(path: str) -> int:
     raise PlatformError(f"cannot read {path}: not a regular file")
 
 
-def _copy(source: int, source_path: str, target: str) -> tuple[str, int]:
+def _mode(path: str) -> int:
+    try:
+        return os.stat(path).st_mode
+    except FileNotFoundError:
+        return 0
+
+
+def _copy(source: int, source_path: str, target: str, mode: int = 0o666) -> tuple[str, int]:
     """Copy an open file to a new one, making its folder if need be; return its SHA-256 and size."""
     try:
         try:
-            descriptor = os.open(target, _CREATE, 0o666)
+            descriptor = os.open(target, _CREATE, mode)
         except FileNotFoundError:
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            descriptor = os.open(target, _CREATE, 0o666)
+            descriptor = os.open(target, _CREATE, mode)
     except OSError as error:
         raise platform_error("write", target, error) from error
     try:

@@ -88,12 +88,15 @@ def run_attempt(node: Any, action: Action, here: Place, state: State) -> Attempt
         return attempt.fail(refusal)
 
     # put
+    folder = node.get("catalog", {}).get("compute_data_folder", "data")
     for pattern in node.get("catalog", {}).get("put", []):
         found = matching(pattern, in_folder)
         if not found and is_glob(pattern):
             warnings.append(f"catalog: '{pattern}' matches nothing to put")
         elif not found:
-            return attempt.fail(f"catalog: nothing to put for '{pattern}'")
+            return attempt.fail(
+                f"catalog: nothing to put for '{pattern}': this attempt has not written it in '{folder}'"
+            )
         attempt.files.update(found)
     attempt.catalog += entries("put", attempt.files)
     attempt.message = "\n".join([*warnings, *action.warns])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from magnus_render.errors import PlatformError
+from magnus_render.runtime import exchange
 from magnus_render.services.base import BaseCatalog
 from tests.contract.processes import Forked, at_once
 
@@ -94,6 +95,16 @@ class CatalogContract:
         catalog.get(sha256, str(folder / "third"))
         assert (folder / "third").read_text() == "one"
         assert os.access(folder / "out", os.W_OK)
+
+    @pytest.mark.parametrize("mode", [0o755, 0o600, 0o444])
+    def test_modes_come_back(self, catalog: BaseCatalog, folder: Path, mode: int) -> None:
+        (folder / "in").write_text("one")
+        (folder / "in").chmod(mode)
+        entry = exchange.store(catalog, str(folder / "in"))
+        exchange.restore(catalog, entry, str(folder), "out")
+        exchange.restore(catalog, {**entry, "mode": 0o640}, str(folder), "deep/out")
+        assert [(folder / name).stat().st_mode & 0o7777 for name in ("out", "deep/out")] == [mode, 0o640]
+        assert sorted(path.name for path in folder.iterdir()) == ["deep", "in", "out"]
 
     def test_get_replaces_a_file_and_not_what_it_links_to(self, catalog: BaseCatalog, folder: Path) -> None:
         (folder / "in").write_text("new")

@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from magnus_render.plan import file_entry
 from magnus_render.runtime import tasks
 from magnus_render.runtime.tasks import folder as folders
 from magnus_render.runtime.tasks.base import Context, TaskFailure
@@ -95,7 +96,7 @@ class Runner:
             results, said = read_results(context, lenient=True), str(failure)
         for entry in results.catalog:
             if entry["stage"] == "put" and not said:
-                self.files[entry["path"]] = {"sha256": entry["sha256"], "size": entry["size"]}
+                self.files[entry["path"]] = file_entry(entry)
         return Outcome(results, said, os.waitstatus_to_exitcode(status), out, err, context.warnings)
 
     def _context(self, folder: Path, context: Context) -> None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from magnus_render.runtime import workspace
+from magnus_render.runtime import exchange, names, workspace
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.services.catalog import FileSystemCatalog
 
@@ -40,7 +40,7 @@ from magnus_render.services.catalog import FileSystemCatalog
     ],
 )
 def test_matches(pattern: str, path: str, matching: bool) -> None:
-    assert workspace.matches(pattern.removeprefix("./"), path) is matching
+    assert names.matches(pattern.removeprefix("./"), path) is matching
 
 
 def node(scopes=(), **fields):
@@ -96,13 +96,15 @@ def test_get_and_put(tmp_path):
     (data / "a.csv").write_text("a")
     (data / "sub" / "b.csv").write_text("b")
     wanted = {"get": [], "put": ["*.csv", "sub", "none*"], "compute_data_folder": "data"}
-    records, warnings = workspace.put_files(catalog, wanted, str(data))
+    records, warnings = exchange.put_files(
+        catalog, wanted, str(data), set(), exchange.Present(str(tmp_path / "none"))
+    )
     assert [r["path"] for r in records] == ["a.csv", "sub/b.csv"]
     assert warnings == ["catalog: 'none*' matches nothing to put"]
     files = {r["path"]: {"sha256": r["sha256"], "size": r["size"]} for r in records}
     there = tmp_path / "elsewhere"
     wanted = {"get": ["sub/*.csv", "*.txt"], "put": [], "compute_data_folder": "data"}
-    records, warnings = workspace.get_files(catalog, wanted, files, str(there))
+    records, warnings = exchange.get_files(catalog, wanted, files, str(there))
     assert [r["path"] for r in records] == ["sub/b.csv"]
     assert (there / "sub" / "b.csv").read_text() == "b"
     assert warnings == ["catalog: '*.txt' matches nothing to get"]
@@ -113,6 +115,6 @@ def test_a_literal_that_is_not_there_fails(tmp_path, pattern):
     catalog = FileSystemCatalog({"path": str(tmp_path / "catalog")})
     both = {"get": [pattern], "put": [pattern], "compute_data_folder": "data"}
     with pytest.raises(TaskFailure):
-        workspace.get_files(catalog, both, {}, str(tmp_path))
+        exchange.get_files(catalog, both, {}, str(tmp_path))
     with pytest.raises(TaskFailure):
-        workspace.put_files(catalog, both, str(tmp_path))
+        exchange.put_files(catalog, both, str(tmp_path), set(), exchange.Present(str(tmp_path)))

@@ -7,7 +7,7 @@ is the same for Python, a shell or a notebook kernel, and survives a crash:
 - `parameters.json`: visible parameters and map variables, one JSON object (`$MAGNUS_PARAMETERS`)
 - `output`: lines of `name=value` or JSON objects; later lines win (`$MAGNUS_OUTPUT`)
 - `metrics`: lines of JSON objects, merged (`$MAGNUS_METRICS`)
-- `catalog`: lines of JSON objects `{"stage", "path", "sha256", "size"}` by put_in_catalog and get_from_catalog
+- `catalog`: lines of JSON objects `{"stage", "path", "sha256", "size", "mode"}` by put_in_catalog and get_from_catalog
 - `secrets`: names of secrets read, one a line, written before the value is returned
 - `message`: why the task failed, when it can say so itself
 - `final`: is there if no further attempt can succeed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from magnus_render.plan import file_entry
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.runtime.tasks.values import check, is_json
@@ -60,14 +61,7 @@ def read_results(context: Context, *, lenient: bool = False) -> Results:
     for line in _lines(files.read(context.folder, files.CATALOG)):
         entry = _object(line) if line else None
         if entry is not None:
-            results.catalog.append(
-                {
-                    "path": entry["path"],
-                    "stage": entry["stage"],
-                    "sha256": entry["sha256"],
-                    "size": entry["size"],
-                }
-            )
+            results.catalog.append({"path": entry["path"], "stage": entry["stage"], **file_entry(entry)})
     return results
 
 
