@@ -124,7 +124,11 @@ def put_files(
         ]
         if not matching:
             if is_literal(pattern):
-                raise TaskFailure(_nothing_to_put(pattern, wanted["compute_data_folder"], own))
+                # The same message on every engine, whether an older file lies there or none.
+                where = wanted["compute_data_folder"]
+                raise TaskFailure(
+                    f"catalog: nothing to put for '{pattern}': this attempt has not written it in '{where}'"
+                )
             warnings.append(f"catalog: '{pattern}' matches nothing to put")
         elif outside and is_literal(pattern):
             raise TaskFailure(outside[0])
@@ -134,15 +138,6 @@ def put_files(
     for name in sorted(found - now.outside):
         records.append({"path": name, "stage": "put", **store(catalog, os.path.join(folder, name))})
     return records, warnings
-
-
-def _nothing_to_put(pattern: str, folder: str, own: list[str]) -> str:
-    """Return the same message on every engine, whether an older file lies there or none."""
-    message = f"catalog: nothing to put for '{pattern}': this attempt has not written it in '{folder}'"
-    inside = pattern.removeprefix(f"{os.path.normpath(folder)}/")
-    if inside != pattern and any(matches(inside, name) for name in own):
-        message += f" (did you mean '{inside}'? Names are relative to that folder)"
-    return message
 
 
 def store(catalog: BaseCatalog, path: str) -> FileEntry:
