@@ -7,12 +7,12 @@ all of that, taken away before anything is printed, and drawn again; nothing els
 from __future__ import annotations
 
 import os
-import select
 import sys
 import time
 from typing import TYPE_CHECKING
 
 from magnus_render.executors.terminal import duration, fit, shown_line, width
+from magnus_render.runtime.echo import Echo
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _MOST_ROWS = 10
+_MOST_LINES = 1000
 _PERIOD = 0.1
 """Seconds between drawings, at least."""
 _RED, _GREEN, _YELLOW, _DIM, _RESET = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
@@ -39,7 +40,8 @@ class Console:
     live = False
 
     def __init__(self) -> None:
-        self._gone: set[int] = set()
+        self.outlets = {1: Echo(1), 2: Echo(2)}
+        """The streams that it writes to; what a slow reader leaves waits there."""
 
     def output(self, path: str, stream: int, line: bytes) -> None:
         """Show a line that a step wrote to standard output (1) or error (2)."""
@@ -62,14 +64,14 @@ class Console:
     def close(self) -> None:
         """Take the live display away."""
 
+    def end(self) -> None:
+        """Wait until all is written, as the run is over."""
+        self.close()
+        for outlet in self.outlets.values():
+            outlet.end(None)
+
     def _write(self, stream: int, data: bytes) -> None:
-        while data and stream not in self._gone:
-            try:
-                data = data[os.write(stream, data) :]
-            except BlockingIOError:
-                select.select([], [stream], [])
-            except OSError:
-                self._gone.add(stream)  # nobody reads it any more: the run goes on
+        self.outlets[stream].give(data)
 
 
 class LiveConsole(Console):
@@ -106,6 +108,8 @@ class LiveConsole(Console):
         if now - self._last < _PERIOD:
             return self._last + _PERIOD - now
         self._last = now
+        if self.outlets[2].waiting and len(self._pending) < _MOST_LINES:
+            return 1.0  # a terminal that is stopped needs no drawings
         self._draw(self._block(list(running), waiting, succeeded, failed, now))
         return 1.0
 

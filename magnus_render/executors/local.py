@@ -85,7 +85,7 @@ class LocalExecutor(BaseExecutor):
             scratch = mkdtemp(prefix="magnus-execute-")
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
             shown = console(f"{order.plan['name']} {order.run_id}")
-            stack.callback(shown.close)
+            stack.callback(shown.end)
             return _LocalRun(self, order, config, scratch, shown).run()
 
 
@@ -109,7 +109,7 @@ class _LocalRun:
         self.walk_id = f"local-{os.urandom(8).hex()}"
         self.walk: Walk
         self.run_: Run
-        self.pool = Pool(self._output)
+        self.pool = Pool(self._output, shown.outlets.values())
         self.signals: list[int] = []
         """Those that told us to stop."""
         self.said = ""

@@ -24,5 +24,5 @@ class Buffered(BaseIntegration):
 
         store = BufferedRunLogStore(config["run_log_store"]["config"])
         stack.callback(store.close)
-        folder: ServiceConfig = {"type": "file-system", "config": {"path": store.path}}
+        folder: ServiceConfig = {"type": "file-system", "config": {**store.config, "path": store.path}}
         return {**config, "run_log_store": folder}

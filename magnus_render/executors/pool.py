@@ -17,6 +17,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from magnus_render.runtime.echo import Echo
+from magnus_render.runtime.process import available
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -72,16 +75,18 @@ class Child:
 class Pool:
     """The children of this process; a context manager that owns its signals while entered."""
 
-    def __init__(self, line: Callable[[Child, int, bytes], None]) -> None:
-        """`line` is called with every line of output (without its end) and the stream, 1 or 2."""
+    def __init__(self, line: Callable[[Child, int, bytes], None], outlets: Iterable[Echo] = ()) -> None:
+        """`line` is called with every line of output (without its end) and the stream, 1 or 2.
+
+        `outlets` are streams whose readers may be slow: they get the rest while the pool waits.
+        """
+        self._outlets = tuple(outlets)
         self.children: dict[int, Child] = {}
         self.signals: list[int] = []
         """Signals of `STOPPING` that came, in order; the executor takes them out."""
         self.resized = False
         self._line = line
         self._selector = selectors.DefaultSelector()
-        self._orphans: dict[int, Child] = {}
-        """Pipes of children that have ended, held open by processes they left behind."""
         self._libc = _libc()
 
     def __enter__(self) -> Pool:
@@ -107,7 +112,7 @@ class Pool:
         for child in self.children.values():  # only if the executor itself failed
             child.signal(signal.SIGKILL)
             os.waitpid(child.pid, 0)
-        for child in (*self.children.values(), *self._orphans.values()):
+        for child in self.children.values():
             for descriptor in list(child.streams):
                 self._close(child, descriptor)
         for number, handler in self._old.items():
@@ -150,11 +155,18 @@ class Pool:
         if kills:
             timeout = min(timeout if timeout is not None else 3600.0, max(0.0, min(kills) - now))
         check = False
+        waiting = [outlet for outlet in self._outlets if outlet.waiting]
+        for outlet in waiting:
+            self._selector.register(outlet.descriptor, selectors.EVENT_WRITE, outlet)
         for entry, _ in self._selector.select(timeout):
             if entry.data is None:
                 check = self._woken() or check
+            elif isinstance(entry.data, Echo):
+                entry.data.pass_on()
             else:
                 self._read(entry.data, entry.fd)
+        for outlet in waiting:
+            self._selector.unregister(outlet.descriptor)
         if kills:
             self._kill_overdue()
         return self._reap() if check else []
@@ -196,33 +208,33 @@ class Pool:
         return ended
 
     def _drain(self, child: Child) -> None:
+        """Read what stands in the pipes of a child that has ended; who else may hold them is read no further."""
         for descriptor in list(child.streams):
-            while descriptor in child.streams and self._read(child, descriptor):
-                pass
+            left = available(descriptor)
+            while left > 0:
+                left -= self._read(child, descriptor, min(left, _CHUNK))
         for stream, rest in child.partial.items():
             if rest:
                 self._emit(child, stream, rest)
         child.partial.clear()
-        if child.streams:
-            self._orphans[child.pid] = child
+        for descriptor in list(child.streams):
+            self._close(child, descriptor)
 
-    def _read(self, child: Child, descriptor: int) -> bool:
-        """Read once from a pipe and pass on whole lines; tell whether there was anything."""
+    def _read(self, child: Child, descriptor: int, size: int = _CHUNK) -> int:
+        """Read once from a pipe and pass on whole lines; return how many bytes there were."""
         try:
-            data = os.read(descriptor, _CHUNK)
+            data = os.read(descriptor, size)
         except BlockingIOError:
-            return False
+            return 0
         stream = child.streams[descriptor]
         if not data:
             if child.partial.get(stream):
                 self._emit(child, stream, child.partial.pop(stream))
             self._close(child, descriptor)
-            if not child.streams:
-                self._orphans.pop(child.pid, None)
-            return False
+            return 0
         if child.capture and stream == 1:
             child.output += data
-            return True
+            return len(data)
         *lines, rest = (child.partial.get(stream, b"") + data).split(b"\n")
         for line in lines:
             self._emit(child, stream, line)
@@ -230,7 +242,7 @@ class Pool:
             self._emit(child, stream, rest)
             rest = b""
         child.partial[stream] = rest
-        return True
+        return len(data)
 
     def _emit(self, child: Child, stream: int, line: bytes) -> None:
         if stream == 2 and line.strip():
@@ -263,10 +275,9 @@ class Pool:
             for source, target in ((null, 0), (out, 1), (err, 2)):
                 os.dup2(source, target)
             self._selector.close()
-            others = (
-                fd for child in (*self.children.values(), *self._orphans.values()) for fd in child.streams
-            )
-            for descriptor in {null, out, err, self._wake, self._wake_write, *unused, *others}:
+            others = (fd for child in self.children.values() for fd in child.streams)
+            outlets = (outlet.descriptor for outlet in self._outlets)
+            for descriptor in {null, out, err, self._wake, self._wake_write, *unused, *others, *outlets}:
                 if descriptor > 2:
                     os.close(descriptor)
             status = work()

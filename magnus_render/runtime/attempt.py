@@ -12,6 +12,7 @@ from magnus_render.plan import TASK, failure_target
 from magnus_render.runtime import earlier, exchange, process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
 from magnus_render.runtime.handover import deadline, hand_over, over, overdue, stopped
+from magnus_render.runtime.log import BoundedLog
 from magnus_render.runtime.masking import Secrets, read_text
 from magnus_render.runtime.records import attempts_of
 from magnus_render.runtime.tasks import child, results
@@ -47,6 +48,10 @@ _OWN = (
     "MAGNUS_TARGET",
     "MAGNUS_INPUT",
     "MAGNUS_WALKER",
+)
+
+LEFT_BEHIND = (
+    "a process that the step left running still has its output: what that prints from now on is lost"
 )
 
 
@@ -257,8 +262,8 @@ class _Attempt:
             MAGNUS_CONTEXT=os.path.join(scratch, "context.json"),
         )
         environment.update(task.environment(context))
-        log = run.store.open_log(f"{run.run_id}/{naming.key(self.address)}/{self.number}.log")
-        with log:
+        kept = run.store.open_log(f"{run.run_id}/{naming.key(self.address)}/{self.number}.log")
+        with BoundedLog(kept, run.store.log_limit, scratch) as log:
             ended = process.supervise(
                 lambda: child.run_in_child(task, context),
                 environment=environment,
@@ -280,6 +285,8 @@ class _Attempt:
             raise
         self._take(found, secrets)
         self.warnings += context.warnings
+        if ended.left_behind:
+            self.warnings.append(LEFT_BEHIND)
 
     def _take(self, found: results.Results, secrets: Secrets) -> None:
         self.set = found.set

@@ -3,6 +3,7 @@
 The child gets a process group, an empty standard input and pipes for output and error. What it prints is masked, kept in
 the attempt's log and passed on as it comes. A timeout, the run's deadline or a signal to the callback ends the whole
 group: TERM, and KILL after a grace. What a task leaves running behind it is ended with it, as it would be in a container.
+What has left the group lives on, but its output is read no further: only what stands in the pipes as the task ends.
 """
 
 from __future__ import annotations
@@ -12,17 +13,30 @@ import select
 import signal
 import sys
 import time
+from fcntl import ioctl
+from termios import FIONREAD
 
-from magnus_render.errors import PlatformError
+from magnus_render.runtime.echo import Echo
 from magnus_render.runtime.masking import Masker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import BinaryIO
+    from collections.abc import Callable, Iterable
+    from typing import Protocol
+
+    class Log(Protocol):
+        """Where output is kept."""
+
+        def write(self, data: bytes, /) -> object:
+            """Add bytes; raise `PlatformError` if that is impossible."""
+
 
 GRACE = 10.0
 """Seconds between TERM and KILL."""
+LINGER = 1.0
+"""Seconds that a slow reader has to take the rest of a step's output, once the step has ended."""
+_DYING = 0.25
+"""Seconds that killed processes have to let go of the pipes."""
 _CHUNK = 65536
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -30,11 +44,13 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Ended:
     """How a supervised process ended: `status` (0 to 255) or `signal` (else 0), and why it was stopped, if it was."""
 
-    __slots__ = ("over", "signal", "status", "stopped_by", "timed_out")
+    __slots__ = ("left_behind", "over", "signal", "status", "stopped_by", "timed_out")
 
     def __init__(self) -> None:
         self.status = 0
         self.signal = 0
+        self.left_behind = False
+        """A process outside of the group still has the pipes for output."""
         self.timed_out = False
         self.over = False
         """The run's deadline came."""
@@ -75,7 +91,7 @@ def supervise(
     *,
     environment: dict[str, str],
     workdir: str,
-    log: BinaryIO,
+    log: Log,
     secrets: Callable[[Masker], None],
     signals: Signals,
     timeout: float | None,
@@ -144,14 +160,14 @@ class _Watch:
     """The parent's side of one supervised process."""
 
     def __init__(
-        self, pid: int, log: BinaryIO, secrets: Callable[[Masker], None], streams: dict[int, int]
+        self, pid: int, log: Log, secrets: Callable[[Masker], None], streams: dict[int, int]
     ) -> None:
         self.pid = pid
         self.log = log
         self.secrets = secrets
         self.streams = streams
         self.masker = Masker()
-        self.echo = {1: True, 2: True}
+        self.echoes = {1: Echo(1), 2: Echo(2)}
         self.wait_status: int | None = None
 
     def run(self, signals: Signals, timeout: float | None, deadline: float | None) -> Ended:
@@ -184,26 +200,46 @@ class _Watch:
                 kill_at, forced = None, signals.count
             wake = kill_at if stopping else until
             pause = None if wake is None else max(0, int((wake - now) * 1000) + 1)
+            echoes = self._waiting(poll)
             for descriptor, _ in poll.poll(pause):
                 if descriptor == signals.pipe:
                     _drain(signals.pipe)
+                elif descriptor in echoes:
+                    echoes[descriptor].pass_on()
                 elif not self._pump(descriptor):
                     poll.unregister(descriptor)
+            for descriptor in echoes:
+                poll.unregister(descriptor)
             self._reap()
         ended.over = ended.over and ended.timed_out
         self._kill(signal.SIGKILL)  # what the task left running
-        for descriptor in list(self.streams):
-            os.set_blocking(descriptor, False)
-            while self._pump(descriptor):
-                pass
-        for stream in (1, 2):
-            self._show(stream, self.masker.flush(stream))
+        ended.left_behind = self._finish()
         assert self.wait_status is not None
         if os.WIFSIGNALED(self.wait_status):
             ended.signal = os.WTERMSIG(self.wait_status)
         else:
             ended.status = os.WEXITSTATUS(self.wait_status)
         return ended
+
+    def _waiting(self, poll: select.poll) -> dict[int, Echo]:
+        """Have the poll tell when the readers of our own output take more; return whose descriptors those are."""
+        echoes = {echo.descriptor: echo for echo in self.echoes.values() if echo.waiting}
+        for descriptor in echoes:
+            poll.register(descriptor, select.POLLOUT)
+        return echoes
+
+    def _finish(self) -> bool:
+        """Show what stands in the pipes and was held back; tell whether a process still has the pipes."""
+        for descriptor in list(self.streams):
+            left = available(descriptor)
+            while left > 0:
+                left -= self._pump(descriptor, min(left, _CHUNK))
+        for stream in (1, 2):
+            self._show(stream, self.masker.flush(stream))
+        held = _held(self.streams)
+        for echo in self.echoes.values():
+            echo.end(LINGER)
+        return held
 
     def close(self) -> None:
         for descriptor in list(self.streams):
@@ -224,36 +260,39 @@ class _Watch:
         except (ProcessLookupError, PermissionError):
             pass
 
-    def _pump(self, descriptor: int) -> bool:
-        """Read once from a pipe and show it; tell whether there may be more."""
-        try:
-            data = os.read(descriptor, _CHUNK)
-        except BlockingIOError:
-            return False
+    def _pump(self, descriptor: int, size: int = _CHUNK) -> int:
+        """Read once from a pipe and show it; return how many bytes there were, 0 at its end."""
+        data = os.read(descriptor, size)
         stream = self.streams[descriptor]
         if not data:
             del self.streams[descriptor]
             os.close(descriptor)
-            return False
+            return 0
         self.secrets(self.masker)
         self._show(stream, self.masker.feed(stream, data))
-        return True
+        return len(data)
 
     def _show(self, stream: int, data: bytes) -> None:
-        if not data:
-            return
-        try:
+        if data:
             self.log.write(data)
-            self.log.flush()
-        except OSError as error:
-            raise PlatformError(f"the log of the step cannot be written: {error.strerror}") from None
-        while data and self.echo[stream]:
-            try:
-                data = data[os.write(stream, data) :]
-            except BlockingIOError:
-                select.select([], [stream], [])
-            except OSError:
-                self.echo[stream] = False  # nobody reads it any more: the log goes on
+            self.echoes[stream].give(data)
+
+
+def available(descriptor: int) -> int:
+    """Return how many bytes stand in a pipe."""
+    return int.from_bytes(ioctl(descriptor, FIONREAD, bytes(4)), sys.byteorder)
+
+
+def _held(descriptors: Iterable[int]) -> bool:
+    """Tell whether one of the pipes still has a writer after all that was killed has had the time to go."""
+    until = time.monotonic() + _DYING
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, 0)  # only the end of the writers is told
+        if not poll.poll(max(0.0, until - time.monotonic()) * 1000):
+            return True
+        poll.unregister(descriptor)
+    return False
 
 
 def _drain(descriptor: int) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 
+from magnus_render.services.options import LOG_LIMIT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,10 +27,16 @@ class BaseRunLogStore:
 
     local_only = False
     """True if only a walk in this very process can use it."""
+    log_limit = LOG_LIMIT
+    """Bytes of an attempt's log that are kept: its beginning and its end, half and half. Who writes a log keeps to it."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Take the `config` block; raise `errors.Refused` naming an unknown or missing key."""
         raise NotImplementedError
+
+    def _limited(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a configuration with the store's limit of a log, where that is not the usual one."""
+        return {**config, "log_limit": self.log_limit} if self.log_limit != LOG_LIMIT else dict(config)
 
     def create(self, key: str, data: bytes) -> bool:
         """Write a record if there is none of that key, atomically; tell whether it was written."""

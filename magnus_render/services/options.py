@@ -6,6 +6,9 @@ import os
 
 from magnus_render.errors import PlatformError, Refused
 
+LOG_LIMIT = 64 << 20
+SMALLEST_LOG_LIMIT = 1024
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +29,16 @@ def text(service: str, config: Mapping[str, Any], key: str, default: str) -> str
     value = config.get(key, default)
     if not isinstance(value, str) or not value or "\0" in value:
         raise Refused(f"{service}: '{key}' must be a non-empty string, not {value!r}")
+    return value
+
+
+def log_limit(service: str, config: Mapping[str, Any]) -> int:
+    """Return how many bytes of an attempt's log are kept: `log_limit` of a run log store's `config`."""
+    value = config.get("log_limit", LOG_LIMIT)
+    if type(value) is not int or value < SMALLEST_LOG_LIMIT:
+        raise Refused(
+            f"{service}: 'log_limit' must be a whole number of bytes from {SMALLEST_LOG_LIMIT}, not {value!r}"
+        )
     return value
 
 

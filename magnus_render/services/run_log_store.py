@@ -9,6 +9,7 @@ from magnus_render.errors import Refused
 from magnus_render.services.base import BaseRunLogStore
 from magnus_render.services.options import (
     check_keys,
+    log_limit,
     platform_error,
     read_whole,
     remove_quietly,
@@ -38,13 +39,14 @@ class FileSystemRunLogStore(BaseRunLogStore):
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         service = "run_log_store 'file-system'"
-        check_keys(service, config, ("path",))
+        check_keys(service, config, ("path", "log_limit"))
+        self.log_limit = log_limit(service, config)
         self.path = os.path.abspath(text(service, config, "path", ".run_log_store"))
 
     @property
     def config(self) -> dict[str, Any]:
         """The configuration that finds this store from any working folder."""
-        return {"path": self.path}
+        return self._limited({"path": self.path})
 
     def create(self, key: str, data: bytes) -> bool:
         path = f"{self.path}/{key}"
@@ -185,18 +187,18 @@ class BufferedRunLogStore(FileSystemRunLogStore):
         import atexit
         from tempfile import mkdtemp
 
-        check_keys("run_log_store 'buffered'", config, ())
+        check_keys("run_log_store 'buffered'", config, ("log_limit",))
         try:
             folder = mkdtemp(prefix="magnus-run-log-")
         except OSError as error:
             raise platform_error("make", "a temporary folder", error) from error
-        super().__init__({"path": folder})
+        super().__init__({**config, "path": folder})
         self._owner = os.getpid()
         atexit.register(self.close)
 
     @property
     def config(self) -> dict[str, Any]:
-        return {}
+        return self._limited({})
 
     def close(self) -> None:
         """Delete the store, if this is the process that made it."""

@@ -9,6 +9,7 @@ from magnus_render.errors import PlatformError, Refused
 from magnus_render.services.base import BaseCatalog, BaseRunLogStore
 from magnus_render.services.options import (
     check_keys,
+    log_limit,
     platform_error,
     remove_quietly,
     temporary_name,
@@ -78,13 +79,16 @@ class S3RunLogStore(BaseRunLogStore):
     """A record is the object `<prefix>/<key>` (default prefix `run_log`), written if there is none (`If-None-Match`)."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._place = Place("run_log_store 's3'", config, DEFAULT_PREFIX["run_log_store"])
+        service = "run_log_store 's3'"
+        self.log_limit = log_limit(service, config)
+        where = {key: value for key, value in config.items() if key != "log_limit"}
+        self._place = Place(service, where, DEFAULT_PREFIX["run_log_store"])
         client().start()
 
     @property
     def config(self) -> dict[str, Any]:
         """The configuration that makes this store again."""
-        return dict(self._place.config)
+        return self._limited(self._place.config)
 
     def create(self, key: str, data: bytes) -> bool:
         answer, _ = self._place.ask("write", "create", key, data)

@@ -86,7 +86,11 @@ KEYS: dict[str, dict[str, dict[str, str]]] = {
             "ttl_seconds_after_completion": "seconds",
         },
     },
-    "run_log_store": {"buffered": {}, "file-system": {"path": "text"}, "s3": _S3},
+    "run_log_store": {
+        "buffered": {"log_limit": "count"},
+        "file-system": {"path": "text", "log_limit": "count"},
+        "s3": {**_S3, "log_limit": "count"},
+    },
     "catalog": {"do-nothing": {}, "file-system": {"path": "text"}, "s3": _S3},
     "secrets": {
         "do-nothing": {},

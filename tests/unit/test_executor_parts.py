@@ -15,6 +15,7 @@ from magnus_render.errors import Refused, UsageError
 from magnus_render.executors import base, console, terminal
 from magnus_render.executors.local import LocalExecutor
 from magnus_render.executors.local_integrations import Buffered
+from magnus_render.runtime.echo import Echo
 from magnus_render.targets.lookup import find
 from magnus_render.texts import safe
 
@@ -218,8 +219,10 @@ def test_plain_where_there_is_no_terminal() -> None:
     shown = console.console("x", {"TERM": "xterm"})
     assert type(shown) is console.Console and shown.refresh([], 0, 0, 0) is None
     os.close(reader)
-    shown._write(writer, b"to nobody")
-    assert shown._gone == {writer}
+    shown.outlets[1] = Echo(writer)
+    shown._write(1, b"to nobody")
+    assert shown.outlets[1].gone
+    shown.outlets[1].end(0)
     os.close(writer)
 
 

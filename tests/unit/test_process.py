@@ -1,5 +1,6 @@
 """Supervision of a task's process: output, masking, timeouts, signals, what is left behind."""
 
+import contextlib
 import io
 import os
 import signal
@@ -8,7 +9,8 @@ import time
 import pytest
 
 from magnus_render.errors import PlatformError
-from magnus_render.runtime import process
+from magnus_render.runtime import echo, process
+from magnus_render.runtime.log import BoundedLog
 
 
 def supervise(work, *, log=None, timeout=None, deadline=None, secrets=lambda masker: None, signals=None):
@@ -104,13 +106,111 @@ def test_background_processes_do_not_hold_a_step_up(capfd):
     assert time.monotonic() - began < 50
 
 
-def test_log_that_cannot_be_written_is_the_platforms_failure(capfd):
+def test_log_that_cannot_be_written_is_the_platforms_failure(capfd, tmp_path):
     class Full(io.BytesIO):
         def write(self, data):
             raise OSError(28, "No space left on device")
 
     with pytest.raises(PlatformError, match="No space left"):
-        supervise(sh("echo x; sleep 100"), log=Full())
+        supervise(sh("echo x; sleep 100"), log=BoundedLog(Full(), 1024, str(tmp_path)))
+
+
+def escaped(text):
+    """A command that a process of another group runs on, once the shell has ended."""
+    return sh(f"setsid sh -c '{text}' & while ! [ -s pid ]; do sleep 0.01; done; echo step ends")
+
+
+@pytest.fixture
+def kill_pid(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    yield
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_a_process_that_has_escaped_and_writes_does_not_hold_a_step_up(tmp_path, capfd, kill_pid):
+    work = escaped(f"cd {tmp_path}; echo $$ > pid; exec yes chatter")
+    ended, log = supervise(lambda: (os.chdir(tmp_path), work())[1], timeout=30)
+    assert (ended.status, ended.timed_out, ended.left_behind) == (0, False, True)
+    assert b"step ends" in log
+
+
+def test_what_stands_in_the_pipe_at_the_end_is_read(capfd):
+    ended, log = supervise(sh("head -c 60000 /dev/zero & wait; echo end"))
+    assert len(log) == 60004 and not ended.left_behind
+
+
+def test_killed_background_processes_are_not_told_of(capfd):
+    for _ in range(20):
+        ended, _ = supervise(sh("sleep 100 & sleep 100 & echo done"))
+        assert not ended.left_behind
+
+
+@contextlib.contextmanager
+def full_pipe():
+    """Make standard output a pipe that nobody reads; yield its read end."""
+    reader, writer = os.pipe()
+    saved = os.dup(1)
+    os.dup2(writer, 1)
+    os.close(writer)
+    try:
+        yield reader
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+        os.close(reader)
+
+
+@pytest.mark.parametrize("reopened", [True, False])
+def test_a_reader_that_does_not_read_holds_no_step_up(monkeypatch, reopened):
+    monkeypatch.setattr(process, "LINGER", 0.05)
+    if not reopened:
+        monkeypatch.setattr(echo.Echo, "_open", lambda self: None)
+    with full_pipe() as reader:
+        ended, log = supervise(sh("head -c 3000000 /dev/zero; echo end"), timeout=60)
+        seen, blocking = os.read(reader, 10), os.get_blocking(1)
+    assert ended.status == 0 and not ended.timed_out
+    assert len(log) == 3_000_004
+    assert seen == bytes(10) and blocking
+
+
+def test_a_reader_that_reads_slowly_is_told_what_it_has_missed():
+    with full_pipe() as reader:
+        passed = echo.Echo(1)
+        for _ in range(100):
+            passed.give(b"x" * 9_999 + b"\n")
+        waited = passed.waiting
+        seen = b""
+        while passed.waiting:
+            seen += os.read(reader, 65536)
+            passed.pass_on()
+        passed.give(b"again\n")
+        while not seen.endswith(b"again\n"):
+            seen += os.read(reader, 65536)
+    assert waited
+    kept, _, again = seen.rpartition(b"\nmagnus: ")
+    missed = 1_000_000 - len(kept)
+    assert again == f"{missed} bytes of output are left out here: nobody read them in time\nagain\n".encode()
+
+
+def test_a_log_keeps_both_ends(tmp_path):
+    for sizes in ([10] * 30, [300], [1, 299], [49, 2, 249], [120], [50, 50, 1], [100]):
+        kept = io.BytesIO()
+        kept.close = lambda: None
+        data = bytes(range(256)) + bytes(range(44))
+        with BoundedLog(kept, 100, str(tmp_path)) as log:
+            at = 0
+            for size in sizes:
+                log.write(data[at : at + size])
+                at += size
+        left_out = sum(sizes) - 100
+        line = (
+            b"\nmagnus: %d bytes of output are left out here: see log_limit\n" % left_out
+            if left_out > 0
+            else b""
+        )
+        whole = data[: sum(sizes)]
+        assert kept.getvalue() == whole[:50] + line + whole[50:][-50:]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_secrets_asked_for_while_running_are_masked(tmp_path, capfd):

@@ -77,7 +77,7 @@ def test_third_party_types_are_found_by_entry_point(monkeypatch: pytest.MonkeyPa
             r"unknown key 'pth' \(did you mean 'path'\?\): it takes path",
         ),
         ("run_log_store", "file-system", {"path": 3}, "'path' must be a non-empty string, not 3"),
-        ("run_log_store", "buffered", {"path": "x"}, "unknown key 'path': it takes no configuration"),
+        ("run_log_store", "buffered", {"path": "x"}, "unknown key 'path': it takes log_limit"),
         ("catalog", "file-system", {"path": ""}, "'path' must be a non-empty string"),
         ("catalog", "do-nothing", {"path": "x"}, "unknown key 'path'"),
         ("secrets", "do-nothing", {"x": 1}, "unknown key 'x'"),

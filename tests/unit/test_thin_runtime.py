@@ -38,7 +38,7 @@ FORBIDDEN = {
 
 ALLOWED = {
     # what the runtime asks for
-    "atexit", "errno", "hashlib", "json", "os", "select", "signal",
+    "atexit", "errno", "fcntl", "hashlib", "json", "os", "select", "signal", "termios",
     # what those ask for
     "collections", "copyreg", "enum", "functools", "genericpath", "itertools", "keyword", "operator", "posixpath", "re",
     "reprlib", "sre_compile", "sre_constants", "sre_parse", "stat", "types",
