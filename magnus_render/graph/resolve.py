@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.graph.checks import reachable
 from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL, PLAN_VERSION, TASK
+from magnus_render.runtime.names import NOTEBOOK_OUTPUT, executed_notebook
 from magnus_render.spec import legacy
 from magnus_render.spec.tree import plain
 
@@ -104,6 +106,11 @@ class _Resolver:
         self._settings = settings
         self._kept = reachable(definition)
         self._joins: dict[str, bool] = {}
+        self._notebooks = Counter(
+            executed_notebook(step.spec.command)
+            for address, step in definition.steps.items()
+            if address in self._kept and _names_notebook(step.spec)
+        )
         # Shared by all tasks that say nothing of their own: plans are not changed once made.
         self._no_catalog: Catalog = {"get": [], "put": [], "compute_data_folder": settings.data_folder}
         self._no_retry: Retry = {"attempts": 1, "delay": 0.0, "backoff": 1.0, "max_delay": None}
@@ -208,6 +215,8 @@ class _Resolver:
         node["command"] = spec.command
         node["command_type"] = "python" if spec.command_type == "python-function" else spec.command_type
         node["command_config"] = plain(spec.command_config)
+        if _names_notebook(spec) and self._notebooks[executed_notebook(spec.command)] > 1:
+            node["command_config"][NOTEBOOK_OUTPUT] = self._executed(spec.command, node["address"])
         node["catalog"] = self._no_catalog
         if catalog is not None:
             folder = catalog.compute_data_folder or self._settings.data_folder
@@ -222,6 +231,12 @@ class _Resolver:
             }
         node["timeout"] = spec.timeout
         node["secrets"] = spec.secrets
+
+    def _executed(self, notebook: str, address: str) -> str:
+        """Return the name of a notebook that several steps run, once this step has executed it."""
+        while (name := executed_notebook(notebook, address)) in self._notebooks:
+            address += "_"
+        return name
 
     def _composite(self, node: Node, step: Step, spec: Any) -> None:
         node["branches"] = step.branches
@@ -264,6 +279,14 @@ class _Resolver:
         self._joins[node["address"]] = joins
         if node["type"] == PARALLEL:
             node["fan_in"] = joins
+
+
+def _names_notebook(spec: Any) -> bool:
+    """Tell whether a step is a notebook task that leaves it to us to name the executed notebook."""
+    if getattr(spec, "command_type", "") != "notebook":
+        return False
+    config = plain(spec.command_config)
+    return not any(NOTEBOOK_OUTPUT in given for given in (config, config.get("optional_ploomber_args") or {}))
 
 
 def _render(given: Any) -> Any:

@@ -158,16 +158,10 @@ def restore(catalog: BaseCatalog, entry: FileEntry, folder: str, name: str) -> N
     It appears at once and as a whole, and is never readable by more than its mode and this process's umask let it.
     Raises `TaskFailure` if its place is outside the folder, or taken by a folder.
     """
-    target = os.path.join(folder, name)
-    parent = os.path.dirname(target)
-    if parent != folder and not _stays_inside(folder, name):
-        raise TaskFailure(f"catalog: cannot get '{name}': a link in its path leads out of the folder")
+    target = make_room(folder, name)
+    private = temporary_name(os.path.dirname(target) or ".")
     try:
-        os.makedirs(parent or ".", exist_ok=True)
-        private = temporary_name(parent or ".")
         os.mkdir(private, 0o700)
-    except (FileExistsError, NotADirectoryError):
-        raise TaskFailure(f"catalog: cannot get '{name}': a file is in the place of its folder") from None
     except OSError as error:
         raise platform_error("write", target, error) from error
     content = f"{private}/content"
@@ -177,7 +171,7 @@ def restore(catalog: BaseCatalog, entry: FileEntry, folder: str, name: str) -> N
             os.chmod(content, entry["mode"] & _allowed(private))
         os.replace(content, target)
     except IsADirectoryError:
-        raise TaskFailure(f"catalog: cannot get '{name}': a folder has that name") from None
+        raise TaskFailure(f"catalog: no place for '{name}': a folder has that name") from None
     except OSError as error:
         raise platform_error("write", target, error) from error
     except PlatformError as error:
@@ -185,6 +179,24 @@ def restore(catalog: BaseCatalog, entry: FileEntry, folder: str, name: str) -> N
     finally:
         remove_quietly(content)
         os.rmdir(private)
+
+
+def make_room(folder: str, name: str) -> str:
+    """Return the path of a name in a folder, after making the folders above it.
+
+    Raises `TaskFailure` if the path is outside the folder, or a file is in the place of a folder above it.
+    """
+    target = os.path.join(folder, name)
+    parent = os.path.dirname(target)
+    if parent != folder and not _stays_inside(folder, name):
+        raise TaskFailure(f"catalog: no place for '{name}': a link in its path leads out of the folder")
+    try:
+        os.makedirs(parent or ".", exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise TaskFailure(f"catalog: no place for '{name}': a file is in the place of its folder") from None
+    except OSError as error:
+        raise platform_error("write", target, error) from error
+    return target
 
 
 def _allowed(folder: str) -> int:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from magnus_render.runtime.tasks.base import TaskFailure
+
+NOTEBOOK_OUTPUT = "notebook_output_path"
+"""Option of a notebook task: the name of the executed notebook."""
 
 
 def name_of(text: str) -> str:
@@ -17,6 +22,18 @@ def name_of(text: str) -> str:
     if not parts or "\0" in text:
         raise TaskFailure(f"catalog: {text!r} is no name of a file")
     return "/".join(parts)
+
+
+def executed_notebook(notebook: str, step: str = "") -> str:
+    """Return the name of a notebook once it is executed: by its path, and by the step where several run it.
+
+    A notebook outside the working folder is named by its base name.
+    """
+    path = os.path.normpath(notebook)
+    if os.path.isabs(path) or path.startswith(".."):
+        path = os.path.basename(path)
+    stem = os.path.splitext(path)[0]
+    return f"{stem}.{step}_out.ipynb" if step else f"{stem}_out.ipynb"
 
 
 def is_literal(pattern: str) -> bool:

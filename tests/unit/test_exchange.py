@@ -234,11 +234,11 @@ def test_a_file_and_a_folder_of_one_name(desk: Desk) -> None:
     desk.file("a")
     desk.put("a")
     desk.files["a/b"] = desk.files["a"]
-    with pytest.raises(TaskFailure, match="cannot get 'a/b': a file is in the place of its folder"):
+    with pytest.raises(TaskFailure, match="no place for 'a/b': a file is in the place of its folder"):
         desk.get("**")
     (desk.data / "a").unlink()
     desk.file("a/b")
-    with pytest.raises(TaskFailure, match="cannot get 'a': a folder has that name"):
+    with pytest.raises(TaskFailure, match="no place for 'a': a folder has that name"):
         desk.get("a")
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from magnus_render.graph.load import load
+from magnus_render.runtime.names import executed_notebook
 from magnus_render.runtime.tasks.notebook import NotebookTask
 from tests.unit.task_runs import Runner
 
@@ -62,8 +65,8 @@ def test_a_notebook_gets_and_sets_parameters_and_is_catalogued(runner: Runner) -
     assert outcome.message == "", outcome.err
     assert outcome.set == {"r": ["1", True, {"x": None}, None], "cwd": str(runner.project)}
     assert outcome.metrics == {"m": 0.5} and "hello run-1\n" in outcome.out
-    assert [(entry["stage"], entry["path"]) for entry in outcome.catalog] == [("put", "note_out.ipynb")]
-    assert "hello run-1" in (runner.project / "data/note_out.ipynb").read_text()
+    assert [(entry["stage"], entry["path"]) for entry in outcome.catalog] == [("put", "books/note_out.ipynb")]
+    assert "hello run-1" in (runner.project / "data/books/note_out.ipynb").read_text()
 
 
 def test_a_failing_cell_is_the_message(runner: Runner) -> None:
@@ -81,6 +84,71 @@ def test_a_failing_cell_is_the_message(runner: Runner) -> None:
     outcome = runner.run(book, "notebook", config=config)
     assert outcome.message == "secret 'x' is not there: looked in secrets (dotenv)"
     assert "a notebook task has no option 'unknown'" in outcome.err
+
+
+def test_the_same_outputs_give_the_same_bytes_and_nothing_of_ours_is_said(runner: Runner) -> None:
+    book = write(runner, "a = 1", "import warnings\nwarnings.warn('look')\nprint(a, b)")
+    file = runner.project / book
+    older = {**json.loads(file.read_text()), "nbformat": 4, "nbformat_minor": 4}
+    for cell in older["cells"]:
+        del cell["id"]
+    file.write_text(json.dumps(older))
+    outcomes = [runner.run(book, "notebook", parameters={"b": 2}) for _ in range(2)]
+    assert outcomes[0].catalog == outcomes[1].catalog and outcomes[0].message == ""
+    assert "TCP" not in outcomes[0].err and "IPKernelApp" not in outcomes[0].err
+    executed = json.loads((runner.project / "data/books/note_out.ipynb").read_text())
+    assert executed["metadata"]["papermill"]["parameters"] == {"b": 2}
+    assert "/project" not in json.dumps(executed["metadata"])
+
+
+def test_a_name_of_the_executed_notebook_stays_in_the_data_folder(runner: Runner) -> None:
+    book = write(runner, "a = 1")
+    outcome = runner.run(book, "notebook", config={"notebook_output_path": "../out.ipynb"})
+    assert outcome.message == "catalog: '../out.ipynb' leads out of the data folder"
+    (runner.project / "elsewhere").write_text("mine")
+    (runner.project / "data/books").mkdir(parents=True)
+    (runner.project / "data/books/note_out.ipynb").symlink_to(runner.project / "elsewhere")
+    assert runner.run(book, "notebook").message == ""
+    assert (runner.project / "elsewhere").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("notebook", "step", "name"),
+    [
+        ("report.ipynb", "", "report_out.ipynb"),
+        ("./a//report.ipynb", "", "a/report_out.ipynb"),
+        ("a/report.ipynb", "p.left.run", "a/report.p.left.run_out.ipynb"),
+        ("/abs/report.ipynb", "", "report_out.ipynb"),
+        ("../shared/report.ipynb", "", "report_out.ipynb"),
+    ],
+)
+def test_names_of_executed_notebooks(notebook: str, step: str, name: str) -> None:
+    assert executed_notebook(notebook, step) == name
+
+
+def test_steps_that_run_one_notebook_name_it_by_the_step(tmp_path: Path) -> None:
+    dag = """
+    dag:
+      start_at: a
+      steps:
+        a: {type: task, command_type: notebook, command: x/n.ipynb, next: b}
+        b: {type: task, command_type: notebook, command: ./x/n.ipynb, next: c}
+        c: {type: task, command_type: notebook, command: y/n.ipynb, next: d}
+        d: {type: task, command_type: notebook, command: x/n.ipynb, command_config: {notebook_output_path: o.ipynb}, next: e}
+        e: {type: task, command_type: notebook, command: x/n.b.ipynb, next: success}
+        success: {type: success}
+        fail: {type: fail}
+    """
+    (tmp_path / "dag.yaml").write_text(textwrap.dedent(dag))
+    nodes = load(str(tmp_path / "dag.yaml")).plan["nodes"]
+    named = {name: node.get("command_config", {}).get("notebook_output_path") for name, node in nodes.items()}
+    assert [named[name] for name in "abcde"] == [
+        "x/n.a_out.ipynb",
+        "x/n.b__out.ipynb",
+        None,
+        "o.ipynb",
+        None,
+    ]
 
 
 def test_no_notebook(runner: Runner) -> None:
@@ -119,6 +187,6 @@ def test_variables_of_the_kernel_are_parameters_as_in_a_function(runner: Runner)
     outcome = runner.run(book, "notebook", parameters={"greeting": "Hello"})
     assert outcome.message == "", outcome.err
     assert outcome.set == {"greeting": "World"} and outcome.metrics == {"score": 0.5}
-    assert "MAGNUS_PRM" not in (runner.project / "data/note_out.ipynb").read_text().replace(
+    assert "MAGNUS_PRM" not in (runner.project / "data/books/note_out.ipynb").read_text().replace(
         "MAGNUS_PRM_greeting", ""
     )

@@ -10,6 +10,10 @@ from papermill.clientwrap import PapermillNotebookClient  # type: ignore[import-
 
 from magnus_render.runtime.tasks.variables import PARAMETER, TRACK
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _TELL = """(lambda os, json: open({path!r}, "w").write(json.dumps(
     {{k: v for k, v in os.environ.items() if k.startswith({prefixes!r})}})))(__import__("os"), __import__("json"))"""
 
@@ -21,6 +25,13 @@ def bring_variables_home(path: str) -> None:
     """
 
     class Client(PapermillNotebookClient):  # type: ignore[misc,unused-ignore]
+        def start_new_kernel(self, **options: Any) -> None:
+            if (
+                self.km.ipykernel
+            ):  # its warning that TCP is not encrypted is of how we reach it, not of the notebook
+                self.extra_arguments += ["--IPKernelApp.log_level=ERROR"]
+            super().start_new_kernel(**options)
+
         def papermill_execute_cells(self) -> None:
             super().papermill_execute_cells()
             if self.km.kernel_spec.language == "python":

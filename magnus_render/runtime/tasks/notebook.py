@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+from magnus_render.runtime.names import NOTEBOOK_OUTPUT, executed_notebook, name_of
 from magnus_render.runtime.tasks import variables
 from magnus_render.runtime.tasks.base import BaseTask, TaskFailure
 from magnus_render.runtime.tasks.results import python_path
@@ -28,7 +29,6 @@ _PAPERMILL = {
 }
 """Options that papermill takes as they are; both timeouts are in seconds, `execution_timeout` is for one cell."""
 _ALIASES = {"kernel": "kernel_name", "timeout": "execution_timeout"}
-_OUTPUT = "notebook_output_path"
 _VARIABLES = "variables.json"
 """What the kernel had in its environment at the end, in the task's folder."""
 _OLDER = "optional_ploomber_args"
@@ -39,7 +39,8 @@ class NotebookTask(BaseTask):
     """`command` is a notebook's path, relative to the working folder.
 
     Visible parameters and map variables are injected after the cell tagged `parameters`. The executed notebook is
-    catalogued as `<stem>_out.ipynb`, or `notebook_output_path`, in the data folder, also that of a failed attempt.
+    catalogued as `<path without .ipynb>_out.ipynb`, or `notebook_output_path`, in the data folder, also that of a failed
+    attempt; the resolver gives steps that run one notebook paths of their own.
     Parameters are set by `set_parameter` in a cell, or by variables of its environment, as in a Python function.
     """
 
@@ -66,9 +67,13 @@ class NotebookTask(BaseTask):
         metadata = _metadata(notebook)
         options = self._options(metadata)
         from magnus_render import api
+        from magnus_render.runtime import exchange
+        from magnus_render.runtime.tasks.executed import settle
 
-        output = os.path.join(api.data_folder(), options.pop(_OUTPUT, None) or _output_name(notebook))
-        os.makedirs(os.path.dirname(output), exist_ok=True)
+        name = name_of(options.pop(NOTEBOOK_OUTPUT, None) or executed_notebook(notebook))
+        output = exchange.make_room(api.data_folder(), name)
+        if os.path.islink(output):
+            os.unlink(output)
         values = {**context.parameters, **context.map_variables}
         try:
             execute_notebook(
@@ -83,12 +88,14 @@ class NotebookTask(BaseTask):
             )
         except PapermillExecutionError as error:
             print(error, file=sys.stderr)
+            settle(output, notebook)
             api.put_in_catalog(output)
             first = str(error.evalue).strip().split("\n", 1)[0].rstrip()
             if error.ename in _OWN_ERRORS:
                 raise TaskFailure(first) from None
             raise TaskFailure(f"{error.ename}: {first}" if first else error.ename) from None
         kernel.take_over(left)
+        settle(output, notebook)
         api.put_in_catalog(output)
 
     def _options(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +104,7 @@ class NotebookTask(BaseTask):
         if not metadata.get("kernelspec", {}).get("name"):
             options.update(kernel_name="python3", language="python")
         for name, value in _flat(self.node.get("command_config", {})).items():
-            if name in _PAPERMILL or name == _OUTPUT:
+            if name in _PAPERMILL or name == NOTEBOOK_OUTPUT:
                 options[name] = value
             else:
                 print(f"magnus: a notebook task has no option '{name}': it is ignored", file=sys.stderr)
@@ -110,10 +117,10 @@ class NotebookTask(BaseTask):
         ignored = options.get(_OLDER) or {}
         wrong = []
         for name, value in _flat(options).items():
-            kind = str if name == _OUTPUT else _PAPERMILL.get(name)
+            kind = str if name == NOTEBOOK_OUTPUT else _PAPERMILL.get(name)
             if kind is None:
                 if name not in ignored:
-                    known = ", ".join(sorted((*_PAPERMILL, _OUTPUT)))
+                    known = ", ".join(sorted((*_PAPERMILL, NOTEBOOK_OUTPUT)))
                     wrong.append(f"a notebook task has no option '{name}'; it has {known}")
             elif not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
                 wrong.append(f"'{name}' is not of type {kind.__name__}")
@@ -135,10 +142,6 @@ def _metadata(notebook: str) -> dict[str, Any]:
     except (ValueError, AttributeError):
         raise TaskFailure(f"'{notebook}' is not a notebook") from None
     return found
-
-
-def _output_name(notebook: str) -> str:
-    return os.path.splitext(os.path.basename(notebook))[0] + "_out.ipynb"
 
 
 def _is_name(name: str) -> bool:
