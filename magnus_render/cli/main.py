@@ -41,7 +41,33 @@ _COMPLETION = ("--install-completion", "--show-completion")
 
 def main() -> None:
     """Run the command line of this process and exit with its status."""
+    _open_streams()
     _leave(run(sys.argv[1:]))
+
+
+def _open_streams() -> None:
+    """Let a standard stream that is closed as we begin (`>&-`, daemons) be one that nobody reads.
+
+    Python has no object for it, and its number would be given to the next file that is opened.
+    """
+    import os
+
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is not None:
+            continue
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            os.dup2(null, number)
+            if null != number:
+                os.close(null)
+            else:
+                os.set_inheritable(number, True)
+        how = {"encoding": "utf-8", "errors": "backslashreplace", "closefd": False}
+        stream = open(number, mode, **how)  # type: ignore[call-overload]  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
 
 
 def _leave(status: int) -> NoReturn:

@@ -149,5 +149,6 @@ class Script:
         return found
 
     def left(self) -> list[str]:
-        """Return what is left in the project's `.magnus` folder."""
-        return sorted(os.listdir(self.folder / ".magnus"))
+        """Return what is left in the project's `.magnus` folder; nothing if that is gone."""
+        folder = self.folder / ".magnus"
+        return sorted(os.listdir(folder)) if folder.exists() else []

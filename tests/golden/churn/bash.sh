@@ -90,7 +90,10 @@ EOF
 }
 
 say() {
-  printf '%s %ss: %s\n' "$name" "$SECONDS" "$1" >&2
+  # Whoever read this may be gone: the pipeline goes on.
+  trap '' PIPE
+  printf '%s %ss: %s\n' "$name" "$SECONDS" "$1" >&2 2>/dev/null || :
+  trap - PIPE
 }
 
 refuse() {
@@ -369,10 +372,29 @@ stop() {   # STATUS: stop everything that runs, wait for it, leave
   exit "$status"
 }
 
+# The project's folder is where the definition is: here, or where this script lies or above that.
+to_project() {
+  local folder=${BASH_SOURCE[0]%/*}
+  from=''   # what a relative path of the command line begins with
+  [[ ! -e $definition ]] || return 0
+  if [[ $folder != "${BASH_SOURCE[0]}" ]] && folder=$(cd -P -- "$folder" 2>/dev/null && pwd -P); then
+    while [[ -n $folder && ! -e $folder/$definition ]]; do
+      folder=${folder%/*}
+    done
+    if [[ -n $folder ]]; then
+      from=$PWD/
+      cd -- "$folder" && return 0
+    fi
+  fi
+  refuse "no $definition here, nor where this script lies or above that: run it in the project's folder"
+}
+
 main() {
   local resume='' status
   run_id=''
   start=(-f "$definition" --target bash)
+  from=''
+  [[ ${1-} == -h || ${1-} == --help ]] || to_project
   while (( $# )); do
     case $1 in
       -h | --help)
@@ -382,7 +404,11 @@ main() {
         resume=yes ;;
       -p | --param | --use-cached | --tag)
         (( $# > 1 )) || refuse "$1 needs a value"
-        start+=("$1" "$2")
+        if [[ $1 == -p && $2 != /* ]]; then
+          start+=("$1" "$from$2")
+        else
+          start+=("$1" "$2")
+        fi
         shift ;;
       -*)
         refuse "unknown option $1" ;;
@@ -406,7 +432,7 @@ main() {
 
   # In the project's folder, for a launcher's hosts see that too.
   mkdir -p .magnus && scratch=$(mktemp -d ".magnus/$run_id.XXXXXX") || exit 75
-  trap 'rm -rf "$scratch"' EXIT
+  trap 'rm -rf "$scratch"; rmdir .magnus 2>/dev/null' EXIT
   trap 'stop 129' HUP
   trap 'stop 130' INT
   trap 'stop 143' TERM
