@@ -13,6 +13,7 @@ import typer
 from magnus_render.cli import options
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.executors import base
+from magnus_render.runtime import workspace
 from magnus_render.runtime.records import check_run_id
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ def execute(
         int | None,
         typer.Option("--max-workers", min=1, metavar="N", help="Steps at a time; default: processors."),
     ] = None,
+    isolated: Annotated[
+        bool,
+        typer.Option(
+            "--isolated", help="Give every step a disk of its own, as an engine with containers does."
+        ),
+    ] = False,
     log_level: options.LogLevel = "",
 ) -> None:
     """Run the pipeline here, and show how it goes.
@@ -48,6 +55,8 @@ def execute(
     try:
         options.without_meaning(log_level=log_level)
         file, config = options.definition(file), options.configuration(config)
+        if isolated:
+            os.environ[workspace.ISOLATED] = "1"
         status = _execute(
             file, config, parameters_file, param or [], run_id, tag, use_cached, resume, max_workers
         )

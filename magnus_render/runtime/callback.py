@@ -235,7 +235,7 @@ class _Call:
         return SUCCESS
 
     def _execute(self, run: Run) -> int:
-        from magnus_render.runtime import attempt
+        from magnus_render.runtime import attempt, workspace
 
         node = run.node(self.address)
         self._check_map_variables(run)
@@ -246,7 +246,7 @@ class _Call:
             exit_status=self._number("--exit-status", 0) if "--exit-status" in self.values else None,
             fan_out=self.values.get("--fan-out", ""),
             resume=self.resume,
-            workspaces=os.environ.get("MAGNUS_WORKSPACES", ""),
+            workspaces=workspace.mode(os.environ),
         )
         return attempt.execute(run, self.services(), self.address, node, options)
 

@@ -15,10 +15,21 @@ from magnus_render.services.options import platform_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from magnus_render.plan import Node
 
+MODE = "MAGNUS_WORKSPACES"
+ISOLATED = "MAGNUS_ISOLATED"
+"""Set to anything but `0`, it gives every step of a run a folder of its own, whatever the configuration says."""
 ROOT = ".magnus"
 DATA = "data"
+
+
+def mode(environment: Mapping[str, str]) -> str:
+    """Return which nodes have folders of their own: `branch`, `step`, or '' where each step has a disk."""
+    found = environment.get(MODE, "")
+    return "step" if found and environment.get(ISOLATED, "0") not in ("", "0") else found
 
 
 def data_folder(node: Node) -> str:
@@ -43,7 +54,11 @@ def place(run_id: str, address: str, node: Node, mode: str) -> str:
 
 
 def make(path: str, data: str, fresh: bool) -> None:
-    """Make a workspace: links to the project's entries, and a data folder of its own. `fresh` empties it first."""
+    """Make a workspace: links to the project's entries, and a data folder of its own.
+
+    `fresh`, for one step alone, empties it first, and links files but no folders: what the step writes beside the
+    project's files is its own.
+    """
     project = os.getcwd()
     if path == project:
         return
@@ -55,7 +70,7 @@ def make(path: str, data: str, fresh: bool) -> None:
     source, target = project, path
     os.makedirs(target, exist_ok=True)
     for part in [*own, ""]:
-        _link(source, target, {part, ROOT} if source == project else {part})
+        _link(source, target, {part, ROOT} if source == project else {part}, deep=fresh)
         source, target = os.path.join(source, part), os.path.join(target, part)
         if part:
             os.makedirs(target, exist_ok=True)
@@ -90,14 +105,32 @@ def clear(path: str) -> None:
         shutil.rmtree(path)
 
 
-def _link(source: str, target: str, leave: set[str]) -> None:
+def _link(source: str, target: str, leave: set[str], deep: bool) -> None:
+    """Link entries of one folder into another; `deep`: make folders anew and link what is in them.
+
+    Hidden folders and virtual environments are linked as a whole: they have many files, and no step writes to them.
+    """
     try:
-        entries = os.listdir(source)
+        entries = list(os.scandir(source))
     except (FileNotFoundError, NotADirectoryError):
         return
     for entry in entries:
-        if entry not in leave:
-            try:
-                os.symlink(os.path.join(source, entry), os.path.join(target, entry))
-            except FileExistsError:
-                pass
+        if entry.name in leave:
+            continue
+        there = os.path.join(target, entry.name)
+        try:
+            if deep and _is_open(entry):
+                os.mkdir(there)
+                _link(entry.path, there, set(), deep)
+            else:
+                os.symlink(entry.path, there)
+        except FileExistsError:
+            pass
+
+
+def _is_open(entry: os.DirEntry[str]) -> bool:
+    return (
+        entry.is_dir(follow_symlinks=False)
+        and entry.name[0] != "."
+        and not os.path.exists(os.path.join(entry.path, "pyvenv.cfg"))
+    )
