@@ -172,8 +172,10 @@ class _LocalRun:
             while len(at_work) < self.executor.max_workers and (call := walk.take(now)):
                 if over and call.kind == "text":
                     walk.finish(call, errors.FAILED, now)  # max_time: nothing more starts
+                elif (child := self._started(call)) is not None:
+                    at_work[call] = child
                 else:
-                    at_work[call] = self._begin(call)
+                    walk.finish(call, errors.PLATFORM, now)
             for call in walk.stops():
                 self._stop(at_work[call])
             if over:
@@ -204,6 +206,15 @@ class _LocalRun:
             pauses.append(deadline - now)
         known = [pause for pause in pauses if pause is not None]
         return max(0.0, min(known)) if known else None
+
+    def _started(self, call: Call) -> Child | None:
+        """Start a call; None if the system gives what it takes to no one now: then it is tried again as any such failure."""
+        try:
+            return self._begin(call)
+        except OSError as error:
+            self.said = f"cannot be started: {error.strerror or error}"
+            self.shown.say(f"{safe(call.path)}: {self.said}", "failed")
+            return None
 
     def _begin(self, call: Call) -> Child:
         if call.kind == "text":

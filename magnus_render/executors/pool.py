@@ -17,8 +17,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from magnus_render.errors import PLATFORM
 from magnus_render.runtime.echo import Echo
-from magnus_render.runtime.process import available
+from magnus_render.runtime.process import Started, available
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -124,18 +125,25 @@ class Pool:
         gc.unfreeze()
 
     def start(self, work: Callable[[], int], key: Any, capture: bool = False) -> Child:
-        """Fork a child that runs `work` and exits with what it returns; it may `os.exec*`."""
+        """Fork a child that runs `work` and exits with what it returns; it may `os.exec*`.
+
+        Raises `OSError` if the system gives no more processes, memory or descriptors.
+        """
         _flush()
-        out, out_write = os.pipe()
-        err, err_write = os.pipe()
-        signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            self._in_child(work, parent, out_write, err_write, (out, err))
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-        os.close(out_write)
-        os.close(err_write)
+        with Started() as started:
+            out, out_write = started.pipe()
+            err, err_write = started.pipe()
+            null = started.null()
+            signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
+            try:
+                pid = started.fork()
+                if pid == 0:
+                    self._in_child(work, parent, null, out_write, err_write, (out, err))
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
+        for descriptor in (null, out_write, err_write):
+            os.close(descriptor)
         try:
             os.setpgid(pid, pid)
         except OSError:
@@ -257,7 +265,7 @@ class Pool:
     # ---- the child's side ----
 
     def _in_child(
-        self, work: Callable[[], int], parent: int, out: int, err: int, unused: Iterable[int]
+        self, work: Callable[[], int], parent: int, null: int, out: int, err: int, unused: Iterable[int]
     ) -> None:  # pragma: no cover - another process
         status = 1
         try:
@@ -271,7 +279,6 @@ class Pool:
                 default = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
                 signal.signal(number, default)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
-            null = os.open(os.devnull, os.O_RDONLY)
             for source, target in ((null, 0), (out, 1), (err, 2)):
                 os.dup2(source, target)
             self._selector.close()
@@ -284,6 +291,9 @@ class Pool:
             _flush()
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
+        except OSError as error:
+            status = PLATFORM
+            os.write(2, f"magnus: {error.strerror or error}\n".encode("utf-8", "replace"))
         except BaseException:  # a bug of ours: nothing may return into the parent's stack
             import traceback
 

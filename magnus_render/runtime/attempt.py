@@ -7,7 +7,7 @@ import os
 import time
 
 from magnus_render import naming
-from magnus_render.errors import FAILED, PLATFORM, SUCCESS
+from magnus_render.errors import FAILED, PLATFORM, SHORTAGES, SUCCESS
 from magnus_render.plan import TASK, failure_target
 from magnus_render.runtime import earlier, exchange, process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
@@ -159,6 +159,11 @@ class _Attempt:
                 self._work()
             elif self.options.exit_status:
                 raise TaskFailure(f"exited with status {self.options.exit_status}")
+        except OSError as error:
+            if error.errno not in SHORTAGES:
+                raise
+            self.platform = True
+            return self._failed(f"the step cannot be started: {error.strerror}")
         except TaskFailure as failure:
             message = str(failure)
             return self._failed(self.secrets.hide(message) if self.secrets else message)

@@ -86,6 +86,36 @@ class Signals:
         self.count += 1
 
 
+class Started:
+    """What a child needs: descriptors, then the child. If one of them cannot be had, none is left behind."""
+
+    def __init__(self) -> None:
+        self._descriptors: list[int] = []
+
+    def __enter__(self) -> Started:
+        return self
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        if kind is not None:
+            for descriptor in self._descriptors:
+                os.close(descriptor)
+
+    def pipe(self) -> tuple[int, int]:
+        """Return a pipe's ends."""
+        ends = os.pipe()
+        self._descriptors += ends
+        return ends
+
+    def null(self) -> int:
+        """Return an input that is empty."""
+        self._descriptors.append(os.open(os.devnull, os.O_RDONLY))
+        return self._descriptors[-1]
+
+    def fork(self) -> int:
+        """Return the child's process id, 0 in the child itself."""
+        return os.fork()
+
+
 def supervise(
     work: Callable[[], int],
     *,
@@ -101,16 +131,18 @@ def supervise(
 
     `environment` is the whole environment of the child; `timeout` is in seconds, `deadline` in seconds since the epoch.
     `secrets` is called before output is shown, to add what must be masked. Raises `PlatformError` if the log cannot be
-    written: the child is ended first.
+    written (the child is ended first), and `OSError` if no child can be started.
     """
     _flush()
-    out_r, out_w = os.pipe()
-    err_r, err_w = os.pipe()
-    pid = os.fork()
+    with Started() as started:
+        out_r, out_w = started.pipe()
+        err_r, err_w = started.pipe()
+        null = started.null()
+        pid = started.fork()
     if pid == 0:
-        _child(work, environment, workdir, out_w, err_w)
-    os.close(out_w)
-    os.close(err_w)
+        _child(work, environment, workdir, null, out_w, err_w)
+    for descriptor in (null, out_w, err_w):
+        os.close(descriptor)
     try:
         os.setpgid(pid, pid)
     except OSError:
@@ -131,7 +163,7 @@ def _flush() -> None:
 
 
 def _child(
-    work: Callable[[], int], environment: dict[str, str], workdir: str, out: int, err: int
+    work: Callable[[], int], environment: dict[str, str], workdir: str, null: int, out: int, err: int
 ) -> None:  # pragma: no cover - another process
     status = 255
     try:
@@ -140,7 +172,6 @@ def _child(
         for number in (*_SIGNALS, signal.SIGCHLD, signal.SIGPIPE):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (out, 1), (err, 2)):
             os.dup2(source, target)
         for descriptor in (null, out, err):

@@ -32,11 +32,13 @@ def run_in_child(task: BaseTask, context: Context) -> int:
     Why it failed goes to the file `message`, the traceback of a user's exception to standard error. A task that is Python
     code ends the process itself, as the interpreter ends any program: only so is everything written that the code left open.
     """
-    leave = _leaving() if task.in_process else _flush_files
     _set_up()
     before = dict(os.environ)
     status, reason = 0, ""
+    leave: Callable[[int], object] = _flush_files
     try:
+        if task.in_process:
+            leave = _leaving()
         task.run(context)
     except SystemExit as error:
         status, reason = _system_exit(error)
@@ -101,6 +103,8 @@ def _leaving() -> Callable[[int], object]:
         from ctypes import pythonapi
     except ImportError:  # a Python that was built without it
         return _flush_files
+    except OSError as error:
+        raise PlatformError(f"the step cannot be started: {error.strerror}") from None
     return pythonapi.Py_Exit
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from magnus_render.errors import SHORTAGES, PlatformError
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks import variables
 from magnus_render.runtime.tasks.arguments import bind, meant
@@ -103,6 +104,10 @@ def _import(module: str, wanted: str) -> None:
     except SystemExit as end:
         what = f"module '{module}' ended the program while it was imported, before '{wanted}' was defined"
         raise CannotImport(f"{what}: put what it runs under `if __name__ == '__main__':`") from end
+    except OSError as error:
+        if error.errno in SHORTAGES:
+            raise PlatformError(f"cannot import '{module}': {error.strerror}") from None
+        raise
     except (ImportError, SyntaxError) as error:
         raise CannotImport(f"cannot import '{module}': {type(error).__name__}: {error}") from error
 
