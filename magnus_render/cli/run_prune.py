@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from magnus_render.cli.listing import in_progress
 from magnus_render.errors import MagnusError, PlatformError
-from magnus_render.runtime import lease
+from magnus_render.runtime import lease, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -56,6 +56,8 @@ class Pruning:
                 self.catalog.remove(sha256)
             yield f"catalog {sha256}"
         yield from self._workspaces(chosen)
+        if not self.dry_run:
+            scratch.sweep()
 
     def _look(self, named: Collection[str]) -> None:
         """Find out which runs are in progress, and which cannot be told of."""

@@ -15,6 +15,8 @@ from magnus_render.runtime.handover import deadline, hand_over, over, overdue, s
 from magnus_render.runtime.log import BoundedLog
 from magnus_render.runtime.masking import Secrets, read_text
 from magnus_render.runtime.records import attempts_of
+from magnus_render.runtime.scratch import make as make_scratch
+from magnus_render.runtime.scratch import remove as remove_scratch
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
 from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, Context, TaskFailure
@@ -209,12 +211,12 @@ class _Attempt:
             self.catalogued, self.warnings = exchange.get_files(catalog, wanted, self.state["files"], folder)
             got = {record["path"] for record in self.catalogued}
         before = exchange.before_work(folder, got) if wanted and wanted["put"] else None
-        scratch = _scratch()
+        scratch = make_scratch()
         try:
             secrets = self.secrets = Secrets(self.services, node, scratch)
             self._supervise(scratch, workdir, folder, secrets)
         finally:
-            _remove(scratch)
+            remove_scratch(scratch)
         if wanted and before:
             put, warnings = exchange.put_files(catalog, wanted, folder, got, before)
             secrets.refuse({}, put)
@@ -424,29 +426,3 @@ def _fitting(variables: dict[str, Json]) -> str:
         if room >= 0:
             kept[name] = variables[name]
     return json.dumps(kept)
-
-
-# ---- small files ----
-
-
-def _scratch() -> str:
-    base = os.environ.get("TMPDIR") or "/tmp"
-    while True:
-        path = os.path.join(base, f"magnus-{os.getpid()}-{os.urandom(6).hex()}")
-        try:
-            os.mkdir(path, 0o700)
-            return os.path.abspath(path)
-        except FileExistsError:
-            continue
-
-
-def _remove(folder: str) -> None:
-    for name in os.listdir(folder):
-        path = os.path.join(folder, name)
-        try:
-            os.unlink(path)
-        except OSError:
-            import shutil
-
-            shutil.rmtree(path, ignore_errors=True)
-    os.rmdir(folder)
