@@ -53,7 +53,7 @@ def test_chain_of_10000_needs_no_stack_and_little_time() -> None:
     played = play(chain(10_000), good)
     assert played.walk.status == 0 and played.walk.succeeded == 10_000
     assert played.log[:2] == ["step s0#1<", "step s1#1<s0"] and len(played.log) == 10_000
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < 60  # ten times and more of what it takes
 
 
 def test_chain_of_10000_silent_nodes_is_walked_at_once() -> None:

@@ -76,7 +76,7 @@ def test_the_first_callback_creates_the_run_from_the_input(project: Path) -> Non
 def test_parameters_as_a_text_keep_every_number_as_it_is() -> None:
     start({"parameters": '{"code": 0, "a": 1.0, "b": 12345678901234567890123}'})
     assert step("a") == 0
-    assert (STORE / "run.json").read_text().count("1.0") == 1
+    assert '"a":1.0' in (STORE / "run.json").read_text()
     assert record("run.json")["parameters"]["values"]["b"] == 12345678901234567890123
 
 
