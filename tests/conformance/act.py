@@ -32,7 +32,8 @@ def _write(action: Any, folder: str) -> None:
         os.makedirs(os.path.join(folder, path), exist_ok=True)
     texts = {**action.get("files", {}), **{p: " " * size for p, size in action.get("blanks", {}).items()}}
     for path in [*texts, *action.get("copies", {})]:
-        os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+        if os.path.dirname(path):  # the data folder itself is there when a step begins
+            os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
         if os.path.lexists(os.path.join(folder, path)):
             os.remove(os.path.join(folder, path))
     for path, text in texts.items():

@@ -213,8 +213,7 @@ def _shell_files(action: Action) -> list[str]:
 
     lines = []
     paths = [*action.files, *action.blanks, *action.copies]
-    if paths or action.hollow:
-        lines.append(f"mkdir -p {shlex.quote(action.folder)}")
+    # The data folder itself is there when a step begins.
     for path in [*(path.rpartition("/")[0] for path in paths), *action.hollow]:
         if path:
             lines.append(f"mkdir -p {quoted(path)}")

@@ -38,9 +38,7 @@ CONTENTS = ["x", "y", "", "é\n"]
 MODES = ["755", "755", "700", "600", "444"]
 DATA_FOLDERS = ["out", "out/put", "é b"]
 EXPORTED = ["a", "b", "A"]
-EXPORTS = ["x", "", "1", "-5", "true", "null", "two words", "é"]
-OWN_FILES = False
-"""Whether a step puts its own files alone: then others may lie about."""
+EXPORTS = ["x", "", "1", "-5", "true", "null", "two words", "é", "1.10", "007", "1e3", "0.5", '{"k": 1.10}']
 AS_IS_FAILS = [{"exit": 1, "clean": False}]
 """What an as-is does that fails: no task's actions are equal to it."""
 
@@ -115,11 +113,13 @@ class Drawing:
             action["large"] = {self.choice(["b", "é"]): self.choice([4094, 4095, 5000, 70000])}
         if not python and self.chance(5):
             action["lines"] = [self.choice(["a=1", "b= x=y ", "a b=$(id)", "A="])]
-        if not python and self.chance(8):
+        if self.chance(8):
             action["exports"] = {self.choice(EXPORTED): self.choice(EXPORTS)}
         if not python and self.chance(10):
             action["leaves"] = self.choice(["trap", "function", "exec"])
         action.update(self.writes(puts, folder))
+        if python and "files" in action and self.chance(50):
+            action["unclosed"] = True
         if self.chance(5):
             action["metrics"] = {"m": self.draw(VALUES)}
         if self.chance(12):
@@ -128,12 +128,10 @@ class Drawing:
 
     def writes(self, puts: list[str], folder: str) -> dict[str, Any]:
         """Draw the files that one attempt writes: mostly those that are put, now and then others."""
-        paths = [path for path in puts if not OWN_FILES or self.chance(92)]
-        if OWN_FILES and self.chance(8):
+        paths = [path for path in puts if self.chance(92)]
+        if self.chance(8):
             paths.append(self.choice([*PATHS, "ghost.txt"]))
         action: dict[str, Any] = {"files": {path: self.choice(CONTENTS) for path in paths}} if paths else {}
-        if paths and not OWN_FILES:
-            action["clean"] = True
         if paths and self.chance(5):
             action["blanks"] = {paths[0]: self.choice([70000, (1 << 20) + 1])}
         modes = {path: self.choice(MODES) for path in dict.fromkeys(paths) if self.chance(30)}
@@ -148,7 +146,7 @@ class Drawing:
     def lying(self) -> dict[str, str]:
         """Draw files that lie in the data folder before the first run."""
         paths = st.sampled_from([*PATHS, "ghost.txt", "ghost2"])
-        if not OWN_FILES or self.chance(60):
+        if self.chance(60):
             return {}
         return dict(self.draw(st.dictionaries(paths, st.sampled_from(CONTENTS), min_size=1, max_size=3)))
 

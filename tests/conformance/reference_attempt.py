@@ -106,7 +106,7 @@ def run_attempt(node: Any, action: Action, here: Place, state: State) -> Attempt
 def exported(exports: dict[str, str], visible: dict[str, Any]) -> dict[str, Any]:
     """What variables of the environment set: those that are not as they were given.
 
-    A string parameter stays a string, any other is JSON where the text parses.
+    A string parameter stays a string, any other is JSON where the text parses, but for a number that is written otherwise.
     """
     found: dict[str, Any] = {}
     for name, text in exports.items():
@@ -114,7 +114,8 @@ def exported(exports: dict[str, str], visible: dict[str, Any]) -> dict[str, Any]
         if name in visible and text == (before if isinstance(before, str) else json.dumps(before)):
             continue
         try:
-            found[name] = text if isinstance(before, str) else json.loads(text)
+            value = text if isinstance(before, str) else json.loads(text)
+            found[name] = text if type(value) in (int, float) and str(value) != text else value
         except ValueError:
             found[name] = text
     return found
