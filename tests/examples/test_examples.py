@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +164,21 @@ def test_joins_with_other_parameters(walk: str, tmp_path: Path) -> None:
     log = WALKS[walk](folder, "a-run")
     assert log["parameters"]["ranking"] == ["Lecce", "Bari"]
     assert log["parameters"]["published"] == 2
+
+
+def test_the_commands_of_the_readme_give_two_equal_runs(tmp_path: Path) -> None:
+    copied = tmp_path / "examples"
+    shutil.copytree(EXAMPLES, copied, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    before_the_first = (EXAMPLES / "README.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    commands = [line[4:] for line in before_the_first.splitlines() if line.startswith("    ")]
+    assert commands[0] == "cd examples/words" and commands[-1] == "magnus runs diff first second"
+    searched = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(commands)],
+        cwd=tmp_path,
+        env=searched,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.rstrip().endswith("first and second do not differ")
