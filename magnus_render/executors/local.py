@@ -27,7 +27,7 @@ from magnus_render.executors.pool import Child, Pool
 from magnus_render.executors.terminal import duration
 from magnus_render.executors.walk import Walk
 from magnus_render.plan import FAIL_NODE
-from magnus_render.runtime import lease
+from magnus_render.runtime import lease, workspace
 from magnus_render.runtime.records import Run
 from magnus_render.services import lookup
 from magnus_render.services.options import check_keys
@@ -149,7 +149,9 @@ class _LocalRun:
             argv += ["--parameters-file", path]
         for text in self.order.param:
             argv += ["--param", text]
-        child = self.pool.start(self._callback(argv, {}), None)
+        child = self.pool.start(
+            self._callback(argv, {workspace.MODE: self._mode(self.executor.isolated)}), None
+        )
         while child.status is None:
             self.pool.wait(None)
             self._stop_children()
@@ -236,8 +238,12 @@ class _LocalRun:
                 argv += ["--fan-out", path]
             own = call.node.get("executor_config", {}).get("local", {})
             isolated = own.get("isolated", self.executor.isolated)
-            environment["MAGNUS_WORKSPACES"] = "step" if isolated else "branch"
+            environment[workspace.MODE] = self._mode(isolated)
         return self.pool.start(self._callback(argv, environment), call, capture=call.kind == "map_count")
+
+    @staticmethod
+    def _mode(isolated: bool) -> str:
+        return "step" if isolated else "branch"
 
     def _common(self) -> list[str]:
         common = ["--walk", self.walk_id, "--dag-hash", self.order.plan["dag_hash"]]

@@ -309,6 +309,34 @@ class _Call:
         return lookup.load("run_log_store", self.services()["run_log_store"])
 
     def _start(self) -> Run:
+        """Create the run, or take it up again; note who walks it, where an engine has a process for that."""
+        if self.command != "start_run":
+            return self._created()
+        from magnus_render.runtime import lease
+
+        lease.claim(os.getcwd(), self.run_id, self._shares())
+        try:
+            run = self._created()
+            lease.take(run)
+        except MagnusError:
+            lease.release(os.getcwd(), self.run_id)
+            raise
+        return run
+
+    def _shares(self) -> bool:
+        """Tell whether steps of the run exchange files through the data folder of this very folder."""
+        from magnus_render.runtime import workspace
+
+        if workspace.mode(os.environ) == "step":
+            return False
+        plan = self.plan if self.resume else self._load()
+        return plan is None or any(
+            node["catalog"]["get"] or node["catalog"]["put"]
+            for node in plan["nodes"].values()
+            if "catalog" in node
+        )
+
+    def _created(self) -> Run:
         from magnus_render.runtime import create
         from magnus_render.runtime.tasks.values import exact
 
@@ -327,7 +355,7 @@ class _Call:
         if self.resume:
             run = create.resume(store, self.run_id, parameters)
             create.check_hash(run.record, self.values.get("--dag-hash", ""))
-            return self._walked(run)
+            return run
         plan = self._load()
         wanted = self.values.get("--dag-hash", "")
         if wanted and wanted != plan["dag_hash"]:
@@ -336,7 +364,7 @@ class _Call:
                 "they have drifted apart; render again"
             )
         self._register(store)
-        run = create.create(
+        return create.create(
             store,
             self.run_id,
             plan,
@@ -346,16 +374,6 @@ class _Call:
             tag=self.values.get("--tag", given.get("tag", "")),
             use_cached=self.values.get("--use-cached", given.get("use_cached", "")),
         )
-        return self._walked(run)
-
-    def _walked(self, run: Run) -> Run:
-        """Return a run, after recording which process walks it, where an engine has one; raise `Refused` if another does."""
-        from magnus_render.runtime import lease
-
-        if self.command == "start_run":
-            lease.take(run)
-            lease.claim(os.getcwd(), run.run_id)
-        return run
 
     def _native(self) -> Run | None:
         """Return the run that an engine started by writing its start itself, None if none did."""

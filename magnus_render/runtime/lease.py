@@ -15,6 +15,8 @@ from magnus_render.errors import Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from magnus_render.plan import Walker
     from magnus_render.runtime.records import Run
 
@@ -66,26 +68,69 @@ def take(run: Run) -> None:
 # ---- runs at work in a folder ----
 
 
-def claim(folder: str, run_id: str) -> None:
-    """Note in a project's folder that the walker of the environment walks a run there."""
+def claim(folder: str, run_id: str, shares: bool) -> None:
+    """Note in a project's folder that the walker of the environment walks a run there.
+
+    `shares`: its steps exchange files through the folder's own data folder. Raises `Refused` if another run that does so
+    too is at work: their files would be mixed. A run that one of its own steps started is not another.
+    """
     mine = walker()
     if mine is None:
         return
     from magnus_render.services.options import temporary_name
 
-    at_work(folder)  # forgets those that ended without a word
     place = os.path.join(folder, AT_WORK)
-    os.makedirs(place, exist_ok=True)
-    temporary = temporary_name(place)
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(mine, file)
-    os.replace(temporary, os.path.join(place, run_id))
+    lock = -1
+    try:
+        lock = _locked(folder)
+        others = at_work(folder)  # forgets those that ended without a word
+        if run_id in others:
+            return  # `take` refuses that
+        if shares:
+            _refuse_sharing(place, others)
+        os.makedirs(place, exist_ok=True)
+        temporary = temporary_name(place)
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump({**mine, "shares": shares}, file)
+        os.replace(temporary, os.path.join(place, run_id))
+    except OSError:
+        pass  # where nothing can be noted, nothing is known
+    finally:
+        if lock >= 0:
+            os.close(lock)
+
+
+def _locked(folder: str) -> int:
+    """Return a descriptor that keeps other claims in this folder waiting until it is closed, where the disk can do that."""
+    from fcntl import LOCK_EX, flock
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        flock(descriptor, LOCK_EX)
+    except OSError:
+        pass
+    return descriptor
+
+
+def _refuse_sharing(place: str, others: list[str]) -> None:
+    above = _ancestors()
+    for other in others:
+        claimed = _claimed(os.path.join(place, other))
+        if claimed is not None and claimed.get("shares") and claimed["pid"] not in above:
+            raise Refused(
+                f"run '{other}' is at work in this folder, and its steps use the data folder: the files of two runs "
+                "would be mixed. Wait until it has ended, or give every step a disk of its own: magnus execute --isolated, "
+                "MAGNUS_ISOLATED=1 for a rendered script, or 'isolated: true' in the executor's configuration"
+            )
 
 
 def release(folder: str, run_id: str) -> None:
-    """Take back what `claim` noted for this process, with the folders made for it, unless something else is in them."""
+    """Take back what `claim` noted for this process, or for the walker of the environment.
+
+    The folders made for it go too, unless something else is in them.
+    """
     path = os.path.join(folder, AT_WORK, run_id)
-    if os.path.lexists(path) and _noted(path) == walker(os.getpid()):
+    if os.path.lexists(path) and _noted(path) in (walker(os.getpid()), walker()):
         _forget(path)
 
 
@@ -115,14 +160,22 @@ def at_work(folder: str) -> list[str]:
 
 
 def _noted(path: str) -> Walker | None:
+    """Return the walker of a claim; None if there is none that can be read."""
+    claimed = _claimed(path)
+    if claimed is None:
+        return None
+    return {key: claimed[key] for key in ("host", "boot", "pids", "pid", "began")}  # type: ignore[return-value]
+
+
+def _claimed(path: str) -> dict[str, Any] | None:
     from magnus_render.runtime import shapes
 
     try:
         with open(path, "rb") as file:
-            noted: Walker = shapes.record("", "walks/0.json", file.read())
+            claimed: dict[str, Any] = shapes.record("", "walks/0.json", file.read())
     except (OSError, Refused):
         return None
-    return noted
+    return claimed
 
 
 # ---- processes ----
@@ -147,6 +200,18 @@ def _began(pid: int) -> str:
     if os.path.isdir("/proc/self"):
         return ""
     return _output("ps", "-o", "lstart=", "-p", str(pid))
+
+
+def _ancestors() -> set[int]:
+    """Return the ids of this process and of those it descends from."""
+    found, pid = set(), os.getpid()
+    while pid > 1 and pid not in found:
+        found.add(pid)
+        stat = _text(f"/proc/{pid}/stat")
+        fields = stat.rpartition(")")[2].split()
+        above = fields[1] if fields else _output("ps", "-o", "ppid=", "-p", str(pid))
+        pid = int(above) if above.isdigit() else 0
+    return found
 
 
 def _text(path: str) -> str:
