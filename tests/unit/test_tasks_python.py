@@ -397,6 +397,35 @@ def f():
     assert "ZeroDivisionError" in outcome.err and "in a finaliser" in outcome.err
 
 
+def test_exit_functions_of_modules_that_were_loaded_before_the_task(runner: Runner) -> None:
+    """Those modules register themselves once, in the parent: what the parent had registered itself is not run."""
+    import multiprocessing.util
+    import weakref
+
+    source = """
+import logging.handlers, multiprocessing.util, pathlib, weakref
+
+class Thing: ...
+thing = Thing()
+
+def f():
+    logging.getLogger().addHandler(logging.handlers.MemoryHandler(9, target=logging.FileHandler("log")))
+    logging.getLogger().warning("held back")
+    weakref.finalize(thing, pathlib.Path("finalized").touch)
+    multiprocessing.util.Finalize(None, pathlib.Path("ended").touch, exitpriority=1)
+"""
+    parents = weakref.finalize(runner, print, "of the parent")
+    others = multiprocessing.util.Finalize(None, print, ("of the parent",), exitpriority=1)
+    try:
+        outcome = run(runner, source)
+    finally:
+        parents.detach()
+        others.cancel()
+    assert (outcome.status, outcome.message, outcome.out) == (0, "", ""), outcome.err
+    assert (runner.project / "log").read_text() == "held back\n"
+    assert (runner.project / "finalized").exists() and (runner.project / "ended").exists()
+
+
 def test_os_exit_stays_what_it_is(runner: Runner) -> None:
     outcome = run(
         runner, "import os\nOUT = open('left', 'w')\ndef f():\n    OUT.write('x')\n    os._exit(0)\n"
@@ -502,6 +531,9 @@ class Size(Enum):
     SMALL = 1
     LARGE = "large"
 
+class Year(str, Enum):
+    LAST = "2024"
+
 @dataclass
 class Point:
     x: int
@@ -523,6 +555,9 @@ class Point:
         ("bool", "True", "True"),
         ("bool", False, "False"),
         ("Path", "a/b", "PosixPath('a/b')"),
+        ("Path", 2024, "PosixPath('2024')"),
+        ("Year", 2024, "<Year.LAST: '2024'>"),
+        ("list[Path]", [1, "2"], "[PosixPath('1'), PosixPath('2')]"),
         ("datetime", "2026-01-31T10:00:00", "datetime.datetime(2026, 1, 31, 10, 0)"),
         ("date", "2026-01-31", "datetime.date(2026, 1, 31)"),
         ("Decimal", "1.10", "Decimal('1.10')"),
@@ -557,6 +592,13 @@ def test_annotations_are_obeyed(runner: Runner, annotation: str, value: Any, exp
         ("str", None, "str", "null"),
         ("int", "1.5", "int", '"1.5"'),
         ("int", True, "int", "true"),
+        ("int", "+-5", "int", '"+-5"'),
+        ("int", "1_000", "int", '"1_000"'),
+        ("int", "9" * 5000, "int", '"' + "9" * 59 + "..."),
+        ("float", 10**400, "float", "1" + "0" * 59 + "..."),
+        ("float", "1_000.5", "float", '"1_000.5"'),
+        ("date", 5, "date", "5"),
+        ("Year", 2023, "Year", "2023"),
         ("float", "much", "float", '"much"'),
         ("bool", 1, "bool", "1"),
         ("datetime", "yesterday", "datetime", '"yesterday"'),

@@ -74,13 +74,29 @@ def _set_up() -> None:
     sys.stderr = open(2, "w", 1, "utf-8", "backslashreplace", closefd=False)  # noqa: SIM115
     sys.excepthook, sys.unraisablehook = sys.__excepthook__, sys.__unraisablehook__
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as in any Python process: BrokenPipeError instead
+    _forget_exit_functions()
+
+
+def _forget_exit_functions() -> None:
+    """Leave what the parent registered for its end to the parent: it would tidy up what is still in use there.
+
+    Modules register their own functions once, when they are loaded. Where the parent has loaded them, they are registered
+    again for what the task leaves to them: handlers that hold lines back, objects with a finaliser, queues and pools.
+    """
     import atexit
 
-    # What the parent registered is for the parent to do: it would tidy up what is still in use there.
     atexit._clear()
-    weakref = sys.modules.get("weakref")
+    weakref, logging = sys.modules.get("weakref"), sys.modules.get("logging")
     if weakref is not None:
         weakref.finalize._registry.clear()
+        weakref.finalize._registered_with_atexit = False
+    if logging is not None:
+        atexit.register(logging.shutdown)
+    processes = sys.modules.get("multiprocessing.util")
+    if processes is not None:
+        sys.modules["multiprocessing.process"]._children.clear()
+        processes._finalizer_registry.clear()
+        atexit.register(processes._exit_function)
 
 
 def _run_exit_functions() -> None:

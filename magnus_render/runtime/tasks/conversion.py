@@ -74,21 +74,24 @@ def _text(value: Any) -> str:
     return str(_plain(isinstance(value, str), value))
 
 
+def _read(maker: Any, value: Any) -> Any:
+    """Return what a type makes of a value; raise `Misfit` if the value is not one of that type, or too large for it."""
+    try:
+        return maker(_plain(not (isinstance(value, str) and "_" in value), value))
+    except (ValueError, ArithmeticError):
+        raise Misfit from None
+
+
 def _whole(value: Any) -> int:
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
-        return int(value)
+    if isinstance(value, str):
+        return int(_read(int, value))
     return int(_plain(type(value) is int, value))
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            raise Misfit from None
-    return float(_plain(type(value) in (int, float), value))
+    return float(_read(float, _plain(type(value) in (str, int, float), value)))
 
 
 def _flag(value: Any) -> bool:
@@ -134,13 +137,12 @@ def _of_library(hint: type, value: Any) -> Any:
     if "enum.Enum" in names:
         return _member(hint, value)
     if "pathlib.PurePath" in names or "uuid.UUID" in names or "decimal.Decimal" in names:
-        text = _text(value) if "decimal.Decimal" in names else str(_plain(isinstance(value, str), value))
         try:
-            return hint(text)
+            return hint(_text(value))
         except (ValueError, ArithmeticError):
             raise Misfit from None
     if hint.__module__ == "datetime" and hasattr(hint, "fromisoformat"):
-        text = str(_plain(isinstance(value, str), value))
+        text = _text(value)
         try:
             return hint.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") and "T" in text else text)
         except ValueError:
@@ -154,12 +156,14 @@ def _of_library(hint: type, value: Any) -> Any:
 
 
 def _member(hint: Any, value: Any) -> Any:
-    """Return the member of an enum by its value, else by its name."""
-    for member in hint:
-        if member.value == value and type(member.value) is type(value):
-            return member
-    if isinstance(value, str) and value in hint.__members__:
-        return hint[value]
+    """Return the member of an enum by its value or the text of that, else by its name."""
+    text = _text(value) if isinstance(value, bool | int | float) else value
+    for wanted in (value, text):
+        for member in hint:
+            if member.value == wanted and type(member.value) is type(wanted):
+                return member
+    if isinstance(text, str) and text in hint.__members__:
+        return hint[text]
     try:
         return hint(value)
     except ValueError:
