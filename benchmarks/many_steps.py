@@ -77,9 +77,12 @@ def step(run: Run, folder: str, seen: str, to: str) -> None:
 
 
 def measure(*argv: str) -> tuple[float, float]:
-    """Return the processor time and the time on the clock of a command, in seconds."""
+    """Return the processor time and the time on the clock of a command, in seconds.
+
+    Raises `CalledProcessError` if the command fails: the time of a refusal says nothing.
+    """
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(argv, stdout=subprocess.DEVNULL)
+    subprocess.run(argv, stdout=subprocess.DEVNULL, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return worked, time.perf_counter() - began

@@ -43,7 +43,7 @@ def slug(name: str) -> str:
 
 def join(*parts: str) -> str:
     """Join addresses and slugs with dots, leaving out empty parts (the root graph's address is empty)."""
-    return ".".join(part for part in parts if part)
+    return ".".join(filter(None, parts))
 
 
 def without_indices(address: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from magnus_render.cli.run_text import spans, steps_of
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import FAIL_NODE, SUCCESS_NODE
-from magnus_render.runtime.fold import comparable
+from magnus_render.runtime.fold import users_attempts
 from magnus_render.runtime.fold_attempts import Records
 from magnus_render.runtime.merge import json_equal
 from magnus_render.texts import safe
@@ -34,7 +34,9 @@ class Told:
         self.plan = plan
         self.run = run
         self.log = log
-        self.initial = Records(records, run["run_id"]).unpack(run["parameters"])
+        self.steps = dict(steps_of(log))
+        values = {key: record for key, record in records.items() if key.startswith("values/")}
+        self.initial = Records(values, run["run_id"]).unpack(run["parameters"])
 
 
 def differences(a: Told, b: Told) -> Iterator[str]:
@@ -43,7 +45,7 @@ def differences(a: Told, b: Told) -> Iterator[str]:
     yield from _titled("initial parameters", _values(a.initial, b.initial))
     if a.log["status"] != b.log["status"]:
         yield f"status: {a.log['status']} -> {b.log['status']}"
-    left, right = (dict(steps_of(comparable(told.log))) for told in (a, b))
+    left, right = a.steps, b.steps
     branches = [{path for step in steps.values() for path in step["branches"]} for steps in (left, right)]
     alone = branches[0] ^ branches[1]
     for path in [*left, *(path for path in right if path not in left)]:
@@ -60,7 +62,7 @@ def durations(a: Told, b: Told) -> Iterator[str]:
     """Yield lines on steps, and the whole run, that took noticeably longer or shorter."""
     now = time.time()
     left, right = spans(a.log, now), spans(b.log, now)
-    for path in ("", *(path for path, _ in steps_of(a.log))):
+    for path in ("", *a.steps):
         first, second = left.get(path), right.get(path)
         if first is None or second is None:
             continue
@@ -122,7 +124,7 @@ def _steps(a: Step | None, b: Step | None) -> Iterator[str]:
         yield f"branches: {len(a['branches'])} -> {len(b['branches'])}"
     if a["message"] != b["message"]:
         yield f"message: {_short(a['message'])} -> {_short(b['message'])}"
-    left, right = ([attempt["status"] for attempt in step["attempts"]] for step in (a, b))
+    left, right = ([attempt["status"] for attempt in users_attempts(step)] for step in (a, b))
     if left != right:
         yield f"attempts: {_listed(left)} -> {_listed(right)}"
     for line in _values(a["user_defined_metrics"], b["user_defined_metrics"]):

@@ -92,14 +92,18 @@ def comparable(log: Log) -> Log:
         graph = pending.pop()
         graph["steps"] = {path: dict(step) for path, step in graph["steps"].items()}
         for step in graph["steps"].values():
-            users = [attempt for attempt in step["attempts"] if not attempt.get("platform")]
             step["attempts"] = [
                 {**{k: v for k, v in attempt.items() if k not in _TIMES}, "attempt_number": number}
-                for number, attempt in enumerate(users, 1)
+                for number, attempt in enumerate(users_attempts(step), 1)
             ]
             step["branches"] = {path: dict(branch) for path, branch in step["branches"].items()}
             pending.extend(step["branches"].values())
     return result
+
+
+def users_attempts(step: Step) -> list[dict[str, Any]]:
+    """Return the attempts of a folded step without those that the platform ended."""
+    return [attempt for attempt in step["attempts"] if not attempt.get("platform")]
 
 
 class _Graph:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 from magnus_render import naming
 from magnus_render.runtime import shapes
@@ -80,14 +81,15 @@ class Tried:
         self.starts: dict[int, AttemptStart] = {}
         self.ends: dict[int, AttemptEnd] = {}
         self.success: AttemptEnd | None = None
-        for name in records.direct.get(naming.key(address), ()):
+        folder = naming.key(address)
+        for name in records.direct.get(folder, ()):
             number, _, kind = name.partition(".")
             if name == "success.json":
-                self.success = records.of(address, "success")
+                self.success = records.get(f"{folder}/{name}")
             elif number.isdecimal() and kind == "start.json":
-                self.starts[int(number)] = records.of(address, f"{number}.start")
+                self.starts[int(number)] = records.get(f"{folder}/{name}")
             elif number.isdecimal() and kind == "end.json":
-                self.ends[int(number)] = records.of(address, f"{number}.end")
+                self.ends[int(number)] = records.get(f"{folder}/{name}")
         if self.success is not None and self.success["attempt"]:
             self.ends[self.success["attempt"]] = self.success
         self.numbers = sorted(self.starts.keys() | self.ends.keys())
@@ -95,6 +97,8 @@ class Tried:
         """Deliveries of a user's attempt that another delivery of it came before: the platform's, whatever they did."""
 
     def _late(self) -> set[int]:
+        if len(self.numbers) < 2:
+            return set()
         ended = [(end["try_"], end["time"], n) for n, end in self.ends.items() if not end["platform"]]
         first: dict[int, int] = {}
         for try_, _, number in sorted(ended):
@@ -245,4 +249,9 @@ def iso(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     whole, thousandths = divmod(round(seconds * 1000), 1000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{thousandths:03d}+00:00"
+    return f"{_iso_second(whole)}.{thousandths:03d}+00:00"
+
+
+@lru_cache(maxsize=1024)
+def _iso_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
