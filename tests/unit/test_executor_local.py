@@ -288,9 +288,24 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     until(lambda: b"stopping (SIGINT)" in os.read(process.stderr.fileno(), 4096), process)  # type: ignore[union-attr]
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130 and time.monotonic() - began < 9
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and time.monotonic() - began < 9, err.decode()
     until(lambda: gone(int((tmp_path / "pid").read_text())))
+
+
+def test_one_signal_leaves_a_step_the_time_to_end_in_good_order(tmp_path: Path) -> None:
+    tidy = "touch told; until test -e go; do sleep 0.05; done; touch tidied; exit 1"
+    process = start(
+        tmp_path,
+        graph(a=task(command=f"cd {tmp_path}; trap '{tidy}' TERM; touch up; while :; do sleep 0.05; done")),
+    )
+    until((tmp_path / "up").exists, process)
+    process.send_signal(signal.SIGINT)
+    until((tmp_path / "told").exists, process)
+    (tmp_path / "go").touch()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err.decode()
+    assert (tmp_path / "tidied").exists()
 
 
 @pytest.mark.skipif(
