@@ -179,10 +179,10 @@ class _LocalRun:
                 else:
                     walk.finish(call, errors.PLATFORM, now)
             for call in walk.stops():
-                if not at_work[
-                    call
-                ].stopped:  # a second signal would take from its step the time to end in good order
-                    self._stop(at_work[call])
+                if not (
+                    child := at_work[call]
+                ).stopped:  # a second signal would take its step's time to end in good order
+                    self._stop(child)
             if over:
                 for call, child in at_work.items():
                     if call.kind == "text" and not child.stopped:
