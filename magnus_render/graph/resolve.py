@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -106,10 +107,11 @@ class _Resolver:
         self._settings = settings
         self._kept = reachable(definition)
         self._joins: dict[str, bool] = {}
+        # How many steps would give an executed notebook each name.
         self._notebooks = Counter(
-            executed_notebook(step.spec.command)
+            _given_name(step.spec) or executed_notebook(step.spec.command)
             for address, step in definition.steps.items()
-            if address in self._kept and _names_notebook(step.spec)
+            if address in self._kept and _is_notebook(step.spec)
         )
         # Shared by all tasks that say nothing of their own: plans are not changed once made.
         self._no_catalog: Catalog = {"get": [], "put": [], "compute_data_folder": settings.data_folder}
@@ -215,7 +217,11 @@ class _Resolver:
         node["command"] = spec.command
         node["command_type"] = "python" if spec.command_type == "python-function" else spec.command_type
         node["command_config"] = plain(spec.command_config)
-        if _names_notebook(spec) and self._notebooks[executed_notebook(spec.command)] > 1:
+        if (
+            _is_notebook(spec)
+            and not _given_name(spec)
+            and self._notebooks[executed_notebook(spec.command)] > 1
+        ):
             node["command_config"][NOTEBOOK_OUTPUT] = self._executed(spec.command, node["address"])
         node["catalog"] = self._no_catalog
         if catalog is not None:
@@ -233,7 +239,7 @@ class _Resolver:
         node["secrets"] = spec.secrets
 
     def _executed(self, notebook: str, address: str) -> str:
-        """Return the name of a notebook that several steps run, once this step has executed it."""
+        """Return the name of a notebook once this step has executed it, where another step would use its own name too."""
         while (name := executed_notebook(notebook, address)) in self._notebooks:
             address += "_"
         return name
@@ -281,12 +287,16 @@ class _Resolver:
             node["fan_in"] = joins
 
 
-def _names_notebook(spec: Any) -> bool:
-    """Tell whether a step is a notebook task that leaves it to us to name the executed notebook."""
-    if getattr(spec, "command_type", "") != "notebook":
-        return False
+def _is_notebook(spec: Any) -> bool:
+    return getattr(spec, "command_type", "") == "notebook"
+
+
+def _given_name(spec: TaskSpec) -> str:
+    """Return the name that a user gives a step's executed notebook, '' if that is left to us."""
     config = plain(spec.command_config)
-    return not any(NOTEBOOK_OUTPUT in given for given in (config, config.get("optional_ploomber_args") or {}))
+    older = config.get("optional_ploomber_args")
+    given = {**(older if isinstance(older, dict) else {}), **config}.get(NOTEBOOK_OUTPUT)
+    return os.path.normpath(given) if isinstance(given, str) else ""
 
 
 def _render(given: Any) -> Any:

@@ -25,14 +25,8 @@ def name_of(text: str) -> str:
 
 
 def executed_notebook(notebook: str, step: str = "") -> str:
-    """Return the name of a notebook once it is executed: by its path, and by the step where several run it.
-
-    A notebook outside the working folder is named by its base name.
-    """
-    path = os.path.normpath(notebook)
-    if os.path.isabs(path) or path.startswith(".."):
-        path = os.path.basename(path)
-    stem = os.path.splitext(path)[0]
+    """Return the name of a notebook once it is executed: by its base name, and by the step where that is not enough."""
+    stem = os.path.splitext(os.path.basename(notebook))[0]
     return f"{stem}.{step}_out.ipynb" if step else f"{stem}_out.ipynb"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -65,8 +67,8 @@ def test_a_notebook_gets_and_sets_parameters_and_is_catalogued(runner: Runner) -
     assert outcome.message == "", outcome.err
     assert outcome.set == {"r": ["1", True, {"x": None}, None], "cwd": str(runner.project)}
     assert outcome.metrics == {"m": 0.5} and "hello run-1\n" in outcome.out
-    assert [(entry["stage"], entry["path"]) for entry in outcome.catalog] == [("put", "books/note_out.ipynb")]
-    assert "hello run-1" in (runner.project / "data/books/note_out.ipynb").read_text()
+    assert [(entry["stage"], entry["path"]) for entry in outcome.catalog] == [("put", "note_out.ipynb")]
+    assert "hello run-1" in (runner.project / "data/note_out.ipynb").read_text()
 
 
 def test_a_failing_cell_is_the_message(runner: Runner) -> None:
@@ -96,7 +98,7 @@ def test_the_same_outputs_give_the_same_bytes_and_nothing_of_ours_is_said(runner
     outcomes = [runner.run(book, "notebook", parameters={"b": 2}) for _ in range(2)]
     assert outcomes[0].catalog == outcomes[1].catalog and outcomes[0].message == ""
     assert "TCP" not in outcomes[0].err and "IPKernelApp" not in outcomes[0].err
-    executed = json.loads((runner.project / "data/books/note_out.ipynb").read_text())
+    executed = json.loads((runner.project / "data/note_out.ipynb").read_text())
     assert executed["metadata"]["papermill"]["parameters"] == {"b": 2}
     assert "/project" not in json.dumps(executed["metadata"])
 
@@ -106,8 +108,8 @@ def test_a_name_of_the_executed_notebook_stays_in_the_data_folder(runner: Runner
     outcome = runner.run(book, "notebook", config={"notebook_output_path": "../out.ipynb"})
     assert outcome.message == "catalog: '../out.ipynb' leads out of the data folder"
     (runner.project / "elsewhere").write_text("mine")
-    (runner.project / "data/books").mkdir(parents=True)
-    (runner.project / "data/books/note_out.ipynb").symlink_to(runner.project / "elsewhere")
+    (runner.project / "data").mkdir(exist_ok=True)
+    (runner.project / "data/note_out.ipynb").symlink_to(runner.project / "elsewhere")
     assert runner.run(book, "notebook").message == ""
     assert (runner.project / "elsewhere").read_text() == "mine"
 
@@ -116,8 +118,8 @@ def test_a_name_of_the_executed_notebook_stays_in_the_data_folder(runner: Runner
     ("notebook", "step", "name"),
     [
         ("report.ipynb", "", "report_out.ipynb"),
-        ("./a//report.ipynb", "", "a/report_out.ipynb"),
-        ("a/report.ipynb", "p.left.run", "a/report.p.left.run_out.ipynb"),
+        ("./a//report.ipynb", "", "report_out.ipynb"),
+        ("a/report.ipynb", "p.left.run", "report.p.left.run_out.ipynb"),
         ("/abs/report.ipynb", "", "report_out.ipynb"),
         ("../shared/report.ipynb", "", "report_out.ipynb"),
     ],
@@ -126,7 +128,7 @@ def test_names_of_executed_notebooks(notebook: str, step: str, name: str) -> Non
     assert executed_notebook(notebook, step) == name
 
 
-def test_steps_that_run_one_notebook_name_it_by_the_step(tmp_path: Path) -> None:
+def test_notebooks_that_would_have_one_name_are_named_by_their_steps(tmp_path: Path) -> None:
     dag = """
     dag:
       start_at: a
@@ -135,20 +137,56 @@ def test_steps_that_run_one_notebook_name_it_by_the_step(tmp_path: Path) -> None
         b: {type: task, command_type: notebook, command: ./x/n.ipynb, next: c}
         c: {type: task, command_type: notebook, command: y/n.ipynb, next: d}
         d: {type: task, command_type: notebook, command: x/n.ipynb, command_config: {notebook_output_path: o.ipynb}, next: e}
-        e: {type: task, command_type: notebook, command: x/n.b.ipynb, next: success}
+        e: {type: task, command_type: notebook, command: x/n.b.ipynb, next: f}
+        f: {type: task, command_type: notebook, command: o.ipynb, next: g}
+        g: {type: task, command_type: notebook, command: n.ipynb, command_config: {notebook_output_path: o_out.ipynb},
+            next: success}
         success: {type: success}
         fail: {type: fail}
     """
     (tmp_path / "dag.yaml").write_text(textwrap.dedent(dag))
     nodes = load(str(tmp_path / "dag.yaml")).plan["nodes"]
     named = {name: node.get("command_config", {}).get("notebook_output_path") for name, node in nodes.items()}
-    assert [named[name] for name in "abcde"] == [
-        "x/n.a_out.ipynb",
-        "x/n.b__out.ipynb",
-        None,
+    assert [named[name] for name in "abcdefg"] == [
+        "n.a_out.ipynb",
+        "n.b__out.ipynb",
+        "n.c_out.ipynb",
         "o.ipynb",
         None,
+        "o.f_out.ipynb",
+        "o_out.ipynb",
     ]
+
+
+def test_notebooks_of_one_name_are_both_to_be_had_and_runs_are_equal(runner: Runner) -> None:
+    for folder in "ab":
+        write(runner, f"print('report {folder}')", path=f"{folder}/report.ipynb")
+    dag = """
+    dag:
+      start_at: a
+      steps:
+        a: {type: task, command_type: notebook, command: a/report.ipynb, next: b}
+        b: {type: task, command_type: notebook, command: b/report.ipynb, next: both}
+        both:
+          type: task
+          command_type: shell
+          command: grep -q "report a" data/report.a_out.ipynb && grep -q "report b" data/report.b_out.ipynb
+          catalog: {get: ["*.ipynb"]}
+          next: success
+        success: {type: success}
+        fail: {type: fail}
+    run_log_store: {type: file-system}
+    catalog: {type: file-system}
+    """
+    (runner.project / "dag.yaml").write_text(textwrap.dedent(dag))
+    commands = """
+    magnus execute -f dag.yaml --run-id one --isolated
+    magnus render dag.yaml --target bash -o run.sh
+    bash run.sh two
+    magnus runs diff one two
+    """
+    searched = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["bash", "-e", "-c", commands], cwd=runner.project, env=searched, check=True)
 
 
 def test_no_notebook(runner: Runner) -> None:
@@ -187,6 +225,6 @@ def test_variables_of_the_kernel_are_parameters_as_in_a_function(runner: Runner)
     outcome = runner.run(book, "notebook", parameters={"greeting": "Hello"})
     assert outcome.message == "", outcome.err
     assert outcome.set == {"greeting": "World"} and outcome.metrics == {"score": 0.5}
-    assert "MAGNUS_PRM" not in (runner.project / "data/books/note_out.ipynb").read_text().replace(
+    assert "MAGNUS_PRM" not in (runner.project / "data/note_out.ipynb").read_text().replace(
         "MAGNUS_PRM_greeting", ""
     )

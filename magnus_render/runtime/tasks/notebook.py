@@ -39,8 +39,8 @@ class NotebookTask(BaseTask):
     """`command` is a notebook's path, relative to the working folder.
 
     Visible parameters and map variables are injected after the cell tagged `parameters`. The executed notebook is
-    catalogued as `<path without .ipynb>_out.ipynb`, or `notebook_output_path`, in the data folder, also that of a failed
-    attempt; the resolver gives steps that run one notebook paths of their own.
+    catalogued as `<stem>_out.ipynb`, or `notebook_output_path`, in the data folder, also that of a failed
+    attempt; the resolver gives steps that would use one name a path each.
     Parameters are set by `set_parameter` in a cell, or by variables of its environment, as in a Python function.
     """
 
