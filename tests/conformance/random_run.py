@@ -4,7 +4,8 @@
     python -m tests.conformance.random_run --count 200 --engines local,stepfunctions
     python -m tests.conformance.random_run --replay FOLDER           runs one again that was found
 
-The examples come in chunks, each with a seed of its own: the n-th chunk is the same in every run. A pipeline on which the
+The examples come in chunks, each with a seed and a process of its own: the n-th chunk is the same in every run with the
+same engines. (Hypothesis draws constants of the modules that its process has loaded, too.) A pipeline on which the
 reference and the engines disagree is shrunk, printed, and kept as a case in `.hypothesis/conformance/`; moved to
 `tests/conformance/pipelines/`, it is a test for ever.
 """
@@ -19,7 +20,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -63,6 +63,25 @@ def run_chunk(number: int, count: int, shrink: bool = True) -> tuple[int, int]:
 
     examine()
     return figures[0], figures[1]
+
+
+def run_apart(
+    tasks: list[tuple[int, int]], jobs: int = 1, shrink: bool = True
+) -> Iterator[tuple[int, int, int, str]]:
+    """Run chunks, (number, examples), each in a process of its own.
+
+    Yield for each, as it ends, its number, how many pipelines were run, their attempts, and what was found wrong.
+    """
+    with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
+        yield from pool.imap_unordered(_told, [(*task, shrink) for task in tasks], chunksize=1)
+
+
+def _told(task: tuple[int, int, bool]) -> tuple[int, int, int, str]:
+    number, count, shrink = task
+    try:
+        return (number, *run_chunk(number, count, shrink), "")
+    except Found as found:
+        return number, 0, 0, str(found)
 
 
 def check_pipeline(pipeline: Pipeline, keep: Path) -> None:
@@ -126,25 +145,18 @@ def main() -> int:
         return 0
     began = time.monotonic()
     done = attempts = wrong = 0
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(arguments.jobs, mp_context=context) as pool:
-        running = {
-            pool.submit(run_chunk, number, count, not arguments.no_shrink): number
-            for number, count in chunks(arguments.count, arguments.first, arguments.chunk)
-        }
-        for future in as_completed(running):
-            try:
-                ran, tried = future.result()
-                done, attempts = done + ran, attempts + tried
-            except Found as found:
-                wrong += 1
-                print(f"chunk {running[future]}:\n{found}\n", flush=True)
-            seconds = time.monotonic() - began
-            print(
-                f"{done} pipelines, {attempts} attempts of steps on each engine, {wrong} chunks wrong, {seconds:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )
+    tasks = list(chunks(arguments.count, arguments.first, arguments.chunk))
+    for number, ran, tried, found in run_apart(tasks, arguments.jobs, not arguments.no_shrink):
+        done, attempts = done + ran, attempts + tried
+        if found:
+            wrong += 1
+            print(f"chunk {number}:\n{found}\n", flush=True)
+        seconds = time.monotonic() - began
+        print(
+            f"{done} pipelines, {attempts} attempts of steps on each engine, {wrong} chunks wrong, {seconds:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
     print(
         f"{done} random pipelines with {attempts} attempts on each engine in {time.monotonic() - began:.0f} s: "
         + (f"{wrong} chunks found a difference" if wrong else "all logs as predicted, equal on all engines")

@@ -66,10 +66,11 @@ def run_attempt(node: Any, action: Action, here: Place, state: State) -> Attempt
         attempt.set[name] = value
     if action.collect:
         attempt.set[action.collect] = visible
+    called = set(attempt.set) if node["command"] == PYTHON_COMMAND else set()
     attempt.set.update(exported(action.exports, visible))
     forbidden = next((key for key in attempt.set if key in here.variables), None)
     refusal = f"'{forbidden}' is the map's variable and cannot be set"
-    if forbidden is not None and node["command"] == PYTHON_COMMAND:
+    if forbidden in called:
         return attempt.fail(refusal)
 
     # how it ends

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.conformance.random_run import chunks, run_chunk
+from tests.conformance.random_run import chunks, run_apart
 from tests.engines.argo import build
 
 COUNT = int(os.environ.get("MAGNUS_RANDOM_PIPELINES", "500"))
@@ -21,17 +21,24 @@ SIZE = 25
 @pytest.mark.parametrize(("number", "count"), list(chunks(COUNT)))
 def test_random_pipelines(number: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAGNUS_ENGINES", "local,bash")
-    run_chunk(number, count)
+    _check(number, count)
 
 
 @pytest.mark.parametrize(("number", "count"), list(chunks(MACHINES, first=1000, size=SIZE)))
 def test_random_pipelines_as_state_machines(number: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAGNUS_ENGINES", "local,stepfunctions")
-    run_chunk(number, count)
+    _check(number, count)
 
 
 @pytest.mark.parametrize(("number", "count"), list(chunks(WORKFLOWS, first=2000, size=SIZE)))
 def test_random_pipelines_as_workflows(number: int, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     build.require()
     monkeypatch.setenv("MAGNUS_ENGINES", "local,argo")
-    run_chunk(number, count)
+    _check(number, count)
+
+
+def _check(number: int, count: int) -> None:
+    ((_, ran, _, found),) = run_apart([(number, count)])
+    if found:
+        pytest.fail(found, pytrace=False)
+    assert ran == count
