@@ -7,11 +7,11 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test lint format golden bench conformance lock clean
+.PHONY: help demo unit test lint format golden check-generated bench conformance lock clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | while IFS= read -r line; do \
-	  printf '  make %-12s %s\n' "$${line%%:*}" "$${line##*## }"; done
+	  printf '  make %-15s %s\n' "$${line%%:*}" "$${line##*## }"; done
 
 demo: $(VENV)/.installed ## install, render an example for every target, run one, show its run log
 	sh scripts/demo.sh
@@ -22,12 +22,12 @@ unit: $(VENV)/.packages ## install Python packages alone, and run the unit tests
 test: $(VENV)/.developer ## install everything tests need, and run all of them (PYTEST_ARGS, WORKERS)
 	python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-lint: $(VENV)/.packages ## ruff, black, mypy
+lint: $(VENV)/.packages ## ruff, black, mypy, and check-generated
 	@failed=''; \
-	for tool in 'ruff check .' 'black --check .' mypy; do \
-	  echo "$$tool"; $$tool || failed="$$failed $${tool%% *}"; \
+	for tool in 'ruff check .' 'black --check .' mypy 'python -m scripts.check_generated'; do \
+	  echo "$$tool"; $$tool || failed="$$failed, $$tool"; \
 	done; \
-	[ -z "$$failed" ] || { echo "lint: failed:$$failed" >&2; exit 1; }
+	[ -z "$$failed" ] || { echo "lint: failed: $${failed#, }" >&2; exit 1; }
 
 format: $(VENV)/.packages ## let ruff and black change the code
 	ruff check --fix .
@@ -35,6 +35,9 @@ format: $(VENV)/.packages ## let ruff and black change the code
 
 golden: $(VENV)/.packages ## write the golden files anew: read the diff before you commit it
 	python -m tests.golden.update
+
+check-generated: $(VENV)/.packages ## generate every generated file anew, and fail if one differs: nothing is written
+	python -m scripts.check_generated
 
 conformance: $(VENV)/.developer ## the long runs: 10,000 random pipelines, 200 of them on each engine (CONFORMANCE_ARGS)
 	python -m tests.conformance.random_run --count 10000 $(CONFORMANCE_ARGS)

@@ -1,9 +1,9 @@
 """Writes magnus_render/targets/argo/lint/openapi.txt: the fields of Argo's objects, each with its kind.
 
 The fields are read from the models of the package `hera`, which are made from the OpenAPI description of Argo Workflows
-and Kubernetes. Run it when a new version of Argo is to be supported:
+and Kubernetes. Run it when a new version of Argo is to be supported, with the `hera` of that version in pyproject.toml:
 
-    pip install hera==7.1.0 && python scripts/argo_fields.py
+    python scripts/argo_fields.py
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ HEAD = """# The fields of Argo's objects and of the parts of Kubernetes they hol
 
 def main() -> None:
     """Write the table."""
+    TARGET.write_text(table(), encoding="utf-8")
+
+
+def table() -> str:
+    """Return the text of the table."""
     found = {"PodSpec": " ".join(POD_SPEC.split())}
     waiting: list[Any] = list(ROOTS)
     for model in waiting:  # grows
@@ -70,7 +75,7 @@ def main() -> None:
         textwrap.fill(line, 118, subsequent_indent=" ", break_long_words=False, break_on_hyphens=False)
         for line in lines
     ]
-    TARGET.write_text(HEAD + "\n".join(wrapped) + "\n", encoding="utf-8")
+    return HEAD + "\n".join(wrapped) + "\n"
 
 
 def kind_of(annotation: Any, waiting: list[Any]) -> str:
