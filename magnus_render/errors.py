@@ -9,6 +9,9 @@ FAILED = 1
 USAGE = 64
 REFUSED = 65
 PLATFORM = 75
+AGAIN = 76
+"""Of a callback that is called with `--again 76`: its step failed, and one of the user's attempts is left. A plain
+`FAILED` then says that no attempt is left, or that none would change anything."""
 
 SHORTAGES = frozenset((EAGAIN, ENOMEM, EMFILE, ENFILE))
 """Numbers of the errors by which a system says that it can give no more processes, memory or descriptors."""

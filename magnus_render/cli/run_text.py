@@ -9,8 +9,11 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from magnus_render.errors import MagnusError
+from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES, FAIL_NODE, MAP, SUCCESS_NODE
+from magnus_render.runtime.records import Run
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -107,7 +110,7 @@ def show(
     yield from _values("parameters", log["parameters"])
     yield ""
     yield from _tree(log, times, colour, everything)
-    yield from _failures(log, store, colour)
+    yield from _failures(log, Run(store, run["run_id"], run), colour)
 
 
 def _about(run: RunRecord, span: Span) -> Iterator[str]:
@@ -188,17 +191,21 @@ def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:
             yield path, step
 
 
-def _failures(log: Log, store: BaseRunLogStore, colour: bool) -> Iterator[str]:
+def _failures(log: Log, run: Run, colour: bool) -> Iterator[str]:
     failed = list(failed_steps(log))
     if failed:
         yield ""
         yield "What failed:"
     for path, step in failed[:_FAILURES_SHOWN]:
         lines = step["message"].splitlines() or ["left no word (was it killed?)"]
-        yield f"  {painted(step['status'], colour)} {safe(path)}: {safe(lines[0])}"
+        try:
+            item = of_item(run, step["internal_name"])
+        except MagnusError:  # the log above has told what its records tell
+            item = ""
+        yield f"  {painted(step['status'], colour)} {safe(path)}{item}: {safe(lines[0])}"
         for line in lines[1:]:
             yield f"    {safe(line)}"
-        where = log_path(store, step["attempts"][-1]["log"]) if step["attempts"] else ""
+        where = log_path(run.store, step["attempts"][-1]["log"]) if step["attempts"] else ""
         if where:
             yield f"    log: {safe(where)}"
     if len(failed) > _FAILURES_SHOWN:

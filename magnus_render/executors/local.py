@@ -232,7 +232,7 @@ class _LocalRun:
         if call.kind == "confirm":
             argv.append("--confirm-failure")
         if call.kind in ("step", "record"):
-            argv += ["--attempt", str(call.attempt)]
+            argv += ["--attempt", str(call.attempt), "--again", str(errors.AGAIN)]
             if call.kind == "record":
                 argv += ["--exit-status", str(call.exit_status)]
             if call.fan_out:
@@ -393,6 +393,7 @@ def _flag(where: str, config: Mapping[str, Any]) -> bool:
 
 
 def _how(status: int) -> str:
+    status = errors.FAILED if status == errors.AGAIN else status
     return f"exit {status}" if status >= 0 else f"killed by signal {-status}"
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from magnus_render import naming
 from magnus_render.errors import MagnusError
-from magnus_render.executors.terminal import duration
+from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES
 from magnus_render.runtime import state
+from magnus_render.runtime.masking import Masker
 from magnus_render.runtime.records import Run, attempts_of
+from magnus_render.services import lookup
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from magnus_render.executors.base import Order
+    from magnus_render.plan import Config, Services
     from magnus_render.services.base import BaseRunLogStore
 
 _MOST_FAILURES = 10
+_ITEM_COLUMNS = 80
 
 
 def failures(store: BaseRunLogStore, order: Order, failed: list[tuple[str, str]]) -> Iterator[str]:
@@ -29,16 +35,38 @@ def failures(store: BaseRunLogStore, order: Order, failed: list[tuple[str, str]]
     if run is None:
         return
     for address, path in failed[:_MOST_FAILURES]:
+        item = ""
         try:
             message, log = _reason(run, address)
+            item = of_item(run, address, order.config)
         except MagnusError as error:
             message, log = f"its record cannot be read: {error}", ""
         first, *more = message.splitlines() or [""]
-        yield f"{safe(path)}: {safe(first)}{' ...' if more else ''}"
+        yield f"{safe(path)}{item}: {safe(first)}{' ...' if more else ''}"
         if log:
             yield f"  log: {safe(log)}"
     if len(failed) > _MOST_FAILURES:
         yield f"and {len(failed) - _MOST_FAILURES} more: `magnus runs show {order.run_id}`"
+
+
+def of_item(run: Run, address: str, services: Services | Config | None = None) -> str:
+    """Return which items of maps a node at an address was for, such as ` (region = "EU")`; '' if it is in no map.
+
+    With `services`, what the node's secrets are is masked. Raises `MagnusError` for records that cannot be read, and as the
+    store of secrets does.
+    """
+    node = run.node(address)
+    values = run.map_variables(address, node["scopes"])
+    if not values:
+        return ""
+    masker = Masker()
+    if services is not None and node.get("secrets"):
+        provider = lookup.load("secrets", services["secrets"])
+        for name in node["secrets"].values():
+            with suppress(KeyError):
+                masker.add(provider.get(name))
+    told = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
+    return f" ({fit(safe(masker.hide(', '.join(told))), _ITEM_COLUMNS)})"
 
 
 def _reason(run: Run, address: str) -> tuple[str, str]:

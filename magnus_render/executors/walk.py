@@ -149,7 +149,9 @@ class Walk:
         elif status == 0:
             self.succeeded += 1
             self._advance(self._behind(frame, node, True))
-        elif call.kind == "step" and call.attempt < node["retry"]["attempts"]:
+        elif (
+            call.kind == "step" and status != errors.FAILED and call.attempt < node["retry"]["attempts"]
+        ):  # no further attempt would change a plain failure: a callback that leaves one ends with `AGAIN`
             self._pause(call, now, pause_after(node["retry"], call.attempt))
             call.attempt, call.repeats = call.attempt + 1, 0
         else:

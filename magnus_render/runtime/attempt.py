@@ -97,7 +97,7 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
     if options.resume and (failed := earlier.recorded_failure(run, address, options.attempt)):
         if failed["handed_to"]:
             hand_over(run, address, node, failed["handed_to"], failed["state"], options.fan_out)
-        return FAILED
+        return FAILED if failed["handed_to"] else options.again
     if options.attempt > 1:
         options.attempt = min(options.attempt, 1 + earlier.spent(run, address))
         if node["type"] == TASK and options.attempt > node["retry"]["attempts"]:

@@ -12,7 +12,7 @@ import time
 from magnus_render.errors import PlatformError
 from magnus_render.runtime.names import is_literal, matches, name_of
 from magnus_render.runtime.tasks.base import TaskFailure
-from magnus_render.services.options import platform_error, remove_quietly, temporary_name
+from magnus_render.services.options import did_you_mean, platform_error, remove_quietly, temporary_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TICK = 10_000_000
 """Nanoseconds in which a file may change twice with the same time: the slowest clock that Linux gives files (HZ=100)."""
+_MOST_COMPARED = 1000
+"""Files whose names are compared with one that is not there: more would take longer than a message is worth."""
 _CHANGED = 3
 """Where `_state` has the time of the last change (`st_ctime_ns`), which no program can set."""
 
@@ -125,10 +127,7 @@ def put_files(
         if not matching:
             if is_literal(pattern):
                 # The same message on every engine, whether an older file lies there or none.
-                where = wanted["compute_data_folder"]
-                raise TaskFailure(
-                    f"catalog: nothing to put for '{pattern}': this attempt has not written it in '{where}'"
-                )
+                raise TaskFailure(_nothing_to_put(pattern, wanted["compute_data_folder"], own))
             warnings.append(f"catalog: '{pattern}' matches nothing to put")
         elif outside and is_literal(pattern):
             raise TaskFailure(outside[0])
@@ -138,6 +137,17 @@ def put_files(
     for name in sorted(found - now.outside):
         records.append({"path": name, "stage": "put", **store(catalog, os.path.join(folder, name))})
     return records, warnings
+
+
+def _nothing_to_put(name: str, folder: str, own: list[str]) -> str:
+    """Return the message for a name that is not among an attempt's own files, and the likely name if there is one.
+
+    That is the name without the data folder in front, else the one that is most like it.
+    """
+    what = f"catalog: nothing to put for '{name}': this attempt has not written it in '{folder}'"
+    within = name.removeprefix(f"{folder}/")
+    near = f" (did you mean '{within}'?)" if within in own else did_you_mean(name, own[:_MOST_COMPARED])
+    return what + near
 
 
 def store(catalog: BaseCatalog, path: str) -> FileEntry:

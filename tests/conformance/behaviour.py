@@ -9,7 +9,7 @@ a task finds its own action by `$MAGNUS_STEP` and `$MAGNUS_ATTEMPT` on whatever 
 
 Besides doing its action, a task tracks the metric `saw`: all parameters and map variables that it sees, so that two
 engines whose tasks saw different things have different logs. Tasks with another command do what that says; then the
-table tells the reference alone what comes of it (`fails`, `warns`, `set`, `metrics`).
+table tells the reference alone what comes of it (`fails`, `final`, `warns`, `set`, `metrics`).
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class Action:
     """Text of a RuntimeError to raise (python only)."""
     fails: str = ""
     """The runtime refuses this attempt with that message (for the reference only)."""
+    final: bool = False
+    """No further attempt is made of a step that fails so (for the reference only)."""
     warns: list[str] = field(default_factory=list)
     """What the runtime has to say of an attempt that succeeds (for the reference only)."""
 

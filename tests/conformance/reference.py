@@ -121,10 +121,11 @@ class Interpreter:
         attempts: list[Log] = []
         for n in range(1, (retry["attempts"] if isinstance(retry, dict) else retry) + 1):
             self.attempts += 1
-            attempt = run_attempt(node, self.behaviour.action(here.path, n), here, state)
+            action = self.behaviour.action(here.path, n)
+            attempt = run_attempt(node, action, here, state)
             status = "FAIL" if attempt.failed else "SUCCESS"
             attempts.append({"attempt_number": n, "status": status, "message": attempt.message})
-            if not attempt.failed:
+            if not attempt.failed or action.final:
                 break
         log = step_log(
             name, here, node, not attempt.failed, attempt.message,

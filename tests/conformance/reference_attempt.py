@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import re
@@ -97,11 +98,21 @@ def run_attempt(node: Any, action: Action, here: Place, state: State) -> Attempt
         elif not found:
             return attempt.fail(
                 f"catalog: nothing to put for '{pattern}': this attempt has not written it in '{folder}'"
+                + likely(pattern, folder, in_folder)
             )
         attempt.files.update(found)
     attempt.catalog += entries("put", attempt.files)
     attempt.message = "\n".join([*warnings, *action.warns])
     return attempt
+
+
+def likely(name: str, folder: str, files: dict[str, File]) -> str:
+    """The question whether another file was meant: one that the name has the data folder in front of, or the most alike."""
+    for file in files:
+        if name == f"{folder}/{file}":
+            return f" (did you mean '{file}'?)"
+    alike = difflib.get_close_matches(name, files, 1)
+    return f" (did you mean '{alike[0]}'?)" if alike else ""
 
 
 def exported(exports: dict[str, str], visible: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 What it does is told by files in a folder. `ADDRESS.ATTEMPT`, `ADDRESS` or `COMMAND` holds an exit status, a list of
 them (one for each call, the last for all that follow), `await:STATUS` (once the test says so) or `hang` (until
-stopped). `ADDRESS.count` holds the number of items that a step or a `map_count` reports. `ADDRESS.confirm` stands in for
-`ADDRESS` where a failure is to be confirmed, which it is without one.
+stopped). A step that fails (1) leaves an attempt; `final` says that none would change anything. `ADDRESS.count` holds the
+number of items that a step or a `map_count` reports. `ADDRESS.confirm` stands in for `ADDRESS` where a failure is to be
+confirmed, which it is without one.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ printf '%s|' "$@" >>"$STUB/calls.$$"
 echo >>"$STUB/calls.$$"
 cat "$STUB/calls.$$" >>"$STUB/log"
 rm "$STUB/calls.$$"
-command=$1 address=$3 attempt='' fan_out='' status=0 confirm=''
+command=$1 address=$3 attempt='' again=1 fan_out='' status=0 confirm=''
 while [ $# -gt 0 ]; do
   case $1 in
     --attempt) attempt=$2 ;;
+    --again) again=$2 ;;
     --fan-out) fan_out=$2 ;;
     --exit-status) [ "$2" = 0 ] || status=1 ;;
     --confirm-failure) confirm=.confirm ;;
@@ -49,6 +51,8 @@ for key in "$address.$attempt" "$address" "$command"; do
     await:*)
       read -r line <"$STUB/go"
       exit "${now#await:}" ;;
+    1) exit "$again" ;;
+    final) exit 1 ;;
     *) exit "$now" ;;
   esac
 done

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from magnus_render import naming
-from magnus_render.errors import MagnusError
+from magnus_render.errors import AGAIN, FAILED, MagnusError
 from magnus_render.executors.base import Order, load
 from magnus_render.executors.frames import Call
 from magnus_render.executors.walk import Walk
@@ -162,9 +162,17 @@ class Played:
 
 
 def play(
-    definition: Definition, outcome: Outcome, workers: int = 1, seconds: float = 1.0, **options: Any
+    definition: Definition,
+    outcome: Outcome,
+    workers: int = 1,
+    seconds: float = 1.0,
+    final: bool = False,
+    **options: Any,
 ) -> Played:
-    """Walk a definition on a clock of its own: every call takes `seconds` and ends as `outcome` says."""
+    """Walk a definition on a clock of its own: every call takes `seconds` and ends as `outcome` says.
+
+    A step that ends with 1 says so as a callback does: with `AGAIN` while an attempt is left, unless failures are `final`.
+    """
     walk = Walk(plan_of(definition), **options)
     now, peak = 0.0, 0
     log: list[str] = []
@@ -183,6 +191,9 @@ def play(
             now, call = running.pop(0)
             result = outcome(call)
             status, count = result if isinstance(result, tuple) else (result, "")
+            attempts = call.node.get("retry", {}).get("attempts", 1)
+            if call.kind == "step" and status == FAILED and call.attempt < attempts and not final:
+                status = AGAIN
             walk.finish(call, status, now, count)
         elif walk.status is None:
             due = walk.due()

@@ -170,6 +170,15 @@ def test_retries_end(tmp_path: Path) -> None:
     assert script.steps() == ["start_run", "a", "a#2", "a#3", "fail"]
 
 
+def test_a_final_failure_spends_no_attempts(tmp_path: Path) -> None:
+    script = Script(
+        tmp_path, dag("a", task("a", on_failure="b", retry="{attempts: 3, delay: 600}"), task("b"))
+    )
+    script.tell(a="final")
+    assert script.run("R1").returncode == 0
+    assert script.steps() == ["start_run", "a", "b"]
+
+
 @pytest.mark.parametrize("status", [64, 65])
 def test_refusal_breaks_off_everything(tmp_path: Path, status: int) -> None:
     branches = {

@@ -113,6 +113,10 @@ def test_a_literal_that_was_lying_about_is_nothing_to_put(desk: Desk) -> None:
     assert str(caught.value) == (
         "catalog: nothing to put for 'old': this attempt has not written it in 'data'"
     )
+    with pytest.raises(TaskFailure, match=r"nothing to put for 'data/new': .* \(did you mean 'new'\?\)$"):
+        desk.put("data/new")
+    with pytest.raises(TaskFailure, match=r"nothing to put for 'nwe': .* \(did you mean 'new'\?\)$"):
+        desk.put("nwe")
     assert desk.put("ol*") == [] and desk.warnings == ["catalog: 'ol*' matches nothing to put"]
 
 

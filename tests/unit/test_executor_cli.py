@@ -80,6 +80,45 @@ def test_failure_use_cached_and_the_advice(project: Path) -> None:
     assert status == 0 and "train" not in out, err
 
 
+ITEMS = """\
+dag:
+  start_at: each
+  steps:
+    each:
+      type: map
+      iterate_on: xs
+      iterate_as: x
+      next: success
+      branch:
+        start_at: work
+        steps:
+          work:
+            {type: task, command: m.worc, secrets: [TOKEN], retry: {attempts: 3, delay: 600}, next: success}
+          success: {type: success}
+          fail: {type: fail}
+    success: {type: success}
+    fail: {type: fail}
+secrets: {type: dotenv}
+"""
+
+
+def test_a_failed_item_shows_its_value_and_a_final_failure_waits_for_nothing(tmp_path: Path) -> None:
+    (tmp_path / "dag.yaml").write_text(ITEMS)
+    (tmp_path / "m.py").write_text("def work(): pass\n")
+    (tmp_path / ".env").write_text("TOKEN=hushhush\n")
+    xs = '[{"key": "hushhush", "a": "\\u001b[1m"}, "' + 200 * "x" + '"]'
+    status, _, err = magnus(tmp_path, "-f", "dag.yaml", "--run-id", "r1", "--param", f"xs={xs}")
+    assert status == 1
+    why = "module 'm' has no function 'worc' (did you mean 'work'?)"
+    assert f'each.0.work (x = {{"a": "\\u001b[1m", "key": "********"}}): {why}\n' in err
+    assert f'each.1.work (x = "{74 * "x"}…): {why}\n' in err
+    assert "again" not in err.replace("run again from", "")
+    done = subprocess.run(
+        ["magnus", "runs", "show", "r1"], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert f'each.1.work (x = "{74 * "x"}…): {why}\n' in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [

@@ -129,6 +129,11 @@ def test_no_pause_lasts_beyond_the_deadline() -> None:
     assert played.times == [0, 50, 51, 52]
 
 
+def test_a_final_failure_spends_no_attempts() -> None:
+    played = play(graph(a=task(retry=retry(3, delay=9), on_failure="h"), h=task()), failing("a"), final=True)
+    assert played.log == ["step a#1<", "step h#1<a"] and played.times == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("policy", "attempt", "seconds"),
     [

@@ -34,8 +34,11 @@ class TaskFailure(Exception):
     """The task failed for a reason it can name; `str(error)` is the attempt's message (docs/semantics.md)."""
 
 
-class CannotImport(TaskFailure):
-    """The module of a task cannot be imported, and no further attempt would change that; `__cause__` is why, if it says."""
+class FinalFailure(TaskFailure):
+    """The task failed, and no further attempt would change that: what its command names is not there.
+
+    `__cause__` is the exception of the user's code that is the reason, if there is one.
+    """
 
 
 class Context:

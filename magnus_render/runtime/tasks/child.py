@@ -8,7 +8,7 @@ import sys
 
 from magnus_render.errors import PLATFORM, MagnusError, PlatformError
 from magnus_render.runtime.tasks import folder as files
-from magnus_render.runtime.tasks.base import CannotImport, TaskFailure
+from magnus_render.runtime.tasks.base import FinalFailure, TaskFailure
 from magnus_render.runtime.tasks.variables import exported, tracked
 
 TYPE_CHECKING = False
@@ -48,7 +48,7 @@ def run_in_child(task: BaseTask, context: Context) -> int:
         print(f"magnus: {error}", file=sys.stderr)
     except BaseException as error:
         status, reason = 1, _reason(error)
-        if isinstance(error, CannotImport):
+        if isinstance(error, FinalFailure):
             files.write(context.folder, files.FINAL, "")
         _show(error)
     try:
@@ -161,7 +161,7 @@ def _reason(error: BaseException) -> str:
 
 def _show(error: BaseException) -> None:
     """Print an exception as Python does, without the frames that led to the user's code."""
-    if isinstance(error, CannotImport) and error.__cause__ is not None:
+    if isinstance(error, FinalFailure) and error.__cause__ is not None:
         error = error.__cause__
     users = _users(error.__traceback__)
     if users is None and isinstance(error, TaskFailure):

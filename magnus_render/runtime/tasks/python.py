@@ -9,7 +9,7 @@ from magnus_render.errors import SHORTAGES, PlatformError
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks import variables
 from magnus_render.runtime.tasks.arguments import bind, meant
-from magnus_render.runtime.tasks.base import BaseTask, CannotImport, TaskFailure
+from magnus_render.runtime.tasks.base import BaseTask, FinalFailure, TaskFailure
 from magnus_render.runtime.tasks.modules import forget_hidden
 from magnus_render.runtime.tasks.results import python_path, shims
 from magnus_render.runtime.tasks.values import check, plain
@@ -53,14 +53,14 @@ class PythonTask(BaseTask):
         separator = ":" if ":" in command else "."
         module, _, name = command.rpartition(separator)
         if not module or not name or "" in module.split("."):
-            raise TaskFailure(f"'{command}' names no function: write module.function")
+            raise FinalFailure(f"'{command}' names no function: write module.function")
         _import(module, name)
         found: Any = sys.modules[module]
         for part in name.split("."):
             found = getattr(found, part, None)
         if not callable(found):
             names = [key for key, value in vars(sys.modules[module]).items() if callable(value)]
-            raise TaskFailure(f"module '{module}' has no function '{name}'{meant(name, names)}")
+            raise FinalFailure(f"module '{module}' has no function '{name}'{meant(name, names)}")
         return found  # type: ignore[no-any-return]
 
     def validate(self, options: Mapping[str, Any]) -> list[str]:
@@ -81,7 +81,7 @@ class PythonLambdaTask(PythonTask):
             compile(source, "<command>", "eval"), {"__builtins__": builtins, "__name__": "<command>"}
         )
         if not callable(found):
-            raise TaskFailure(f"the command is of type {type(found).__name__}, not a lambda expression")
+            raise FinalFailure(f"the command is of type {type(found).__name__}, not a lambda expression")
         return found  # type: ignore[no-any-return]
 
 
@@ -99,17 +99,17 @@ def _import(module: str, wanted: str) -> None:
         __import__(module)
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
-            raise CannotImport(_not_found(module, error.name)) from None
-        raise CannotImport(f"cannot import '{module}': {type(error).__name__}: {error}") from error
+            raise FinalFailure(_not_found(module, error.name)) from None
+        raise FinalFailure(f"cannot import '{module}': {type(error).__name__}: {error}") from error
     except SystemExit as end:
         what = f"module '{module}' ended the program while it was imported, before '{wanted}' was defined"
-        raise CannotImport(f"{what}: put what it runs under `if __name__ == '__main__':`") from end
+        raise FinalFailure(f"{what}: put what it runs under `if __name__ == '__main__':`") from end
     except OSError as error:
         if error.errno in SHORTAGES:
             raise PlatformError(f"cannot import '{module}': {error.strerror}") from None
         raise
     except (ImportError, SyntaxError) as error:
-        raise CannotImport(f"cannot import '{module}': {type(error).__name__}: {error}") from error
+        raise FinalFailure(f"cannot import '{module}': {type(error).__name__}: {error}") from error
 
 
 def _not_found(module: str, missing: str) -> str:

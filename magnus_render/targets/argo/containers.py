@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magnus_render import naming
+from magnus_render import errors, naming
 from magnus_render.plan import AS_IS, TASK
 from magnus_render.targets import options
 from magnus_render.targets.argo import names, quote
@@ -30,8 +30,6 @@ PLATFORM_RETRIES = 2
 PLATFORM = "lastRetry.status == 'Error' || !(lastRetry.exitCode in ['1', '64', '65'])"
 """A callback ends by itself with 0, 1, 64, 65 or 75, or with `AGAIN`; anything else, and a pod that was lost, is the
 platform's doing. What a try had recorded by then counts: the runtime tells which of the user's attempts are spent."""
-AGAIN = 76
-"""The exit status by which a callback says that one of the user's attempts is left."""
 ITEMS_FILE = "/tmp/magnus/items.json"
 _HASH = "MAGNUS_DAG_HASH"
 _INPUT = "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
@@ -247,7 +245,7 @@ class Steps:
         if command == "execute_single_node" and exit_status is None:
             made.args += ["--attempt", "{{=asInt(retries) + 1}}"]
         if retry is not None and not retry["delay"]:
-            made.args += ["--again", str(AGAIN)]
+            made.args += ["--again", str(errors.AGAIN)]
         if counts:
             made.args += ["--fan-out", ITEMS_FILE]
             made.counts = True

@@ -109,17 +109,21 @@ step() {   # NODE [SECONDS...] [-- ARGV...]
   fi
   for pause in $pauses none; do
     say "$title: attempt $attempt"
-    call execute_single_node "$here$slug" --attempt "$attempt" \
+    call execute_single_node "$here$slug" --attempt "$attempt" --again 76 \
       ${after:+--after "$after"} ${count_file:+--fan-out "$count_file"}
     status=$?
-    if (( status == 0 )); then
-      say "$title: success"
-      break
-    elif [[ $pause == none ]]; then
-      say "$title: failed (exit $status)"
-      break
-    fi
-    say "$title: attempt $attempt failed (exit $status), next in $pause s"
+    case $status:$pause in
+      0:*)
+        say "$title: success"
+        break ;;
+      1:* | *:none)             # 1: no attempt is left, or none would change anything
+        say "$title: failed (exit $status)"
+        break ;;
+      76:*)
+        say "$title: attempt $attempt failed, next in $pause s" ;;
+      *)
+        say "$title: attempt $attempt failed (exit $status), next in $pause s" ;;
+    esac
     rest "$pause"
     attempt=$((attempt + 1))
   done
