@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+from magnus_render.errors import FAILED, PLATFORM
 
 
 def safe(text: str) -> str:
@@ -29,3 +32,17 @@ def safe_lines(text: str) -> str:
 def say(text: str) -> None:
     """Print lines of our own to standard error, `magnus:` before them."""
     print(f"magnus: {safe_lines(text)}", file=sys.stderr)
+
+
+def flushed(status: int) -> int:
+    """Write out the standard streams before the process ends; return the exit status, which tells if that failed."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                stream.flush()
+    except BrokenPipeError:
+        return status or FAILED
+    except OSError as error:
+        os.write(2, f"magnus: cannot write: {error.strerror}\n".encode())
+        return status or PLATFORM
+    return status

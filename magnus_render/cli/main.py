@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from magnus_render.errors import FAILED, PLATFORM, USAGE
+from magnus_render.errors import PLATFORM, USAGE
 from magnus_render.runtime import callback
-from magnus_render.texts import say
+from magnus_render.texts import flushed, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # name -> (module in magnus_render.cli, what it is in that module, one line for `magnus --help`)
 COMMANDS = {
     "render": ("render", "render", "Print the pipeline for another engine: bash, stepfunctions, argo."),
-    "execute": ("execute", "execute", "Run the pipeline here, and show how it goes."),
+    "execute": ("execute_front", "execute", "Run the pipeline here, and show how it goes."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),
     "runs": ("runs", "app", "Run logs: list, show, diff, prune."),
@@ -30,6 +30,8 @@ COMMANDS = {
     "execute_function": ("single", "execute_function", "Run one Python function, wrapped as a step."),
     "execute_notebook": ("single", "execute_notebook", "Run one notebook, wrapped as a step."),
 }
+EXECUTING = ("execute", "execute_step", "execute_function", "execute_notebook")
+"""Those that read the command line in a process of its own, and run a pipeline: see `cli/execute.py`."""
 CALLBACKS = {
     "execute_single_node": "Run one attempt of one step.",
     "start_run": "Create the record of a run.",
@@ -75,17 +77,8 @@ def _leave(status: int) -> NoReturn:
     import atexit
     import os
 
-    try:
-        atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None and not stream.closed:
-                stream.flush()
-    except BrokenPipeError:
-        status = status or FAILED
-    except OSError as error:
-        status = status or PLATFORM
-        os.write(2, f"magnus: cannot write: {error.strerror}\n".encode())
-    os._exit(status)
+    atexit._run_exitfuncs()
+    os._exit(flushed(status))
 
 
 def run(argv: list[str]) -> int:
@@ -113,6 +106,10 @@ def run(argv: list[str]) -> int:
             return USAGE
         say(f"no command '{name}'{_meant(name)}; `magnus --help` lists them")
         return USAGE
+    if name in EXECUTING:
+        from magnus_render.cli import execute
+
+        return execute.main(lambda hand_over: _typer([name], argv, hand_over))
     return _typer([name], argv)
 
 
@@ -145,13 +142,12 @@ def _meant(name: str) -> str:
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
-def _typer(names: list[str], argv: list[str]) -> int:
-    """Run a command line with typer, knowing only some of the commands."""
+def _typer(names: list[str], argv: list[str], given: object = None) -> int:
+    """Run a command line with typer, knowing only some of the commands; `given` is in the context of their calls."""
     import gc
     from importlib import import_module
 
-    if names != ["execute"]:
-        gc.disable()  # the other commands are short: looking for cycles costs more than it frees
+    gc.disable()  # commands are short: looking for cycles costs more than it frees
 
     import typer
 
@@ -174,7 +170,7 @@ def _typer(names: list[str], argv: list[str]) -> int:
         else:
             app.command(name)(command)
     try:
-        status = app(argv, prog_name="magnus", standalone_mode=True)
+        status = app(argv, prog_name="magnus", standalone_mode=True, obj=given)
     except MagnusError as error:
         print(error.shown(), file=sys.stderr)
         return error.status

@@ -1,29 +1,30 @@
 """`magnus execute_step`, `execute_function`, `execute_notebook`: one task alone, wrapped as in a pipeline.
 
 Each is a run of its own, of a pipeline with one step: the local executor walks it, and `magnus runs show` shows it.
+As with `magnus execute`, what is here runs in a process that ends before the run begins; see `cli/execute.py`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from magnus_render import naming
 from magnus_render.cli import options
+from magnus_render.cli.execute_front import check_usage, show
 from magnus_render.diagnostics import DefinitionError
-from magnus_render.errors import MagnusError, UsageError
+from magnus_render.errors import UsageError
 from magnus_render.plan import TASK
-from magnus_render.runtime.records import check_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from magnus_render.cli.execute import Request
     from magnus_render.plan import Config, GraphHead, Json, Node, Plan
 
 _MapVariable = Annotated[
@@ -32,7 +33,7 @@ _MapVariable = Annotated[
 
 
 @dataclass
-class _Request:
+class _Given:
     """What the three commands have in common."""
 
     config: str
@@ -42,14 +43,15 @@ class _Request:
     tag: str
 
 
-def _request(
+def _given(
     config: str, parameters_file: str, param: list[str] | None, run_id: str, tag: str, log_level: str
-) -> _Request:
+) -> _Given:
     options.without_meaning(log_level=log_level)
-    return _Request(options.configuration(config), parameters_file, param or [], run_id, tag)
+    return _Given(options.configuration(config), parameters_file, param or [], run_id, tag)
 
 
 def execute_function(
+    context: typer.Context,
     command: Annotated[str, typer.Argument(metavar="MODULE.FUNCTION", help="The function.")],
     config: options.Config = "",
     parameters_file: options.ParametersFile = "",
@@ -65,11 +67,12 @@ def execute_function(
     Its arguments are parameters: the file given by -p, then MAGNUS_PRM_* of the environment, then --param.
     """
     name = command.replace(":", ".").rpartition(".")[2]
-    request = _request(config, parameters_file, param, run_id, tag, log_level)
-    _exit(lambda: _walk(*_command("python", command, name, request.config, put, data_folder), request))
+    given = _given(config, parameters_file, param, run_id, tag, log_level)
+    _hand_over(context, *_command("python", command, name, given.config, put, data_folder), given)
 
 
 def execute_notebook(
+    context: typer.Context,
     notebook: Annotated[str, typer.Argument(metavar="NOTEBOOK", help="The notebook.")],
     config: options.Config = "",
     parameters_file: options.ParametersFile = "",
@@ -85,11 +88,12 @@ def execute_notebook(
     Parameters are injected: the file given by -p, then MAGNUS_PRM_* of the environment, then --param.
     """
     name = os.path.splitext(os.path.basename(notebook))[0]
-    request = _request(config, parameters_file, param, run_id, tag, log_level)
-    _exit(lambda: _walk(*_command("notebook", notebook, name, request.config, put, data_folder), request))
+    given = _given(config, parameters_file, param, run_id, tag, log_level)
+    _hand_over(context, *_command("notebook", notebook, name, given.config, put, data_folder), given)
 
 
 def execute_step(
+    context: typer.Context,
     step: Annotated[str, typer.Argument(metavar="STEP", help="The step: its name, or dot path if nested.")],
     file: options.File = "",
     config: options.Config = "",
@@ -107,14 +111,10 @@ def execute_step(
     Variables of the maps around it are parameters too, given by --map-variable or like any other.
     """
     options.without_meaning(use_cached=use_cached)
-    request = _request(config, parameters_file, param, run_id, tag, log_level)
-
-    def work() -> int:
-        variables = _map_variables(map_variable)
-        plan, stores = _load(options.definition(file), request.config)
-        return _walk(alone(plan, step), stores, request, variables)
-
-    _exit(work)
+    given = _given(config, parameters_file, param, run_id, tag, log_level)
+    variables = _map_variables(map_variable)
+    plan, stores = _load(options.definition(file), given.config)
+    _hand_over(context, alone(plan, step), stores, given, variables)
 
 
 def alone(plan: Plan, step: str) -> Plan:
@@ -211,54 +211,42 @@ def _load(file: str, config: str) -> tuple[Plan, Config]:
     from magnus_render.graph.load import load
 
     loaded = load(file, config or None)
-    for diagnostic in loaded.diagnostics:
-        print(diagnostic, file=sys.stderr)
+    show(loaded.diagnostics)
     return loaded.plan, loaded.config
 
 
-def _exit(work: Callable[[], int]) -> NoReturn:
-    try:
-        status = work()
-    except MagnusError as error:
-        print(error.shown(), file=sys.stderr)
-        status = error.status
-    except KeyboardInterrupt:
-        status = 130
-    raise typer.Exit(status)
-
-
-def _walk(
+def _hand_over(
+    context: typer.Context,
     plan: Plan,
     config: Config,
-    request: _Request,
+    given: _Given,
     variables: Mapping[str, Json] | None = None,
-) -> int:
-    """Walk a pipeline with one step here, whatever executor is configured, and return the status of the walk."""
-    from magnus_render.cli.execute import new_run_id
-    from magnus_render.executors import base
-
-    if request.run_id:
-        check_run_id(request.run_id)
-    for text in request.param:
-        if text.partition("=")[0] in ("", text):
-            raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
+) -> None:
+    """Ask for the walk of a pipeline with one step here, whatever executor is configured."""
+    check_usage(given.param, given.run_id)
     parameters: dict[str, Json] = {}
-    if request.parameters_file:
+    if given.parameters_file:
         from magnus_render.graph.load import load_parameters
 
-        parameters.update(load_parameters(request.parameters_file))
+        parameters.update(load_parameters(given.parameters_file))
     parameters.update(variables or {})
-    order = base.Order(
-        plan,
-        config,
-        request.run_id or new_run_id(),
-        file="",  # there is none that could be executed again for this run
-        config_file=request.config,
-        parameters=parameters,
-        param=request.param,
-        tag=request.tag,
+    hand_over: Callable[[Request], None] = context.obj
+    hand_over(
+        {
+            "plan": plan,
+            "config": {**config, "executor": {"type": "local", "config": {}}},
+            "run_id": given.run_id,
+            "file": "",  # there is none that could be executed again for this run
+            "config_file": given.config,
+            "parameters": parameters,
+            "param": given.param,
+            "tag": given.tag,
+            "use_cached": "",
+            "resume": False,
+            "max_workers": None,
+            "isolated": False,
+        }
     )
-    return base.load("local", {}).execute(order)
 
 
 def _map_variables(text: str) -> Mapping[str, Json]:

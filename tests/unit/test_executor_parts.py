@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from magnus_render import integrations
+from magnus_render.cli import execute_front
 from magnus_render.errors import Refused, UsageError
 from magnus_render.executors import base, console, terminal
 from magnus_render.executors.local import LocalExecutor
@@ -237,12 +238,9 @@ def test_plain_where_there_is_no_terminal() -> None:
     ],
 )
 def test_wrong_usage_of_execute(arguments: dict[str, Any], message: str) -> None:
-    from magnus_render.cli.execute import _execute
-
-    given: dict[str, Any] = dict.fromkeys(("config", "parameters_file", "run_id", "tag", "use_cached"), "")
-    given |= {"file": "a.yaml", "param": [], "resume": False, "max_workers": None}
+    given: dict[str, Any] = {"file": "a.yaml", **arguments}
     with pytest.raises(UsageError, match=message):
-        _execute(**{**given, **arguments})
+        execute_front.execute(None, **given)  # type: ignore[arg-type]
 
 
 def test_new_run_ids_are_valid_and_differ() -> None:

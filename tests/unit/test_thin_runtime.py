@@ -116,3 +116,27 @@ def test_callback_on_s3_leaves_the_libraries_to_its_worker(
     assert not found & FORBIDDEN
     others = {name.partition(".")[0] for name in found if not name.startswith("magnus_render")}
     assert {name for name in others if not name.startswith("_")} <= ALLOWED
+
+
+def test_a_step_of_execute_is_a_fork_of_a_small_process(tmp_path: Path) -> None:
+    """Every step takes apart at its end what the executor has imported: that is most of what a Python step costs."""
+    (tmp_path / "dag.yaml").write_text(
+        "dag:\n  start_at: a\n  steps:\n    a: {type: task, command: told.loaded, next: success}\n"
+        "    success: {type: success}\n    fail: {type: fail}\n"
+    )
+    (tmp_path / "told.py").write_text(
+        "import sys\nfound = sorted(sys.modules)\ndef loaded():\n"
+        "    with open('loaded.txt', 'w') as file:\n        file.write(' '.join(found))\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", MAIN, "execute"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+    )
+    found = set((tmp_path / "loaded.txt").read_text().split())
+    assert "magnus_render.executors.local" in found
+    assert not found & (FORBIDDEN - {"dataclasses", "inspect", "tempfile", "typing"})

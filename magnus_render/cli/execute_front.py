@@ -1,0 +1,120 @@
+"""The front of `magnus execute`: its command line and its definition, read in a process that ends before the run begins.
+
+The process hands over what it read as one `execute.Request`; see `cli/execute.py`, which forks it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from magnus_render.cli import options
+from magnus_render.cli.execute import Request
+from magnus_render.errors import UsageError
+from magnus_render.executors import base
+from magnus_render.runtime.records import check_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from magnus_render.diagnostics import Diagnostic
+    from magnus_render.graph.load import Loaded
+
+
+def execute(
+    context: typer.Context,
+    file: options.File = "",
+    config: options.Config = "",
+    parameters_file: options.ParametersFile = "",
+    param: options.Param = None,
+    run_id: options.RunId = "",
+    tag: options.Tag = "",
+    use_cached: Annotated[
+        str,
+        typer.Option("--use-cached", metavar="RUN_ID", help="Do not run again what succeeded in that run."),
+    ] = "",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run --run-id where it was interrupted.")
+    ] = False,
+    max_workers: Annotated[
+        int | None,
+        typer.Option("--max-workers", min=1, metavar="N", help="Steps at a time; default: processors."),
+    ] = None,
+    isolated: Annotated[
+        bool,
+        typer.Option(
+            "--isolated", help="Give every step a disk of its own, as an engine with containers does."
+        ),
+    ] = False,
+    log_level: options.LogLevel = "",
+) -> None:
+    """Run the pipeline here, and show how it goes.
+
+    Initial parameters: the file given by -p, then MAGNUS_PRM_* of the environment, then --param; the later wins.
+
+    Exit status: 0 success, 1 failed, 64 wrong usage, 65 refused, 75 the platform failed, 128 + n stopped by signal n.
+    """
+    from magnus_render.graph.load import load_parameters
+    from magnus_render.render.check import executable
+
+    options.without_meaning(log_level=log_level)
+    file, config = options.definition(file), options.configuration(config)
+    if resume and not run_id:
+        raise UsageError("--resume needs --run-id: the run to go on with")
+    if resume and use_cached:
+        raise UsageError("--resume and --use-cached exclude each other: one goes on, the other starts anew")
+    check_usage(param or [], run_id)
+    loaded = executable(file, config or None)
+    show(loaded.diagnostics)
+    _find_secrets(loaded, file, resume or bool(use_cached))
+    hand_over: Callable[[Request], None] = context.obj
+    hand_over(
+        {
+            "plan": loaded.plan,
+            "config": loaded.config,
+            "run_id": run_id,
+            "file": file,
+            "config_file": config,
+            "parameters": load_parameters(parameters_file) if parameters_file else {},
+            "param": param or [],
+            "tag": tag,
+            "use_cached": use_cached,
+            "resume": resume,
+            "max_workers": max_workers,
+            "isolated": isolated,
+        }
+    )
+
+
+def check_usage(param: list[str], run_id: str) -> None:
+    """Raise `UsageError` for a wrong run id ('' for none), or for a `--param` that is not NAME=VALUE."""
+    if run_id:
+        check_run_id(run_id)
+    for text in param:
+        if text.partition("=")[0] in ("", text):
+            raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
+
+
+def _find_secrets(loaded: Loaded, file: str, again: bool) -> None:
+    """Refuse a run whose steps would lack a secret; say so if they may not all run."""
+    here = base.find(loaded.config["executor"]["type"], file).runs_here
+    if not here or not any(node.get("secrets") for node in loaded.plan["nodes"].values()):
+        return
+    from magnus_render.diagnostics import DefinitionError
+    from magnus_render.executors.secrets import missing_secrets
+
+    missing = missing_secrets(loaded, "warning" if again else "error")
+    if missing and not again:
+        raise DefinitionError(missing)
+    show(missing)
+
+
+def show(warnings: list[Diagnostic]) -> None:
+    """Print warnings to standard error, if it is read."""
+    try:
+        for diagnostic in warnings:
+            print(diagnostic, file=sys.stderr)
+    except OSError:
+        pass  # nobody reads it: the run goes on
