@@ -33,14 +33,21 @@ def execute(
     tag: options.Tag = "",
     use_cached: Annotated[
         str,
-        typer.Option("--use-cached", metavar="RUN_ID", help="Do not run again what succeeded in that run."),
+        typer.Option(
+            "--use-cached", metavar="RUN_ID", help="Take over what succeeded in that run; run the rest."
+        ),
     ] = "",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run --run-id where it was interrupted.")
+        bool, typer.Option("--resume", help="Go on with the interrupted run that --run-id names.")
     ] = False,
     max_workers: Annotated[
         int | None,
-        typer.Option("--max-workers", min=1, metavar="N", help="Steps at a time; default: processors."),
+        typer.Option(
+            "--max-workers",
+            min=1,
+            metavar="N",
+            help="Run at most N steps at a time. Default: the number of processors, at least 2.",
+        ),
     ] = None,
     isolated: Annotated[
         bool,

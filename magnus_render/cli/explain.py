@@ -15,7 +15,9 @@ from magnus_render.texts import say
 def explain(
     code: Annotated[
         str,
-        typer.Argument(help="A code such as MR042; all codes are listed without one.", show_default=False),
+        typer.Argument(
+            help="A code such as MR042. Without a code, all codes are listed.", show_default=False
+        ),
     ] = "",
 ) -> None:
     """Explain a diagnostic code, or list all codes."""

@@ -31,7 +31,7 @@ def graph(
     ] = Format.mermaid,
     run: Annotated[
         Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
-        typer.Option("--run", help="Show how this run went.", metavar="RUN_ID"),
+        typer.Option("--run", help="Show the outcome of this run: its id.", metavar="RUN_ID"),
     ] = None,
     config: options.OptionalConfig = None,
 ) -> None:

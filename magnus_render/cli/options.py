@@ -31,17 +31,26 @@ File = Annotated[
         "-f",
         "--file",
         metavar="FILE",
-        help="The definition; default: pipeline.yaml, else dag.yaml.",
+        help="The definition. Default: pipeline.yaml, or dag.yaml if there is none.",
         show_default=False,
     ),
 ]
 _CONFIG = ("-c", "--config", "--config-file")
 Config = Annotated[
-    str, typer.Option(*_CONFIG, metavar="FILE", help="Executor and stores; wins over the definition.")
+    str,
+    typer.Option(
+        *_CONFIG,
+        metavar="FILE",
+        help="Configuration file. Its blocks (executor, stores) replace those of the definition.",
+    ),
 ]
 OptionalConfig = Annotated[
     Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
-    typer.Option(*_CONFIG, metavar="FILE", help="Executor and stores; wins over the definition."),
+    typer.Option(
+        *_CONFIG,
+        metavar="FILE",
+        help="Configuration file. Its blocks (executor, stores) replace those of the definition.",
+    ),
 ]
 ParametersFile = Annotated[
     str, typer.Option("-p", "--parameters-file", metavar="FILE", help="Initial parameters, YAML or JSON.")
@@ -49,13 +58,13 @@ ParametersFile = Annotated[
 Param = Annotated[
     list[str] | None,
     typer.Option(
-        "--param", metavar="NAME=VALUE", help="One initial parameter, JSON or text; may be repeated."
+        "--param", metavar="NAME=VALUE", help="Set one initial parameter to JSON or text. May be repeated."
     ),
 ]
 RunId = Annotated[
-    str, typer.Option("--run-id", metavar="RUN_ID", help="Name of the run; one is made if none is given.")
+    str, typer.Option("--run-id", metavar="RUN_ID", help="The id of the run. Default: a new one.")
 ]
-Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="Recorded with the run.")]
+Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="A label to record with the run.")]
 Put = Annotated[
     list[str] | None,
     typer.Option(
@@ -63,11 +72,11 @@ Put = Annotated[
         "-put",
         "--put-in-catalog",
         metavar="GLOB",
-        help="Files of the data folder to catalogue; may be repeated.",
+        help="Put these files of the data folder into the catalog. May be repeated.",
     ),
 ]
 DataFolder = Annotated[
-    str, typer.Option("-d", "--data-folder", metavar="FOLDER", help="The data folder; default: data.")
+    str, typer.Option("-d", "--data-folder", metavar="FOLDER", help="The data folder. Default: data.")
 ]
 LogLevel = Annotated[str, typer.Option("--log-level", metavar="LEVEL", hidden=True)]
 

@@ -18,43 +18,56 @@ def render(
     target: Annotated[
         str,
         typer.Option(
-            "--target", "-t", help="What to render for; `magnus targets` lists them.", metavar="TARGET"
+            "--target", "-t", help="The engine to render for; `magnus targets` lists them.", metavar="TARGET"
         ),
     ],
     config: options.OptionalConfig = None,
     parameters: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            "--parameters-file", "-p", help="Initial parameters to check, YAML or JSON.", metavar="FILE"
+            "--parameters-file",
+            "-p",
+            help="Check this file of initial parameters (YAML or JSON) too.",
+            metavar="FILE",
         ),
     ] = None,
     output: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            "--output", "-o", help="Write there, all or nothing, not to standard output.", metavar="OUT"
+            "--output",
+            "-o",
+            help="Write the output to this file, whole or not at all. Default: standard output.",
+            metavar="OUT",
         ),
     ] = None,
     templates: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option("--templates", help="Folder of templates that override ours by name.", metavar="DIR"),
+        typer.Option(
+            "--templates", help="Folder of templates that replace ours of the same name.", metavar="DIR"
+        ),
     ] = None,
     check: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            "--check", help="Compare with this file; exit 1 and print a diff if it differs.", metavar="GOLDEN"
+            "--check",
+            help="Compare the output with this file instead of printing it. Print a diff and exit with 1 if they differ.",
+            metavar="GOLDEN",
         ),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Take warnings for errors.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
     compact: Annotated[
         bool,
         typer.Option(
-            "--compact", help="As few bytes as the engine's format allows (none to save in a script)."
+            "--compact",
+            help="Use few bytes: JSON without blanks and line breaks. A script stays as it is.",
         ),
     ] = False,
     plan: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(
-            "--plan", help="Also write the resolved plan and stores, for an image to carry.", metavar="PLAN"
+            "--plan",
+            help="Also write the plan and its stores to this file, for an image whose callbacks read it (MAGNUS_PLAN).",
+            metavar="PLAN",
         ),
     ] = None,
 ) -> None:

@@ -39,7 +39,7 @@ Config = Annotated[
         "--config",
         "--config-file",
         metavar="FILE",
-        help="Configuration that stands beside the definition.",
+        help="Configuration file. Its blocks replace those of the definition.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -50,7 +50,7 @@ def list_runs(
     file: File = "",
     config: Config = "",
     limit: Annotated[
-        int, typer.Option("-n", "--limit", min=0, metavar="N", help="The newest N; 0 for all.")
+        int, typer.Option("-n", "--limit", min=0, metavar="N", help="List the newest N runs; 0 lists all.")
     ] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -79,7 +79,7 @@ def list_runs(
 
 @app.command("show")
 def show_run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The run.")],
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
     file: File = "",
     config: Config = "",
     as_json: AsJson = False,
@@ -100,8 +100,8 @@ def show_run(
 
 @app.command("diff")
 def diff_runs(
-    a: Annotated[str, typer.Argument(metavar="A", help="A run.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another run.")],
+    a: Annotated[str, typer.Argument(metavar="A", help="The id of one run.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="The id of the other run.")],
     file: File = "",
     config: Config = "",
 ) -> None:
@@ -139,11 +139,14 @@ def diff_runs(
 @app.command("prune")
 def prune_runs(
     run_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN_ID]...", help="Runs to delete.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[RUN_ID]...", help="Ids of the runs to delete.", show_default=False),
     ] = None,
     older_than: Annotated[
         float | None,
-        typer.Option("--older-than", min=0, metavar="DAYS", help="Delete runs that began before that."),
+        typer.Option(
+            "--older-than", min=0, metavar="DAYS", help="Delete runs that began more than so many days ago."
+        ),
     ] = None,
     keep: Annotated[
         int | None, typer.Option("--keep", min=0, metavar="N", help="Delete all but the newest N runs.")
@@ -152,7 +155,8 @@ def prune_runs(
     catalog_too: Annotated[
         bool,
         typer.Option(
-            "--catalog-too", help="Delete files of the catalog though runs of other stores may name them."
+            "--catalog-too",
+            help="Also delete catalogued files that runs of another run log store may still need.",
         ),
     ] = False,
     file: File = "",

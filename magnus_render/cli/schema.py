@@ -9,7 +9,9 @@ import typer
 
 
 def schema(
-    config: Annotated[bool, typer.Option("--config", help="Of a configuration file (-c) instead.")] = False,
+    config: Annotated[
+        bool, typer.Option("--config", help="Print the schema of a configuration file (-c) instead.")
+    ] = False,
 ) -> None:
     """Print the JSON schema of definitions, for completion and checks in an editor."""
     typer.echo(json.dumps(build(config), indent=2))

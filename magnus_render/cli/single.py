@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from magnus_render.plan import Config, GraphHead, Json, Node, Plan
 
 _MapVariable = Annotated[
-    str, typer.Option("--map-variable", metavar="JSON", help="Variables of the maps around the step.")
+    str,
+    typer.Option(
+        "--map-variable", metavar="JSON", help="Values of the map variables of the step, as a JSON object."
+    ),
 ]
 
 
@@ -52,7 +55,9 @@ def _given(
 
 def execute_function(
     context: typer.Context,
-    command: Annotated[str, typer.Argument(metavar="MODULE.FUNCTION", help="The function.")],
+    command: Annotated[
+        str, typer.Argument(metavar="MODULE.FUNCTION", help="The function, such as prices.fetch.")
+    ],
     config: options.Config = "",
     parameters_file: options.ParametersFile = "",
     param: options.Param = None,
@@ -94,7 +99,10 @@ def execute_notebook(
 
 def execute_step(
     context: typer.Context,
-    step: Annotated[str, typer.Argument(metavar="STEP", help="The step: its name, or dot path if nested.")],
+    step: Annotated[
+        str,
+        typer.Argument(metavar="STEP", help="The step: its name, or its dot path if it stands in a branch."),
+    ],
     file: options.File = "",
     config: options.Config = "",
     parameters_file: options.ParametersFile = "",
