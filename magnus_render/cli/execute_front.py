@@ -75,7 +75,7 @@ def execute(
     check_usage(param or [], run_id)
     loaded = executable(file, config or None)
     show(loaded.diagnostics)
-    _find_secrets(loaded, file, resume or bool(use_cached))
+    _look_before(loaded, file, resume or bool(use_cached))
     hand_over: Callable[[Request], None] = context.obj
     hand_over(
         {
@@ -104,16 +104,22 @@ def check_usage(param: list[str], run_id: str) -> None:
             raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
 
 
-def _find_secrets(loaded: Loaded, file: str, again: bool) -> None:
-    """Refuse a run whose steps would lack a secret; say so if they may not all run."""
-    here = base.find(loaded.config["executor"]["type"], file).runs_here
-    if not here or not any(node.get("secrets") for node in loaded.plan["nodes"].values()):
-        return
-    from magnus_render.diagnostics import DefinitionError
-    from magnus_render.executors.secrets import missing_secrets
+def _look_before(loaded: Loaded, file: str, again: bool) -> None:
+    """Refuse a run whose steps would lack a secret, or whose first step its module; warn of what may yet come right.
 
-    missing = missing_secrets(loaded, "warning" if again else "error")
-    if missing and not again:
+    With `again`, steps may not all run, and all of it is warned of.
+    """
+    if not base.find(loaded.config["executor"]["type"], file).runs_here:
+        return
+    from magnus_render.diagnostics import DefinitionError, has_errors
+    from magnus_render.executors.imports import unfound
+
+    missing = unfound(loaded, again=again)
+    if any(node.get("secrets") for node in loaded.plan["nodes"].values()):
+        from magnus_render.executors.secrets import missing_secrets
+
+        missing = [*missing_secrets(loaded, "warning" if again else "error"), *missing]
+    if has_errors(missing):
         raise DefinitionError(missing)
     show(missing)
 

@@ -32,13 +32,21 @@ def validate(
         list[str], typer.Argument(help="Definitions to check.", metavar="FILE...", show_default=False)
     ],
     config: options.OptionalConfig = None,
+    imports: Annotated[
+        bool,
+        typer.Option(
+            "--imports",
+            help="Import the modules of Python tasks too, which runs their code, and read notebooks.",
+        ),
+    ] = False,
     format: Annotated[
         OutputFormat, typer.Option("--format", help="text, json, sarif (2.1) or github (annotations).")
     ] = OutputFormat.text,
 ) -> None:
     """Print all diagnostics of definitions, and of their configuration; exit 65 if there is an error.
 
-    For an engine that pipelines are rendered for, they are what `magnus render` says.
+    For an engine that pipelines are rendered for, they are what `magnus render` says. No code of the pipeline's is run,
+    unless --imports asks for it: modules are then imported here, as steps would, each in a process of its own.
     """
     from magnus_render.render.check import check
 
@@ -48,6 +56,10 @@ def validate(
     summaries = []
     for file in files:
         loaded, diagnostics = check(file, config)
+        if imports and loaded is not None:
+            from magnus_render.executors.imports import failing
+
+            diagnostics = [*diagnostics, *failing(loaded)]
         found += diagnostics
         if loaded is not None and not has_errors(diagnostics):
             summaries.append(f"{file}: {len(loaded.plan['nodes'])} nodes, hash {loaded.plan['dag_hash']}")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 GROUP = "magnus_render.task"
 _PACKAGE = "magnus_render.runtime.tasks."
 # The built-in ones are registered as entry points too, but reading entry points takes longer than running a step.
-_BUILT_IN = {
+BUILT_IN = {
     "python": ("python", "PythonTask"),
     "python-function": ("python", "PythonTask"),
     "python-lambda": ("python", "PythonLambdaTask"),
@@ -23,8 +23,8 @@ def load(command_type: str) -> type[BaseTask]:
 
     Raises `errors.Refused` if there is none, or if it cannot be loaded.
     """
-    if command_type in _BUILT_IN:
-        module, name = _BUILT_IN[command_type]
+    if command_type in BUILT_IN:
+        module, name = BUILT_IN[command_type]
         __import__(_PACKAGE + module)
         import sys
 
@@ -36,7 +36,7 @@ def load(command_type: str) -> type[BaseTask]:
 
     registered = {point.name: point for point in entry_points(group=GROUP)}
     if command_type not in registered:
-        known = ", ".join(sorted({*_BUILT_IN, *registered}))
+        known = ", ".join(sorted({*BUILT_IN, *registered}))
         raise Refused(f"there is no task type '{command_type}'; there are {known}")
     try:
         loaded: type[BaseTask] = registered[command_type].load()

@@ -43,11 +43,11 @@ def run_in_child(task: BaseTask, context: Context) -> int:
     except SystemExit as error:
         status, reason = _system_exit(error)
     except PlatformError as error:  # of a store, in a call of the user API
-        status, reason = PLATFORM, _reason(error)
+        status, reason = PLATFORM, reason_of(error)
         files.write(context.folder, files.PLATFORM, "")
         print(f"magnus: {error}", file=sys.stderr)
     except BaseException as error:
-        status, reason = 1, _reason(error)
+        status, reason = 1, reason_of(error)
         if isinstance(error, FinalFailure):
             files.write(context.folder, files.FINAL, "")
         _show(error)
@@ -146,7 +146,8 @@ def _system_exit(error: SystemExit) -> tuple[int, str]:
     return 1, "exited with status 1"
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
+    """Return the message of an attempt that ended by an exception: one line of bounded length."""
     try:
         text = str(error).strip().split("\n", 1)[0].rstrip()
     except Exception:
@@ -163,15 +164,15 @@ def _show(error: BaseException) -> None:
     """Print an exception as Python does, without the frames that led to the user's code."""
     if isinstance(error, FinalFailure) and error.__cause__ is not None:
         error = error.__cause__
-    users = _users(error.__traceback__)
+    users = users_frames(error.__traceback__)
     if users is None and isinstance(error, TaskFailure):
         return
     # Python's own hook imports nothing: a module of the project might be in the way of what it would need.
     sys.__excepthook__(type(error), error.with_traceback(users), users)
 
 
-def _users(frames: TracebackType | None) -> TracebackType | None:
-    """Return the traceback from the user's first frame on."""
+def users_frames(frames: TracebackType | None) -> TracebackType | None:
+    """Return the traceback from the user's first frame on, None if there is no such frame."""
     while frames is not None:
         if not frames.tb_frame.f_code.co_filename.startswith(_NOT_USERS):
             break

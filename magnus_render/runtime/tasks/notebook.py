@@ -64,7 +64,7 @@ class NotebookTask(BaseTask):
         notebook = self.node["command"]
         left = os.path.join(context.folder, _VARIABLES)
         kernel.bring_variables_home(left)
-        metadata = _metadata(notebook)
+        metadata = read_metadata(notebook)
         options = self._options(metadata)
         from magnus_render import api
         from magnus_render.runtime import exchange
@@ -133,7 +133,8 @@ def _flat(options: Mapping[str, Any]) -> dict[str, Any]:
     return {_ALIASES.get(name, name): value for name, value in given.items()}
 
 
-def _metadata(notebook: str) -> dict[str, Any]:
+def read_metadata(notebook: str) -> dict[str, Any]:
+    """Return the metadata of a notebook's file; raise `TaskFailure` if there is none, or if it is no notebook."""
     try:
         with open(notebook, encoding="utf-8") as file:
             found: dict[str, Any] = json.load(file).get("metadata", {})

@@ -16,7 +16,7 @@ from magnus_render.runtime.tasks.values import check, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
     from magnus_render.runtime.tasks.base import Context
@@ -33,8 +33,7 @@ class PythonTask(BaseTask):
         return {**variables.given(context), "PYTHONPATH": python_path(os.environ)}
 
     def run(self, context: Context) -> None:
-        _set_path(context.workdir)
-        forget_hidden(_before_others(context.workdir))
+        look_first_in(context.workdir)
         sys.argv[:] = [self.node["command"]]
         function = self.function()
         args, kwargs = bind(function, {**context.parameters, **context.map_variables})
@@ -49,12 +48,8 @@ class PythonTask(BaseTask):
 
     def function(self) -> Callable[..., Any]:
         """Return what the command names; raise `TaskFailure` if it names nothing that can be called."""
-        command = self.node["command"].strip()
-        separator = ":" if ":" in command else "."
-        module, _, name = command.rpartition(separator)
-        if not module or not name or "" in module.split("."):
-            raise FinalFailure(f"'{command}' names no function: write module.function")
-        _import(module, name)
+        module, name = named(self.node["command"])
+        load_module(module, name)
         found: Any = sys.modules[module]
         for part in name.split("."):
             found = getattr(found, part, None)
@@ -85,21 +80,39 @@ class PythonLambdaTask(PythonTask):
         return found  # type: ignore[no-any-return]
 
 
-def _set_path(workdir: str) -> None:
-    """Put the working folder first, then our `magnus`: a module of the user's wins over it, an installed one does not."""
+def named(command: str) -> tuple[str, str]:
+    """Return the module and the function that a command names; raise `FinalFailure` if it does not have that form."""
+    command = command.strip()
+    module, _, name = command.rpartition(":" if ":" in command else ".")
+    if not module or not name or "" in module.split("."):
+        raise FinalFailure(f"'{command}' names no function: write module.function")
+    return module, name
+
+
+def look_first_in(workdir: str) -> None:
+    """Have this process find the modules of the working folder first, whatever it has loaded.
+
+    Our `magnus` comes next: a module of the user's wins over it, an installed one does not.
+    """
     sys.path[:0] = [workdir, shims()]
     # The parent may have listed the folder before a step before this one wrote a module there.
     sys.path_importer_cache.pop(workdir, None)
+    forget_hidden(_before_others(workdir))
 
 
-def _import(module: str, wanted: str) -> None:
-    """Import a module; raise `TaskFailure` with the reason if that cannot be done."""
+def load_module(module: str, wanted: str) -> None:
+    """Import the module of a function `wanted`, by the path of this process.
+
+    Raises `FinalFailure` with the reason if it is not there or cannot be imported, and what else the module itself raises.
+    """
     try:
         # Unlike importlib's function, the built-in one leaves the import system out of tracebacks.
         __import__(module)
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
-            raise FinalFailure(_not_found(module, error.name)) from None
+            parent, _, _ = error.name.rpartition(".")
+            folders = getattr(sys.modules.get(parent), "__path__", ()) if parent else sys.path[:1]
+            raise FinalFailure(not_found(module, error.name, folders)) from None
         raise FinalFailure(f"cannot import '{module}': {type(error).__name__}: {error}") from error
     except SystemExit as end:
         what = f"module '{module}' ended the program while it was imported, before '{wanted}' was defined"
@@ -112,19 +125,20 @@ def _import(module: str, wanted: str) -> None:
         raise FinalFailure(f"cannot import '{module}': {type(error).__name__}: {error}") from error
 
 
-def _not_found(module: str, missing: str) -> str:
-    """Return what was looked for and where, and the likely fix."""
+def not_found(module: str, missing: str, folders: Iterable[str]) -> str:
+    """Return the message for a part of a module's name that is not there, with the likely fix.
+
+    `folders` are those that a name like it may stand in: of the package before it, else the project's.
+    """
     parent, _, last = missing.rpartition(".")
-    place, folders = "the project's folder, on PYTHONPATH or installed", sys.path[:1]
-    if parent:
-        place, folders = f"'{parent}'", list(getattr(sys.modules.get(parent), "__path__", ()))
+    place = f"'{parent}'" if parent else "the project's folder, on PYTHONPATH or installed"
     fix = (
         meant(last, _modules_in(folders)) or ": check the name, or set PYTHONPATH to the folder that it is in"
     )
     return f"cannot import '{module}': there is no '{missing}' in {place}{fix}"
 
 
-def _modules_in(folders: list[str]) -> list[str]:
+def _modules_in(folders: Iterable[str]) -> list[str]:
     entries = [entry for folder in folders if os.path.isdir(folder) for entry in os.listdir(folder)]
     return [entry.removesuffix(".py") for entry in entries if entry.endswith(".py") or "." not in entry]
 
