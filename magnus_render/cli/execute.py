@@ -13,10 +13,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn, TypedDict
 
-from magnus_render.errors import PLATFORM, MagnusError
+from magnus_render.errors import FAILED, PLATFORM, MagnusError
 from magnus_render.executors import base
 from magnus_render.runtime import workspace
-from magnus_render.texts import flushed
+from magnus_render.texts import flushed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,13 @@ def main(front: Callable[[Callable[[Request], None]], int]) -> int:
     except MagnusError as error:
         print(error.shown(), file=sys.stderr)
         return error.status
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"{where}{error.strerror or error}")
+        return PLATFORM
     except KeyboardInterrupt:
         return 130
 
