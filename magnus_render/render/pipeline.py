@@ -158,7 +158,9 @@ def _text(
     except template_folder.TemplateFault as fault:
         raise DefinitionError([*diagnostics, fault.diagnostic]) from fault
     except (ValueError, RecursionError) as error:
-        what = f"the templates of {target.name} made no sense: {' '.join(str(error).split())}"
+        what = (
+            f"the templates of {target.name} wrote text that cannot be read: {' '.join(str(error).split())}"
+        )
         text, findings = "", [Finding(codes.NOT_VALID, what)]
     if name:
         findings = [replace(item, message=f"{name}: {item.message}") for item in findings]
