@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 
+from magnus_render.errors import PlatformError, is_shortage
 from magnus_render.plan import file_entry
 from magnus_render.runtime import exchange
 from magnus_render.runtime.names import name_of
@@ -61,6 +62,8 @@ class _Step:
             with open(path, "rb") as file:
                 self.data: dict[str, Any] = json.load(file)
         except OSError as error:
+            if is_shortage(error):
+                raise PlatformError(f"cannot read '{path}': {error.strerror}") from None
             raise OutsideStepError(
                 f"{CONTEXT} names '{path}', which cannot be read: {error.strerror}"
             ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from errno import EAGAIN, EMFILE, ENFILE, ENOMEM
 
 SUCCESS = 0
@@ -15,6 +16,16 @@ AGAIN = 76
 
 SHORTAGES = frozenset((EAGAIN, ENOMEM, EMFILE, ENFILE))
 """Numbers of the errors by which a system says that it can give no more processes, memory or descriptors."""
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Tell whether an exception says that the system can give no more processes, memory or descriptors.
+
+    The loader of shared libraries says so in the text of an `ImportError`.
+    """
+    if isinstance(error, ImportError):
+        return any(os.strerror(number) in str(error) for number in SHORTAGES)
+    return getattr(error, "errno", None) in SHORTAGES
 
 
 class MagnusError(Exception):

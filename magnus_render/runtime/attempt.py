@@ -19,7 +19,7 @@ from magnus_render.runtime.scratch import make as make_scratch
 from magnus_render.runtime.scratch import remove as remove_scratch
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
-from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, Context, TaskFailure
+from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, Context, TaskFailure, Unsaid
 from magnus_render.services import lookup
 from magnus_render.texts import say
 
@@ -167,6 +167,7 @@ class _Attempt:
             self.platform = True
             return self._failed(f"the step cannot be started: {error.strerror}")
         except TaskFailure as failure:
+            self.platform = self.platform or isinstance(failure, Unsaid)
             message = str(failure)
             return self._failed(self.secrets.hide(message) if self.secrets else message)
         return self._succeeded()
@@ -314,9 +315,10 @@ class _Attempt:
             raise TaskFailure(f"killed by signal {ended.signal}")
         if ended.status:
             said = read_text(os.path.join(scratch, folders.MESSAGE))
-            self.platform = os.path.exists(os.path.join(scratch, folders.PLATFORM))
+            platform = folders.platform_failure(scratch)
+            self.platform = bool(platform)
             self.final = os.path.exists(os.path.join(scratch, folders.FINAL))
-            raise TaskFailure(said or f"exited with status {ended.status}")
+            raise TaskFailure(said or platform or f"exited with status {ended.status}")
 
     # ---- the record ----
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.tools import environment
+from magnus_render.errors import is_shortage
+from tests.tools import environment, require
 
 DEFINITION = """
 dag:
@@ -97,3 +100,92 @@ def test_a_call_that_fails_is_the_platforms_failure(tmp_path: Path, kind: str) -
             assert [one["status"] for one in mine] == ["SUCCESS"], (k, log)
         assert (project / "ran").read_text() == "A\n"
     assert 3 < k < 39
+
+
+# ---- what a step meets at its end, or as it looks for its module ----
+
+LEFT_OPEN = """
+import os, resource
+
+def leaves_none():
+    os.environ["MAGNUS_PRM_y"] = "2"
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    try:
+        while True:
+            os.open(".", os.O_RDONLY)
+    except OSError:
+        pass
+
+def own():
+    raise OSError(24, "of the user's code")
+"""
+
+
+def callback(project: Path, command: str, **fields: str) -> tuple[int, str, dict[str, Any]]:
+    """Run one step on its own; return the exit status, standard error and the folded attempt."""
+    told = "".join(f", {name}: {value}" for name, value in fields.items())
+    (project / "dag.yaml").write_text(
+        f"dag:\n  start_at: a\n  steps:\n    a: {{type: task, command: {command}{told}, next: success}}\n"
+        "    success: {type: success}\n    fail: {type: fail}\nrun_log_store: {type: file-system}\n"
+    )
+    (project / "m.py").write_text(LEFT_OPEN)
+    done = magnus(
+        project,
+        "from magnus_render.cli.main import main; main()",
+        "execute_single_node",
+        "r",
+        "a",
+        "-f",
+        "dag.yaml",
+    )
+    log = log_of(project)
+    assert log is not None
+    return done.returncode, done.stderr, log["steps"]["a"]["attempts"][0]
+
+
+def test_results_that_cannot_be_written_are_not_lost_in_a_success(tmp_path: Path) -> None:
+    status, _, attempt = callback(tmp_path, "m.leaves_none")
+    assert (status, attempt["status"], attempt.get("platform")) == (75, "CRASHED", True)
+    assert attempt["message"] == "the step cannot go on: Too many open files"
+
+
+def test_what_the_users_code_meets_is_its_own(tmp_path: Path) -> None:
+    status, _, attempt = callback(tmp_path, "m.own")
+    assert (status, attempt["status"]) == (1, "FAIL") and "of the user's code" in attempt["message"]
+
+
+def test_exports_that_cannot_be_read_for_want_of_descriptors(tmp_path: Path) -> None:
+    dash = require("dash")
+    leak = "; ".join(f"exec {number}<." for number in range(3, 10))
+    status, err, attempt = callback(
+        tmp_path,
+        f'"export MAGNUS_PRM_x=1; {leak}; ulimit -n 12"',
+        command_type="shell",
+        command_config=f"{{shell: {dash}}}",
+    )
+    assert (status, attempt["status"], attempt.get("platform")) == (75, "CRASHED", True), err
+    assert attempt["message"].startswith("exported variables cannot be read: no descriptors")
+
+
+def test_what_says_that_the_system_gives_no_more() -> None:
+    library = "libz.so.1: cannot open shared object file: "
+    assert is_shortage(OSError(errno.EMFILE, "")) and is_shortage(
+        ImportError(library + os.strerror(errno.EMFILE))
+    )
+    assert not is_shortage(ImportError(library + os.strerror(errno.ENOENT)))
+    assert not is_shortage(OSError(errno.ENOENT, "")) and not is_shortage(ValueError())
+
+
+def test_a_module_that_cannot_be_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text("def f(): pass\n")
+    code = (
+        "import os, resource, sys\n"
+        "from magnus_render.errors import PlatformError\n"
+        "from magnus_render.runtime.tasks.python import load_module\n"
+        "sys.path.insert(0, os.getcwd())\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
+        "try:\n    load_module('m', 'f')\n"
+        "except PlatformError as error:\n    print(error)\n"
+    )
+    done = magnus(tmp_path, code)
+    assert done.stdout == "cannot import 'm': Too many open files\n", done.stderr

@@ -11,7 +11,7 @@ is the same for Python, a shell or a notebook kernel, and survives a crash:
 - `secrets`: names of secrets read, one a line, written before the value is returned
 - `message`: why the task failed, when it can say so itself
 - `final`: is there if no further attempt can succeed
-- `platform`: is there if it was a store that failed, in a call of the user API, and not the task
+- `platform`: is there if the platform failed and not the task: a link that leads to the reason, for it takes no descriptor
 - `context.json`: what the user API needs (services, visible files, map variables, data folder)
 """
 
@@ -39,6 +39,10 @@ class FinalFailure(TaskFailure):
 
     `__cause__` is the exception of the user's code that is the reason, if there is one.
     """
+
+
+class Unsaid(TaskFailure):
+    """A task has ended, but its results cannot be had: the platform has no descriptors left, or no place on a disk."""
 
 
 class Context:

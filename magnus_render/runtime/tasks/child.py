@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from magnus_render.errors import PLATFORM, MagnusError, PlatformError
+from magnus_render.errors import PLATFORM, MagnusError, PlatformError, is_shortage
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks.base import FinalFailure, TaskFailure
 from magnus_render.runtime.tasks.variables import exported, tracked
@@ -34,7 +34,7 @@ def run_in_child(task: BaseTask, context: Context) -> int:
     """
     _set_up()
     before = dict(os.environ)
-    status, reason = 0, ""
+    status, reason, final = 0, "", False
     leave: Callable[[int], object] = _flush_files
     try:
         if task.in_process:
@@ -42,15 +42,13 @@ def run_in_child(task: BaseTask, context: Context) -> int:
         task.run(context)
     except SystemExit as error:
         status, reason = _system_exit(error)
-    except PlatformError as error:  # of a store, in a call of the user API
-        status, reason = PLATFORM, reason_of(error)
-        files.write(context.folder, files.PLATFORM, "")
-        print(f"magnus: {error}", file=sys.stderr)
     except BaseException as error:
-        status, reason = 1, reason_of(error)
-        if isinstance(error, FinalFailure):
-            files.write(context.folder, files.FINAL, "")
-        _show(error)
+        if _is_the_platforms(error):
+            status = _platform_failed(context, error)
+        else:
+            status, reason = 1, reason_of(error)
+            _show(error)
+        final = isinstance(error, FinalFailure)
     try:
         _run_exit_functions()
         parameters = exported(context, os.environ, before) if status == 0 else {}
@@ -61,9 +59,29 @@ def run_in_child(task: BaseTask, context: Context) -> int:
             files.append_json(context.folder, files.METRICS, metrics)
         if reason:
             files.write(context.folder, files.MESSAGE, reason)
+        if final:
+            files.write(context.folder, files.FINAL, "")
+    except OSError as error:  # what the task has set, or why it failed, cannot be written
+        status = _platform_failed(context, error)
     finally:
         leave(status)
     return status
+
+
+def _is_the_platforms(error: BaseException) -> bool:
+    """Tell whether the platform failed: a store in a call of the user API, or the system outside of the user's code."""
+    if isinstance(error, PlatformError):
+        return True
+    return is_shortage(error) and users_frames(error.__traceback__) is None
+
+
+def _platform_failed(context: Context, error: BaseException) -> int:
+    """Leave word that the platform failed; return the exit status."""
+    why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    reason = f"the step cannot go on: {why}" if isinstance(error, OSError) else reason_of(error)
+    files.platform_failed(context.folder, reason)
+    print(f"magnus: {reason}", file=sys.stderr)
+    return PLATFORM
 
 
 def _set_up() -> None:
@@ -117,10 +135,10 @@ def _leaving() -> Callable[[int], object]:
     """
     try:
         from ctypes import pythonapi
-    except ImportError:  # a Python that was built without it
-        return _flush_files
-    except OSError as error:
-        raise PlatformError(f"the step cannot be started: {error.strerror}") from None
+    except (ImportError, OSError) as error:
+        if is_shortage(error):
+            raise PlatformError(f"the step cannot be started: {error}") from None
+        return _flush_files  # a Python that was built without it
     return pythonapi.Py_Exit
 
 

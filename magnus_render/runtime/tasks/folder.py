@@ -15,8 +15,7 @@ PARAMETERS, OUTPUT, METRICS = "parameters.json", "output", "metrics"
 CATALOG, SECRETS, MESSAGE, CONTEXT = "catalog", "secrets", "message", "context.json"
 FINAL = "final"
 """Is there if no further attempt can succeed."""
-PLATFORM = "platform"
-"""Is there if it was a store that failed, in a call of the user API, and not the step."""
+_PLATFORM = "platform"
 
 
 def prepare(context: Context) -> None:
@@ -34,6 +33,22 @@ def prepare(context: Context) -> None:
 def write(folder: str, name: str, text: str) -> None:
     """Write a file of the folder anew."""
     _write(folder, name, text, os.O_TRUNC)
+
+
+def platform_failed(folder: str, reason: str) -> None:
+    """Leave word that the platform failed and not the task, and why. That takes no descriptor: there may be none."""
+    try:
+        os.symlink(reason.replace("\0", "")[:1000] or "-", os.path.join(folder, _PLATFORM))
+    except FileExistsError:
+        pass
+
+
+def platform_failure(folder: str) -> str:
+    """Return why the platform failed, '' if it has not."""
+    try:
+        return os.readlink(os.path.join(folder, _PLATFORM))
+    except FileNotFoundError:
+        return ""
 
 
 def append(folder: str, name: str, line: str) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
+from magnus_render.errors import is_shortage
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +40,9 @@ def _has_module(folder: str, loaded: set[str]) -> bool:
     """Tell whether a folder holds a module or package that is not the loaded one of its name."""
     try:
         entries = os.listdir(folder or os.curdir)
-    except OSError:
+    except OSError as error:
+        if is_shortage(error):
+            raise
         return False
     for entry in entries:
         name, _, ending = entry.partition(".")

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+from magnus_render.errors import PlatformError, is_shortage
 from magnus_render.runtime.names import NOTEBOOK_OUTPUT, executed_notebook, name_of
 from magnus_render.runtime.tasks import variables
 from magnus_render.runtime.tasks.base import BaseTask, TaskFailure
@@ -94,6 +95,10 @@ class NotebookTask(BaseTask):
             if error.ename in _OWN_ERRORS:
                 raise TaskFailure(first) from None
             raise TaskFailure(f"{error.ename}: {first}" if first else error.ename) from None
+        except Exception as error:  # not of the notebook, which runs in the kernel
+            if is_shortage(error):
+                raise PlatformError(f"the notebook cannot be run: {error}") from None
+            raise
         kernel.take_over(left)
         settle(output, notebook)
         api.put_in_catalog(output)
@@ -139,6 +144,8 @@ def read_metadata(notebook: str) -> dict[str, Any]:
         with open(notebook, encoding="utf-8") as file:
             found: dict[str, Any] = json.load(file).get("metadata", {})
     except OSError as error:
+        if is_shortage(error):
+            raise
         raise TaskFailure(f"cannot read the notebook '{notebook}': {error.strerror}") from None
     except (ValueError, AttributeError):
         raise TaskFailure(f"'{notebook}' is not a notebook") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from magnus_render.errors import SHORTAGES, PlatformError
+from magnus_render.errors import PlatformError, is_shortage
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks import variables
 from magnus_render.runtime.tasks.arguments import bind, meant
@@ -118,11 +118,21 @@ def load_module(module: str, wanted: str) -> None:
         what = f"module '{module}' ended the program while it was imported, before '{wanted}' was defined"
         raise FinalFailure(f"{what}: put what it runs under `if __name__ == '__main__':`") from end
     except OSError as error:
-        if error.errno in SHORTAGES:
+        if is_shortage(error) and _by_import_system(error):
             raise PlatformError(f"cannot import '{module}': {error.strerror}") from None
         raise
     except (ImportError, SyntaxError) as error:
+        if is_shortage(error):
+            raise PlatformError(f"cannot import '{module}': {error}") from None
         raise FinalFailure(f"cannot import '{module}': {type(error).__name__}: {error}") from error
+
+
+def _by_import_system(error: OSError) -> bool:
+    """Tell whether an error arose as a module was looked for or read, and not in what it does."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    return frames is None or frames.tb_frame.f_code.co_filename.startswith("<frozen importlib")
 
 
 def not_found(module: str, missing: str, folders: Iterable[str]) -> str:

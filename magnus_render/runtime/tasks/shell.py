@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 
-from magnus_render.errors import SHORTAGES, PlatformError
+from magnus_render.errors import PlatformError, is_shortage
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks import variables
-from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, BaseTask, TaskFailure
+from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, BaseTask, TaskFailure, Unsaid
 from magnus_render.runtime.tasks.results import python_path
 from magnus_render.runtime.tasks.variables import PARAMETER, TRACK, exported, tracked
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DEFAULT_SHELL = "/bin/sh"
 _EXPORTS, _COMMAND = "exports", "command"
+_CANNOT_RUN = ("126", "127")
+"""Statuses by which a shell says that it cannot run a program: there is none, or the variables are more than it can get."""
 _UNREADABLE = "exported variables cannot be read: they may be too large; write to $MAGNUS_OUTPUT"
 _UNSEEN = (
     "the shell ended without `exit` and before the command's last line: the variables that it exported do not count "
@@ -33,7 +35,8 @@ _POSIX_SHELLS = frozenset(("sh", "bash", "dash", "ash", "busybox", "ksh", "ksh93
 # they are the real ones, with their own arguments, status and redirections, and traps are left to the command. Only the
 # variables that mean something to us reach the disk, for others may be secret.
 # A subshell's `exit` is not the shell's: /proc tells who asks. Braces with their own standard error keep all this out of the
-# output of `set -x`; `>|` writes in spite of `set -C`. It is one line, so that line numbers in messages are the command's.
+# output of `set -x`; `>|` writes in spite of `set -C`. What cannot be read leaves the status of the reading in the file.
+# It is one line, so that line numbers in messages are the command's.
 _KEPT = '"^MAGNUS_[PT]R[MA]"'
 _ENVIRONMENT = "/proc/self/environ"
 _READ = f'LC_ALL=C command -p grep -az {_KEPT} {_ENVIRONMENT} >| "$_magnus_exports"'
@@ -43,8 +46,9 @@ _READ_ELSEWHERE = (
 )
 _WRITE = (
     "_magnus_write() { "
-    f"if [ -r {_ENVIRONMENT} ]; then {_READ}; elif command -p env >/dev/null; then {_READ_ELSEWHERE}; else (exit 2); fi || "
-    '[ "$?" -eq 1 ] || echo >| "$_magnus_exports"; return "$1"; }; '
+    f"if [ -r {_ENVIRONMENT} ]; then {_READ}; elif command -p env >/dev/null; then {_READ_ELSEWHERE}; "
+    "else (exit 127); fi || "
+    '{ _magnus_read=$?; [ "$_magnus_read" -eq 1 ] || echo "$_magnus_read" >| "$_magnus_exports"; }; return "$1"; }; '
 )
 _AT_EXIT = (
     '_magnus_at_exit() { set -- "$?"; '
@@ -92,7 +96,7 @@ class ShellTask(BaseTask):
             os.execvpe(argv[0], argv, environment)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            if getattr(error, "errno", 0) in SHORTAGES:
+            if is_shortage(error):
                 raise PlatformError(f"cannot run '{argv[0]}': {reason}") from None
             raise TaskFailure(f"cannot run '{argv[0]}': {reason}") from None
 
@@ -113,7 +117,11 @@ class ShellTask(BaseTask):
     def finish(self, context: Context) -> None:
         data = self._exported(context)
         if data and not data.endswith("\0"):
-            raise TaskFailure(_UNREADABLE)
+            if data.strip() in _CANNOT_RUN:
+                raise TaskFailure(_UNREADABLE)
+            raise Unsaid(
+                "exported variables cannot be read: no descriptors or processes are left, or no place on the disk"
+            )
         environment = {}
         for entry in data.split("\0"):
             name, _, value = entry.partition("=")
