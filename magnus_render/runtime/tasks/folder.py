@@ -36,10 +36,13 @@ def write(folder: str, name: str, text: str) -> None:
 
 
 def platform_failed(folder: str, reason: str) -> None:
-    """Leave word that the platform failed and not the task, and why. That takes no descriptor: there may be none."""
+    """Leave word that the platform failed and not the task, and why, if that can be done.
+
+    It takes no descriptor: there may be none.
+    """
     try:
         os.symlink(reason.replace("\0", "")[:1000] or "-", os.path.join(folder, _PLATFORM))
-    except FileExistsError:
+    except OSError:
         pass
 
 
