@@ -44,7 +44,7 @@ def run_in_child(task: BaseTask, context: Context) -> int:
         status, reason = _system_exit(error)
     except BaseException as error:
         if _is_the_platforms(error):
-            status = _platform_failed(context, error)
+            status, reason = PLATFORM, _platform_failed(context, error)
         else:
             status, reason = 1, reason_of(error)
             _show(error)
@@ -62,7 +62,8 @@ def run_in_child(task: BaseTask, context: Context) -> int:
         if final:
             files.write(context.folder, files.FINAL, "")
     except OSError as error:  # what the task has set, or why it failed, cannot be written
-        status = _platform_failed(context, error)
+        status = PLATFORM
+        _platform_failed(context, error)
     finally:
         leave(status)
     return status
@@ -75,13 +76,14 @@ def _is_the_platforms(error: BaseException) -> bool:
     return is_shortage(error) and users_frames(error.__traceback__) is None
 
 
-def _platform_failed(context: Context, error: BaseException) -> int:
-    """Leave word that the platform failed; return the exit status."""
-    why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-    reason = f"the step cannot go on: {why}" if isinstance(error, OSError) else reason_of(error)
+def _platform_failed(context: Context, error: BaseException) -> str:
+    """Leave word that the platform failed; return the reason."""
+    reason = reason_of(error)
+    if isinstance(error, OSError):
+        reason = f"the step cannot go on: {error.strerror or error}"
     files.platform_failed(context.folder, reason)
     print(f"magnus: {reason}", file=sys.stderr)
-    return PLATFORM
+    return reason
 
 
 def _set_up() -> None:
