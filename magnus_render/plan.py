@@ -16,6 +16,12 @@ SUCCESS_NODE, FAIL_NODE = "success", "fail"
 COMPOSITES = frozenset((PARALLEL, MAP, DAG))
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    Service = Literal["run_log_store", "catalog", "secrets"]
+
+SERVICES: tuple[Service, ...] = ("run_log_store", "catalog", "secrets")
 
 
 def failure_target(node: Node) -> str:
@@ -27,6 +33,17 @@ def failure_target(node: Node) -> str:
 def file_entry(record: Mapping[str, Any]) -> FileEntry:
     """Return what is kept of a catalogued file besides its name."""
     return {key: record[key] for key in ("sha256", "size", "mode") if key in record}  # type: ignore[return-value]
+
+
+def services_of(config: Config) -> Services:
+    """Return what callbacks are told of a configuration: where the stores are."""
+    return {kind: config[kind] for kind in SERVICES}  # type: ignore[return-value]
+
+
+def as_is_text(node: Node, engine: str) -> Any:
+    """Return what an `as-is` has for an engine, by the engine's name; None if there is nothing to do there."""
+    render = node.get("render")
+    return (render.get(engine) if isinstance(render, dict) else render) or None
 
 
 def settled_outcome(node: Node) -> str:

@@ -40,12 +40,9 @@ def _codes() -> dict[str, Code]:
     """Return the codes of the language, and of every target that is installed and can be imported."""
     from importlib import import_module
 
-    from magnus_render.targets import lookup
+    from magnus_render.targets.lookup import every
 
     import_module("magnus_render.spec.codes")
-    for place in lookup.places():
-        try:
-            lookup.load(place)
-        except ImportError as error:
-            typer.echo(f"warning: target '{place}' cannot be imported: {error}", err=True)
+    for problem in every()[1]:
+        say(f"warning: {problem}")
     return explained()

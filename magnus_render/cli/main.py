@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from magnus_render import registry
 from magnus_render.errors import PLATFORM, USAGE
 from magnus_render.runtime import callback
 from magnus_render.texts import flushed, say
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 # name -> (module in magnus_render.cli, what it is in that module, one line for `magnus --help`)
 COMMANDS = {
-    "render": ("render", "render", "Print the pipeline for another engine: bash, stepfunctions, argo."),
+    "render": (
+        "render",
+        "render",
+        f"Print the pipeline for another engine: {', '.join(registry.BUILT_IN['target'])}.",
+    ),
     "execute": ("execute_front", "execute", "Run the pipeline here, and show how it goes."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from magnus_render import registry
 from magnus_render.errors import Refused
+from magnus_render.plan import SERVICES
 from magnus_render.services import lookup
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from magnus_render.plan import Services
     from magnus_render.services.base import BaseRunLogStore
-
-_DEFAULTS: Services = {
-    "run_log_store": {"type": "file-system", "config": {}},
-    "catalog": {"type": "file-system", "config": {}},
-    "secrets": {"type": "do-nothing", "config": {}},
-}
 
 
 def services(file: str, config: str) -> Services:
@@ -28,7 +24,7 @@ def services(file: str, config: str) -> Services:
     """
     if file or config:
         return _read([path for path in (file, config) if path])
-    return lookup.services_of_environment() or _DEFAULTS
+    return lookup.services_of_environment() or _defaults()
 
 
 def _read(paths: list[str]) -> Services:
@@ -39,6 +35,7 @@ def _read(paths: list[str]) -> Services:
     from magnus_render.spec.tree import Map
     from magnus_render.spec.variables import Variables
 
+    usual = registry.DEFAULT["run_log_store"]
     report = Report()
     reader = Reader(report)
     trees = []
@@ -46,9 +43,7 @@ def _read(paths: list[str]) -> Services:
         tree = reader.read(path)
         report.check()
         if not isinstance(tree, Map):
-            raise Refused(
-                f"{path}: the file must be a mapping, such as 'run_log_store: {{type: file-system}}'"
-            )
+            raise Refused(f"{path}: the file must be a mapping, such as 'run_log_store: {{type: {usual}}}'")
         trees.append(legacy.root(tree, report))
     settings = Settings(report)
     settings.read(trees[0], trees[-1], Variables(os.environ, report))
@@ -56,12 +51,18 @@ def _read(paths: list[str]) -> Services:
     return settings.config
 
 
+def _defaults() -> Services:
+    found: Any = {kind: {"type": registry.DEFAULT[kind], "config": {}} for kind in SERVICES}
+    return found  # type: ignore[no-any-return]
+
+
 def open_run_log_store(services: Services) -> BaseRunLogStore:
     """Return the run log store; raise `Refused` if it keeps no runs to look at."""
     store = lookup.load("run_log_store", services["run_log_store"])
     if store.local_only:
         kind = services["run_log_store"]["type"]
-        raise Refused(f"the run log store '{kind}' keeps no runs: use file-system to look at them afterwards")
+        usual = registry.DEFAULT["run_log_store"]
+        raise Refused(f"the run log store '{kind}' keeps no runs: use {usual} to look at them afterwards")
     return store
 
 

@@ -9,6 +9,7 @@ import typer
 
 from magnus_render.targets.base import CHECKED
 from magnus_render.targets.lookup import every
+from magnus_render.texts import say
 
 if TYPE_CHECKING:
     from magnus_render.targets.base import BaseTarget
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 
 def targets(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List what a pipeline can be rendered for: names, node types, and the fields that are honoured on each."""
-    found = every()
+    found, broken = every()
+    for problem in broken:
+        say(f"warning: {problem}")
     if as_json:
         typer.echo(json.dumps([_described(target) for target in found], indent=2))
         return

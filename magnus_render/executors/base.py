@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from magnus_render import registry
 from magnus_render.errors import Refused
+from magnus_render.registry import Described
 from magnus_render.services.options import did_you_mean
 
 if TYPE_CHECKING:
@@ -16,18 +18,6 @@ if TYPE_CHECKING:
 
     from magnus_render.integrations.base import BaseIntegration
     from magnus_render.plan import Config, Json, Plan
-
-BUILT_IN = {"local": ("magnus_render.executors.local", "LocalExecutor")}
-"""Type -> (module, class): importing package metadata costs more than a short run."""
-
-RENDERED = {
-    "bash": "bash",
-    "demo-renderer": "bash",
-    "aws-step-functions": "aws-step-functions",
-    "stepfunctions": "aws-step-functions",
-    "argo": "argo",
-}
-"""Engines that walk the graph themselves, under all their names -> the target to render for."""
 
 
 @dataclass
@@ -51,7 +41,7 @@ class Order:
     resume: bool = False
 
 
-class BaseExecutor:
+class BaseExecutor(Described):
     """An engine that magnus walks."""
 
     name: ClassVar[str]
@@ -89,46 +79,23 @@ def load(executor: str, config: Mapping[str, Any], file: str = "FILE") -> BaseEx
 
 def is_executor(name: str) -> bool:
     """Tell whether there is an executor of a type, built in or installed."""
-    if name in BUILT_IN:
-        return True
-    if name in RENDERED:
-        return False
-    from importlib.metadata import entry_points
-
-    return name in entry_points(group="magnus_render.executor").names
+    return bool(registry.canonical("executor", name))
 
 
 def find(executor: str, file: str = "FILE") -> type[BaseExecutor]:
     """Return the class of an executor type; see `load`."""
-    from importlib import import_module
-
-    if executor in BUILT_IN:
-        module, name = BUILT_IN[executor]
-        built_in: type[BaseExecutor] = getattr(import_module(module), name)
-        return built_in
-    from importlib.metadata import entry_points
-
-    installed = entry_points(group="magnus_render.executor")
-    for entry_point in installed:
-        if entry_point.name == executor:
-            try:
-                found: type[BaseExecutor] = entry_point.load()
-            except Exception as error:  # third-party code may raise anything at import
-                reason = f"{type(error).__name__}: {error}"
-                raise Refused(
-                    f"executor '{executor}' ({entry_point.value}) cannot be loaded: {reason}"
-                ) from error
-            return found
-    targets = {entry_point.name for entry_point in entry_points(group="magnus_render.target")}
-    if executor in RENDERED or executor in targets:
-        target = RENDERED.get(executor, executor)
+    found: type[BaseExecutor] | None = registry.find("executor", executor)
+    if found is not None:
+        return found
+    target = registry.canonical("target", executor)
+    if target:
         raise Refused(
             f"{file}: executor '{executor}' walks the graph itself and cannot be executed by magnus: "
             f"`magnus render {file} --target {target}` makes what it runs. "
-            "To run the pipeline here, pass -c FILE with `executor: {type: local}`"
+            f"To run the pipeline here, pass -c FILE with `executor: {{type: {registry.DEFAULT['executor']}}}`"
         )
-    known = sorted({*BUILT_IN, *installed.names})
+    known = registry.names("executor", "target")
     raise Refused(
-        f"{file}: unknown executor '{executor}'{did_you_mean(executor, [*known, *RENDERED])}: "
-        f"magnus executes {', '.join(known)}"
+        f"{file}: unknown executor '{executor}'{did_you_mean(executor, known)}: "
+        f"magnus executes {', '.join(registry.names('executor'))}"
     )

@@ -114,7 +114,8 @@ def outcome(order: Order, status: int, seconds: float, counts: tuple[int, int, i
 
 def going_on(order: Order, status: int) -> str:
     """Return the command that goes on from where a run ended, or '' if there is none."""
-    if order.config["run_log_store"]["type"] == "buffered" or status in (0, 64, 65) or not order.file:
+    store = lookup.find("run_log_store", order.config["run_log_store"]["type"])
+    if store.local_only or status in (0, 64, 65) or not order.file:
         return ""
     words = ["magnus", "execute", "-f", order.file]
     if order.config_file:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from magnus_render import errors, naming
 from magnus_render.executors.frames import Call, CompositeFrame, GraphFrame, Kind, inside, instance
 from magnus_render.graph.view import View, pause_after
-from magnus_render.plan import AS_IS, FAIL_NODE, MAP, SUCCESS_NODE, TASK, failure_target
+from magnus_render.plan import AS_IS, FAIL_NODE, MAP, SUCCESS_NODE, TASK, as_is_text, failure_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -320,9 +320,8 @@ class Walk:
     # ---- helpers ----
 
     def _text(self, node: Node) -> str | None:
-        render = node.get("render")
-        text = render.get(self.engine) if isinstance(render, dict) else render
-        return text if text and isinstance(text, str) else None
+        text = as_is_text(node, self.engine)
+        return text if isinstance(text, str) else None
 
     def _call(
         self, kind: Kind, frame: GraphFrame, node: Node, *, fan_out: bool = False, text: str = ""

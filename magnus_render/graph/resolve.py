@@ -8,10 +8,10 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from magnus_render import registry
 from magnus_render.graph.checks import reachable
 from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL, PLAN_VERSION, TASK
 from magnus_render.runtime.names import NOTEBOOK_OUTPUT, executed_notebook
-from magnus_render.spec import legacy
 from magnus_render.spec.tree import plain
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class _Resolver:
             if step.type == TASK:
                 self._task(node, spec)
             elif step.type == AS_IS:
-                node["render"] = _render(spec.render_string)
+                node["render"] = self._render(spec.render_string)
             else:
                 self._composite(node, step, spec)
             if spec.executor_config:
@@ -215,7 +215,7 @@ class _Resolver:
     def _task(self, node: Node, spec: TaskSpec) -> None:
         catalog, retry = spec.catalog, spec.retry
         node["command"] = spec.command
-        node["command_type"] = "python" if spec.command_type == "python-function" else spec.command_type
+        node["command_type"] = registry.canonical("task", spec.command_type) or spec.command_type
         node["command_config"] = plain(spec.command_config)
         if (
             _is_notebook(spec)
@@ -243,6 +243,11 @@ class _Resolver:
         while (name := executed_notebook(notebook, address)) in self._notebooks:
             address += "_"
         return name
+
+    def _render(self, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given or ""
+        return {self._settings.engine(name): text for name, text in plain(given).items()}
 
     def _composite(self, node: Node, step: Step, spec: Any) -> None:
         node["branches"] = step.branches
@@ -297,9 +302,3 @@ def _given_name(spec: TaskSpec) -> str:
     older = config.get("optional_ploomber_args")
     given = {**(older if isinstance(older, dict) else {}), **config}.get(NOTEBOOK_OUTPUT)
     return os.path.normpath(given) if isinstance(given, str) else ""
-
-
-def _render(given: Any) -> Any:
-    if not isinstance(given, dict):
-        return given or ""
-    return {legacy.EXECUTORS.get(target, target): text for target, text in plain(given).items()}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magnus_render import registry
 from magnus_render.errors import Refused
 from magnus_render.plan import TASK
 from magnus_render.runtime import tasks
 from magnus_render.spec import codes
-from magnus_render.spec.config import registered_names
 
 if TYPE_CHECKING:
     from magnus_render.graph.definition import Definition
@@ -16,23 +16,16 @@ if TYPE_CHECKING:
     from magnus_render.runtime.tasks.base import BaseTask
     from magnus_render.spec.report import Report
 
-_KNOWN = ("python", "python-function", "python-lambda", "shell", "notebook")
-
 
 def check_command_types(definition: Definition, report: Report) -> None:
     """Every task's `command_type` is built in or registered by an installed package."""
-    registered: list[str] | None = None
     for step in definition.steps.values():
         if step.type != TASK:
             continue
         kind = step.raw.get("command_type", "python")
-        if not isinstance(kind, str) or not kind or kind in _KNOWN:
+        if not isinstance(kind, str) or not kind or registry.canonical("task", kind):
             continue
-        if registered is None:
-            registered = registered_names(tasks.GROUP)
-        if kind in registered:
-            continue
-        known = sorted({*_KNOWN, *registered})
+        known = registry.names("task")
         fix = report.did_you_mean(kind, known) or "known: " + ", ".join(known)
         place = step.raw.value_place("command_type")
         report.error(

@@ -7,14 +7,12 @@ the business of an integration. An executor or target declares those that belong
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from magnus_render.plan import Config
-
-    Service = Literal["run_log_store", "catalog", "secrets"]
+    from magnus_render.plan import Config, Service
 
 
 class BaseIntegration:

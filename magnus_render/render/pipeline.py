@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from magnus_render import integrations
 from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
 from magnus_render.executors.base import is_executor
+from magnus_render.plan import services_of
 from magnus_render.render import templates as template_folder
 from magnus_render.targets import codes
 from magnus_render.targets.base import Finding, Source
 from magnus_render.targets.lookup import find, named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Iterator, Sequence
 
     from magnus_render.graph.load import Loaded
-    from magnus_render.plan import Config, Plan, Services
-    from magnus_render.targets.base import BaseTarget
+    from magnus_render.plan import Config, Plan
+    from magnus_render.targets.base import BaseTarget, Document, Output
 
 
 @dataclass
@@ -87,11 +87,23 @@ def render_loaded(
     """Render a definition that was read; raise `DefinitionError` with all diagnostics, those of reading it first."""
     diagnostics = [*loaded.diagnostics, *_checked(target, loaded, file, config, templates)]
     _stop_at_errors(diagnostics, strict)
-    texts = {
-        name: _text(target, name, context, loaded, templates, compact, diagnostics, file)
-        for name, context in target.outputs(loaded.plan, loaded.config, source)
-    }
+    outputs = list(target.compile(loaded.plan, loaded.config, source))
+    try:
+        made = [
+            (output, target.finish(output, template_folder.run(target, output.context, templates), compact))
+            for output in outputs
+        ]
+        findings = [item for number in range(len(made)) for item in _linted(target, made, number, templates)]
+    except template_folder.TemplateFault as fault:
+        raise DefinitionError([*diagnostics, fault.diagnostic]) from fault
+    except (ValueError, RecursionError) as error:
+        what = (
+            f"the templates of {target.name} wrote text that cannot be read: {' '.join(str(error).split())}"
+        )
+        made, findings = [], [_by_templates(target, Finding(codes.NOT_VALID, what), templates)]
+    diagnostics += _placed(target, findings, loaded, templates or file)
     _stop_at_errors(diagnostics, strict)
+    texts = {output.name: document.text for output, document in made}
     return Rendered(texts.pop(""), diagnostics, loaded.plan, loaded.config, target.executable, texts)
 
 
@@ -133,43 +145,26 @@ def _for_another(target: BaseTarget, loaded: Loaded) -> Iterator[Finding]:
 
 def plan_json(plan: Plan, config: Config) -> str:
     """Return a plan and the configuration of its services as canonical JSON, for an image to carry."""
-    services: Services = {
-        "run_log_store": config["run_log_store"],
-        "catalog": config["catalog"],
-        "secrets": config["secrets"],
-    }
-    whole = {"plan": plan, "services": services}
+    whole = {"plan": plan, "services": services_of(config)}
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
-def _text(
-    target: BaseTarget,
-    name: str,
-    context: Mapping[str, Any],
-    loaded: Loaded,
-    overrides: str | None,
-    compact: bool,
-    diagnostics: list[Diagnostic],
-    file: str,
-) -> str:
-    try:
-        text = target.finish(template_folder.run(target, context, overrides), compact)
-        findings = target.verify(text, loaded.plan)
-    except template_folder.TemplateFault as fault:
-        raise DefinitionError([*diagnostics, fault.diagnostic]) from fault
-    except (ValueError, RecursionError) as error:
-        what = (
-            f"the templates of {target.name} wrote text that cannot be read: {' '.join(str(error).split())}"
-        )
-        text, findings = "", [Finding(codes.NOT_VALID, what)]
-    if name:
-        findings = [replace(item, message=f"{name}: {item.message}") for item in findings]
-    if overrides is not None:
-        made_by = "look at " + ", ".join(template_folder.overriding(target, overrides))
-        findings = [item if item.address or item.fix else replace(item, fix=made_by) for item in findings]
-    diagnostics += _placed(target, findings, loaded, overrides or file)
-    _stop_at_errors(diagnostics, strict=False)
-    return text
+def _linted(
+    target: BaseTarget, made: Sequence[tuple[Output, Document]], number: int, overrides: str | None
+) -> Iterator[Finding]:
+    """Yield what is wrong with one document of several, each finding with the name of its output in front."""
+    output, document = made[number]
+    others = [other for place, (_, other) in enumerate(made) if place != number]
+    for item in target.lint(document, output, others):
+        named = replace(item, message=f"{output.name}: {item.message}") if output.name else item
+        yield _by_templates(target, named, overrides)
+
+
+def _by_templates(target: BaseTarget, item: Finding, overrides: str | None) -> Finding:
+    """Return a finding that, if nothing else says what to do, names the templates that stand in for the target's."""
+    if overrides is None or item.address or item.fix:
+        return item
+    return replace(item, fix="look at " + ", ".join(template_folder.overriding(target, overrides)))
 
 
 def _source(file: str) -> tuple[Source, list[Finding]]:

@@ -7,7 +7,15 @@ import os
 import time
 
 from magnus_render.errors import Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, PLAN_VERSION, TASK, failure_target, settled_outcome
+from magnus_render.plan import (
+    AS_IS,
+    COMPOSITES,
+    PLAN_VERSION,
+    TASK,
+    as_is_text,
+    failure_target,
+    settled_outcome,
+)
 from magnus_render.runtime import shapes
 from magnus_render.runtime.records import Run, check_run_id, dumps, page_of
 from magnus_render.runtime.tasks.base import TaskFailure
@@ -278,8 +286,7 @@ def _write_pages(run: Run, plan: Plan, pages: int) -> None:
 
 def _is_silent(node: Node, target: str) -> bool:
     """Tell whether a node is an as-is without a text for a target."""
-    text = node.get("render")
-    return node["type"] == AS_IS and not (text.get(target) if isinstance(text, dict) else text)
+    return node["type"] == AS_IS and as_is_text(node, target) is None
 
 
 def _settled(plan: Plan, silent: set[str]) -> dict[str, dict[str, Settled]]:

@@ -11,9 +11,8 @@ from magnus_render.services.options import check_keys, text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
-_KEYS = ("region", "endpoint_url", "prefix")
 _NOT_THERE = ("ResourceNotFoundException", "ValidationException")  # the second: it cannot be a secret's name
 _values: dict[tuple[str, ...], str] = {}
 """What this process, or the one it was forked from, has read: by place and name."""
@@ -26,10 +25,14 @@ class AwsSecretsManager(BaseSecrets):
     process: a step that has begun with a secret goes on with it.
     """
 
+    keys: ClassVar[Mapping[str, str]] = {"region": "text", "endpoint_url": "text", "prefix": "text"}
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         service = "secrets 'aws-secrets-manager'"
-        check_keys(service, config, _KEYS)
-        self._config: dict[str, Any] = {key: text(service, config, key, "") for key in _KEYS if key in config}
+        check_keys(service, config, self.keys)
+        self._config: dict[str, Any] = {
+            key: text(service, config, key, "") for key in self.keys if key in config
+        }
         self._client: Any = None
 
     @property
@@ -40,7 +43,7 @@ class AwsSecretsManager(BaseSecrets):
     def get(self, name: str) -> str:
         if not name:
             raise KeyError(name)
-        place = (*(self._config.get(key, "") for key in _KEYS), name)
+        place = (*(self._config.get(key, "") for key in self.keys), name)
         if place not in _values:
             _values[place] = self._read(name)
         return _values[place]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from magnus_render.registry import Described
 from magnus_render.services.options import LOG_LIMIT
 
 TYPE_CHECKING = False
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
 
-class BaseRunLogStore:
+class BaseRunLogStore(Described):
     """Small immutable records under string keys.
 
     Keys are `RUN_ID/...` with `/` between segments of `[A-Za-z0-9._-]`; no segment begins with a dot. Every
@@ -76,7 +77,7 @@ class BaseRunLogStore:
         raise NotImplementedError
 
 
-class BaseCatalog:
+class BaseCatalog(Described):
     """Content-addressed files: one blob per SHA-256. Names and modes stand in the run's records, not here.
 
     Run log stores whose runs may name content register as its users, so that none deletes what another needs.
@@ -118,7 +119,7 @@ class BaseCatalog:
         raise NotImplementedError
 
 
-class BaseSecrets:
+class BaseSecrets(Described):
     """Where secrets come from. Values are never recorded."""
 
     empty = False

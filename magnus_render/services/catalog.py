@@ -18,7 +18,7 @@ from magnus_render.services.options import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
 _CHUNK = 1 << 20
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -32,8 +32,10 @@ class DoNothingCatalog(BaseCatalog):
 
     keeps = False
 
+    keys: ClassVar[Mapping[str, str]] = {}
+
     def __init__(self, config: Mapping[str, Any]) -> None:
-        check_keys("catalog 'do-nothing'", config, ())
+        check_keys("catalog 'do-nothing'", config, self.keys)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -64,10 +66,14 @@ class FileSystemCatalog(BaseCatalog):
     files that were put with that content.
     """
 
+    keys: ClassVar[Mapping[str, str]] = {"path": "text"}
+    defaults: ClassVar[Mapping[str, Any]] = {"path": ".catalog"}
+    older_keys: ClassVar[Mapping[str, str]] = {"catalog_location": "path"}
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         service = "catalog 'file-system'"
-        check_keys(service, config, ("path",))
-        self.path = os.path.abspath(text(service, config, "path", ".catalog"))
+        check_keys(service, config, self.keys)
+        self.path = os.path.abspath(text(service, config, "path", self.defaults["path"]))
 
     @property
     def config(self) -> dict[str, Any]:

@@ -1,16 +1,13 @@
-"""Finding a service by its type.
-
-Built-ins stand in a table, because reading the metadata of installed packages would cost every callback
-several times its own start-up; third-party types are found through entry points. A test holds the table and
-the entry points of this project equal.
-"""
+"""Finding a service by its type, and where a callback is told that its services are."""
 
 from __future__ import annotations
 
 import json
 import os
 
+from magnus_render import registry
 from magnus_render.errors import Refused, UsageError
+from magnus_render.plan import SERVICES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,26 +15,6 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import ServiceConfig, Services
     from magnus_render.services.base import BaseCatalog, BaseRunLogStore, BaseSecrets
-
-BUILT_IN = {
-    "run_log_store": {
-        "buffered": ("magnus_render.services.run_log_store", "BufferedRunLogStore"),
-        "file-system": ("magnus_render.services.run_log_store", "FileSystemRunLogStore"),
-        "s3": ("magnus_render.services.s3", "S3RunLogStore"),
-    },
-    "catalog": {
-        "do-nothing": ("magnus_render.services.catalog", "DoNothingCatalog"),
-        "file-system": ("magnus_render.services.catalog", "FileSystemCatalog"),
-        "s3": ("magnus_render.services.s3", "S3Catalog"),
-    },
-    "secrets": {
-        "do-nothing": ("magnus_render.services.secrets", "DoNothingSecrets"),
-        "env": ("magnus_render.services.secrets", "EnvSecrets"),
-        "dotenv": ("magnus_render.services.secrets", "DotenvSecrets"),
-        "aws-secrets-manager": ("magnus_render.services.aws_secrets", "AwsSecretsManager"),
-    },
-}
-"""Kind -> type -> (module, class)."""
 
 if TYPE_CHECKING:
 
@@ -59,36 +36,18 @@ def load(kind: str, config: ServiceConfig) -> Any:
 
 def find(kind: str, type_: str) -> Any:
     """Return the class of a service type; raise `errors.Refused` naming the known types if there is none."""
-    place = BUILT_IN[kind].get(type_)
-    if place is not None:
-        module, name = place
-        return getattr(__import__(module, fromlist=[name]), name)
-    from importlib.metadata import entry_points
+    found = registry.find(kind, type_)
+    if found is None:
+        from magnus_render.services.options import did_you_mean
 
-    for entry_point in entry_points(group=f"magnus_render.{kind}"):
-        if entry_point.name == type_:
-            try:
-                return entry_point.load()
-            except Exception as error:  # third-party code may raise anything at import
-                reason = f"{type(error).__name__}: {error}"
-                raise Refused(f"{kind} '{type_}' ({entry_point.value}) cannot be loaded: {reason}") from error
-    from magnus_render.services.options import did_you_mean
-
-    known = types(kind)
-    raise Refused(f"unknown {kind} '{type_}'{did_you_mean(type_, known)}: known are {', '.join(known)}")
-
-
-def types(kind: str) -> list[str]:
-    """Return the names of all types of a kind that are installed, sorted."""
-    from importlib.metadata import entry_points
-
-    installed = {entry_point.name for entry_point in entry_points(group=f"magnus_render.{kind}")}
-    return sorted(installed | BUILT_IN[kind].keys())
+        known = registry.names(kind)
+        raise Refused(f"unknown {kind} '{type_}'{did_you_mean(type_, known)}: known are {', '.join(known)}")
+    return found
 
 
 def services(given: Any, where: str) -> Services:
     """Return where the stores are, as an engine was told; raise `errors.UsageError` if that is no such thing."""
-    for kind in ("run_log_store", "catalog", "secrets"):
+    for kind in SERVICES:
         block = given.get(kind) if isinstance(given, dict) else None
         if not isinstance(block, dict):
             block = {}

@@ -21,7 +21,7 @@ from magnus_render.services.options import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any, BinaryIO
+    from typing import Any, BinaryIO, ClassVar
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC
@@ -37,11 +37,17 @@ class FileSystemRunLogStore(BaseRunLogStore):
     whenever the writer is killed, and one of several writers wins. The file system must support hard links.
     """
 
+    aliases: ClassVar[tuple[str, ...]] = ("chunked-fs",)
+    keys: ClassVar[Mapping[str, str]] = {"path": "text", "log_limit": "count"}
+    defaults: ClassVar[Mapping[str, Any]] = {"path": ".run_log_store"}
+    older_keys: ClassVar[Mapping[str, str]] = {"log_folder": "path"}
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         service = "run_log_store 'file-system'"
-        check_keys(service, config, ("path", "log_limit"))
+        check_keys(service, config, FileSystemRunLogStore.keys)
         self.log_limit = log_limit(service, config)
-        self.path = os.path.abspath(text(service, config, "path", ".run_log_store"))
+        default = FileSystemRunLogStore.defaults["path"]
+        self.path = os.path.abspath(text(service, config, "path", default))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -181,13 +187,17 @@ class FileSystemRunLogStore(BaseRunLogStore):
 class BufferedRunLogStore(FileSystemRunLogStore):
     """A store in a private temporary folder, inherited by forked children, gone when its maker ends."""
 
+    aliases = ()
+    keys: ClassVar[Mapping[str, str]] = {"log_limit": "count"}
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    older_keys: ClassVar[Mapping[str, str]] = {}
     local_only = True
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         import atexit
         from tempfile import mkdtemp
 
-        check_keys("run_log_store 'buffered'", config, ("log_limit",))
+        check_keys("run_log_store 'buffered'", config, self.keys)
         try:
             folder = mkdtemp(prefix="magnus-run-log-")
         except OSError as error:

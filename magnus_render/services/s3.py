@@ -21,10 +21,10 @@ from magnus_render.services.s3_client import RECORD, client
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Any, BinaryIO
+    from typing import Any, BinaryIO, ClassVar
 
 DEFAULT_PREFIX = {"run_log_store": "run_log", "catalog": "catalog"}
-KEYS = ("bucket", "prefix", "region", "endpoint_url", "kms_key")
+KEYS = {"bucket": "text", "prefix": "text", "region": "text", "endpoint_url": "text", "kms_key": "text"}
 BATCH = 256
 BATCH_BYTES = 16 << 20
 LOG_GROWTH = 256 << 10
@@ -77,6 +77,10 @@ class Place:
 
 class S3RunLogStore(BaseRunLogStore):
     """A record is the object `<prefix>/<key>` (default prefix `run_log`), written if there is none (`If-None-Match`)."""
+
+    aliases = ("chunked-s3",)
+    keys: ClassVar[Mapping[str, str]] = {**KEYS, "log_limit": "count"}
+    needed = ("bucket",)
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         service = "run_log_store 's3'"
@@ -205,6 +209,9 @@ class _Log:
 
 class S3Catalog(BaseCatalog):
     """A blob is the object `<prefix>/<first two digits>/<sha256>` (default prefix `catalog`). Only content is kept."""
+
+    keys: ClassVar[Mapping[str, str]] = KEYS
+    needed = ("bucket",)
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._place = Place("catalog 's3'", config, DEFAULT_PREFIX["catalog"])

@@ -11,7 +11,7 @@ from magnus_render.services.options import check_keys, platform_error, text
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$", "`": "`"}
 
@@ -21,8 +21,10 @@ class DoNothingSecrets(BaseSecrets):
 
     empty = True
 
+    keys: ClassVar[Mapping[str, str]] = {}
+
     def __init__(self, config: Mapping[str, Any]) -> None:
-        check_keys("secrets 'do-nothing'", config, ())
+        check_keys("secrets 'do-nothing'", config, self.keys)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -42,8 +44,11 @@ class DoNothingSecrets(BaseSecrets):
 class EnvSecrets(BaseSecrets):
     """A secret is the environment variable of its name, with `prefix` (default none) in front."""
 
+    aliases = ("env-secrets-manager", "env-secrets")
+    keys: ClassVar[Mapping[str, str]] = {"prefix": "text"}
+
     def __init__(self, config: Mapping[str, Any]) -> None:
-        check_keys("secrets 'env'", config, ("prefix",))
+        check_keys("secrets 'env'", config, self.keys)
         self.prefix = text("secrets 'env'", config, "prefix", "") if config.get("prefix") else ""
 
     @property
@@ -76,13 +81,17 @@ class DotenvSecrets(BaseSecrets):
     The file is read at the first use; one that does not exist holds no secrets.
     """
 
+    keys: ClassVar[Mapping[str, str]] = {"path": "text"}
+    defaults: ClassVar[Mapping[str, Any]] = {"path": ".env"}
+    older_keys: ClassVar[Mapping[str, str]] = {"location": "path"}
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         service = "secrets 'dotenv'"
-        check_keys(service, config, ("path", "location"))
+        check_keys(service, config, (*self.keys, *self.older_keys))
         if "path" in config and "location" in config:
             raise Refused(f"{service}: 'path' and 'location' mean the same: give one")
         key = "location" if "location" in config else "path"
-        self._written = text(service, config, key, ".env")
+        self._written = text(service, config, key, self.defaults["path"])
         self.path = os.path.abspath(self._written)
         self._values: dict[str, str] | None = None
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.spec import codes, legacy
+from magnus_render import registry
+from magnus_render.errors import Refused
+from magnus_render.registry import Described
+from magnus_render.spec import codes, kinds, legacy
 from magnus_render.spec.models import ServiceSpec
 from magnus_render.spec.problems import validate
 from magnus_render.spec.tree import Map, Seq, Value, kind, plain
@@ -19,98 +22,8 @@ if TYPE_CHECKING:
 
 BLOCKS = ("executor", "run_log_store", "catalog", "secrets")
 DEFAULT_DATA_FOLDER = "data"
-_DEFAULTS: dict[str, str] = {
-    "executor": "local",
-    "run_log_store": "file-system",
-    "catalog": "file-system",
-    "secrets": "do-nothing",
-}
-_PATHS = {
-    ("run_log_store", "file-system"): ".run_log_store",
-    ("catalog", "file-system"): ".catalog",
-    ("secrets", "dotenv"): ".env",
-}
-
-_BATCH = {"job_queue": "text", "job_definition": "text", "resources": "mapping", "environment": "mapping"}
-_S3 = {"bucket": "text", "prefix": "text", "region": "text", "endpoint_url": "text", "kms_key": "text"}
-KEYS: dict[str, dict[str, dict[str, str]]] = {
-    "executor": {
-        "local": {"max_workers": "count", "isolated": "flag"},
-        "bash": {"launcher": "argv", "magnus_command": "argv", "isolated": "flag"},
-        "aws-step-functions": {
-            **_BATCH,
-            "secret_environment": "list",
-            "compute": "text",
-            "magnus_command": "argv",
-            "plan": "text",
-            "tags": "mapping",
-            "distributed": "flag",
-            "mounts": "list",
-            "cluster": "text",
-            "task_definition": "text",
-            "container": "text",
-            "launch_type": "text",
-            "subnets": "list",
-            "security_groups": "list",
-            "assign_public_ip": "flag",
-            "image": "text",
-            "role": "text",
-            "instance_type": "text",
-            "volume_size": "count",
-            "function": "text",
-            "state_machine": "text",
-        },
-        "argo": {
-            "image": "text",
-            "image_pull_policy": "text",
-            "image_pull_secrets": "list",
-            "namespace": "text",
-            "service_account_name": "text",
-            "kind": "text",
-            "magnus_command": "argv",
-            "plan": "text",
-            "schedule": "any",
-            "timezone": "text",
-            "parallelism": "count",
-            "resources": "mapping",
-            "node_selector": "mapping",
-            "tolerations": "list",
-            "environment": "mapping",
-            "secret_environment": "mapping",
-            "persistent_volumes": "list",
-            "labels": "mapping",
-            "annotations": "mapping",
-            "security_context": "mapping",
-            "pod_spec_patch": "any",
-            "pod_gc": "text",
-            "ttl_seconds_after_completion": "seconds",
-        },
-    },
-    "run_log_store": {
-        "buffered": {"log_limit": "count"},
-        "file-system": {"path": "text", "log_limit": "count"},
-        "s3": {**_S3, "log_limit": "count"},
-    },
-    "catalog": {"do-nothing": {}, "file-system": {"path": "text"}, "s3": _S3},
-    "secrets": {
-        "do-nothing": {},
-        "env": {"prefix": "text"},
-        "dotenv": {"path": "text"},
-        "aws-secrets-manager": {"region": "text", "endpoint_url": "text", "prefix": "text"},
-    },
-}
-"""Keys of what is built in, by block and type."""
-_NEEDED = {("run_log_store", "s3"): "bucket", ("catalog", "s3"): "bucket"}
-
-_ARGV = "a command and its arguments, all texts"
-_BOUNDS = {"count": (1, 10**9 - 1), "seconds": (0, 2**31 - 1)}
-"""Kinds of whole numbers; Kubernetes keeps seconds in 32 bits."""
-_GROUPS = {
-    "executor": ("magnus_render.executor", "magnus_render.target"),
-    "run_log_store": ("magnus_render.run_log_store",),
-    "catalog": ("magnus_render.catalog",),
-    "secrets": ("magnus_render.secrets",),
-}
+_KINDS = {"executor": ("executor", "target")}
+"""What a block's type may be, where that is not the block's own name: executors and targets have one block."""
 
 
 class Settings:
@@ -118,11 +31,8 @@ class Settings:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self.config: Config = {
-            "executor": {"type": "local", "config": {}},
-            "run_log_store": {"type": "file-system", "config": {}},
-            "catalog": {"type": "file-system", "config": {}},
-            "secrets": {"type": "do-nothing", "config": {}},
+        self.config: Config = {  # type: ignore[assignment]
+            block: {"type": registry.DEFAULT[block], "config": {}} for block in BLOCKS
         }
         self.data_folder = DEFAULT_DATA_FOLDER
         """`compute_data_folder` of tasks that name none."""
@@ -137,6 +47,7 @@ class Settings:
         self.incomplete: set[str] = set()
         """The blocks that lack what they need."""
         self._unset = False
+        self._engines: dict[str, str] = {}
         self._written: dict[str, tuple[Place, Map]] = {}
         """Where each block stands, and its config as it was written."""
 
@@ -169,7 +80,7 @@ class Settings:
         if raw is None:
             self.absent.add(block)
         given = Map.at(holder.place() if raw is None else holder.key_place(block))
-        name = _DEFAULTS[block]
+        name = registry.DEFAULT[block]
         if raw is not None and not isinstance(raw, Map):
             what = f"'{block}' must be a mapping with 'type', not {kind(raw)}"
             fix = f"write {block}: {{type: {raw if isinstance(raw, str) else name}}}"
@@ -180,20 +91,26 @@ class Settings:
                 raw = raw.without("config")
             spec = validate(ServiceSpec, raw, block, holder.key_place(block), self._report)
             if isinstance(raw.get("type"), str):
-                name = legacy.SERVICES[block].get(raw["type"], raw["type"])
-                if spec is not None:
-                    self._known(block, name, raw.value_place("type"))
+                name = _canonical(block, raw["type"])
+                if not name and spec is not None:
+                    self._unknown(block, raw["type"], raw.value_place("type"))
+                name = name or raw["type"]
             if spec is not None and isinstance(raw.get("config"), Map):
-                given = legacy.config(block, name, raw["config"], self._report)
+                given = legacy.config(block, _find(block, name), raw["config"], self._report)
         given = self._own_keys(block, given)
         if raw is not None:
             self._written[block] = holder.key_place(block), given
-        config = checked(block, name, given, block, self._report)
-        if _NEEDED.get((block, name), "type") not in {"type", *given}:
-            self.incomplete.add(block)
-        if (block, name) in _PATHS:
-            config = {"path": _PATHS[block, name], **config}
-        return {"type": name, "config": config}
+        described = _find(block, name)
+        config = _checked(described, name, given, block, self._report)
+        for key in described.needed if described else ():
+            if key not in given:
+                self.incomplete.add(block)
+                what = f"{block}: '{name}' needs '{key}'"
+                self._report.error(
+                    codes.BAD_CONFIG, given.place(), what, f"write config: {{{key}: ...}}", breaks=False
+                )
+        defaults = described.defaults if described else {}
+        return {"type": name, "config": {**defaults, **config}}
 
     def _own_keys(self, block: str, given: Map) -> Map:
         """Take out the keys that the front end itself obeys."""
@@ -231,14 +148,15 @@ class Settings:
             return raw
         result: dict[str, Any] = {}
         for name, value in {**named, **self._by_executor(given, owner)}.items():
-            config = legacy.config("executor", name, value, self._report)
-            result[name] = checked("executor", name, config, owner, self._report)
+            engine = _find("executor", name)
+            config = legacy.config("executor", engine, value, self._report)
+            result[name] = _checked(engine, name, config, owner, self._report)
         return raw.replaced({**raw, "executor_config": result})
 
     def _named(self, given: Value, owner: str) -> dict[str, Map]:
         found: dict[str, Map] = {}
         for name, value in given.items() if isinstance(given, Map) else ():
-            executor = legacy.EXECUTORS.get(name, name)
+            executor = self.engine(name)
             if isinstance(value, Map):
                 found[executor] = value
             elif executor == self.config["executor"]["type"]:
@@ -253,37 +171,38 @@ class Settings:
 
     def _by_executor(self, given: Map, owner: str) -> dict[str, Map]:
         """Sort a node's overrides by executor type."""
-        known = KEYS["executor"]
         configured = self.config["executor"]["type"]
-        own = known.get(configured)
+        engine = _find("executor", configured)
+        own = kinds.of(engine)
         nested: dict[str, Map] = {}
         flat: list[str] = []
         for key, value in given.items():
-            name = legacy.EXECUTORS.get(key, key)
-            if isinstance(value, Map) and not (own and key in own):
-                nested[name] = value
-            elif name in known:
+            if own and key in own:
+                flat.append(key)
+            elif isinstance(value, Map):
+                nested[self.engine(key)] = value
+            elif _canonical("executor", key):
                 what = f"{owner}: 'executor_config.{key}' must be a mapping, not {kind(value)}"
                 self._report.error(codes.WRONG_TYPE, given.value_place(key), what, breaks=False)
             else:
                 flat.append(key)
         taken = given.without(*(key for key in given if key not in flat))
-        taken = legacy.config("executor", configured, taken, self._report)
+        taken = legacy.config("executor", engine, taken, self._report)
         for key in taken:
-            everywhere = [keys for keys in known.values() if key in keys]
-            if own is not None and key not in own and everywhere:
+            if own is not None and key not in own and _is_anyones(key):
                 taken = taken.without(key)  # meant for another executor
         if taken:
             nested[configured] = nested[configured].over(taken) if configured in nested else taken
         return nested
 
-    def _known(self, block: str, name: str, place: Place) -> None:
-        if name in KEYS[block]:
-            return
-        registered = [entry for group in _GROUPS[block] for entry in registered_names(group)]
-        if name in registered:
-            return
-        known = sorted({*KEYS[block], *registered})
+    def engine(self, name: str) -> str:
+        """Return the name of the executor or target that is called by its name or an alias; of none, what was given."""
+        if name not in self._engines:
+            self._engines[name] = _canonical("executor", name) or name
+        return self._engines[name]
+
+    def _unknown(self, block: str, name: str, place: Place) -> None:
+        known = registry.names(*_kinds(block))
         fix = self._report.did_you_mean(name, known) or "known: " + ", ".join(known)
         self.unknown.add(block)
         what = f"{block}: there is no type '{name}'"
@@ -315,16 +234,38 @@ def _walk(value: Value, path: Sequence[str | int]) -> tuple[Place | None, Value]
     return place, value
 
 
-def registered_names(group: str) -> list[str]:
-    """Return the names that installed packages register in an entry-point group."""
-    from importlib.metadata import entry_points
-
-    return [entry.name for entry in entry_points(group=group)]
+def _kinds(block: str) -> tuple[str, ...]:
+    return _KINDS.get(block, (block,))
 
 
-def checked(block: str, name: str, given: Map, owner: str, report: Report) -> dict[str, Any]:
-    """Return plain configuration values, after checking the keys and kinds of what is built in."""
-    keys = KEYS[block].get(name)
+def _canonical(block: str, name: str) -> str:
+    """Return the name of what a block's type means, '' if there is no such type."""
+    return next(filter(None, (registry.canonical(one, name) for one in _kinds(block))), "")
+
+
+def _find(block: str, name: str) -> type[Described] | None:
+    """Return the description of a block's type; None if there is none, or none that can be imported here."""
+    for one in _kinds(block):
+        try:
+            found = registry.find(one, name)
+        except Refused:  # it is told of where it is used
+            return None
+        if found is not None:
+            return found if isinstance(found, type) and issubclass(found, Described) else None
+    return None
+
+
+def _is_anyones(key: str) -> bool:
+    """Tell whether a key belongs to the configuration of any executor or target, by today's name or an older one."""
+    engines = (found for one in _kinds("executor") for _, found in registry.described(one))
+    return any(key in (kinds.of(found) or {}) or key in found.older_keys for found in engines)
+
+
+def _checked(
+    described: type[Described] | None, name: str, given: Map, owner: str, report: Report
+) -> dict[str, Any]:
+    """Return plain configuration values, after checking the keys and kinds that a class describes."""
+    keys = kinds.of(described) if given else {}
     if keys is None:
         unchecked: dict[str, Any] = plain(given)
         return unchecked
@@ -337,51 +278,16 @@ def checked(block: str, name: str, given: Map, owner: str, report: Report) -> di
             what = f"{owner}: '{name}' has no key '{key}'"
             report.error(codes.BAD_CONFIG, given.key_place(key), what, fix, breaks=False)
             continue
-        problem, settled = _as(keys[key], value)
+        problem, settled = kinds.read(keys[key], value)
         if not problem:
             result[key] = settled
         else:
             shown = (
-                ", ".join(map(kind, value)) if isinstance(value, Seq) and problem == _ARGV else kind(value)
+                ", ".join(map(kind, value))
+                if isinstance(value, Seq) and problem == kinds.ARGV_RULE
+                else kind(value)
             )
             what = f"{owner}: '{key}' must be {problem}, not {shown}"
             report.error(codes.BAD_CONFIG, given.value_place(key), what, breaks=False)
-    needed = _NEEDED.get((block, name))
-    if needed is not None and needed not in given:
-        what = f"{owner}: '{name}' needs '{needed}'"
-        report.error(codes.BAD_CONFIG, given.place(), what, f"write config: {{{needed}: ...}}", breaks=False)
     whole: dict[str, Any] = plain(result)
     return whole
-
-
-def _as(wanted: str, value: Value) -> tuple[str, Value]:
-    """Return what the value should have been ('' if it is), and the value; variables give numbers as texts."""
-    if wanted == "text":
-        return "" if isinstance(value, str) and value else "a text", value
-    if wanted == "flag":
-        value = {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
-        return "" if isinstance(value, bool) else "true or false", value
-    if wanted in _BOUNDS:
-        least, most = _BOUNDS[wanted]
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 11:
-            value = int(value)
-        fine = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-        return "" if fine else f"a whole number from {least} to {most:,}", value
-    if wanted == "argv":
-        words = _words(value) if isinstance(value, str) else value
-        fine = isinstance(words, list) and all(isinstance(word, str) and "\0" not in word for word in words)
-        return "" if fine else _ARGV, words
-    if wanted == "list":
-        return "" if isinstance(value, list) else "a list", value
-    if wanted == "mapping":
-        return "" if isinstance(value, dict) else "a mapping", value
-    return "", value
-
-
-def _words(command: str) -> list[str] | None:
-    import shlex
-
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return None

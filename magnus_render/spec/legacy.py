@@ -8,16 +8,9 @@ from magnus_render.spec import codes
 from magnus_render.spec.tree import Map, Seq, Value
 
 if TYPE_CHECKING:
+    from magnus_render.registry import Described
     from magnus_render.spec.report import Place, Report
 
-EXECUTORS = {"demo-renderer": "bash", "stepfunctions": "aws-step-functions"}
-"""Other names of executors and targets."""
-SERVICES = {
-    "executor": EXECUTORS,
-    "run_log_store": {"chunked-fs": "file-system", "chunked-s3": "s3"},
-    "catalog": {},
-    "secrets": {"env-secrets-manager": "env", "env-secrets": "env"},
-}
 _BLOCKS = {
     "mode": "executor",
     "pipeline-executor": "executor",
@@ -26,12 +19,6 @@ _BLOCKS = {
 }
 _TRACKERS = ("experiment_tracker", "experiment_tracking", "experiment-tracker")
 _TRACKER_FIX = "metrics are part of the run log: call track_this(name=value), or set MAGNUS_TRACK_<name>"
-_KEYS = {
-    "executor": {"docker_image": "image"},
-    "run_log_store": {"log_folder": "path"},
-    "catalog": {"catalog_location": "path"},
-    "secrets": {"location": "path"},
-}
 _GONE = {
     "enable_parallel": "branches always run at the same time; 'max_workers' of the local executor bounds how many",
     "placeholders": "write the values at the node: executor_config: {<executor>: {...}}",
@@ -127,48 +114,21 @@ def _inside(path: Value, folder: str, place: Place, owner: str, report: Report) 
     return rest
 
 
-def config(block: str, kind: str, raw: Map, report: Report) -> Map:
+def config(block: str, described: type[Described] | None, raw: Map, report: Report) -> Map:
     """Return the `config` of an executor or service, or a node's overrides of it, with today's keys."""
     if None in raw.values():
         raw = raw.without(*(key for key, value in raw.items() if value is None))
-    for old, new in _KEYS[block].items():
-        if old in raw and new not in raw:
-            raw = raw.renamed(old, new)
+    if described is not None:
+        for old, new in described.older_keys.items():
+            if old in raw and new not in raw:
+                raw = raw.renamed(old, new)
+        raw = described.translated(raw)
     if block != "executor":
         return raw
-    if (
-        str(raw.get("enable_parallel", "")).lower() == "false"
-        and kind == "local"
-        and "max_workers" not in raw
-    ):
-        raw = raw.renamed("enable_parallel", "max_workers")
-        raw["max_workers"] = 1
     for name, fix in _GONE.items():
         if name in raw:
             report.warning(
                 codes.IGNORED, raw.key_place(name), f"executor: '{name}' is not used any more", fix
             )
             raw = raw.without(name)
-    if kind == "argo":
-        raw = _argo(raw)
-    return raw
-
-
-def _argo(raw: Map) -> Map:
-    volumes = raw.get("persistent_volumes")
-    if isinstance(volumes, Seq) and all(isinstance(one, Map) for one in volumes):
-        claims = [
-            one.renamed("name", "claim") if "name" in one and "claim" not in one else one for one in volumes
-        ]
-        raw = raw.replaced({**raw, "persistent_volumes": volumes.replaced(claims)})
-    listed = raw.get("secrets_from_k8s")
-    if isinstance(listed, Seq) and "secret_environment" not in raw:
-        wanted = {"environment_variable", "secret_name", "secret_key"}
-        if all(isinstance(one, Map) and set(one) == wanted for one in listed):
-            mapped = {
-                one["environment_variable"]: {"secret": one["secret_name"], "key": one["secret_key"]}
-                for one in listed
-            }
-            raw = raw.renamed("secrets_from_k8s", "secret_environment")
-            raw["secret_environment"] = mapped
     return raw

@@ -1,8 +1,15 @@
 """What a target must do. Targets register in the entry-point group `magnus_render.target`.
 
-A target turns a plan into the context of its main template; `render/` loads the definition, runs the template and has
-the text verified. What a target can do is declared as data: what it does not declare is refused before anything is
-rendered, with an error that names the node and the way out.
+A target is a description and a few functions. The description says as data what the target is called, how it is
+configured and what it can do; what is not declared is refused before anything is rendered. The functions are called in
+this order (docs/targets/own.md has an example):
+
+    compile(plan, config, source) -> outputs     what is to be written: a context of the main template for each text
+    finish(output, text) -> document             the text that the template made, as it is to be printed, and read
+    lint(document, output) -> findings           what the engine would refuse, or what would fail there
+
+What one function learns reaches the next in what it returns: a target keeps nothing between two calls, so that one
+target serves several definitions at a time.
 """
 
 from __future__ import annotations
@@ -13,10 +20,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render import naming
 from magnus_render.plan import COMPOSITES, DAG, FAIL_NODE, MAP, SUCCESS_NODE
+from magnus_render.registry import Described
 from magnus_render.targets import codes, secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from magnus_render.diagnostics import Severity
     from magnus_render.integrations.base import BaseIntegration
@@ -52,6 +60,26 @@ class Source:
 
     file: str
     """Path of the definition relative to the project's folder, as callbacks there will open it."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One text that a plan becomes: the pipeline's own, or that of a `separate` dag."""
+
+    name: str
+    """Address of the dag without indices, '' for the pipeline's own."""
+    plan: Plan
+    context: Mapping[str, Any]
+    """What the main template is given."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """The text of an output, as it is to be printed."""
+
+    text: str
+    content: Any = None
+    """What the text says, where the target reads it: `lint` need not read it again."""
 
 
 @dataclass(frozen=True)
@@ -98,13 +126,11 @@ class Findings:
         self.items.append(Finding(code, text, fix, address=address, field=field, config=config))
 
 
-class BaseTarget:
+class BaseTarget(Described):
     """One engine that pipelines are rendered for."""
 
     name: ClassVar[str]
     """Its name on the command line and as a key of `executor_config` and `render_string`."""
-    aliases: ClassVar[tuple[str, ...]] = ()
-    """Other names for it, accepted wherever `name` is."""
     summary: ClassVar[str] = ""
     """What is rendered, in one line."""
     template: ClassVar[str]
@@ -169,25 +195,24 @@ class BaseTarget:
         """
         return config, []
 
-    def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
-        """Return the context of the main template. Called only if `check` found no error."""
+    def compile(self, plan: Plan, config: Config, source: Source) -> Iterator[Output]:
+        """Yield the outputs of a plan, the pipeline's own first. Called only if `check` found no error."""
         raise NotImplementedError
 
-    def outputs(self, plan: Plan, config: Config, source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield (name, context of the main template) of each output, the main one, named '', first."""
-        yield "", self.build(plan, config, source)
-
-    def finish(self, text: str, compact: bool) -> str:
-        """Return the text that a template made as it is to be printed; raise ValueError if it cannot be understood."""
-        return text
-
-    def filters(self) -> Mapping[str, Callable[..., str]]:
+    def filters(self) -> Mapping[str, Callable[..., Any]]:
         """Return the template filters of this target: quoting for its contexts."""
         return {}
 
-    def verify(self, text: str, plan: Plan) -> list[Finding]:
-        """Check the rendered text of one output with the engine's own means, where those are at hand."""
-        return []
+    def finish(self, output: Output, text: str, compact: bool) -> Document:
+        """Return the document of an output from the text that its template made; raise ValueError if that makes no sense.
+
+        `compact` asks for few bytes, where the format allows for that.
+        """
+        return Document(text)
+
+    def lint(self, document: Document, output: Output, others: Sequence[Document]) -> Iterable[Finding]:
+        """Return what is wrong with a document. `others` are those of the plan's other outputs, which it may refer to."""
+        return ()
 
     def names(self) -> tuple[str, ...]:
         """Return the name and the aliases."""
@@ -195,13 +220,9 @@ class BaseTarget:
 
 
 def own_config(target: BaseTarget, node: Node) -> Mapping[str, Any]:
-    """Return a node's `executor_config` for a target, whichever of its names the user wrote."""
-    if "executor_config" not in node:
-        return {}
-    merged: dict[str, Any] = {}
-    for name in reversed(target.names()):
-        merged.update(node["executor_config"].get(name, {}))
-    return merged
+    """Return a node's `executor_config` for a target."""
+    own: Mapping[str, Any] = node.get("executor_config", {}).get(target.name, {})
+    return own
 
 
 def graph_title(plan: Plan, address: str) -> str:

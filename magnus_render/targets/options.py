@@ -84,7 +84,7 @@ class Problem(NamedTuple):
 def common(target: BaseTarget, config: Config) -> Mapping[str, Any]:
     """Return `executor.config` if it was written for this target."""
     executor = config["executor"]
-    return executor["config"] if executor["type"] in target.names() else {}
+    return executor["config"] if executor["type"] == target.name else {}
 
 
 def read(model: type[Model], values: Mapping[str, Any]) -> Model:

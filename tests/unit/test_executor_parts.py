@@ -32,16 +32,6 @@ class Other:
     integrations = ()
 
 
-def test_entry_points_are_those_of_the_tables() -> None:
-    text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
-
-    def group(name: str) -> dict[str, str]:
-        block = text.split(f'[project.entry-points."magnus_render.{name}"]\n')[1].split("\n\n")[0]
-        return dict(re.findall(r'^([\w-]+) = "(.+)"$', block, re.M))
-
-    assert group("executor") == {k: ":".join(v) for k, v in base.BUILT_IN.items()}
-
-
 @pytest.mark.parametrize(
     ("executor", "message"),
     [

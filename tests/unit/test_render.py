@@ -221,5 +221,5 @@ def test_a_store_in_memory_is_refused(project: Path) -> None:
 
 def test_targets_command(project: Path) -> None:
     done = magnus("targets", "--json", cwd=project)
-    assert [target["name"] for target in json.loads(done.stdout)] == [target.name for target in every()]
+    assert [target["name"] for target in json.loads(done.stdout)] == [target.name for target in every()[0]]
     assert b"demo-renderer" in magnus("targets", cwd=project).stdout

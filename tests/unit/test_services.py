@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import os
 import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +16,14 @@ import pytest
 
 from magnus_render.errors import PlatformError, Refused
 from magnus_render.services import lookup
+from magnus_render.services.base import BaseCatalog
 from magnus_render.services.catalog import DoNothingCatalog, FileSystemCatalog
 from magnus_render.services.run_log_store import BufferedRunLogStore, FileSystemRunLogStore
 from magnus_render.services.secrets import DoNothingSecrets, DotenvSecrets, EnvSecrets, parse_dotenv
 from tests.contract.processes import Forked
+from tests.plugins import install
 
 # ---- lookup ----
-
-
-@pytest.mark.parametrize("kind", sorted(lookup.BUILT_IN))
-def test_table_and_entry_points_agree(kind: str) -> None:
-    declared = {
-        entry_point.name: entry_point.value
-        for entry_point in importlib.metadata.entry_points(group=f"magnus_render.{kind}")
-        if entry_point.dist is not None and entry_point.dist.name == "magnus-render"
-    }
-    assert {type_: ":".join(place) for type_, place in lookup.BUILT_IN[kind].items()} == declared
-    for type_ in declared:
-        assert lookup.find(kind, type_).__name__ == declared[type_].partition(":")[2]
 
 
 def test_unknown_type_says_what_is_known() -> None:
@@ -44,27 +34,24 @@ def test_unknown_type_says_what_is_known() -> None:
     )
 
 
-class Entry:
-    name, value = "mine", "mine:Store"
+class Mine(BaseCatalog):
+    """A catalog of somebody else's."""
 
-    def __init__(self, loaded: Any) -> None:
-        self.loaded = loaded
-
-    def load(self) -> Any:
-        if isinstance(self.loaded, Exception):
-            raise self.loaded
-        return self.loaded
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.given = config
 
 
-def test_third_party_types_are_found_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Entry(dict)])
-    assert lookup.load("catalog", {"type": "mine", "config": {"a": 1}}) == {"a": 1}
-    assert lookup.types("catalog") == ["do-nothing", "file-system", "mine", "s3"]
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Entry(ImportError("no boto"))])
+def test_types_of_others_are_found_by_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, {"catalog": {"mine": f"{__name__}:Mine", "lost": "no_boto:Store"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    found = lookup.load("catalog", {"type": "mine", "config": {"a": 1}})
+    assert isinstance(found, Mine) and found.given == {"a": 1}
+    with pytest.raises(Refused, match="known are do-nothing, file-system, lost, mine, s3"):
+        lookup.find("catalog", "nothing-like-it")
     with pytest.raises(
-        Refused, match=r"catalog 'mine' \(mine:Store\) cannot be loaded: ImportError: no boto"
+        Refused, match=r"catalog 'lost' \(no_boto:Store\) cannot be loaded: ModuleNotFoundError"
     ):
-        lookup.load("catalog", {"type": "mine", "config": {}})
+        lookup.load("catalog", {"type": "lost", "config": {}})
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,10 @@ def test_executor_config_forms(tmp_path: Path) -> None:
     result = loaded(tmp_path, text, config)
     nodes = result.plan["nodes"]
     assert result.config["executor"]["config"] == {"image": "all"}
-    assert nodes["a"]["executor_config"] == {"local-container": {"image": "a"}, "my-own": {"x": {"y": 1}}}
+    assert nodes["a"]["executor_config"] == {
+        "local-container": {"docker_image": "a"},
+        "my-own": {"x": {"y": 1}},
+    }
     assert nodes["b"]["executor_config"] == {"argo": {"image": "b"}}
     assert nodes["c"]["executor_config"] == {"argo": {"image": "c"}, "local": {"isolated": True}}
     assert nodes["d"]["executor_config"] == {"argo": {"image": "d", "resources": {"limits": {"cpu": 1}}}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from magnus_render.errors import Refused
 from magnus_render.runtime import tasks
 from magnus_render.runtime.tasks.base import BaseTask
+from tests.plugins import install
 from tests.unit.test_tasks_single import magnus
 
 PIPELINE = """
@@ -48,22 +48,12 @@ class Custom(BaseTask):
     """A task type of somebody else's."""
 
 
-def test_built_in_types_are_the_registered_ones() -> None:
-    registered = {point.name: point.load() for point in importlib.metadata.entry_points(group=tasks.GROUP)}
-    for name, found in registered.items():
-        assert tasks.load(name) is found
+def test_types_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tasks.load("python-function") is tasks.load("python")
-    assert set(registered) | {"python-function"} == set(tasks._BUILT_IN)
-
-
-def test_types_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [
-        importlib.metadata.EntryPoint("custom", "tests.unit.test_tasks_types:Custom", tasks.GROUP),
-        importlib.metadata.EntryPoint("broken", "tests.unit.test_tasks_types:Nothing", tasks.GROUP),
-    ]
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: points)
+    install(tmp_path, {"task": {"custom": f"{__name__}:Custom", "broken": f"{__name__}:Nothing"}})
+    monkeypatch.syspath_prepend(tmp_path)
     assert tasks.load("custom") is Custom
-    with pytest.raises(Refused, match="task type 'broken' cannot be loaded"):
+    with pytest.raises(Refused, match=r"task type 'broken' \(.*\) cannot be loaded: AttributeError"):
         tasks.load("broken")
     with pytest.raises(
         Refused, match="there is no task type 'nothing'; there are broken, custom, notebook, python"

@@ -17,6 +17,8 @@ is the same for Python, a shell or a notebook kernel, and survives a crash:
 
 from __future__ import annotations
 
+from magnus_render.registry import Described
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,7 +91,7 @@ class Context:
         """What `finish` has to say of an attempt that succeeded; the step's message."""
 
 
-class BaseTask:
+class BaseTask(Described):
     """One task type."""
 
     in_process = True

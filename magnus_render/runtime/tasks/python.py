@@ -17,7 +17,7 @@ from magnus_render.runtime.tasks.values import check, plain
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from typing import Any, ClassVar
 
     from magnus_render.runtime.tasks.base import Context
 
@@ -28,6 +28,8 @@ class PythonTask(BaseTask):
     The working folder comes first on `sys.path`. Arguments are taken by name from the visible parameters and map
     variables; a returned dict or pydantic model sets parameters. A coroutine function is run to its end.
     """
+
+    aliases: ClassVar[tuple[str, ...]] = ("python-function",)
 
     def environment(self, context: Context) -> dict[str, str]:
         return {**variables.given(context), "PYTHONPATH": python_path(os.environ)}
@@ -67,6 +69,8 @@ class PythonLambdaTask(PythonTask):
 
     What it needs it imports by `__import__`.
     """
+
+    aliases = ()
 
     def function(self) -> Callable[..., Any]:
         import builtins

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from magnus_render import naming
 from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
 from magnus_render.runtime.handover import CANNOT_START
+from magnus_render.spec.tree import Map, Seq
 from magnus_render.targets import options
 from magnus_render.targets.argo import codes, containers, names, quote
 from magnus_render.targets.argo.check import check, render_text
@@ -17,10 +18,10 @@ from magnus_render.targets.argo.config import ArgoConfig
 from magnus_render.targets.argo.integrations import CatalogOnVolume, RunLogOnVolume
 from magnus_render.targets.argo.model import Task
 from magnus_render.targets.argo.secrets import brought
-from magnus_render.targets.base import BaseTarget, Finding, Findings, own_config
+from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, own_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from magnus_render.plan import Config, Node, Plan, ServiceConfig
     from magnus_render.targets.argo.config import Resources
@@ -37,6 +38,7 @@ class ArgoTarget(BaseTarget):
     name = "argo"
     summary = "a manifest for Argo Workflows (Workflow, WorkflowTemplate or CronWorkflow)"
     template = "argo/manifest.yaml.j2"
+    older_keys: ClassVar[Mapping[str, str]] = {"docker_image": "image"}
     integrations = (RunLogOnVolume, CatalogOnVolume)
     bring = (
         "write secret_environment: {{{0}: {{secret: ..., key: ...}}}} into executor.config, "
@@ -50,13 +52,32 @@ class ArgoTarget(BaseTarget):
         AS_IS: frozenset({"on_failure"}),
     }
 
-    def __init__(self) -> None:
-        self._finished: Any = None
-        """What the text finished last says: it is verified next."""
-        self._main: tuple[Any, list[str]] | None = None
-        """The pipeline's own manifest, and its native templates."""
-        self._context: Mapping[str, Any] = {}
-        """What that text was made from."""
+    @classmethod
+    def configuration(cls) -> type[ArgoConfig]:
+        """Return the model of `executor.config`."""
+        return ArgoConfig
+
+    @classmethod
+    def translated(cls, config: Map) -> Map:
+        """Return a configuration with volumes and secrets as they are written today."""
+        volumes = config.get("persistent_volumes")
+        if isinstance(volumes, Seq) and all(isinstance(one, Map) for one in volumes):
+            claims = [
+                one.renamed("name", "claim") if "name" in one and "claim" not in one else one
+                for one in volumes
+            ]
+            config = config.replaced({**config, "persistent_volumes": volumes.replaced(claims)})
+        listed = config.get("secrets_from_k8s")
+        if isinstance(listed, Seq) and "secret_environment" not in config:
+            wanted = {"environment_variable", "secret_name", "secret_key"}
+            if all(isinstance(one, Map) and set(one) == wanted for one in listed):
+                mapped = {
+                    one["environment_variable"]: {"secret": one["secret_name"], "key": one["secret_key"]}
+                    for one in listed
+                }
+                config = config.renamed("secrets_from_k8s", "secret_environment")
+                config["secret_environment"] = mapped
+        return config
 
     def completed(self, config: Config, absent: Collection[str]) -> tuple[Config, list[Finding]]:
         """Return the configuration with stores on a shared volume where none were named, and what is to be replaced."""
@@ -101,12 +122,8 @@ class ArgoTarget(BaseTarget):
         """Return the variables of a step's pod; None if a patch of its spec may add others."""
         return brought(options.common(self, config), own_config(self, node))
 
-    def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
-        """Return the context of the pipeline's own manifest."""
-        return next(self.outputs(plan, config, source))[1]
-
-    def outputs(self, plan: Plan, config: Config, source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the context of each manifest: `docs/targets/argo.md` describes every variable."""
+    def compile(self, plan: Plan, config: Config, source: Source) -> Iterator[Output]:
+        """Yield the manifests: `docs/targets/argo.md` describes every variable of their contexts."""
         made = containers.Steps(self, plan, config, source)
         common = made.common
         compiled = compile_plan(plan, made, render_text)
@@ -116,7 +133,7 @@ class ArgoTarget(BaseTarget):
         kind = common.kind or ("CronWorkflow" if common.schedule else "Workflow")
         for manifest in compiled:
             main = not manifest.address
-            self._context = context = {
+            context = {
                 "plan": plan,
                 "common": common,
                 "kind": kind if main else "WorkflowTemplate",
@@ -149,9 +166,9 @@ class ArgoTarget(BaseTarget):
             context["comment"] = f"{of}, rendered by magnus from {source.file}: render again, do not edit."
             if main and plan["max_time"] is not None:
                 context["deadline"] = math.ceil(plan["max_time"]) + containers.GRACE
-            yield naming.without_indices(manifest.address), context
+            yield Output(naming.without_indices(manifest.address), plan, context)
 
-    def finish(self, text: str, compact: bool) -> str:
+    def finish(self, output: Output, text: str, compact: bool) -> Document:
         """Return the manifest with one newline at its end or, compact, as JSON, which Kubernetes reads as well."""
         import yaml
 
@@ -166,24 +183,21 @@ class ArgoTarget(BaseTarget):
         finished = text.rstrip()
         if compact:
             finished = json.dumps(manifests[0], ensure_ascii=False, separators=(",", ":"))
-        self._finished = manifests[0]
-        return finished + "\n"
+        return Document(finished + "\n", manifests[0])
 
-    def verify(self, text: str, plan: Plan) -> list[Finding]:
+    def lint(self, document: Document, output: Output, others: Sequence[Document]) -> list[Finding]:
         """Check names, references, conditions, tags, pods and limits."""
         from magnus_render.targets.argo.lint.run import verify
 
-        native = [step.name for step in self._context["steps"] if step.kind == "native"]
-        manifest, nodes = self._finished, _NodesByTask(self._context)
-        findings = verify([manifest], size=len(text.encode()), node_of=nodes, native=native)
-        if self._main is None:
-            self._main = manifest, native
-        else:  # what the pipeline's tasks find in the template that they refer to
-            main, native = self._main
-            findings += verify([main], native=native, others=[manifest])
-        return findings
+        return verify(
+            [document.content],
+            size=len(document.text.encode()),
+            node_of=_NodesByTask(output.context),
+            native=[step.name for step in output.context["steps"] if step.kind == "native"],
+            others=[other.content for other in others if isinstance(other.content, dict)],
+        )
 
-    def filters(self) -> Mapping[str, Callable[..., str]]:
+    def filters(self) -> Mapping[str, Callable[..., Any]]:
         """Return the filters that put values into a manifest."""
         return {
             "scalar": quote.scalar,
@@ -193,7 +207,7 @@ class ArgoTarget(BaseTarget):
             "comment": quote.comment,
             "condition": condition,
             "patch": lambda value: value if isinstance(value, str) else json.dumps(value),
-            "resources": _resources,  # type: ignore[dict-item]
+            "resources": _resources,
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.plan import AS_IS, TASK
+from magnus_render.plan import AS_IS, TASK, as_is_text
 from magnus_render.targets import options
 from magnus_render.targets.argo import codes, containers, limits
 from magnus_render.targets.argo.check_config import check_config
@@ -28,10 +28,7 @@ _WITHOUT_DEFAULTS = ("http", "containerSet", "plugin")
 
 def render_text(node: Node) -> Any:
     """Return what an as-is has for Argo: lines, a template, None for nothing; anything else is a mistake."""
-    if node["type"] != AS_IS:
-        return None
-    render = node.get("render")
-    return (render.get("argo") if isinstance(render, dict) else render) or None
+    return as_is_text(node, "argo")
 
 
 def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) -> None:

@@ -18,6 +18,7 @@ from pydantic import (
     StrictStr,
 )
 
+from magnus_render.spec.kinds import ANY, ARGV
 from magnus_render.targets.options import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text, matching
 
 
@@ -92,7 +93,7 @@ class ArgoConfig(BaseModel):
     kind: Literal["Workflow", "WorkflowTemplate", "CronWorkflow"] | None = None
     """None is a CronWorkflow if there is a schedule, else a Workflow."""
     namespace: Namespace | None = None
-    schedule: Annotated[list[Text], BeforeValidator(_listed)] = Field(default=[], min_length=1)
+    schedule: Annotated[list[Text], BeforeValidator(_listed), ANY] = Field(default=[], min_length=1)
     """In cron's five fields; one may stand without a list."""
     timezone: Text | None = None
     service_account_name: ObjectName | None = None
@@ -107,7 +108,7 @@ class ArgoConfig(BaseModel):
 
     image: Text = "magnus"
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
-    magnus_command: list[Text] = Field(default=["magnus"], min_length=1)
+    magnus_command: Annotated[list[Text], ARGV] = Field(default=["magnus"], min_length=1)
     """The command that callbacks start in the image."""
     plan: Text = ""
     """Path in the image of the file that `magnus render --plan` wrote: with it no callback reads YAML."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from magnus_render.integrations.base import BaseIntegration, within
 
 if TYPE_CHECKING:
-    from magnus_render.integrations.base import Service
-    from magnus_render.plan import Config
+    from magnus_render.plan import Config, Service
 
 EXECUTOR = "argo"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK, as_is_text
 from magnus_render.targets import codes, options
-from magnus_render.targets.base import BaseTarget, Finding, Findings, Source, own_config
+from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, Source, own_config
 from magnus_render.targets.bash import flow, quote, syntax
 from magnus_render.targets.bash.config import BashConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from magnus_render.plan import Config, Node, Plan
 
@@ -32,12 +32,17 @@ class BashTarget(BaseTarget):
         AS_IS: frozenset({"on_failure"}),
     }
 
+    @classmethod
+    def configuration(cls) -> type[BashConfig]:
+        """Return the model of `executor.config`."""
+        return BashConfig
+
     def check(self, plan: Plan, config: Config) -> list[Finding]:
         """Return what stands against rendering: capabilities, executor configuration, `render_string`."""
         findings = Findings(super().check(plan, config))
         options.check(self, BashConfig, plan, config, findings)
         for node in plan["nodes"].values():
-            text = render_text(node)
+            text = self._text(node)
             if text is not None and not isinstance(text, str):
                 findings.add(
                     codes.RENDER_STRING,
@@ -48,11 +53,11 @@ class BashTarget(BaseTarget):
                 )
         return findings.items
 
-    def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
-        """Return what `bash/script.sh.j2` needs: `docs/targets/bash.md` describes every variable."""
+    def compile(self, plan: Plan, config: Config, source: Source) -> Iterator[Output]:
+        """Yield the one script: `docs/targets/bash.md` describes every variable of `bash/script.sh.j2`."""
         common = options.read(BashConfig, options.common(self, config))
-        functions = flow.compile_plan(plan, lambda node: self._command(node, common), render_text)
-        return {
+        functions = flow.compile_plan(plan, lambda node: self._command(node, common), self._text)
+        context = {
             "plan": plan,
             "file": source.file,
             "magnus": common.magnus_command,
@@ -64,19 +69,20 @@ class BashTarget(BaseTarget):
             "texts": [
                 flow.Text(flow.text_function(plan, node), text)
                 for node in plan["nodes"].values()
-                if isinstance(text := render_text(node), str)
+                if isinstance(text := self._text(node), str)
             ],
         }
+        yield Output("", plan, context)
 
     def filters(self) -> Mapping[str, Callable[..., str]]:
         """Return the filters of `quote.py`."""
         return quote.FILTERS
 
-    def verify(self, text: str, plan: Plan) -> list[Finding]:
+    def lint(self, document: Document, output: Output, others: Sequence[Document]) -> list[Finding]:
         """Parse the script, and the lines of each `as-is` node, with `bash -n` if there is a bash."""
         findings = Findings()
-        for node in plan["nodes"].values():
-            lines = render_text(node)
+        for node in output.plan["nodes"].values():
+            lines = self._text(node)
             message = syntax.error(lines) if isinstance(lines, str) else None
             if message is not None:
                 findings.add(
@@ -86,10 +92,14 @@ class BashTarget(BaseTarget):
                     "",
                     "render_string",
                 )
-        message = syntax.error(text)
+        message = syntax.error(document.text)
         if message is not None:
             findings.add(codes.NOT_VALID, None, f"bash cannot parse the script: {message}")
         return findings.items
+
+    def _text(self, node: Node) -> Any:
+        """Return what an `as-is` node has for bash: lines, None if there is nothing, anything else is a mistake."""
+        return as_is_text(node, self.name)
 
     def _command(self, node: Node, common: BashConfig) -> list[str]:
         """Return the argv of a node's callbacks where it is not that of all steps, else []."""
@@ -102,19 +112,6 @@ class BashTarget(BaseTarget):
             workspaces = ["env", f"MAGNUS_WORKSPACES={'step' if merged.isolated else 'branch'}"]
         argv = [*workspaces, *merged.launcher, *merged.magnus_command]
         return argv if argv != [*common.launcher, *common.magnus_command] else []
-
-
-def render_text(node: Node) -> Any:
-    """Return what an `as-is` node has for bash: lines, None if there is nothing, anything else is a mistake."""
-    if node["type"] != AS_IS:
-        return None
-    render = node.get("render")
-    if not isinstance(render, dict):
-        return render or None
-    for name in (BashTarget.name, *BashTarget.aliases):
-        if name in render:
-            return render[name] or None
-    return None
 
 
 def _kind(value: object) -> str:

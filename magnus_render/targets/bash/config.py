@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from magnus_render.spec.kinds import ARGV
+
 Argument = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
@@ -14,9 +16,9 @@ class BashConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    launcher: list[Argument] = []
+    launcher: Annotated[list[Argument], ARGV] = []
     """Put before every callback that runs a step: `[srun, --mem=8G]`."""
-    magnus_command: list[Argument] = Field(default=["magnus"], min_length=1)
+    magnus_command: Annotated[list[Argument], ARGV] = Field(default=["magnus"], min_length=1)
     """The command that callbacks start."""
     isolated: StrictBool = False
     """Give every step a workspace of its own, not only every branch."""

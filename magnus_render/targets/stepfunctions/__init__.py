@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from magnus_render import naming
 from magnus_render.errors import Refused
-from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK, as_is_text
 from magnus_render.services.s3 import DEFAULT_PREFIX, Place
 from magnus_render.targets import codes as common_codes
 from magnus_render.targets import options
-from magnus_render.targets.base import BaseTarget, Finding, Findings, Source, own_config
+from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, Source, own_config
 from magnus_render.targets.stepfunctions import codes, jobs, jsonata, limits
 from magnus_render.targets.stepfunctions.check_config import check_config
 from magnus_render.targets.stepfunctions.compile import compile_plan
@@ -22,7 +22,7 @@ from magnus_render.targets.stepfunctions.lint.codes import DEFINITION_SIZE
 from magnus_render.targets.stepfunctions.names import StateNames
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from magnus_render.plan import Config, Node, Plan, ServiceConfig
     from magnus_render.targets.stepfunctions.model import Machine
@@ -41,6 +41,7 @@ class StepFunctionsTarget(BaseTarget):
 
     name = "aws-step-functions"
     aliases = ("stepfunctions",)
+    older_keys: ClassVar[Mapping[str, str]] = {"docker_image": "image"}
     summary = "a state machine for AWS Step Functions (Amazon States Language, JSONata)"
     template = "stepfunctions/machine.asl.json.j2"
     integrations = (RunLogOnDisk, CatalogOnDisk)
@@ -56,9 +57,10 @@ class StepFunctionsTarget(BaseTarget):
         AS_IS: frozenset({"on_failure"}),
     }
 
-    def __init__(self) -> None:
-        self._finished: tuple[str, Any] = ("", None)
-        """The text finished last, and what it says: it is verified next."""
+    @classmethod
+    def configuration(cls) -> type[StepFunctionsConfig]:
+        """Return the model of `executor.config`."""
+        return StepFunctionsConfig
 
     def completed(self, config: Config, absent: Collection[str]) -> tuple[Config, list[Finding]]:
         """Return the configuration with stores on S3 where none were named, and a warning for each stand-in."""
@@ -90,7 +92,7 @@ class StepFunctionsTarget(BaseTarget):
         check_config(self, plan, config, findings)
         for node in plan["nodes"].values():
             if node["type"] == AS_IS:
-                problem, fix = _native_problem(_render_string(node))
+                problem, fix = _native_problem(_text(node))
                 if problem:
                     findings.add(codes.NATIVE_STATE, node, problem, fix, "render_string")
         for block in _STORES:
@@ -127,12 +129,8 @@ class StepFunctionsTarget(BaseTarget):
                 for what, fix, field in COMPUTES[own.compute].refuses(node, values):
                     findings.add(codes.COMPUTE_LIMIT, node, what, fix, field)
 
-    def build(self, plan: Plan, config: Config, source: Source) -> Mapping[str, Any]:
-        """Return the context of the pipeline's own machine."""
-        return next(self.outputs(plan, config, source))[1]
-
-    def outputs(self, plan: Plan, config: Config, source: Source) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the context of each state machine: `docs/targets/stepfunctions.md` describes every variable."""
+    def compile(self, plan: Plan, config: Config, source: Source) -> Iterator[Output]:
+        """Yield the state machines: `docs/targets/stepfunctions.md` describes every variable of their contexts."""
         made = self._jobs(plan, config, source)
         machines = compile_plan(plan, made, _native)
         log = config["run_log_store"]["config"]
@@ -181,12 +179,12 @@ class StepFunctionsTarget(BaseTarget):
                     f"{StateNames(plan).of(node)} of pipeline {plan['name']}, rendered by magnus. To be deployed as "
                     f"{machine.name}; started by the pipeline's machine."
                 )
-                yield naming.without_indices(node["address"]), context
+                yield Output(naming.without_indices(node["address"]), plan, context)
             else:
                 context["comment"] = _comment(plan, f"s3://{log['bucket']}/{folder}<run id>/")
                 if plan["max_time"] is not None:
                     context["timeout"] = int(plan["max_time"]) + 1 + jobs.QUEUEING
-                yield "", context
+                yield Output("", plan, context)
 
     def _jobs(self, plan: Plan, config: Config, source: Source) -> jobs.Jobs:
         return jobs.Jobs(self, plan, config, source, options.common(self, config))
@@ -202,21 +200,17 @@ class StepFunctionsTarget(BaseTarget):
             "machine_arn": _machine_arn,
         }
 
-    def finish(self, text: str, compact: bool) -> str:
+    def finish(self, output: Output, text: str, compact: bool) -> Document:
         """Return the machine laid out for reading, or in as few bytes as it can have."""
         machine = json.loads(text)
-        finished = jsonata.compact(machine) + "\n" if compact else jsonata.pretty(machine)
-        self._finished = (finished, machine)
-        return finished
+        return Document(jsonata.compact(machine) + "\n" if compact else jsonata.pretty(machine), machine)
 
-    def verify(self, text: str, plan: Plan) -> list[Finding]:
+    def lint(self, document: Document, output: Output, others: Sequence[Document]) -> list[Finding]:
         """Check structure, references, expressions, service parameters and limits."""
         from magnus_render.targets.stepfunctions.lint.run import verify
 
-        finished, machine = self._finished
-        if finished != text:
-            machine = json.loads(text)
-        return verify(machine, size=len(text.encode()), node_of=_NodesByState(plan))
+        size = len(document.text.encode())
+        return verify(document.content, size=size, node_of=_NodesByState(output.plan))
 
 
 class _NodesByState(dict[str, str]):
@@ -258,18 +252,13 @@ def _jobs_in(machine: Machine) -> list[jobs.Job]:
     return found
 
 
-def _render_string(node: Node) -> Any:
+def _text(node: Node) -> Any:
     """Return what an as-is has for this target: a mapping, None for nothing, anything else is a mistake."""
-    render = node.get("render")
-    if not isinstance(render, dict):
-        return render or None
-    return next(
-        (render[name] or None for name in ("aws-step-functions", "stepfunctions") if name in render), None
-    )
+    return as_is_text(node, StepFunctionsTarget.name)
 
 
 def _native(node: Node) -> Any:
-    found = _render_string(node)
+    found = _text(node)
     return json.loads(found) if isinstance(found, str) else found
 
 

@@ -17,6 +17,7 @@ from pydantic import (
     StrictInt,
 )
 
+from magnus_render.spec.kinds import ARGV
 from magnus_render.targets.options import Scalar, Text
 
 
@@ -38,7 +39,7 @@ class StepFunctionsConfig(BaseModel):
 
     compute: Literal["batch", "ecs", "sagemaker", "lambda"] = "batch"
     """Where a step runs."""
-    magnus_command: list[Text] = Field(default=["magnus"], min_length=1)
+    magnus_command: Annotated[list[Text], ARGV] = Field(default=["magnus"], min_length=1)
     """The command that callbacks start in the image."""
     plan: Text = ""
     """Path in the image of the file that `magnus render --plan` wrote: with it no callback reads YAML."""

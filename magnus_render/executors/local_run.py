@@ -1,0 +1,376 @@
+"""One run of the `local` executor: the graph is walked in this process, every callback runs in a forked child of it.
+
+A child runs the very code of the command line (`runtime.callback.main`), but starts with it imported, which is what
+makes a step cheap.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING
+
+from magnus_render import errors
+from magnus_render.executors import summary
+from magnus_render.executors.console import Console, console
+from magnus_render.executors.frames import Call
+from magnus_render.executors.pool import Child, Pool
+from magnus_render.executors.terminal import duration
+from magnus_render.executors.walk import Walk
+from magnus_render.plan import FAIL_NODE, services_of
+from magnus_render.runtime import lease, workspace
+from magnus_render.runtime.records import Run
+from magnus_render.services import lookup
+from magnus_render.texts import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from magnus_render.executors.base import Order
+    from magnus_render.executors.local import LocalExecutor
+    from magnus_render.plan import Config, Services
+
+TEXT_GRACE = 10.0
+"""Seconds between TERM and KILL for the text of an `as-is` node."""
+_HURRY = 2.0
+"""Seconds that children are left with after a second signal."""
+_AS_IS_SHELL = "bash"
+
+
+def walked(executor: LocalExecutor, order: Order, config: Config) -> int:
+    """Walk a run with a configuration that the integrations have made ready; return the exit status of the process."""
+    with ExitStack() as stack:
+        scratch = mkdtemp(prefix="magnus-execute-")
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        shown = console(f"{order.plan['name']} {order.run_id}")
+        stack.callback(shown.end)
+        return _LocalRun(executor, order, config, scratch, shown).run()
+
+
+class _LocalRun:
+    """One run, walked."""
+
+    def __init__(
+        self, executor: LocalExecutor, order: Order, config: Config, scratch: str, shown: Console
+    ) -> None:
+        self.executor = executor
+        self.order = order
+        self.scratch = scratch
+        self.shown = shown
+        self.services: Services = services_of(config)
+        self.store = lookup.load("run_log_store", self.services["run_log_store"])
+        self.began = time.monotonic()
+        self.walk_id = f"local-{os.urandom(8).hex()}"
+        self.walk: Walk
+        self.run_: Run
+        self.pool = Pool(self._output, shown.outlets.values())
+        self.signals: list[int] = []
+        """Those that told us to stop."""
+        self.said = ""
+        """The last line of standard error of the call that broke the walk off."""
+        self.taken = 0
+        """How many steps were taken over from the run that --use-cached names."""
+        self.counts: dict[Call, str] = {}
+        """Files that running steps write the item count of the map behind them to."""
+
+    def run(self) -> int:
+        _warm_up(self.services)
+        self.shown.say(f"run {self.order.run_id}")
+        with self.pool:
+            status = self._start_run()
+            if status == 0:
+                self._walk()
+                assert self.walk.status is not None
+                status = self.walk.status
+                if self.walk.cancelled:
+                    status = 128 + self.signals[0]
+            elif self.signals:
+                status = 128 + self.signals[0]
+        lease.release(os.getcwd(), self.order.run_id)
+        self._tell(status)
+        return status
+
+    # ---- the walk ----
+
+    def _start_run(self) -> int:
+        """Create the run, in a child; return the exit status."""
+        argv = ["start_run", self.order.run_id, *self._common()]
+        argv += ["--target", "local", "--tag", self.order.tag, "--use-cached", self.order.use_cached]
+        if self.order.parameters:
+            path = os.path.join(self.scratch, "parameters.json")
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(self.order.parameters, file)
+            argv += ["--parameters-file", path]
+        for text in self.order.param:
+            argv += ["--param", text]
+        child = self.pool.start(
+            self._callback(argv, {workspace.MODE: self._mode(self.executor.isolated)}), None
+        )
+        while child.status is None:
+            self.pool.wait(None)
+            self._stop_children()
+        return child.status if child.status >= 0 else errors.PLATFORM
+
+    def _walk(self) -> None:
+        run = Run.open(self.store, self.order.run_id)
+        assert run is not None
+        self.run_ = run
+        deadline = None
+        if run.record["max_time"] is not None:
+            deadline = time.monotonic() + run.record["created"] + run.record["max_time"] - time.time()
+        self.walk = walk = Walk(self.order.plan, "local", deadline)
+        if self.signals:
+            walk.cancel()
+        at_work: dict[Call, Child] = {}
+        while walk.status is None:
+            now = time.monotonic()
+            over = deadline is not None and now >= deadline
+            while len(at_work) < self.executor.max_workers and (call := walk.take(now)):
+                if over and call.kind == "text":
+                    walk.finish(call, errors.FAILED, now)  # max_time: nothing more starts
+                elif (child := self._started(call)) is not None:
+                    at_work[call] = child
+                else:
+                    walk.finish(call, errors.PLATFORM, now)
+            for call in walk.stops():
+                if not (
+                    child := at_work[call]
+                ).stopped:  # a second signal would take its step's time to end in good order
+                    self._stop(child)
+            if over:
+                for call, child in at_work.items():
+                    if call.kind == "text" and not child.stopped:
+                        self._stop(child)
+            if walk.status is not None:
+                break
+            for child in self.pool.wait(self._pause(walk, deadline)):
+                call = child.key
+                del at_work[call]
+                self._ended(call, child)
+            self._stop_children()
+            if self.signals:
+                walk.cancel()
+
+    def _pause(self, walk: Walk, deadline: float | None) -> float | None:
+        """Bring the display up to date; return for how many seconds nothing needs doing."""
+        if self.pool.resized:
+            self.pool.resized = False
+            self.shown.resized()
+        now = time.monotonic()
+        running = [_Shown(child.key.path, child.began) for child in self.pool.children.values()]
+        pauses = [self.shown.refresh(running, walk.waiting(), walk.succeeded, len(walk.failures))]
+        if (due := walk.due()) is not None and len(running) < self.executor.max_workers:
+            pauses.append(due - now)
+        if deadline is not None and now < deadline:
+            pauses.append(deadline - now)
+        known = [pause for pause in pauses if pause is not None]
+        return max(0.0, min(known)) if known else None
+
+    def _started(self, call: Call) -> Child | None:
+        """Start a call; None if the system gives what it takes to no one now: then it is tried again as any such failure."""
+        try:
+            return self._begin(call)
+        except OSError as error:
+            self.said = f"cannot be started: {error.strerror or error}"
+            self.shown.say(f"{safe(call.path)}: {self.said}", "failed")
+            return None
+
+    def _begin(self, call: Call) -> Child:
+        if call.kind == "text":
+            return self.pool.start(self._shell(call), call)
+        argv: list[str] = [call.kind if call.kind in ("map_count", "fan_in") else "execute_single_node"]
+        argv += [self.order.run_id, call.address, *self._common()]
+        environment = {}
+        if call.after:
+            argv += ["--after", call.after]
+        if call.kind == "confirm":
+            argv.append("--confirm-failure")
+        if call.kind in ("step", "record"):
+            argv += ["--attempt", str(call.attempt), "--again", str(errors.AGAIN)]
+            if call.kind == "record":
+                argv += ["--exit-status", str(call.exit_status)]
+            if call.fan_out:
+                path = os.path.join(self.scratch, f"count-{os.urandom(8).hex()}")
+                self.counts[call] = path
+                argv += ["--fan-out", path]
+            own = call.node.get("executor_config", {}).get("local", {})
+            isolated = own.get("isolated", self.executor.isolated)
+            environment[workspace.MODE] = self._mode(isolated)
+        return self.pool.start(self._callback(argv, environment), call, capture=call.kind == "map_count")
+
+    @staticmethod
+    def _mode(isolated: bool) -> str:
+        return "step" if isolated else "branch"
+
+    def _common(self) -> list[str]:
+        common = ["--walk", self.walk_id, "--dag-hash", self.order.plan["dag_hash"]]
+        return [*common, "--resume"] if self.order.resume else common
+
+    def _callback(self, argv: list[str], environment: dict[str, str]) -> Callable[[], int]:
+        walker = str(os.getpid())
+
+        def work() -> int:
+            from magnus_render.runtime import callback
+
+            os.environ.update(environment, MAGNUS_CONFIG=json.dumps(self.services), MAGNUS_WALKER=walker)
+            # Only the run's creation needs the plan: after that a run that is gone must not be made anew.
+            plan = self.order.plan if argv[0] == "start_run" else None
+            return callback.main(argv, plan=plan, services=self.services)
+
+        return work
+
+    def _shell(self, call: Call) -> Callable[[], int]:
+        """Run the text as a rendered script does: lines on a descriptor, for a shell of their own."""
+
+        def work() -> int:
+            path = os.path.join(self.scratch, f"text-{os.getpid()}")
+            with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(f"{call.text}\n")
+            descriptor = os.open(path, os.O_RDONLY)
+            os.unlink(path)
+            if descriptor == 3:
+                os.set_inheritable(descriptor, True)
+            else:
+                os.dup2(descriptor, 3)
+            try:
+                environment = {**os.environ, "MAGNUS_RUN_ID": self.order.run_id}
+                os.execvpe(_AS_IS_SHELL, [_AS_IS_SHELL, "/dev/fd/3"], environment)
+            except OSError as error:
+                print(f"magnus: {_AS_IS_SHELL}: {error.strerror}", file=sys.stderr)
+                return 127
+
+        return work
+
+    def _ended(self, call: Call, child: Child) -> None:
+        status, now = child.status, time.monotonic()
+        assert status is not None
+        count = child.output.decode("ascii", "replace").strip()
+        if call in self.counts:
+            count = _taken(self.counts.pop(call))
+        kind, attempt = call.kind, call.attempt
+        self.walk.finish(call, status, now, count)
+        if self.walk.broken is call:
+            self.said = child.said
+        if child.stopped or call.node["type"] == FAIL_NODE or kind == "text":
+            return
+        where, took = safe(call.path), duration(now - child.began)
+        if status == 0:
+            if kind in ("step", "record"):
+                if original := self._taken_over(call):
+                    self.taken += 1
+                    self.shown.say(f"{where}: taken over from run {original}")
+                else:
+                    self.shown.say(f"{where}: success after {took}", "success")
+        elif self.walk.broken is not call and (kind != "confirm" or status != errors.FAILED):
+            again = ""
+            if call.attempt > attempt or (status == errors.PLATFORM and call.repeats):
+                again = f", again in {duration(call.due - now)}" if call.due > now else ", again"
+            tried = f" attempt {attempt}" if kind == "step" and call.node["retry"]["attempts"] > 1 else ""
+            self.shown.say(f"{where}:{tried} failed after {took} ({_how(status)}){again}", "failed")
+
+    def _taken_over(self, call: Call) -> str:
+        """Return the run that a step's success was taken over from; '' if the step was run."""
+        original = self.run_.record["original_run_id"]
+        done = self.run_.of(call.address, "success") if original else None
+        return original if done is not None and done["mock"] else ""
+
+    # ---- signals, output, the end ----
+
+    def _stop_children(self) -> None:
+        """Pass signals on: the first ends the children in good order, a second one makes them hurry."""
+        while self.pool.signals:
+            number = self.pool.signals.pop(0)
+            self.signals.append(number)
+            if len(self.signals) == 1:
+                self.shown.say(f"run {self.order.run_id}: stopping ({signal.Signals(number).name})")
+            for child in self.pool.children.values():
+                self._stop(child, hurry=len(self.signals) > 1)
+
+    def _stop(self, child: Child, hurry: bool = False) -> None:
+        text = child.key is not None and child.key.kind == "text"
+        if hurry and text:
+            child.stop(0.0)
+        elif hurry:
+            # Its second signal: it kills its step at once, and records that. Two of one kind might come as one.
+            child.stop(_HURRY, signal.SIGINT)
+        elif text:
+            child.stop(TEXT_GRACE)
+        else:
+            child.stop()
+
+    def _output(self, child: Child, stream: int, line: bytes) -> None:
+        if child.key is None:
+            self.shown.say(line.decode("utf-8", "backslashreplace").removeprefix("magnus: "))
+        else:
+            self.shown.output(child.key.path, stream, line)
+
+    def _tell(self, status: int) -> None:
+        """Say how the run ended, and tidy up behind one that ended well."""
+        self.shown.close()
+        walk = getattr(self, "walk", None)
+        counts = (walk.succeeded, len(walk.failures), self.taken) if walk else (0, 0, 0)
+        line, word = summary.outcome(self.order, status, time.monotonic() - self.began, counts)
+        self.shown.say(line, word)
+        if walk is not None and status != 0:
+            for text in summary.failures(self.store, self.order, walk.failures):
+                self.shown.say(f"  {text}")
+            if walk.broken is not None:
+                self.shown.say(f"  {safe(walk.broken.path)}: {safe(self.said.removeprefix('magnus: '))}")
+            if again := summary.going_on(self.order, status):
+                self.shown.say(f"  {again}")
+        self.shown.close()
+        if status == 0:
+            _remove_workspaces(self.order.run_id)
+
+
+class _Shown:
+    """A step at work, for the display."""
+
+    __slots__ = ("began", "path")
+
+    def __init__(self, path: str, began: float) -> None:
+        self.path = path
+        self.began = began
+
+
+def _how(status: int) -> str:
+    status = errors.FAILED if status == errors.AGAIN else status
+    return f"exit {status}" if status >= 0 else f"killed by signal {-status}"
+
+
+def _taken(path: str) -> str:
+    """Read a small file and delete it; '' if there is none."""
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            text = file.read().strip()
+        os.unlink(path)
+    except FileNotFoundError:
+        return ""
+    return text
+
+
+def _warm_up(services: Services) -> None:
+    """Import what every callback needs, once, so that no forked child has to."""
+    from magnus_render.runtime import attempt, callback, create, handover, state, tasks  # noqa: F401
+    from magnus_render.runtime.tasks import python, shell  # noqa: F401
+
+    lookup.find("catalog", services["catalog"]["type"])
+    lookup.find("secrets", services["secrets"]["type"])
+
+
+def _remove_workspaces(run_id: str) -> None:
+    """Remove the branches' workspaces of a run, and the folders around them if nothing else is there."""
+    path = os.path.join(".magnus", "workspaces", run_id)
+    if os.path.isdir(path):
+        shutil.rmtree(path, ignore_errors=True)
+        for parent in (os.path.dirname(path), ".magnus"):
+            try:
+                os.rmdir(parent)
+            except OSError:
+                break
