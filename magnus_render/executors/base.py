@@ -89,6 +89,7 @@ def find(executor: str, file: str = "FILE") -> type[BaseExecutor]:
         return found
     target = registry.canonical("target", executor)
     if target:
+        registry.find("target", target)  # one that cannot be loaded can be rendered for as little as executed
         raise Refused(
             f"{file}: executor '{executor}' walks the graph itself and cannot be executed by magnus: "
             f"`magnus render {file} --target {target}` makes what it runs. "

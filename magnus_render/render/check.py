@@ -30,7 +30,11 @@ def check(file: str, config: str | None = None) -> tuple[Loaded | None, list[Dia
     if "executor" in loaded.settings.unknown:
         return loaded, loaded.diagnostics
     kind = loaded.config["executor"]["type"]
-    target = None if base.is_executor(kind) else lookup.named(kind)
+    try:
+        target = None if base.is_executor(kind) else lookup.named(kind)
+    except Refused as error:
+        broken = Diagnostic(language.BAD_CONFIG, "error", str(error), config or file)
+        return loaded, [*loaded.diagnostics, broken]
     if target is None:
         return loaded, [*loaded.diagnostics, *_of_executor(kind, loaded, file, config)]
 

@@ -8,14 +8,14 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from magnus_render import integrations
+from magnus_render import integrations, registry
 from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
 from magnus_render.executors.base import is_executor
 from magnus_render.plan import services_of
 from magnus_render.render import templates as template_folder
 from magnus_render.targets import codes
 from magnus_render.targets.base import Finding, Source
-from magnus_render.targets.lookup import find, named
+from magnus_render.targets.lookup import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -137,7 +137,11 @@ def _for_another(target: BaseTarget, loaded: Loaded) -> Iterator[Finding]:
     kind = loaded.config["executor"]["type"]
     if "executor" in loaded.absent or kind in target.names():
         return
-    if "executor" not in loaded.settings.unknown and not is_executor(kind) and named(kind) is not None:
+    if (
+        "executor" not in loaded.settings.unknown
+        and not is_executor(kind)
+        and registry.canonical("target", kind)
+    ):
         what = f"this configuration is for '{kind}': nothing of its executor block is used for {target.name}"
         fix = f"give the configuration for {target.name} with -c FILE, or render with --target {kind}"
         yield Finding(codes.ANOTHER_ENGINE, what, fix, "warning", config=("executor",))

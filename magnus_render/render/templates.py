@@ -47,16 +47,9 @@ class _Loader(jinja2.FileSystemLoader):
             raise _fault(f"cannot be read: {error.strerror or error}", path) from None
 
 
-def folder() -> str:
-    """Return the folder of the templates that come with the package, in a wheel as in a checkout."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    inside = os.path.join(package, "templates")
-    return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(package), "templates")
-
-
 def environment(target: BaseTarget, overrides: str | None = None) -> jinja2.Environment:
     """Return the environment of a target: its filters, its templates, those in `overrides` before them."""
-    loaders = [_Loader(path) for path in (overrides, folder()) if path is not None]
+    loaders = [_Loader(path) for path in (overrides, target.templates()) if path is not None]
     created = jinja2.Environment(
         loader=jinja2.ChoiceLoader(loaders),
         undefined=jinja2.StrictUndefined,
@@ -84,16 +77,16 @@ def run(target: BaseTarget, context: Mapping[str, Any], overrides: str | None = 
             what = f"there is no template '{error.name}'"
         elif not isinstance(error, jinja2.TemplateError):
             what = f"{type(error).__name__}: {what}"
-        raise _fault(what, *_where(error, overrides)) from error
+        raise _fault(what, *_where(error, target.templates(), overrides)) from error
 
 
-def _where(error: Exception, overrides: str | None) -> tuple[str, int]:
-    """Return the template in which something was raised, and the line: the innermost of the user's, else of ours.
+def _where(error: Exception, own: str, overrides: str | None) -> tuple[str, int]:
+    """Return the template in which something was raised, and the line: the innermost of the user's, else of the target's.
 
     Jinja puts the lines of templates into tracebacks.
     """
     found = "", 0
-    for folders in ([folder()], [overrides] if overrides is not None else []):
+    for folders in ([own], [overrides] if overrides is not None else []):
         for frame in traceback.extract_tb(error.__traceback__):
             if any(frame.filename.startswith(os.path.join(one, "")) for one in folders):
                 found = frame.filename, frame.lineno or 0
@@ -106,7 +99,7 @@ def unknown(target: BaseTarget, overrides: str) -> Iterable[Finding]:
         yield Finding(codes.TEMPLATES, f"there is no template folder '{overrides}'")
         return
     own = target.template.rpartition("/")[0]
-    known = set(_names(os.path.join(folder(), own)))
+    known = set(_names(os.path.join(target.templates(), own)))
     for name in _names(os.path.join(overrides, own)):
         if name not in known:
             yield Finding(
@@ -127,7 +120,7 @@ def unknown(target: BaseTarget, overrides: str) -> Iterable[Finding]:
 def overriding(target: BaseTarget, overrides: str) -> list[str]:
     """Return the templates of a folder that stand in for those of a target, with their paths."""
     own = target.template.rpartition("/")[0]
-    known = set(_names(os.path.join(folder(), own)))
+    known = set(_names(os.path.join(target.templates(), own)))
     path = os.path.join(overrides, own)
     return [os.path.join(path, name) for name in _names(path) if name in known]
 

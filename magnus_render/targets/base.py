@@ -15,6 +15,8 @@ target serves several definitions at a time.
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -134,7 +136,7 @@ class BaseTarget(Described):
     summary: ClassVar[str] = ""
     """What is rendered, in one line."""
     template: ClassVar[str]
-    """Name of its main template, relative to the templates folder: `bash/script.sh.j2`."""
+    """Name of its main template in the folder `templates()`, such as `mine/script.sh.j2`."""
     integrations: ClassVar[tuple[type[BaseIntegration], ...]] = ()
     """Those that belong to it."""
     executable: ClassVar[bool] = False
@@ -143,6 +145,15 @@ class BaseTarget(Described):
     """The fix for a secret that `brings` lacks; `{0}` is its variable."""
     capabilities: ClassVar[Mapping[str, frozenset[str]]]
     """Node types that can be rendered, each with the fields of `CHECKED` that are honoured."""
+
+    @classmethod
+    def templates(cls) -> str:
+        """Return the folder in which `template` is: `templates` in the package of the class; in a checkout, beside it."""
+        package = os.path.dirname(
+            os.path.abspath(sys.modules[cls.__module__.partition(".")[0]].__file__ or "")
+        )
+        inside = os.path.join(package, "templates")
+        return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(package), "templates")
 
     def check(self, plan: Plan, config: Config) -> list[Finding]:
         """Return what stands against rendering a plan: at least what the capabilities do not cover."""

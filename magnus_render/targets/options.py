@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 from pydantic import AfterValidator, BaseModel, Field, StrictStr, ValidationError
 
 from magnus_render.targets import codes
-from magnus_render.targets.base import own_config
+from magnus_render.targets.base import Finding, own_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic_core import ErrorDetails
 
@@ -25,10 +25,6 @@ Path = tuple[int | str, ...]
 
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 VARIABLE_RULE = "is no variable's name: letters, digits, '_', '-' and '.', with no digit at the front"
-OURS = re.compile(
-    "MAGNUS_(RUN_ID|WALK|INPUT|TARGET|DAG_HASH|CONFIG|PLAN|FILE|STEP|BRACE|OWN_BRACE|VAR_.*)", re.DOTALL
-)
-"""Variables that rendered outputs themselves set."""
 
 
 def matching(pattern: str, rule: str) -> AfterValidator:
@@ -113,6 +109,18 @@ def check(target: BaseTarget, model: type[BaseModel], plan: Plan, config: Config
             text = f"executor_config.{target.name}: {problem.text}"
             at = ("executor", *problem.path)
             findings.add(codes.EXECUTOR_CONFIG, node, text, problem.fix, "executor_config", config=at)
+
+
+def unset(
+    model: type[BaseModel], given: Mapping[str, Any], keys: Iterable[str], code: str
+) -> Iterator[Finding]:
+    """Yield a warning for each of some keys that nobody gave: those whose defaults make a text, but fit nobody."""
+    for key in keys:
+        if key not in given:
+            value = model.model_fields[key].default
+            used = f"the output uses '{value}'" if value else "the output has none"
+            what = f"executor.config: '{key}' is not configured: {used}"
+            yield Finding(code, what, f"write {key}: ...", severity="warning", config=("executor",))
 
 
 def owners(target: BaseTarget, plan: Plan) -> Iterator[tuple[Node, Mapping[str, Any]]]:

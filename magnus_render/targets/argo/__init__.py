@@ -84,10 +84,7 @@ class ArgoTarget(BaseTarget):
         findings = Findings()
         found: Config = {**config}
         given = options.common(self, config)
-        if "image" not in given:
-            used = ArgoConfig.model_fields["image"].default
-            what = f"executor.config: 'image' is not configured: the output uses '{used}'"
-            _warn(findings, what, "write image: ...")
+        findings.items += options.unset(ArgoConfig, given, ("image",), codes.PLACEHOLDER)
         if "service_account_name" not in given:
             what = "executor.config: 'service_account_name' is not configured: pods run as the namespace's default"
             _warn(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.integrations.base import within
 from magnus_render.plan import AS_IS, TASK
-from magnus_render.targets import options
+from magnus_render.targets import environment, options
 from magnus_render.targets.argo import codes
 from magnus_render.targets.argo.config import WHOLE, ArgoConfig
 from magnus_render.targets.argo.lint import codes as lint_codes
@@ -126,7 +126,7 @@ def _check_variables(
         if name in texts and name in secrets:
             code = codes.VARIABLE
             what = f"the variable '{name}' stands in both environment and secret_environment"
-        elif options.OURS.fullmatch(str(name)):
+        elif environment.is_ours(str(name)):
             code = lint_codes.ENVIRONMENT
             what = f"the variable '{name}' is one that the rendered output itself sets"
         if what:

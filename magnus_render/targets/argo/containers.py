@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import errors, naming
 from magnus_render.plan import AS_IS, TASK
+from magnus_render.targets import environment as callbacks
 from magnus_render.targets import options
 from magnus_render.targets.argo import names, quote
 from magnus_render.targets.argo.config import ArgoConfig
@@ -27,11 +27,11 @@ GRACE = 900
 runs while images are pulled, and a workflow's while nodes are made: it must never be the one that decides."""
 PLATFORM_RETRIES = 2
 """How often what the platform ended is tried again."""
-PLATFORM = "lastRetry.status == 'Error' || !(lastRetry.exitCode in ['1', '64', '65'])"
+_FINAL = ", ".join(f"'{status}'" for status in (errors.FAILED, errors.USAGE, errors.REFUSED))
+PLATFORM = f"lastRetry.status == 'Error' || !(lastRetry.exitCode in [{_FINAL}])"
 """A callback ends by itself with 0, 1, 64, 65 or 75, or with `AGAIN`; anything else, and a pod that was lost, is the
 platform's doing. What a try had recorded by then counts: the runtime tells which of the user's attempts are spent."""
 ITEMS_FILE = "/tmp/magnus/items.json"
-_HASH = "MAGNUS_DAG_HASH"
 _INPUT = "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
 
 
@@ -95,7 +95,7 @@ class Steps:
         A separate dag runs with the environment of the workflow that calls it, and says itself what it was rendered
         from: one that was not applied anew is refused.
         """
-        self._environment = {_HASH: self._plan["dag_hash"]} if separate else {}
+        self._environment = {callbacks.DAG_HASH: self._plan["dag_hash"]} if separate else {}
         self.templates = {}
 
     # ---- names and addresses ----
@@ -292,22 +292,15 @@ class Steps:
         `substituteGlobalVariables`, `FormulateResubmitWorkflow`).
         """
         run_id = "workflow.parameters['run-id']"
-        services = {kind: config[kind] for kind in ("run_log_store", "catalog", "secrets")}
-        base = {
-            "MAGNUS_RUN_ID": _for_each_pod(f"{run_id} == '' ? workflow.name : {run_id}"),
-            "MAGNUS_WALK": _for_each_pod("workflow.uid"),
-            "MAGNUS_INPUT": _for_each_pod(f"sprig.b64enc(toJson({_INPUT}))"),
-            "MAGNUS_TARGET": self._target.name,
-            _HASH: self._plan["dag_hash"],
-            "MAGNUS_CONFIG": quote.inert(json.dumps(services, sort_keys=True, separators=(",", ":"))),
+        told = callbacks.shared(self._plan, config, source, self.common.plan)
+        return {
+            callbacks.RUN_ID: _for_each_pod(f"{run_id} == '' ? workflow.name : {run_id}"),
+            callbacks.WALK: _for_each_pod("workflow.uid"),
+            callbacks.INPUT: _for_each_pod(f"sprig.b64enc(toJson({_INPUT}))"),
+            callbacks.TARGET: self._target.name,
+            callbacks.DAG_HASH: told.pop(callbacks.DAG_HASH),
+            **{name: quote.inert(value) for name, value in told.items()},
         }
-        if self.common.plan:
-            base["MAGNUS_PLAN"] = quote.inert(self.common.plan)
-        else:
-            base["MAGNUS_FILE"] = quote.inert(source.file)
-            for name, value in sorted(self._plan["variables"].items()):
-                base[f"MAGNUS_VAR_{name}"] = quote.inert(value)
-        return base
 
     def brace(self) -> bool:
         """Tell whether a value needs the variable that keeps Argo from seeing a tag."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK, as_is_text
+from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK, as_is_text, services_of
 from magnus_render.targets import codes, options
 from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, Source, own_config
 from magnus_render.targets.bash import flow, quote, syntax
@@ -63,7 +63,7 @@ class BashTarget(BaseTarget):
             "magnus": common.magnus_command,
             "steps": [*common.launcher, *common.magnus_command],
             "workspaces": "step" if common.isolated else "branch",
-            "services": {key: config[key] for key in ("run_log_store", "catalog", "secrets")},
+            "services": services_of(config),
             "fail": plan["graphs"][""]["fail"],
             "functions": functions,
             "texts": [

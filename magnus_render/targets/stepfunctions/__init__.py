@@ -75,12 +75,8 @@ class StepFunctionsTarget(BaseTarget):
                 _warn(findings, what, f"write {block}: {{type: s3, config: {{bucket: ...}}}}", block)
         given = options.common(self, config)
         compute = COMPUTES.get(given.get("compute", "batch"))
-        for key in compute.placeholders if compute is not None else ():
-            if key not in given:
-                value = StepFunctionsConfig.model_fields[key].default
-                used = f"the output uses '{value}'" if value else "the output has none"
-                what = f"executor.config: '{key}' is not configured: {used}"
-                _warn(findings, what, f"write {key}: ...", "executor")
+        placeholders = compute.placeholders if compute is not None else ()
+        findings.items += options.unset(StepFunctionsConfig, given, placeholders, codes.PLACEHOLDER)
         return found, findings.items
 
     def check(self, plan: Plan, config: Config) -> list[Finding]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render.plan import AS_IS, TASK
 from magnus_render.targets import options
-from magnus_render.targets.options import OURS, VARIABLE_NAME, VARIABLE_RULE
+from magnus_render.targets.environment import is_ours
+from magnus_render.targets.options import VARIABLE_NAME, VARIABLE_RULE
 from magnus_render.targets.stepfunctions import codes
 from magnus_render.targets.stepfunctions.computes import COMPUTES
 from magnus_render.targets.stepfunctions.jobs import merged
@@ -182,7 +183,7 @@ def _variables(given: Any, compute: str) -> Iterator[Problem]:
         fix = "give it another name"
         if not VARIABLE_NAME.fullmatch(name):
             what = f"'{options.short(name)}' {VARIABLE_RULE}"
-        elif OURS.fullmatch(name):
+        elif is_ours(name):
             what = f"the variable '{name}' is one that the rendered output itself sets"
         elif refused := (COMPUTES[compute].refuses_variable(name) if compute in COMPUTES else ""):
             what = refused

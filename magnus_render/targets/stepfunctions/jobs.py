@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.plan import TASK
-from magnus_render.targets import options
+from magnus_render.targets import environment, options
 from magnus_render.targets.base import own_config
 from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.computes import COMPUTES
@@ -58,31 +57,18 @@ class Jobs:
         self._plan = plan
         self._given = given
         self.common = options.read(StepFunctionsConfig, given)
-        self.base = self._base(config, source)
+        self.base = environment.shared(plan, config, source, self.common.plan)
+        """What tells every callback of a run where it belongs; the walk is added where it is known."""
 
     def config(self, node: Node | None) -> StepFunctionsConfig:
         """Return the configuration that holds for a node."""
         own = own_config(self._target, node) if node is not None else {}
         return StepFunctionsConfig.model_validate(merged(self._given, own)) if own else self.common
 
-    def _base(self, config: Config, source: Source) -> dict[str, str]:
-        """Return what tells every callback of a run where it belongs; the walk is added where it is known."""
-        services = {kind: config[kind] for kind in ("run_log_store", "catalog", "secrets")}
-        text = json.dumps(services, sort_keys=True, separators=(",", ":"))
-        base = {"MAGNUS_CONFIG": text, "MAGNUS_DAG_HASH": self._plan["dag_hash"]}
-        if self.common.plan:
-            base["MAGNUS_PLAN"] = self.common.plan
-        else:
-            base["MAGNUS_FILE"] = source.file
-            base.update(
-                {f"MAGNUS_VAR_{name}": value for name, value in sorted(self._plan["variables"].items())}
-            )
-        return base
-
     def environment(self, walk: str) -> list[dict[str, str]]:
         """Return the environment that all callbacks share; `walk` is a field's value."""
         values = {name: plain(value) for name, value in self.base.items()}
-        values["MAGNUS_WALK"] = walk
+        values[environment.WALK] = walk
         values.update({name: plain(options.text(value)) for name, value in self.common.environment.items()})
         return pairs(values)
 
