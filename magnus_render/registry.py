@@ -156,11 +156,21 @@ def _somebody_registers(group: str) -> bool:
     """Tell whether a package other than ours may register something in an entry-point group.
 
     It is a quick no: folders are looked through for files that name the group. Where packages are found in other ways
-    (archives, finders of their own), the answer is yes.
+    (archives, finders of their own), the answer is yes. The folders of a process are looked through once.
     """
     finders = [one for one in sys.meta_path if hasattr(one, "find_distributions")]
     if any(getattr(one, "__module__", "") != "_frozen_importlib_external" for one in finders):
         return True
+    looked = (group, os.getcwd() if "" in sys.path else "", *sys.path)
+    if looked not in _found:
+        _found[looked] = _is_named(group)
+    return _found[looked]
+
+
+_found: dict[tuple[str, ...], bool] = {}
+
+
+def _is_named(group: str) -> bool:
     mark = f"[{group}]".encode()
     for path in sys.path:
         folder = path or os.curdir

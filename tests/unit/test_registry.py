@@ -5,16 +5,23 @@ from __future__ import annotations
 import importlib.metadata
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
-from magnus_render import registry
+from magnus_render import integrations, registry
+from magnus_render.diagnostics import DefinitionError
 from magnus_render.errors import Refused
+from magnus_render.executors.local import LocalExecutor
+from magnus_render.integrations.base import BaseIntegration
 from magnus_render.registry import Described
+from magnus_render.services.base import BaseCatalog
 from magnus_render.spec import kinds
+from magnus_render.targets.lookup import find
 from tests.plugins import install
+from tests.unit.front_end import dag, loaded
 
+STEP = "    a: {type: as-is, next: success}"
 NAMED = [(kind, name) for kind, found in registry.BUILT_IN.items() for name in found]
 
 
@@ -93,6 +100,50 @@ def test_what_others_register(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         Refused, match=r"target 'lost' \(not_here:Target\) cannot be loaded: ModuleNotFoundError"
     ):
         registry.find("target", "lost")
+
+
+class Refusing(BaseIntegration):
+    """An integration of somebody else's, of an engine and a store of ours."""
+
+    executor = "bash"
+    service = "catalog"
+    provider = "file-system"
+
+    def validate(self, executor: str, config: Any) -> list[str]:
+        return [f"not under {executor}"]
+
+
+class Store(BaseCatalog):
+    """A catalog of somebody else's."""
+
+    aliases = ("older-store",)
+    keys: ClassVar[dict[str, str]] = {"folder": "text", "most": "count"}
+    needed = ("folder",)
+    defaults: ClassVar[dict[str, int]] = {"most": 3}
+    older_keys: ClassVar[dict[str, str]] = {"place": "folder"}
+
+
+def test_integrations_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, {"integration": {"refusing": f"{__name__}:Refusing"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    config = loaded(tmp_path, dag(STEP)).config
+    assert list(integrations.problems(find("bash"), config)) == [("catalog", "not under bash")]
+    assert list(integrations.problems(LocalExecutor({}), config)) == []
+
+
+def test_stores_of_others_are_described_as_ours_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path / "packages", {"catalog": {"mine": f"{__name__}:Store"}})
+    monkeypatch.syspath_prepend(tmp_path / "packages")
+    given = "catalog: {type: older-store, config: {place: here, most: '4'}}\n"
+    assert loaded(tmp_path, dag(STEP, rest=given)).config["catalog"] == {
+        "type": "mine",
+        "config": {"folder": "here", "most": 4},
+    }
+    with pytest.raises(DefinitionError) as caught:
+        loaded(tmp_path, dag(STEP, rest="catalog: {type: mine, config: {foldr: here}}\n"))
+    error, lacking = sorted(caught.value.diagnostics, key=lambda item: "needs" in item.message)
+    assert error.message == "catalog: 'mine' has no key 'foldr'" and error.fix == "did you mean 'folder'?"
+    assert lacking.message == "catalog: 'mine' needs 'folder'"
 
 
 def test_ours_cannot_be_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
