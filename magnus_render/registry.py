@@ -161,7 +161,7 @@ def _somebody_registers(group: str) -> bool:
     finders = [one for one in sys.meta_path if hasattr(one, "find_distributions")]
     if any(getattr(one, "__module__", "") != "_frozen_importlib_external" for one in finders):
         return True
-    looked = (group, os.getcwd() if "" in sys.path else "", *sys.path)
+    looked = (group, *sys.path)
     if looked not in _found:
         _found[looked] = _is_named(group)
     return _found[looked]
