@@ -16,6 +16,7 @@ import time
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from magnus_render import registry
 from magnus_render.errors import MagnusError
 from magnus_render.plan import TASK, failure_target
 from magnus_render.runtime import tasks
@@ -230,7 +231,7 @@ def _arises(error: BaseException | None) -> str:
 def _nodes(plan: Plan, kind: type[Any]) -> Iterator[tuple[str, Node]]:
     """Yield the tasks of a built-in type, by address; lambda expressions have no module."""
     for address, node in plan["nodes"].items():
-        if node["type"] == TASK and node["command_type"] in tasks.BUILT_IN:
+        if node["type"] == TASK and node["command_type"] in registry.BUILT_IN["task"]:
             task = tasks.load(node["command_type"])
             if issubclass(task, kind) and not issubclass(task, PythonLambdaTask):
                 yield address, node
