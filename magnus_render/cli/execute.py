@@ -13,10 +13,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn, TypedDict
 
-from magnus_render.errors import FAILED, PLATFORM, MagnusError
+from magnus_render.errors import PLATFORM
 from magnus_render.executors import base
 from magnus_render.runtime import workspace
-from magnus_render.texts import flushed, say
+from magnus_render.runtime.process import Started
+from magnus_render.texts import flushed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,26 +48,14 @@ def main(front: Callable[[Callable[[Request], None]], int]) -> int:
 
     `front` reads the command line and the definition: it hands the request over by the function that it is given, and
     returns its exit status. It hands nothing over where there is nothing to run: something is wrong, or help was asked for.
+    Raises `MagnusError`, and `OSError` if the system gives no process.
     """
-    try:
-        request, status = _read(front)
-        if request is None:
-            return status
-        if request["isolated"]:
-            os.environ[workspace.ISOLATED] = "1"
-        return _execute(request)
-    except MagnusError as error:
-        print(error.shown(), file=sys.stderr)
-        return error.status
-    except BrokenPipeError:
-        sys.stderr.close()
-        return FAILED
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        say(f"{where}{error.strerror or error}")
-        return PLATFORM
-    except KeyboardInterrupt:
-        return 130
+    request, status = _read(front)
+    if request is None:
+        return status
+    if request["isolated"]:
+        os.environ[workspace.ISOLATED] = "1"
+    return _execute(request)
 
 
 def new_run_id() -> str:
@@ -98,8 +87,9 @@ def _read(front: Callable[[Callable[[Request], None]], int]) -> tuple[Request | 
     """Run the front in a process of its own; return the request, None if there is nothing to run, and its exit status."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    reader, writer = os.pipe()
-    pid = os.fork()
+    with Started() as started:
+        reader, writer = started.pipe()
+        pid = started.fork()
     if pid == 0:
         os.close(reader)
         _in_child(front, writer)
@@ -113,7 +103,7 @@ def _read(front: Callable[[Callable[[Request], None]], int]) -> tuple[Request | 
     return request, 0
 
 
-def _in_child(front: Callable[[Callable[[Request], None]], int], writer: int) -> NoReturn:  # pragma: no cover
+def _in_child(front: Callable[[Callable[[Request], None]], int], writer: int) -> NoReturn:
     status, handed = PLATFORM, False
 
     def hand_over(request: Request) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 
 from magnus_render import registry
-from magnus_render.errors import PLATFORM, USAGE
+from magnus_render.errors import FAILED, PLATFORM, USAGE, MagnusError
 from magnus_render.runtime import callback
 from magnus_render.texts import flushed, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
 # name -> (module in magnus_render.cli, what it is in that module, one line for `magnus --help`)
@@ -114,7 +115,7 @@ def run(argv: list[str]) -> int:
     if name in EXECUTING:
         from magnus_render.cli import execute
 
-        return execute.main(lambda hand_over: _typer([name], argv, hand_over))
+        return _guarded(lambda: execute.main(lambda hand_over: _typer([name], argv, hand_over)))
     return _typer([name], argv)
 
 
@@ -156,8 +157,6 @@ def _typer(names: list[str], argv: list[str], given: object = None) -> int:
 
     import typer
 
-    from magnus_render.errors import MagnusError
-
     app = typer.Typer(
         name="magnus",
         add_completion=len(names) > 1,
@@ -174,22 +173,28 @@ def _typer(names: list[str], argv: list[str], given: object = None) -> int:
             app.add_typer(command, name=name, help=text)
         else:
             app.command(name)(command)
+    return _guarded(lambda: app(argv, prog_name="magnus", standalone_mode=True, obj=given))
+
+
+def _guarded(work: Callable[[], int | None]) -> int:
+    """Do the work of a command and return the exit status; say what ends it, if an error does."""
     try:
-        status = app(argv, prog_name="magnus", standalone_mode=True, obj=given)
+        return work() or 0
     except MagnusError as error:
         print(error.shown(), file=sys.stderr)
         return error.status
     except BrokenPipeError:
         sys.stderr.close()
-        return 1
+        return FAILED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say(f"{where}{error.strerror or error}")
         return PLATFORM
+    except KeyboardInterrupt:
+        return 130
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
         return USAGE if code == 2 else code
-    return int(status or 0)
 
 
 class _Front:

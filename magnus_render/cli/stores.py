@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from magnus_render import registry
 from magnus_render.errors import Refused
@@ -52,8 +52,7 @@ def _read(paths: list[str]) -> Services:
 
 
 def _defaults() -> Services:
-    found: Any = {kind: {"type": registry.DEFAULT[kind], "config": {}} for kind in SERVICES}
-    return found  # type: ignore[no-any-return]
+    return cast("Services", {kind: {"type": registry.DEFAULT[kind], "config": {}} for kind in SERVICES})
 
 
 def open_run_log_store(services: Services) -> BaseRunLogStore:

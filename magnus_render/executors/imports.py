@@ -20,6 +20,7 @@ from magnus_render import registry
 from magnus_render.errors import MagnusError
 from magnus_render.plan import TASK, failure_target
 from magnus_render.runtime import tasks
+from magnus_render.runtime.process import Started
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.runtime.tasks.child import reason_of, users_frames
 from magnus_render.runtime.tasks.notebook import NotebookTask, read_metadata
@@ -148,8 +149,9 @@ def _tried(command: str) -> dict[str, str]:
     """Return what comes of importing a command's module: nothing if it has the function, else code, message and fix."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    reader, writer = os.pipe()
-    pid = os.fork()
+    with Started() as started:
+        reader, writer = started.pipe()
+        pid = started.fork()
     if pid == 0:
         os.close(reader)
         _import_and_exit(command, writer)
@@ -182,7 +184,7 @@ def _line(descriptor: int, seconds: float) -> tuple[bytes, bool]:
     return data, True
 
 
-def _import_and_exit(command: str, writer: int) -> NoReturn:  # pragma: no cover - another process
+def _import_and_exit(command: str, writer: int) -> NoReturn:
     """Import as a step's process does, and write what came of it; what the module prints is for nobody."""
     try:
         null = os.open(os.devnull, os.O_RDWR)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from magnus_render import registry
 from magnus_render.errors import Refused
@@ -31,9 +31,9 @@ class Settings:
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self.config: Config = {  # type: ignore[assignment]
-            block: {"type": registry.DEFAULT[block], "config": {}} for block in BLOCKS
-        }
+        self.config = cast(
+            "Config", {block: {"type": registry.DEFAULT[block], "config": {}} for block in BLOCKS}
+        )
         self.data_folder = DEFAULT_DATA_FOLDER
         """`compute_data_folder` of tasks that name none."""
         self.data_folder_named = False

@@ -11,6 +11,7 @@ import pytest
 
 from scripts import argo_fields, check_generated
 from scripts.check_generated import GENERATED, LOCK, ROOT, Generated, differences, missing_from_lock
+from tests import tools
 
 
 def test_a_changed_a_missing_and_a_left_over_file_are_told(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_every_file_that_says_a_script_writes_it_is_checked() -> None:
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     if tracked.returncode:
-        pytest.skip("not a checkout")
+        tools.unavailable("git, and a checkout of it")
     said = set()
     for name in tracked.stdout.split("\0"):
         path = ROOT / name
