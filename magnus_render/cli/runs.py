@@ -12,15 +12,14 @@ import typer
 from magnus_render.cli import stores
 from magnus_render.cli.listing import DAMAGED, Listing, status_and_span
 from magnus_render.cli.run_text import colours, painted, show, took
-from magnus_render.errors import MagnusError, PlatformError, UsageError
+from magnus_render.errors import MagnusError, UsageError
 from magnus_render.runtime.fold import fold, read_run
 from magnus_render.services import lookup
 from magnus_render.texts import safe, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from magnus_render.cli.run_diff import Told
-    from magnus_render.plan import Plan, RunRecord, Services
+    from magnus_render.plan import Plan, RunRecord
     from magnus_render.runtime.records import Run
     from magnus_render.services.base import BaseRunLogStore
 
@@ -109,22 +108,13 @@ def diff_runs(
 
     Exit status: 0 if nothing but durations differs, 1 if something does.
     """
-    from concurrent.futures import ProcessPoolExecutor
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
+    from magnus_render.cli.run_diff import Told, differences, durations
 
-    from magnus_render.cli.run_diff import differences, durations
-
-    services = stores.services(file, config)
-    store = stores.open_run_log_store(services)
+    store = stores.open_run_log_store(stores.services(file, config))
+    told = []
     for run_id in (a, b):
-        stores.known_run(store, run_id)
-    with ProcessPoolExecutor(1, get_context("fork")) as beside:  # a large run is a second's work
-        second = beside.submit(_told, services, b)
-        try:
-            told = (_told(services, a), second.result())
-        except BrokenProcessPool:
-            raise PlatformError(f"run {b} cannot be read: the process that reads it was killed") from None
+        plan, run, records = read_run(store, stores.known_run(store, run_id))
+        told.append(Told(plan, run, records, fold(plan, run, records, time.time())))
     found = list(differences(*told))
     for line in found:
         print(line)
@@ -219,13 +209,6 @@ def _damaged_row(run_id: str) -> dict[str, str]:
 def _folded(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
     plan, run, records = read_run(store, stores.known_run(store, run_id))
     return plan, run, fold(plan, run, records, time.time())
-
-
-def _told(services: Services, run_id: str) -> Told:
-    from magnus_render.cli.run_diff import Told
-
-    plan, run, records = read_run(stores.open_run_log_store(services), run_id)
-    return Told(plan, run, records, fold(plan, run, records, time.time()))
 
 
 # ---- text ----

@@ -32,10 +32,6 @@ class Damaged(Refused):
         super().__init__(f"run {run_id}: the record {key} is damaged: {why}")
         self.run_id = run_id
         self.why = f"{key}: {why}"
-        self._given = (run_id, key, why)
-
-    def __reduce__(self) -> tuple[type[Damaged], tuple[str, str, str]]:
-        return Damaged, self._given
 
 
 class Kind:
