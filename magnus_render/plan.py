@@ -8,6 +8,8 @@ nearly empty on purpose: import the types under `TYPE_CHECKING`.
 from __future__ import annotations
 
 PLAN_VERSION = 1
+RECORDS_VERSION = 2
+"""The format of the records that a run's callbacks write, and the only one that they read."""
 ITEMS_PER_PAGE = 32
 LARGE_VALUE = 4096
 
@@ -157,8 +159,8 @@ if TYPE_CHECKING:
             bool
         ]  # parallel: a `fan_in` callback must come first (a composite before a composite)
         separate: NotRequired[bool]
-        # added to the pages of a run: by branch slug, the nodes that lead to its success node with no step's record to say
-        # so, as (slug, "next" or "on_failure")
+        # added to the pages of a run: by branch slug, the nodes that lead to its success node, as (slug, "next" or
+        # "on_failure")
         tails: NotRequired[dict[str, list[tuple[str, str]]]]
         # added to the pages of a run: by branch slug, how the branches end that come to their end without any step
         settled: NotRequired[dict[str, Settled]]
@@ -225,7 +227,7 @@ if TYPE_CHECKING:
         dirty: bool
 
     class RunRecord(TypedDict):
-        version: int
+        version: int  # of the records' format
         run_id: str
         name: str
         dag_hash: str
@@ -294,7 +296,7 @@ if TYPE_CHECKING:
         mode: NotRequired[int]
 
     class AttemptEnd(TypedDict):
-        attempt: int  # 0 of a mocked step
+        attempt: int  # 0 of a mocked step, and of one that never began
         try_: int
         status: Status
         time: float
@@ -302,10 +304,14 @@ if TYPE_CHECKING:
         set: Packed
         catalog: list[CatalogRecord]
         metrics: dict[str, Json]
-        handed_to: str  # slug, '' if another attempt is to come
         state: str  # sha256 of what is visible afterwards: after a failure, what the step saw
         mock: bool
         platform: bool  # ended by the platform or a signal: does not count as one of the user's attempts
+
+    class Outcome(AttemptEnd):
+        """How a step ended for good: by its last attempt, or by what somebody recorded in place of it."""
+
+        handed_to: str  # slug of the node that the walk goes to
         sees: NotRequired[str]  # of a mocked step: sha256 of the state that it saw in the original run too
 
     class CompositeStart(TypedDict):

@@ -24,7 +24,7 @@ from magnus_render.executors.pool import Child, Pool
 from magnus_render.executors.terminal import duration
 from magnus_render.executors.walk import Walk
 from magnus_render.plan import FAIL_NODE, services_of
-from magnus_render.runtime import lease, workspace
+from magnus_render.runtime import lease, outcome, workspace
 from magnus_render.runtime.records import Run
 from magnus_render.services import lookup
 from magnus_render.texts import safe
@@ -277,7 +277,7 @@ class _LocalRun:
     def _taken_over(self, call: Call) -> str:
         """Return the run that a step's success was taken over from; '' if the step was run."""
         original = self.run_.record["original_run_id"]
-        done = self.run_.of(call.address, "success") if original else None
+        done = outcome.of(self.run_, call.address) if original else None
         return original if done is not None and done["mock"] else ""
 
     # ---- signals, output, the end ----

@@ -78,9 +78,9 @@ def _reason(run: Run, address: str) -> tuple[str, str]:
     number = max(attempts_of(run.names(address), "start"), default=0)
     if not number:
         return "left no record (was it not started?)", ""
-    if end is None or end["attempt"] < number:
+    if end is None or ("handed_to" not in end and end["attempt"] < number):
         return "ended without a word (was it killed?)", _log(run, address, number)
-    return end["message"], _log(run, address, end["attempt"])
+    return end["message"] or "ended without a word (was it killed?)", _log(run, address, end["attempt"])
 
 
 def _log(run: Run, address: str, number: int) -> str:

@@ -7,11 +7,11 @@ import os
 import time
 
 from magnus_render import naming
-from magnus_render.errors import FAILED, PLATFORM, SHORTAGES, SUCCESS
+from magnus_render.errors import FAILED, PLATFORM, SHORTAGES
 from magnus_render.plan import TASK, failure_target
-from magnus_render.runtime import earlier, exchange, process, state, tasks, workspace
+from magnus_render.runtime import earlier, exchange, outcome, process, state, tasks, workspace
 from magnus_render.runtime.cached import mock
-from magnus_render.runtime.handover import deadline, hand_over, over, overdue, stopped
+from magnus_render.runtime.handover import answer, deadline, over, overdue, stopped
 from magnus_render.runtime.log import BoundedLog
 from magnus_render.runtime.masking import Secrets, read_text
 from magnus_render.runtime.records import attempts_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         CatalogRecord,
         Json,
         Node,
+        Outcome,
         Services,
         State,
         Status,
@@ -90,23 +91,19 @@ class Options:
 
 def execute(run: Run, services: Services, address: str, node: Node, options: Options) -> int:
     """Run one attempt of a task (or record how an as-is ended); return the exit status of the callback."""
-    done: AttemptEnd | None = run.of(address, "success")
+    done = outcome.of(run, address)
     if done is not None:
-        hand_over(run, address, node, done["handed_to"], done["state"], options.fan_out)
-        return SUCCESS
-    if options.resume and (failed := earlier.recorded_failure(run, address, options.attempt)):
-        if failed["handed_to"]:
-            hand_over(run, address, node, failed["handed_to"], failed["state"], options.fan_out)
-        return FAILED if failed["handed_to"] else options.again
+        return answer(run, address, node, done, options.fan_out)
+    if options.resume and earlier.recorded_failure(run, address, options.attempt):
+        return options.again
     if options.attempt > 1:
         options.attempt = min(options.attempt, 1 + earlier.spent(run, address))
         if node["type"] == TASK and options.attempt > node["retry"]["attempts"]:
             # The engine tries again what broke off; the last of the user's attempts had been begun by then.
             say(f"{naming.shown(node['path'], address)}: no attempt is left")
-            given_up = earlier.give_up(run, address, node)
-            if given_up["handed_to"]:
-                hand_over(run, address, node, given_up["handed_to"], given_up["state"], options.fan_out)
-            return FAILED
+            settled = outcome.settle(run, address, node)
+            assert settled is not None, "attempts that are spent have begun"
+            return answer(run, address, node, settled, options.fan_out)
     recorded = options.exit_status is not None  # of what has run already
     why = overdue(run) if recorded else stopped(run, address, node)
     if why:
@@ -114,8 +111,8 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         return FAILED
     with process.Signals() as signals:
         sees = state.seen_by(run, address, options.after)
-        if options.exit_status is None and mock(run, address, node, sees, options.fan_out):
-            return SUCCESS
+        if options.exit_status is None and (taken := mock(run, address, node, sees)):
+            return answer(run, address, node, taken, options.fan_out)
         return _Attempt(run, services, address, node, options, sees, signals).run()
 
 
@@ -150,12 +147,9 @@ class _Attempt:
         """From when on the task may have seen one."""
 
     def run(self) -> int:
-        failed = self._begin()
-        if failed is not None:
-            to, seen = failed["handed_to"], failed["state"]
-            if to:
-                hand_over(self.run_, self.address, self.node, to, seen, self.options.fan_out)
-            return FAILED if to else self.options.again
+        status = self._begin()
+        if status is not None:
+            return status
         try:
             if self.options.exit_status is None:
                 self._work()
@@ -172,8 +166,8 @@ class _Attempt:
             return self._failed(self.secrets.hide(message) if self.secrets else message)
         return self._succeeded()
 
-    def _begin(self) -> AttemptEnd | None:
-        """Record that an attempt begins, and its number; return how it ended, if this call was delivered before."""
+    def _begin(self) -> int | None:
+        """Record that an attempt begins, and its number; return the exit status of one that was delivered before."""
         timeout = self.node.get("timeout")
         now = time.time()
         ends = [end for end in (self.deadline, now + timeout if timeout else None) if end is not None]
@@ -187,9 +181,10 @@ class _Attempt:
         }
         folder = naming.key(self.address)
         while not self.run_.create(f"{folder}/{start['attempt']}.start.json", start):
-            named = self.options.attempt if self.options.told else None
-            if failed := earlier.delivered_before(self.run_, self.address, named):
-                return failed
+            if done := outcome.of(self.run_, self.address):
+                return self._answer(done)
+            if self.options.told and self._failed_before():
+                return self.options.again
             names = self.run_.names(self.address)
             start["attempt"] = max(attempts_of(names, "start"), default=0) + 1
         self.number = start["attempt"]
@@ -332,7 +327,6 @@ class _Attempt:
             "set": {"values": {}, "large": {}},
             "catalog": _in_order(self.catalogued),
             "metrics": self.metrics,
-            "handed_to": "",
             "state": self.sees,
             "mock": False,
             "platform": self.platform,
@@ -346,56 +340,70 @@ class _Attempt:
         mocked = self.state["mocked"] and self.options.exit_status is not None
         after = run.save({**state.added(self.state, packed, files), "mocked": mocked})
         end = self._end("SUCCESS", "\n".join(self.warnings))
-        failed = earlier.outcome_before(run, self.address, self.options.attempt)
-        if failed is not None:
-            return self._failed_before(end, failed)
-        end["set"], end["state"], end["handed_to"] = packed, after, self.node["next"]["slug"]
-        if not run.create(f"{naming.key(self.address)}/success.json", end):
-            self._too_late(end, "another attempt succeeded before")
-            return SUCCESS
+        if self._failed_before():
+            return self._overtaken(end)
+        mine = outcome.made_of({**end, "set": packed}, self.node["next"]["slug"], after)
+        there = outcome.decide(run, self.address, mine)
+        if there is not mine:
+            return self._too_late(end, there)
         for warning in self.warnings:
             say(f"{naming.shown(self.node['path'], self.address)}: warning: {warning}")
-        hand_over(run, self.address, self.node, end["handed_to"], after, self.options.fan_out)
-        return SUCCESS
-
-    def _failed_before(self, end: AttemptEnd, failed: AttemptEnd) -> int:
-        """Record an end that counts for nothing, for the user's attempt has failed: another delivery of it was quicker."""
-        run, node = self.run_, self.node
-        self._too_late(end, "another delivery of this attempt failed before")
-        if failed["handed_to"]:
-            hand_over(run, self.address, node, failed["handed_to"], failed["state"], self.options.fan_out)
-            return FAILED
-        return self.options.again
-
-    def _too_late(self, end: AttemptEnd, message: str) -> None:
-        """Record the end of an attempt that counts for nothing: the platform had taken it for lost, and made another."""
-        end["status"], end["platform"], end["handed_to"], end["message"] = "CRASHED", True, "", message
-        end["state"] = self.sees
-        self.run_.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
+        return self._answer(mine)
 
     def _failed(self, message: str) -> int:
         run, node = self.run_, self.node
         end = self._end("CRASHED" if self.platform else "FAIL", message)
-        done: AttemptEnd | None = run.of(self.address, "success")
-        if done is not None:
-            self._too_late(end, "another attempt succeeded before")
-            hand_over(run, self.address, node, done["handed_to"], done["state"], self.options.fan_out)
-            return SUCCESS
-        failed = earlier.outcome_before(run, self.address, self.options.attempt)
-        if failed is not None and not self.platform:
-            return self._failed_before(end, failed)
+        there = outcome.of(run, self.address)
+        if there is not None:
+            return self._too_late(end, there)
+        if not self.platform and self._failed_before():
+            return self._overtaken(end)
         retry = node.get("retry")
         last = self.final or bool(overdue(run)) or retry is None or self.options.attempt >= retry["attempts"]
-        if not self.platform and last:
-            end["handed_to"], end["state"] = failure_target(node), state.unmocked(run, self.sees)
         end["set"] = run.pack(self.set)
-        run.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
-        say(f"{naming.shown(node['path'], self.address)}: {message}")
-        if end["handed_to"]:
-            hand_over(run, self.address, node, end["handed_to"], end["state"], self.options.fan_out)
+        if last and not self.platform:
+            mine = outcome.made_of(end, failure_target(node), run.unmocked(self.sees))
+            there = outcome.decide(run, self.address, mine)
+            if there is not mine:
+                return self._too_late(end, there)
+            self._say(message)
+            return self._answer(mine)
+        self._record(end)
+        self._say(message)
         if self.platform:
             return PLATFORM
-        return FAILED if last else self.options.again
+        return self.options.again
+
+    def _failed_before(self) -> bool:
+        """Tell whether the user's attempt has failed by another delivery of it, and another attempt is left."""
+        return earlier.recorded_failure(self.run_, self.address, self.options.attempt) is not None
+
+    def _overtaken(self, end: AttemptEnd) -> int:
+        """Record an end that counts for nothing, for another delivery of the user's attempt was quicker to fail."""
+        self._count_for_nothing(end, "another delivery of this attempt failed before")
+        return self.options.again
+
+    def _too_late(self, end: AttemptEnd, there: Outcome) -> int:
+        """Record an end that counts for nothing, and answer by the outcome that somebody recorded before."""
+        if there["attempt"] != self.number:
+            how = "succeeded" if there["status"] == "SUCCESS" else "failed"
+            # Of the user's attempts it was one, if a later one of them has been made since.
+            spent = there["try_"] > self.options.attempt
+            self._count_for_nothing(end, f"another attempt {how} before", platform=not spent)
+        return self._answer(there)
+
+    def _count_for_nothing(self, end: AttemptEnd, message: str, platform: bool = True) -> None:
+        """Record the end of an attempt that the platform had taken for lost, and made another."""
+        self._record({**end, "status": "CRASHED", "platform": platform, "message": message})
+
+    def _record(self, end: AttemptEnd) -> None:
+        self.run_.create(f"{naming.key(self.address)}/{self.number}.end.json", end)
+
+    def _answer(self, there: Outcome) -> int:
+        return answer(self.run_, self.address, self.node, there, self.options.fan_out)
+
+    def _say(self, message: str) -> None:
+        say(f"{naming.shown(self.node['path'], self.address)}: {message}")
 
 
 def _from_anywhere(services: Services) -> Services:

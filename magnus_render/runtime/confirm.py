@@ -9,14 +9,14 @@ from __future__ import annotations
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
 from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE, failure_target, onward_unrecorded
-from magnus_render.runtime import earlier, state, way
+from magnus_render.runtime import outcome, state, way
 from magnus_render.runtime.handover import end_graph, hand_over
 from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
 
-    from magnus_render.plan import AttemptEnd, Node, Services
+    from magnus_render.plan import Node, Services
     from magnus_render.runtime.records import Run
 
 
@@ -24,7 +24,8 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
     """Record that the walk goes on from a failure; return 0 if that is on record.
 
     The node is the one that failed, or the one to which failures lead. An as-is that has not recorded how it ended is
-    recorded as failed, an attempt that has not as crashed.
+    recorded as failed, an attempt that has not as crashed. Of a step that has succeeded no failure is on record, though the
+    engine may have lost it.
     """
     asked = naming.shown(node["path"], address)
     if node["type"] == SUCCESS_NODE or node.get("silent"):
@@ -36,7 +37,7 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
             from magnus_render.runtime import attempt
 
             attempt.execute(run, services, address, node, attempt.Options(exit_status=FAILED))
-        failed = way.recorded_outcome(run, address, node) == "FAIL"
+        failed = way.ended(run, address, node) == "FAIL"
         failed = failed and (node["type"] not in COMPOSITES or way.come_to(run, address))
     if not failed:
         say(f"{asked}: no failure is on record")
@@ -53,11 +54,10 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
 def _left_behind(run: Run, address: str, node: Node) -> str:
     """Return the state that a node left by its failure."""
     if node["type"] in COMPOSITES:
-        return state.unmocked(run, state.seen_by(run, address))
-    earlier.give_up(run, address, node)
-    end: AttemptEnd | None = state.last_end(run, address, failed=True)
-    assert end is not None
-    return state.unmocked(run, end["state"])
+        return run.unmocked(state.seen_by(run, address))
+    done = outcome.of(run, address)
+    assert done is not None, "its failure is on record"
+    return done["state"]
 
 
 def _leads_to_success(run: Run, graph: str, slug: str) -> bool:

@@ -10,8 +10,7 @@ from magnus_render.errors import Refused, UsageError
 from magnus_render.plan import (
     AS_IS,
     COMPOSITES,
-    PLAN_VERSION,
-    TASK,
+    RECORDS_VERSION,
     as_is_text,
     failure_target,
     settled_outcome,
@@ -88,7 +87,7 @@ def create(
         given = {**old, **given}
     pages = -(-len(plan["nodes"]) // PAGE_NODES)
     record: RunRecord = {
-        "version": PLAN_VERSION,
+        "version": RECORDS_VERSION,
         "run_id": run_id,
         "name": plan["name"],
         "dag_hash": plan["dag_hash"],
@@ -321,7 +320,7 @@ def _settled_end(
 
 
 def _tails(plan: Plan) -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """Return, by composite and branch, which nodes lead to success without a record of theirs that must say so."""
+    """Return, by composite and branch, which nodes lead to success: one of them left the branch's state."""
     tails: dict[str, dict[str, list[tuple[str, str]]]] = {}
     for node in plan["nodes"].values():
         graph, slug = node["graph"], node["address"].rpartition(".")[2]
@@ -329,7 +328,7 @@ def _tails(plan: Plan) -> dict[str, dict[str, list[tuple[str, str]]]]:
             continue
         composite, _, branch = graph["address"].rpartition(".")
         found = tails.setdefault(composite, {}).setdefault(branch, [])
-        if node["type"] != TASK and node.get("next", _NOWHERE)["slug"] == graph["success"]:
+        if node.get("next", _NOWHERE)["slug"] == graph["success"]:
             found.append((slug, "next"))
         if node.get("on_failure", _NOWHERE)["slug"] == graph["success"]:
             found.append((slug, "on_failure"))

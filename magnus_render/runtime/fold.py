@@ -16,6 +16,7 @@ from magnus_render.plan import (
     FAIL_NODE,
     ITEMS_PER_PAGE,
     MAP,
+    PLAN_VERSION,
     SUCCESS_NODE,
     TASK,
     failure_target,
@@ -24,6 +25,7 @@ from magnus_render.plan import (
 from magnus_render.runtime import shapes
 from magnus_render.runtime.fold_attempts import Records, Tried, as_is_step, blank, task_step
 from magnus_render.runtime.merge import Contribution, Merged, merge_dag, merge_map, merge_parallel
+from magnus_render.runtime.records import run_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,17 +47,17 @@ _TIMES = frozenset(("run_id", "start_time", "end_time", "duration", "log", "code
 
 
 def read_run(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
-    """Read all there is of a run; raise `Refused` if there is no such run."""
+    """Read all there is of a run; raise `Refused` if there is no such run, or if its records have another format."""
     data = store.read(f"{run_id}/run.json")
     if data is None:
         raise Refused(f"there is no run '{run_id}' in the run log store")
     records: dict[str, Any] = {key[len(run_id) + 1 :]: data for key, data in store.read_all(run_id)}
-    run: RunRecord = shapes.record(run_id, "run.json", data)
+    run = run_record(run_id, data)
     folder = f"plan/{run['dag_hash']}/"
     keys = [key for key in records if key.startswith(folder)]
     pages = {key: shapes.record(run_id, key, records.pop(key)) for key in keys}
     plan: Plan = {
-        "version": run["version"],
+        "version": PLAN_VERSION,
         "name": run["name"],
         "description": "",
         "max_time": run["max_time"],
@@ -225,13 +227,11 @@ class _Fold:
 
     def _follow(self, graph: _Graph, node: Node, tried: Tried) -> str:
         """Take over what a recorded step left behind, and return where the walk went on from it ('': nowhere)."""
-        handed = tried.handed_over
-        if handed is not None:
-            graph.state, graph.added = handed["state"], []
         graph.mocked = graph.mocked and tried.success is not None and tried.success["mock"]
-        if tried.success is not None:
-            return tried.success["handed_to"] or node["next"]["slug"]
-        return handed["handed_to"] if handed is not None else self._after_crash(graph, node)
+        if tried.outcome is None:
+            return self._after_crash(graph, node)
+        graph.state, graph.added = tried.outcome["state"], []
+        return tried.outcome["handed_to"]
 
     def _after_crash(self, graph: _Graph, node: Node) -> str:
         """Return where an engine went on from a step that left no hand-over, by what is recorded ('': nowhere)."""

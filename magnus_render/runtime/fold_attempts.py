@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from magnus_render.plan import AttemptEnd, AttemptStart, Node, Packed, RunRecord, State
+    from magnus_render.plan import AttemptEnd, AttemptStart, Node, Outcome, Packed, RunRecord, State
 
     Step = dict[str, Any]
 
@@ -80,21 +80,22 @@ class Tried:
     def __init__(self, records: Records, address: str) -> None:
         self.starts: dict[int, AttemptStart] = {}
         self.ends: dict[int, AttemptEnd] = {}
-        self.success: AttemptEnd | None = None
+        self.outcome: Outcome | None = None
         folder = naming.key(address)
         for name in records.direct.get(folder, ()):
             number, _, kind = name.partition(".")
-            if name == "success.json":
-                self.success = records.get(f"{folder}/{name}")
+            if name == "outcome.json":
+                self.outcome = records.get(f"{folder}/{name}")
             elif number.isdecimal() and kind == "start.json":
                 self.starts[int(number)] = records.get(f"{folder}/{name}")
             elif number.isdecimal() and kind == "end.json":
                 self.ends[int(number)] = records.get(f"{folder}/{name}")
-        if self.success is not None and self.success["attempt"]:
-            self.ends[self.success["attempt"]] = self.success
+        self.success = self.outcome if self.outcome and self.outcome["status"] == "SUCCESS" else None
+        if self.outcome is not None and self.outcome["attempt"]:
+            self.ends[self.outcome["attempt"]] = self.outcome
         self.numbers = sorted(self.starts.keys() | self.ends.keys())
         self.late = self._late()
-        """Deliveries of a user's attempt that another delivery of it came before: the platform's, whatever they did."""
+        """What another delivery or the outcome came before: the platform's attempts, whatever they did."""
 
     def _late(self) -> set[int]:
         if len(self.numbers) < 2:
@@ -103,10 +104,12 @@ class Tried:
         first: dict[int, int] = {}
         for try_, _, number in sorted(ended):
             first.setdefault(try_, number)
-        if self.success is not None and self.success["attempt"]:
-            first[self.success["try_"]] = self.success["attempt"]
         tries = {number: record["try_"] for number, record in (*self.starts.items(), *self.ends.items())}
-        return {number for number, try_ in tries.items() if first.get(try_, number) != number}
+        late = set()
+        if self.outcome is not None and self.outcome["attempt"]:
+            first[self.outcome["try_"]] = self.outcome["attempt"]
+            late = {number for number, try_ in tries.items() if try_ > self.outcome["try_"]}
+        return late | {number for number, try_ in tries.items() if first.get(try_, number) != number}
 
     @property
     def last(self) -> int:
@@ -116,30 +119,20 @@ class Tried:
     @property
     def recorded(self) -> bool:
         """True if anything is recorded."""
-        return self.success is not None or bool(self.numbers)
+        return self.outcome is not None or bool(self.numbers)
 
     @property
     def last_end(self) -> AttemptEnd | None:
-        """The success if there is one, else the last attempt that ended."""
-        if self.success is not None:
-            return self.success
+        """The outcome if there is one, else the last attempt that ended."""
+        if self.outcome is not None:
+            return self.outcome
         ended = self.ends.keys() - self.late
         return self.ends[max(ended)] if ended else None
 
-    @property
-    def handed_over(self) -> AttemptEnd | None:
-        """The end that handed over to another node: the success, or the last failure that did."""
-        if self.success is not None:
-            return self.success
-        handed = [n for n, end in self.ends.items() if end["handed_to"] and n not in self.late]
-        return self.ends[max(handed)] if handed else None
-
     def status(self, over: bool, now: float) -> str:
         """Return the step's status. `over`: its graph has ended or the walk went on, so nothing of it runs."""
-        if self.success is not None:
-            return "SUCCESS"
-        if (handed := self.handed_over) is not None:
-            return handed["status"]
+        if self.outcome is not None:
+            return self.outcome["status"]
         last = self.last
         end = self.ends.get(last)
         if end is None:
@@ -150,7 +143,7 @@ class Tried:
 
     def attempts(self, run: RunRecord, address: str, over: bool, now: float) -> list[dict[str, Any]]:
         """Return the folded attempts, in order."""
-        over = over or self.handed_over is not None
+        over = over or self.outcome is not None
         folded = []
         for number in self.numbers:
             start, end = self.starts.get(number), self.ends.get(number)
@@ -216,7 +209,7 @@ def task_step(tried: Tried, run: RunRecord, node: Node, address: str, over: bool
     if step["status"] == "SUCCESS" and tried.success is not None:
         step["message"] = tried.success["message"]
     elif step["status"] in ("FAIL", "CRASHED"):
-        settling = tried.handed_over or tried.ends.get(tried.last)
+        settling = tried.outcome or tried.ends.get(tried.last)
         step["message"] = settling["message"] if settling else ""
     return step
 
@@ -225,8 +218,8 @@ def as_is_step(tried: Tried, node: Node, address: str) -> Step:
     """Return the folded step of an as-is that was recorded; it never has attempts."""
     step = blank(node, address, node["name"])
     end = tried.last_end
-    if tried.success is not None:
-        step["status"] = "SUCCESS"
+    if tried.outcome is not None:
+        step["status"] = tried.outcome["status"]
     elif end is not None:
         step["status"] = "CRASHED" if end["platform"] else "FAIL"
     else:

@@ -9,6 +9,7 @@ import os
 import time
 
 from magnus_render import naming
+from magnus_render.errors import FAILED, SUCCESS
 from magnus_render.plan import COMPOSITES, ITEMS_PER_PAGE, MAP, failure_target
 from magnus_render.runtime import state
 from magnus_render.runtime.records import Run, dumps
@@ -16,9 +17,15 @@ from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from magnus_render.plan import After, CompositeStart, FailFast, GraphEnd, Json, Node, Status
+    from magnus_render.plan import After, CompositeStart, FailFast, GraphEnd, Json, Node, Outcome, Status
 
 CANNOT_START = "the map cannot start"
+
+
+def answer(run: Run, address: str, node: Node, outcome: Outcome, fan_out: str) -> int:
+    """Record what follows from the outcome of a step, unless that was done; return the exit status that says it."""
+    hand_over(run, address, node, outcome["handed_to"], outcome["state"], fan_out)
+    return SUCCESS if outcome["status"] == "SUCCESS" else FAILED
 
 
 def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out: str) -> None:

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
-from magnus_render.plan import ITEMS_PER_PAGE, LARGE_VALUE
+from magnus_render.plan import ITEMS_PER_PAGE, LARGE_VALUE, RECORDS_VERSION
 from magnus_render.runtime import shapes
 
 TYPE_CHECKING = False
@@ -45,6 +45,17 @@ def check_run_id(text: str, what: str = "") -> str:
     raise UsageError(f"{what}'{text}' is not a run id: {rule}")
 
 
+def run_record(run_id: str, data: bytes) -> RunRecord:
+    """Return what `run.json` of a run says; raise `Refused` if the run's records have another format than ours."""
+    record: RunRecord = shapes.record(run_id, "run.json", data)
+    if record["version"] != RECORDS_VERSION:
+        raise Refused(
+            f"run '{run_id}' has records of format {record['version']}, this version of magnus-render reads and writes "
+            f"format {RECORDS_VERSION}: use the version that the run was started with"
+        )
+    return record
+
+
 def attempts_of(names: list[str], kind: str) -> list[int]:
     """Return the numbers of the attempts that have a record of a kind ("start" or "end"), among the names of a folder."""
     found = [name.partition(".") for name in names]
@@ -71,9 +82,9 @@ class Run:
 
     @classmethod
     def open(cls, store: BaseRunLogStore, run_id: str) -> Run | None:
-        """Return the run of that id, or None if nobody has created it."""
+        """Return the run of that id, or None if nobody has created it; raise `Refused` if it has another format."""
         data = store.read(f"{run_id}/run.json")
-        return None if data is None else cls(store, run_id, shapes.record(run_id, "run.json", data))
+        return None if data is None else cls(store, run_id, run_record(run_id, data))
 
     # ---- records ----
 
@@ -184,6 +195,10 @@ class Run:
                 raise PlatformError(f"run {self.run_id}: the state {digest} is gone")
             self._states[digest] = state
         return state
+
+    def unmocked(self, digest: str) -> str:
+        """Return a state behind a failure: nothing there is taken over from an earlier run."""
+        return self.save({**self.state(digest), "mocked": False})
 
     def save(self, state: State) -> str:
         """Store a state, unless it is there, and return its hash."""

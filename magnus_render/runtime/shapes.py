@@ -107,9 +107,9 @@ _ATTEMPT_START = {
 _CATALOGUED = {"path": TEXT, "stage": TEXT, "sha256": HASH, "size": WHOLE, "mode?": WHOLE}
 _ATTEMPT_END = {
     "attempt": WHOLE, "try_": WHOLE, "status": STATUSES, "time": TIME, "message": TEXT, "set": _PACKED,
-    "catalog": [_CATALOGUED], "metrics": OBJECT, "handed_to": SLUG, "state": HASH, "mock": FLAG, "platform": FLAG,
-    "sees?": HASH,
+    "catalog": [_CATALOGUED], "metrics": OBJECT, "state": HASH, "mock": FLAG, "platform": FLAG,
 }  # fmt: skip
+_OUTCOME = {**_ATTEMPT_END, "handed_to": SLUG, "sees?": HASH}
 _COMPOSITE_START = {"sees": HASH, "count": MAYBE_WHOLE, "message": TEXT, "items_mocked": Maybe([FLAG])}
 _JOIN = {"set": _PACKED, "files": _FILES, "message": TEXT, "mocked": FLAG}
 _GRAPH_END = {"status": STATUSES, "state": HASH, "time": TIME, "mock": FLAG}
@@ -142,7 +142,7 @@ _FIXED = {
 _OF_STEPS = {
     "start.json": _COMPOSITE_START,
     "end.json": _GRAPH_END,
-    "success.json": _ATTEMPT_END,
+    "outcome.json": _OUTCOME,
     "join.json": _JOIN,
     "fail_fast.json": {"branch": SLUG},
 }

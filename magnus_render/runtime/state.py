@@ -1,16 +1,17 @@
 """What a node sees: the state left by what came before it on its own path (DESIGN §3.3, §3.4).
 
-Nothing here waits or locks. A state is found by walking *back* from the node that asks: to the record of its predecessor,
+Nothing here waits or locks. A state is found by walking *back* from the node that asks: to the outcome of its predecessor,
 through a join of branches, or up to what the enclosing composite saw. The one place where several predecessors are possible
-is `_came_from`; the one place where branches meet is `join`.
+is `_came_from`; the one place where branches meet is `join`. A predecessor that failed without an outcome is settled.
 """
 
 from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL, file_entry
+from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL, TASK, failure_target, file_entry
 from magnus_render.runtime import merge
+from magnus_render.runtime import outcome as outcomes
 from magnus_render.runtime.records import attempts_of
 from magnus_render.texts import say
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         GraphEnd,
         Join,
         Node,
+        Outcome,
         Packed,
         Settled,
         State,
@@ -51,9 +53,8 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
     `after` is the slug of the predecessor, where the engine knows it. Raises `UsageError` if no such edge exists, and
     `PlatformError` if the records do not tell.
     """
-    passed: list[str] = (
-        []
-    )  # on the way back: graphs whose start was passed, and '' for a failure, latest first
+    # On the way back, latest first: graphs whose start was passed, failures, and steps that were lost before they began.
+    passed: list[tuple[str, str]] = []
     asked, seen = address, set()
     while True:
         if address in seen:
@@ -70,29 +71,29 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
             if not graph:
                 digest = initial(run)
                 break
-            passed.append(graph)
+            passed.append(("start", graph))
             address, after = naming.parent(graph), ""
             continue
         before = _came_from(run, address, node, after)
-        if before["via"] == "on_failure":
-            passed.append("")
-        found, address = _left_by(run, naming.join(naming.parent(address), before["slug"]), before)
+        origin = naming.join(naming.parent(address), before["slug"])
+        found = _left_by(run, origin, before, naming.last(address))
         if found:
             digest = found
             break
-        after = ""
-    for graph in reversed(passed):
-        if graph:
-            enter_composite(run, naming.parent(graph), digest)
-            digest = _enter(run, graph, digest)
+        if before["via"] == "on_failure":
+            passed.append(("lost" if before["type"] == TASK else "failed", origin))
+        address, after = origin, ""
+    for what, where in reversed(passed):
+        if what == "start":
+            enter_composite(run, naming.parent(where), digest)
+            digest = _enter(run, where, digest)
+        elif what == "lost":
+            settled = outcomes.settle(run, where, run.node(where), sees=digest)
+            assert settled is not None, "what it sees was given"
+            digest = _failed(run, where, settled, failure_target(run.node(where)))
         else:
-            digest = unmocked(run, digest)
+            digest = run.unmocked(digest)
     return digest
-
-
-def unmocked(run: Run, digest: str) -> str:
-    """Return a state behind a failure: nothing there is taken over from an earlier run."""
-    return run.save({**run.state(digest), "mocked": False})
 
 
 def enter_composite(run: Run, address: str, digest: str) -> None:
@@ -113,29 +114,57 @@ def _enter(run: Run, graph: str, digest: str) -> str:
     return run.save({**state, "set": [], "filed": [], "mocked": mocked})
 
 
-def _left_by(run: Run, address: str, before: Before) -> tuple[str, str]:
-    """Return the state a predecessor left and '', or '' and the address whose state is the one looked for."""
-    if before["type"] == AS_IS:
-        return "", address
+def _left_by(run: Run, address: str, before: Before, to: str) -> str:
+    """Return the state that a predecessor left as it handed over to `to`; '' if that is what it saw itself.
+
+    Raises `Refused` if the records tell that it handed over to another node, or to none.
+    """
+    if before["via"] == "next":
+        if before["type"] in COMPOSITES:
+            return after_composite(run, address)
+        if before["type"] == AS_IS:
+            return ""
+        done = outcomes.of(run, address)
+        if done is None or done["status"] != "SUCCESS":
+            path = naming.shown(run.node(address)["path"], address)
+            raise Refused(
+                f"run {run.run_id}: there is no record that '{path}' succeeded, which what follows needs: "
+                "is the store another one there, or was only a part of the run submitted anew?"
+            )
+        return done["state"]
     if before["type"] in COMPOSITES:
-        if before["via"] == "next":
-            return after_composite(run, address), ""
-        return "", address
-    end = last_end(run, address, failed=before["via"] == "on_failure")
-    if before["via"] == "next" and (end is None or end["status"] != "SUCCESS"):
-        path = naming.shown(run.node(address)["path"], address)
-        raise Refused(
-            f"run {run.run_id}: there is no record that '{path}' succeeded, which what follows needs: "
-            "is the store another one there, or was only a part of the run submitted anew?"
-        )
-    if end is not None:
-        return end["state"], ""
-    return "", address  # it crashed: its successor sees what it saw
+        _check_failed(run, address)
+        return ""
+    settled = outcomes.settle(run, address, run.node(address))
+    return "" if settled is None else _failed(run, address, settled, to)
 
 
-def last_end(run: Run, address: str, failed: bool = False) -> AttemptEnd | None:
-    """Return how a step ended: its success or, if it has none (or `failed` is asked for), its last recorded end."""
-    end: AttemptEnd | None = None if failed else run.of(address, "success")
+def _failed(run: Run, address: str, outcome: Outcome, to: str) -> str:
+    """Return the state that a step left by its failure; raise `Refused` if it has succeeded, which leads elsewhere."""
+    if outcome["handed_to"] != to:
+        raise _succeeded(run, address)
+    return outcome["state"]
+
+
+def _check_failed(run: Run, address: str) -> None:
+    """Raise `Refused` if a composite from whose failure the walk went on has succeeded; settle steps in it, if need be."""
+    from magnus_render.runtime import way  # which needs this module
+
+    node = run.node(address)
+    ends: list[GraphEnd | None] = [run.of(graph, "end") for graph in branch_graphs(run, address, node)]
+    failed = any(end is not None and end["status"] == "FAIL" for end in ends)
+    if not failed and way.ended(run, address, node, way.LOST) == "SUCCESS":
+        raise _succeeded(run, address)
+
+
+def _succeeded(run: Run, address: str) -> Refused:
+    path = naming.shown(run.node(address)["path"], address)
+    return Refused(f"run {run.run_id}: '{path}' has succeeded: what its failure leads to does not begin")
+
+
+def last_end(run: Run, address: str) -> AttemptEnd | None:
+    """Return how a step ended: its outcome or, if it has none, the last end of an attempt."""
+    end: AttemptEnd | None = outcomes.of(run, address)
     if end is None:
         numbers = attempts_of(run.names(address), "end")
         if numbers:
@@ -164,11 +193,11 @@ def _came_from(run: Run, address: str, node: Node, after: str) -> Before:
             if outcome(run, origin) == ("SUCCESS" if choice["via"] == "next" else "FAIL"):
                 return choice
         elif choice["type"] != AS_IS or run.names(origin):
-            end = last_end(run, origin)
-            if end is None or not end["handed_to"]:
+            done = outcomes.of(run, origin)
+            if done is None:
                 if choice["via"] == "on_failure":
                     crashed.append(choice)
-            elif end["handed_to"] == me and (end["status"] == "SUCCESS") == (choice["via"] == "next"):
+            elif done["handed_to"] == me and (done["status"] == "SUCCESS") == (choice["via"] == "next"):
                 return choice
         elif choice["via"] == "next" and _reached(run, origin):
             return choice
@@ -199,8 +228,8 @@ def _reached(run: Run, address: str) -> bool:
                 if before["via"] == "next":
                     stack.append(before["slug"])
             else:
-                end = last_end(run, origin)
-                if end is not None and end["handed_to"] == slug:
+                done = outcomes.of(run, origin)
+                if done is not None and done["handed_to"] == slug:
                     return True
     return False
 
@@ -246,16 +275,26 @@ def branch_end(run: Run, graph: str) -> GraphEnd | None:
     if settled is not None:
         return _settled_end(run, graph, settled)
     for slug, via in composite["tails"].get(branch, []):
-        address = naming.join(graph, slug)
-        if via == "next" and _succeeded_silently(run, address):
-            composite_before = run.node(address)["type"] in COMPOSITES
-            digest = after_composite(run, address) if composite_before else seen_by(run, address)
-        elif via == "on_failure" and _failed_silently(run, address):
-            digest = unmocked(run, seen_by(run, address))
-        else:
-            continue
-        return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
+        digest = _left_at_end(run, naming.join(graph, slug), via)
+        if digest:
+            return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
     return None
+
+
+def _left_at_end(run: Run, address: str, via: str) -> str:
+    """Return the state in which a node that leads to its branch's success left it; '' if it did not lead there."""
+    node = run.node(address)
+    if node["type"] not in COMPOSITES and not node.get("silent"):
+        done = outcomes.of(run, address)
+        if done is None and node["type"] == TASK and via == "on_failure":
+            done = outcomes.settle(run, address, node)
+        if done is not None:
+            return done["state"] if done["handed_to"] == node["graph"]["success"] else ""
+    if via == "next" and _succeeded_silently(run, address):
+        return after_composite(run, address) if node["type"] in COMPOSITES else seen_by(run, address)
+    if via == "on_failure" and _failed_silently(run, address):
+        return run.unmocked(seen_by(run, address))
+    return ""
 
 
 def _settled_end(run: Run, graph: str, settled: Settled) -> GraphEnd:
@@ -264,28 +303,27 @@ def _settled_end(run: Run, graph: str, settled: Settled) -> GraphEnd:
         return {"status": "FAIL", "state": "", "time": 0.0, "mock": False}
     digest = _enter(run, graph, seen_by(run, naming.parent(graph)))
     if settled["handled"]:
-        digest = unmocked(run, digest)
+        digest = run.unmocked(digest)
     return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
 
 
 def _succeeded_silently(run: Run, address: str) -> bool:
     """Tell whether a composite succeeded, or an as-is that leaves no record was passed."""
-    if run.node(address)["type"] in COMPOSITES:
+    node = run.node(address)
+    if node["type"] in COMPOSITES:
         return outcome(run, address) == "SUCCESS"
-    return not run.names(address) and _reached(run, address)
+    return node["type"] == AS_IS and not run.names(address) and _reached(run, address)
 
 
 def _failed_silently(run: Run, address: str) -> bool:
-    """Tell whether a composite failed, or a step ended without a record of its hand-over: it crashed, or never started."""
+    """Tell whether a composite failed, or an as-is that leaves no record did."""
     node = run.node(address)
     if node["type"] in COMPOSITES:
         return outcome(run, address) == "FAIL"
-    if node["type"] == AS_IS and (
-        node.get("silent") or run.names(naming.join(naming.parent(address), node["next"]["slug"]))
-    ):
+    if node["type"] != AS_IS or node.get("silent"):
         return False
-    end = last_end(run, address)
-    return not (end and end["handed_to"]) and _reached(run, address)
+    succeeded = run.names(naming.join(naming.parent(address), node["next"]["slug"]))
+    return not succeeded and _reached(run, address)
 
 
 def join(run: Run, address: str) -> Join:

@@ -1,7 +1,7 @@
 """What the records tell of a walk: which nodes it came to, and how they ended.
 
-Nothing is written here, and nothing concluded from what is lacking: an engine goes on from what it saw fail, also where
-that was refused, or was lost before it began.
+Nothing is concluded from what is lacking: an engine goes on from what it saw fail, also where that was refused, or was lost
+before it began. A step that began and has no outcome is settled, where the walk cannot have gone on but from its failure.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from magnus_render.plan import (
     failure_target,
     onward_unrecorded,
 )
+from magnus_render.runtime import outcome as outcomes
 from magnus_render.runtime import state
 
 TYPE_CHECKING = False
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import CompositeStart, GraphEnd, Node
     from magnus_render.runtime.records import Run
+
+
+OPEN = "OPEN"
+"""Of a step that began and has no outcome: it may be at work, or have crashed."""
+NOTHING, BEGUN, LOST = range(3)
+"""Which steps without an outcome are settled: none; those that began; also those that the walk came to and that did not."""
 
 
 def come_to(run: Run, address: str) -> bool:
@@ -40,21 +47,28 @@ def failed_before(run: Run, address: str) -> str:
     graph, slug = naming.parent(address), naming.last(address)
     if graph and not come_to(run, naming.parent(graph)):
         return ""
-    for origin, node, ended in _way(run, graph):
-        if ended == "FAIL" and node["type"] != FAIL_NODE and failure_target(node) == slug:
+    for origin, node, outcome in _way(run, graph):
+        if outcome == "FAIL" and node["type"] != FAIL_NODE and failure_target(node) == slug:
             return origin
     return ""
 
 
-def recorded_outcome(run: Run, address: str, node: Node) -> str:
-    """Return SUCCESS or FAIL as a node's records tell how it ended, '' if they do not.
+def ended(run: Run, address: str, node: Node, settling: int = BEGUN) -> str:
+    """Return SUCCESS or FAIL as a node ended, '' if the records do not tell.
 
-    Of a step, any attempt without a success is a failure; of a composite, the way to one in a branch.
+    A step that began and has no outcome is settled: any attempt of it is a failure. It is OPEN if `settling` is NOTHING. A
+    composite failed if the records lead to a failure in a branch. Its steps are settled only where no other failure is on
+    record.
     """
     if node["type"] not in COMPOSITES:
-        if node.get("silent") or run.of(address, "success") is not None:
+        if node.get("silent"):
             return "SUCCESS"
-        return "FAIL" if run.names(address) else ""
+        done = outcomes.settle(run, address, node) if settling else outcomes.of(run, address)
+        if done is None and settling == LOST and node["type"] == TASK:
+            done = outcomes.settle(run, address, node, sees=state.seen_by(run, address))
+        if done is not None:
+            return "SUCCESS" if done["status"] == "SUCCESS" else "FAIL"
+        return OPEN if not settling and run.names(address) else ""
     start: CompositeStart | None = run.of(address, "start")
     if start is not None and start["message"]:
         return "FAIL"
@@ -62,27 +76,34 @@ def recorded_outcome(run: Run, address: str, node: Node) -> str:
         return ""
     if run.of(address, "join") is not None:
         return "SUCCESS"
-    ends = [_ended(run, graph) for graph in state.branch_graphs(run, address, node)]
-    if "FAIL" in ends:
-        return "FAIL"
-    return "" if "" in ends else "SUCCESS"
+    graphs = state.branch_graphs(run, address, node)
+    ends: set[str] = set()
+    for level in range(settling + 1):
+        ends = set()
+        for graph in graphs:
+            ends.add(_branch_ended(run, graph, level))
+            if "FAIL" in ends:
+                return "FAIL"
+        if ends <= {"SUCCESS"}:
+            break
+    return next((end for end in (OPEN, "") if end in ends), "SUCCESS")
 
 
-def _ended(run: Run, graph: str) -> str:
-    """Return SUCCESS or FAIL as a branch ended, '' if the records do not tell.
+def _branch_ended(run: Run, graph: str, settling: int) -> str:
+    """Return SUCCESS or FAIL as a branch ended, OPEN if a step on its way is, '' if nothing tells.
 
     A recorded failure of it does not: an engine also runs a fail node where a refusal led it there.
     """
     end: GraphEnd | None = run.of(graph, "end")
     if end is not None and end["status"] == "SUCCESS":
         return "SUCCESS"
-    for _, node, ended in _way(run, graph):
-        if node["type"] in (SUCCESS_NODE, FAIL_NODE):
-            return ended
+    for _, node, outcome in _way(run, graph, settling=settling):
+        if node["type"] in (SUCCESS_NODE, FAIL_NODE) or outcome == OPEN:
+            return outcome
     return ""
 
 
-def _way(run: Run, graph: str, until: str = "") -> Iterator[tuple[str, Node, str]]:
+def _way(run: Run, graph: str, until: str = "", settling: int = BEGUN) -> Iterator[tuple[str, Node, str]]:
     """Yield address, node and outcome of the nodes that the walk of a graph came to, as far as records tell.
 
     It ends with the node `until`, whose outcome, of a map costly to learn, it leaves out.
@@ -94,12 +115,12 @@ def _way(run: Run, graph: str, until: str = "") -> Iterator[tuple[str, Node, str
         if node["type"] in (SUCCESS_NODE, FAIL_NODE):
             yield address, node, "SUCCESS" if node["type"] == SUCCESS_NODE else "FAIL"
             return
-        ended = recorded_outcome(run, address, node) if address != until else ""
-        yield address, node, ended
-        if address == until:
+        outcome = ended(run, address, node, settling) if address != until else ""
+        yield address, node, outcome
+        if address == until or outcome == OPEN:
             return
-        if ended:
-            slug = node["next"]["slug"] if ended == "SUCCESS" else failure_target(node)
+        if outcome:
+            slug = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
         else:
             slug = next((to for to in _ways_past(node) if _is_passed(run, graph, to)), "")
 

@@ -82,7 +82,7 @@ def make_plan(tree: Tree) -> Any:
 
 def make_run(**fields: Any) -> Any:
     run = {
-        "version": 1, "run_id": "r", "name": "p", "dag_hash": "0" * 16, "pages": 1,
+        "version": 2, "run_id": "r", "name": "p", "dag_hash": "0" * 16, "pages": 1,
         "parameters": {"values": {"a": 1}, "large": {}}, "tag": "", "target": "local", "walk": "w",
         "code": {"commit": "", "dirty": False}, "original_run_id": "", "changed": False, "created": 0.0,
         "max_time": None, "variables": {},
@@ -143,14 +143,18 @@ class Book:
     def end(self, address: str, n: int, status: str, **fields: Any) -> Any:
         value = {
             "attempt": n, "try_": n, "status": status, "time": self.tick(), "message": "", "set": packed({}),
-            "catalog": [], "metrics": {}, "handed_to": "", "state": self.state(), "mock": False, "platform": False,
+            "catalog": [], "metrics": {}, "state": self.state(), "mock": False, "platform": False,
         }  # fmt: skip
         return {**value, **fields}
 
     def fail(self, address: str, n: int = 1, to: str = "", **fields: Any) -> None:
         """An attempt that failed, and handed over if `to` says so; to `fail`, its graph ends."""
         self.start(address, n, try_=fields.get("try_", n))
-        self.of(address, f"{n}.end", self.end(address, n, "FAIL", handed_to=to, **fields))
+        end = self.end(address, n, "FAIL", **fields)
+        if to:
+            self.of(address, "outcome", {**end, "handed_to": to})
+        else:
+            self.of(address, f"{n}.end", end)
         if to == "fail":
             self.graph_end(naming.parent(address), "FAIL", "")
 
@@ -165,7 +169,7 @@ class Book:
         if n:
             self.start(address, n, try_=fields.get("try_", n))
         end = self.end(address, n, "SUCCESS", handed_to=to, mock=not n, **fields)
-        self.of(address, "success", end)
+        self.of(address, "outcome", end)
         if to == "success":
             self.graph_end(naming.parent(address), "SUCCESS", end["state"])
 

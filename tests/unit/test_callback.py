@@ -348,3 +348,22 @@ def test_a_file_that_is_no_plan_is_refused(
 @pytest.mark.parametrize("words", [("--attempt", "9" * 5000), ("--use-cached", "../x")])
 def test_words_that_are_not_what_they_should_be(words: tuple[str, str]) -> None:
     assert call("execute_single_node", "a", *words) == 64
+
+
+def test_a_run_of_another_format_is_refused(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert call("start_run") == 0
+    path = project / ".run_log_store/r/run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 1}))
+    said = "run 'r' has records of format 1, this version of magnus-render reads and writes format 2"
+    for words in (
+        ("start_run",),
+        ("start_run", "--resume"),
+        ("execute_single_node", "a"),
+        ("map_count", "m"),
+    ):
+        assert call(*words) == 65
+        assert said in capfd.readouterr().err
+    assert magnus(["start_run", "s", "-f", "dag.yaml", "--use-cached", "r"]) == 65
+    assert magnus(["runs", "show", "r"]) == 65
+    assert capfd.readouterr().err.count(said) == 2
+    assert magnus(["runs", "list"]) == 0

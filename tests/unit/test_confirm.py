@@ -45,7 +45,7 @@ def test_an_attempt_that_began_and_left_no_end(tmp_path: Path, handler: str) -> 
     """The way to success leaves no record but this one, and the log shows it."""
     begin(graph(a=task("exit 1", on_failure=handler), q=QUIET))
     assert step("a") == 1
-    (tmp_path / ".run_log_store/r/steps/a/1.end.json").unlink()
+    (tmp_path / ".run_log_store/r/steps/a/outcome.json").unlink()
     assert confirm("a") == 0
     folded = log()
     assert folded["status"] == "SUCCESS"

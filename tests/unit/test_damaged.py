@@ -196,7 +196,7 @@ def test_a_damaged_run_keeps_no_other_from_being_listed_or_pruned(
     assert sorted(os.listdir(".run_log_store")) == ["ok", "store.json"]
 
 
-@pytest.mark.parametrize("key", ["run.json", "steps/one/success.json", "steps/one/1.log"])
+@pytest.mark.parametrize("key", ["run.json", "steps/one/outcome.json", "steps/one/1.log"])
 @pytest.mark.parametrize("kind", ["fifo", "folder", "circle", "device", "upwards"])
 def test_what_is_no_file_hangs_nothing(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, key: str, kind: str

@@ -108,8 +108,8 @@ def test_every_prefix_folds_and_what_has_ended_stays_as_it_is() -> None:
 
 
 def test_a_damaged_record_is_named() -> None:
-    with pytest.raises(Refused, match=r"steps/a/success\.json"):
-        fold(PLAN, RUN, {**RECORDS, "steps/a/success.json": b"{"}, 0.0)
+    with pytest.raises(Refused, match=r"steps/a/outcome\.json"):
+        fold(PLAN, RUN, {**RECORDS, "steps/a/outcome.json": b"{"}, 0.0)
 
 
 def test_read_run_gives_back_the_plan_in_reading_order(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def pipeline(catalog: str = "{put: [data/hello.txt]}", then: str = "success") ->
 
 def files(folder: Path, run_id: str, step: str = "a") -> list[str]:
     """Return what a step of a run has put."""
-    record = json.loads((folder / f".run_log_store/{run_id}/steps/{step}/success.json").read_text())
+    record = json.loads((folder / f".run_log_store/{run_id}/steps/{step}/outcome.json").read_text())
     return [entry["path"] for entry in record["catalog"]]
 
 

@@ -388,7 +388,7 @@ def test_more_than_a_thousand_names(store: S3RunLogStore) -> None:
 
 
 def test_more_records_than_are_read_at_once(store: S3RunLogStore) -> None:
-    keys = [f"r/steps/s{number}/success.json" for number in range(s3.BATCH + 10)]
+    keys = [f"r/steps/s{number}/outcome.json" for number in range(s3.BATCH + 10)]
     aws.fill([f"{store.config['prefix']}/{key}" for key in keys])
     assert sorted(store.read_all("r")) == [(key, b"{}") for key in sorted(keys)]
 

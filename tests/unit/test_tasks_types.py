@@ -67,7 +67,7 @@ def test_stores_are_found_from_workspaces_and_secrets_stay_out_of_records(tmp_pa
     (tmp_path / "secret-file").write_text("TOKEN=hushhush\n")
     done = magnus(tmp_path, "execute", "-f", "dag.yaml", "--run-id", "r1")
     assert done.returncode == 1 and "got [1, 2]" in done.stdout, done.stderr
-    end = json.loads((tmp_path / ".run_log_store/r1/steps/see/1.end.json").read_text())
+    end = json.loads((tmp_path / ".run_log_store/r1/steps/see/outcome.json").read_text())
     assert end["message"] == "ValueError: it is ********"
     assert "hushhush" not in done.stdout + done.stderr
     records = [path for path in (tmp_path / ".run_log_store").rglob("*") if path.is_file()]

@@ -1,0 +1,96 @@
+"""A node's one outcome: the record that decides where the walk goes from a step (docs/architecture.md, "Records").
+
+Whoever learns how a step ended creates it: the attempt, the confirmation of a failure, or the handler that begins behind
+it. The store lets one of them create it. Who comes second reads what the first one recorded, and answers by that.
+"""
+
+from __future__ import annotations
+
+import time
+
+from magnus_render import naming
+from magnus_render.errors import PlatformError
+from magnus_render.plan import failure_target
+from magnus_render.runtime.records import attempts_of, dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from magnus_render.plan import AttemptEnd, AttemptStart, Node, Outcome
+    from magnus_render.runtime.records import Run
+
+
+def of(run: Run, address: str) -> Outcome | None:
+    """Return the outcome of the step at an instance address, or None if nobody has recorded one."""
+    found: Outcome | None = run.of(address, "outcome")
+    return found
+
+
+def decide(run: Run, address: str, outcome: Outcome) -> Outcome:
+    """Record the outcome of a step if it has none; return the one on record: `outcome` itself, or another's.
+
+    Raises `PlatformError` if the store neither takes one nor has one.
+    """
+    if run.create(f"{naming.key(address)}/outcome.json", outcome):
+        return outcome
+    there = of(run, address)
+    if there is None:
+        raise PlatformError(f"run {run.run_id}: the outcome of '{address}' can be neither written nor read")
+    # A store that tried again may have met what it had written itself.
+    return outcome if dumps(there) == dumps(outcome) else there
+
+
+def made_of(end: AttemptEnd, to: str, digest: str) -> Outcome:
+    """Return the outcome that the end of an attempt is, which leads to the node `to` with the state `digest`."""
+    return {**end, "handed_to": to, "state": digest}  # type: ignore[typeddict-item]  # `sees` is of mocked steps
+
+
+def settle(run: Run, address: str, node: Node, sees: str = "") -> Outcome | None:
+    """Return the outcome of a step from which the walk went on; if it has none, record that it failed.
+
+    That is how its latest attempt failed, or CRASHED if that left no end. Should it be at work all the same, what it comes
+    to counts for nothing. Of a step that never began nothing is recorded, and None returned, unless `sees` is given: the
+    hash of the state that it would have seen.
+    """
+    there = of(run, address)
+    if there is not None:
+        return there
+    end = _last(run, address)
+    if end is None:
+        if not sees:
+            return None
+        end = _crashed(0, 0, sees)
+    return decide(run, address, made_of(end, failure_target(node), run.unmocked(end["state"])))
+
+
+def _last(run: Run, address: str) -> AttemptEnd | None:
+    """Return how the latest attempt ended that counts, CRASHED if it has no end; None if there was no attempt.
+
+    A delivery of a user's attempt does not count if another delivery of it failed.
+    """
+    names = run.names(address)
+    ends: dict[int, AttemptEnd] = {n: run.of(address, f"{n}.end") for n in attempts_of(names, "end")}
+    failed = {end["try_"] for end in ends.values() if not end["platform"]}
+    for number in sorted({*attempts_of(names, "start"), *ends}, reverse=True):
+        end = ends.get(number)
+        if end is None:
+            start: AttemptStart = run.of(address, f"{number}.start")
+            end = _crashed(number, start["try_"], start["sees"])
+        if (number in ends and not end["platform"]) or end["try_"] not in failed:
+            return end
+    return None
+
+
+def _crashed(number: int, try_: int, sees: str) -> AttemptEnd:
+    return {
+        "attempt": number,
+        "try_": try_,
+        "status": "CRASHED",
+        "time": time.time(),
+        "message": "",
+        "set": {"values": {}, "large": {}},
+        "catalog": [],
+        "metrics": {},
+        "state": sees,
+        "mock": False,
+        "platform": False,
+    }
