@@ -257,7 +257,7 @@ def callback(bench: Bench) -> None:
                     seconds = bench.seconds(
                         "magnus", "execute_single_node", RUN, step, cwd=path, MAGNUS_CONFIG=services
                     )
-                    if not (store / RUN / "steps" / step / "success.json").exists():
+                    if not (store / RUN / "steps" / step / "outcome.json").exists():
                         raise SystemExit(f"bench: the callback of {step} recorded nothing")
                 return seconds
 
@@ -296,7 +296,7 @@ def callback_s3(bench: Bench) -> None:
             server.busy = 0.0
             seconds = bench.seconds("magnus", "execute_single_node", RUN, "s2", cwd=path, **environment)
             busy.append(server.busy)
-            if not any(key.endswith("/s2/success.json") for key in server.objects):
+            if not any(key.endswith("/s2/outcome.json") for key in server.objects):
                 raise SystemExit("bench: the callback on S3 recorded nothing")
             return seconds
 

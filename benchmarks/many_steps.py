@@ -22,7 +22,7 @@ from magnus_render.runtime.records import Run
 from magnus_render.services.run_log_store import FileSystemRunLogStore
 
 if TYPE_CHECKING:
-    from magnus_render.plan import AttemptEnd, AttemptStart
+    from magnus_render.plan import AttemptStart, Outcome
 
 DAG = """
 dag:
@@ -68,12 +68,12 @@ def step(run: Run, folder: str, seen: str, to: str) -> None:
     start: AttemptStart = {
         "attempt": 1, "try_": 1, "time": now, "sees": seen, "after": "", "deadline": None,
     }  # fmt: skip
-    end: AttemptEnd = {
+    end: Outcome = {
         "attempt": 1, "try_": 1, "status": "SUCCESS", "time": now, "message": "", "set": {"values": {}, "large": {}},
         "catalog": [], "metrics": {}, "handed_to": to, "state": seen, "mock": False, "platform": False,
     }  # fmt: skip
     run.create(f"steps/{folder}/1.start.json", start)
-    run.create(f"steps/{folder}/success.json", end)
+    run.create(f"steps/{folder}/outcome.json", end)
 
 
 def measure(*argv: str) -> tuple[float, float]:

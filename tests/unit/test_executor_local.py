@@ -277,7 +277,7 @@ def test_resume_after_an_interrupt(tmp_path: Path) -> None:
     status, _, err = run(tmp_path, definition, resume=True)
     assert status == 0, err
     assert (tmp_path / "a.txt").read_text() == "ran\n"
-    assert record(tmp_path, "b/success")["attempt"] == 2
+    assert record(tmp_path, "b/outcome")["attempt"] == 2
 
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
