@@ -18,8 +18,8 @@ from pydantic import (
     StrictStr,
 )
 
+from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text, matching
 from magnus_render.spec.kinds import ANY, ARGV
-from magnus_render.targets.options import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text, matching
 
 
 def _listed(value: Any) -> Any:

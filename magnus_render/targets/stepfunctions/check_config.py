@@ -11,9 +11,10 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render.plan import AS_IS, TASK
+from magnus_render.spec import blocks
+from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE
 from magnus_render.targets import options
 from magnus_render.targets.environment import is_ours
-from magnus_render.targets.options import VARIABLE_NAME, VARIABLE_RULE
 from magnus_render.targets.stepfunctions import codes
 from magnus_render.targets.stepfunctions.computes import COMPUTES
 from magnus_render.targets.stepfunctions.jobs import merged
@@ -171,7 +172,7 @@ def _named(key: str, value: Any, rule: Name) -> Iterator[Problem]:
     for number, item in enumerate(values):
         if isinstance(item, str) and item and not _known_later(item) and not re.fullmatch(rule.pattern, item):
             shown = key if one else f"{key}[{number}]"
-            what = f"'{shown}' is '{options.short(item)}', not {rule.rule}"
+            what = f"'{shown}' is '{blocks.short(item)}', not {rule.rule}"
             yield codes.NAME, (key,) if one else (key, number), what, f"such as {rule.example}"
     if isinstance(value, list) and len(value) > _MOST.get(key, len(value)):
         what = f"'{key}' has {len(value)} entries, {_MOST[key]} are allowed"
@@ -182,7 +183,7 @@ def _variables(given: Any, compute: str) -> Iterator[Problem]:
     for name in given if isinstance(given, dict) else ():
         fix = "give it another name"
         if not VARIABLE_NAME.fullmatch(name):
-            what = f"'{options.short(name)}' {VARIABLE_RULE}"
+            what = f"'{blocks.short(name)}' {VARIABLE_RULE}"
         elif is_ours(name):
             what = f"the variable '{name}' is one that the rendered output itself sets"
         elif refused := (COMPUTES[compute].refuses_variable(name) if compute in COMPUTES else ""):
@@ -196,9 +197,9 @@ def _tags(given: Any, whole: Any) -> Iterator[Problem]:
     if not isinstance(given, dict):
         return
     for key, scalar in given.items():
-        value = options.text(scalar)
+        value = blocks.text(scalar)
         for what, fix in (*_wrong_tag("key", key, LONGEST_KEY), *_wrong_tag("value", value, LONGEST_VALUE)):
-            yield codes.TAG, ("tags", key), f"the tag '{options.short(key)}': {what}", fix
+            yield codes.TAG, ("tags", key), f"the tag '{blocks.short(key)}': {what}", fix
     if isinstance(whole, dict) and len(whole) > MOST_TAGS:
         what = f"{len(whole)} tags, AWS takes {MOST_TAGS}"
         yield codes.TAG, ("tags",), what, "leave some out"

@@ -6,7 +6,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render.targets import options
+from magnus_render.spec import blocks
 from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.jsonata import plain
 
@@ -48,7 +48,7 @@ class Compute:
 
     @staticmethod
     def _tags(config: StepFunctionsConfig) -> dict[str, Any]:
-        return {name: plain(options.text(value)) for name, value in config.tags.items()}
+        return {name: plain(blocks.text(value)) for name, value in config.tags.items()}
 
 
 class Batch(Compute):
@@ -103,7 +103,7 @@ class SageMaker(Compute):
     def refuses_variable(self, name: str) -> str:
         """Return why a name has another form than `_SAGEMAKER_NAME`."""
         if not _SAGEMAKER_NAME.fullmatch(name):
-            return f"SageMaker takes no variable '{options.short(name)}': at most 256 letters, digits and '_'"
+            return f"SageMaker takes no variable '{blocks.short(name)}': at most 256 letters, digits and '_'"
         return ""
 
     def refuses(self, node: Node, environment: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

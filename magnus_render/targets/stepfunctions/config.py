@@ -17,8 +17,8 @@ from pydantic import (
     StrictInt,
 )
 
+from magnus_render.spec.blocks import Scalar, Text
 from magnus_render.spec.kinds import ARGV
-from magnus_render.targets.options import Scalar, Text
 
 
 class Resources(BaseModel):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.plan import TASK
+from magnus_render.spec import blocks
 from magnus_render.targets import environment, options
 from magnus_render.targets.base import own_config
 from magnus_render.targets.stepfunctions import limits
@@ -69,7 +70,7 @@ class Jobs:
         """Return the environment that all callbacks share; `walk` is a field's value."""
         values = {name: plain(value) for name, value in self.base.items()}
         values[environment.WALK] = walk
-        values.update({name: plain(options.text(value)) for name, value in self.common.environment.items()})
+        values.update({name: plain(blocks.text(value)) for name, value in self.common.environment.items()})
         return pairs(values)
 
     def make(self, node: Node, scope: Scope, command: list[str], helper: str = "") -> Job:
@@ -103,7 +104,7 @@ class Jobs:
     def _own_environment(self, config: StepFunctionsConfig, scope: Scope) -> Any:
         shared = scope.shared("environment")
         own = {
-            name: options.text(value)
+            name: blocks.text(value)
             for name, value in config.environment.items()
             if name not in self.common.environment or self.common.environment[name] != value
         }
