@@ -25,7 +25,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "bash": "magnus_render.targets.bash:BashTarget",
         "argo": "magnus_render.targets.argo:ArgoTarget",
     },
-    "executor": {"local": "magnus_render.executors.local:LocalExecutor"},
+    "executor": {
+        "local": "magnus_render.executors.local:LocalExecutor",
+        "local-container": "magnus_render.executors.container:LocalContainerExecutor",
+    },
     "run_log_store": {
         "file-system": "magnus_render.services.run_log_store:FileSystemRunLogStore",
         "buffered": "magnus_render.services.run_log_store:BufferedRunLogStore",

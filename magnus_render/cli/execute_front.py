@@ -109,13 +109,15 @@ def _look_before(loaded: Loaded, file: str, again: bool) -> None:
 
     With `again`, steps may not all run, and all of it is warned of.
     """
-    if not base.find(loaded.config["executor"]["type"], file).runs_here:
-        return
     from magnus_render.diagnostics import DefinitionError, has_errors
-    from magnus_render.executors.imports import unfound
 
-    missing = unfound(loaded, again=again)
-    if any(node.get("secrets") for node in loaded.plan["nodes"].values()):
+    executor = base.find(loaded.config["executor"]["type"], file)
+    missing: list[Diagnostic] = []
+    if executor.imports_here:
+        from magnus_render.executors.imports import unfound
+
+        missing = unfound(loaded, again=again)
+    if executor.hands_secrets and any(node.get("secrets") for node in loaded.plan["nodes"].values()):
         from magnus_render.executors.secrets import missing_secrets
 
         missing = [*missing_secrets(loaded, "warning" if again else "error"), *missing]

@@ -5,10 +5,14 @@ An executor is an engine that magnus itself walks. They register in the entry-po
 
 from __future__ import annotations
 
+import os
+import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render import registry
+from magnus_render import integrations, registry
 from magnus_render.errors import Refused
 from magnus_render.registry import Described
 from magnus_render.services.options import did_you_mean
@@ -16,6 +20,7 @@ from magnus_render.services.options import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from magnus_render.executors.place import Place
     from magnus_render.integrations.base import BaseIntegration
     from magnus_render.plan import Config, Json, Plan
 
@@ -49,16 +54,35 @@ class BaseExecutor(Described):
     integrations: ClassVar[tuple[type[BaseIntegration], ...]] = ()
     """Those that belong to it."""
 
-    runs_here = False
-    """True if steps see the secrets that this process sees: then all are looked for before the first step runs."""
+    imports_here = False
+    """True if steps import the modules that this process would: then those are looked for before the first step runs."""
+    hands_secrets = False
+    """True if steps see the secrets that this process sees: then those are looked for before the first step runs."""
+    max_workers: int
+    """How many callbacks run at a time, at most."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Take `executor.config`; raise `errors.Refused` naming an unknown key or a bad value."""
         raise NotImplementedError
 
+    @classmethod
+    def problems(cls, config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        """Yield what is wrong within the values of `executor.config`, each with the keys that lead to it and the likely fix.
+
+        What the kinds of its keys tell (`Described.keys`, `configuration`) has been said by then, and is left out.
+        """
+        yield from ()
+
     def check(self, plan: Plan) -> Iterator[tuple[str, str]]:
         """Yield what keeps a plan from being walked: the address of a node, and what is wrong with it."""
         yield from ()
+
+    def place(self, order: Order, here: Config, there: Config, scratch: str) -> Place:
+        """Return where the callbacks of a run run.
+
+        `here` leads this process to the stores, `there` the steps; `scratch` is a folder for the time of the walk.
+        """
+        raise NotImplementedError
 
     def execute(self, order: Order) -> int:
         """Walk a run to its end and return the exit status of the process.
@@ -66,7 +90,31 @@ class BaseExecutor(Described):
         0 success, 1 failed, 64 usage, 65 refused, 75 the platform failed, 128 + n when stopped by signal n.
         Raises `errors.MagnusError` for what is wrong before the run has begun.
         """
-        raise NotImplementedError
+        problems = [problem for _, problem in integrations.problems(self, order.config)]
+        problems += [problem for _, problem in self.check(order.plan)]
+        if problems:
+            raise Refused("\n".join(problems))
+        from magnus_render.executors.run import walked  # rendering looks at descriptions alone
+
+        with ExitStack() as stack:
+            here = order.config
+            for _, integration in integrations.applying(self, here):
+                here = integration.configure_for_traversal(here, stack)
+            there = here
+            for _, integration in integrations.applying(self, there):
+                there = integration.configure_for_execution(there)
+            scratch = mkdtemp(prefix="magnus-execute-")
+            stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+            place = self.place(order, here, there, scratch)
+            stack.callback(place.close)
+            return walked(self.name, order, here, place, scratch, self.max_workers)
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def load(executor: str, config: Mapping[str, Any], file: str = "FILE") -> BaseExecutor:

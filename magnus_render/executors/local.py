@@ -1,24 +1,19 @@
-"""The `local` executor: what it is called, how it is configured, and what it does with an order for a run.
-
-How a run is walked stands in `local_run.py`: rendering looks at the description alone.
-"""
+"""The `local` executor: every callback is a fork of the process that walks."""
 
 from __future__ import annotations
 
-import os
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render import integrations
 from magnus_render.errors import Refused
-from magnus_render.executors.base import BaseExecutor, Order
+from magnus_render.executors.base import BaseExecutor, Order, processors
 from magnus_render.executors.local_integrations import Buffered
 from magnus_render.services.options import check_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from magnus_render.plan import Plan
+    from magnus_render.executors.place import Place
+    from magnus_render.plan import Config, Node, Plan
     from magnus_render.spec.tree import Map
 
 
@@ -29,7 +24,8 @@ class LocalExecutor(BaseExecutor):
     integrations = (Buffered,)
 
     keys: ClassVar[Mapping[str, str]] = {"max_workers": "count", "isolated": "flag"}
-    runs_here = True
+    imports_here = True
+    hands_secrets = True
 
     @classmethod
     def translated(cls, config: Map) -> Map:
@@ -44,7 +40,7 @@ class LocalExecutor(BaseExecutor):
         workers = config.get("max_workers")
         if workers is not None and (type(workers) is not int or workers < 1):
             raise Refused(f"executor 'local': 'max_workers' must be a whole number from 1, not {workers!r}")
-        self.max_workers: int = workers or max(2, _processors())
+        self.max_workers = workers or max(2, processors())
         self.isolated = _flag("executor 'local'", config)
 
     def check(self, plan: Plan) -> Iterator[tuple[str, str]]:
@@ -57,26 +53,14 @@ class LocalExecutor(BaseExecutor):
             except Refused as error:
                 yield address, str(error)
 
-    def execute(self, order: Order) -> int:
-        problems = [problem for _, problem in integrations.problems(self, order.config)]
-        problems += [problem for _, problem in self.check(order.plan)]
-        if problems:
-            raise Refused("\n".join(problems))
-        from magnus_render.executors.local_run import walked
+    def place(self, order: Order, here: Config, there: Config, scratch: str) -> Place:
+        from magnus_render.executors.place import Here
 
-        with ExitStack() as stack:
-            config = order.config
-            for _, integration in integrations.applying(self, config):
-                config = integration.configure_for_traversal(config, stack)
-            for _, integration in integrations.applying(self, config):
-                config = integration.configure_for_execution(config)
-            return walked(self, order, config)
+        def isolated(node: Node | None) -> bool:
+            own: Mapping[str, Any] = node.get("executor_config", {}).get("local", {}) if node else {}
+            return bool(own.get("isolated", self.isolated))
 
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return Here(order, there, scratch, isolated)
 
 
 def _flag(where: str, config: Mapping[str, Any]) -> bool:

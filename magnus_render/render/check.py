@@ -71,8 +71,15 @@ def _of_executor(kind: str, loaded: Loaded, file: str, config: str | None) -> li
         ):
             where = loaded.config_diagnostic(codes.STORE, "error", (service, "path"), problem)
             found.append(where or Diagnostic(codes.STORE, "error", problem, config or file))
-        if has_errors(loaded.diagnostics):
-            return found
+        for path, problem, fix in (
+            () if loaded.settings.unknown else engine.problems(loaded.config["executor"]["config"])
+        ):
+            where = loaded.config_diagnostic(
+                language.BAD_CONFIG, "error", ("executor", *path), f"executor: {problem}", fix
+            )
+            found.append(where or Diagnostic(language.BAD_CONFIG, "error", problem, config or file))
+        if has_errors([*found, *loaded.diagnostics]):
+            return sorted(found, key=lambda one: (one.line, one.column))
         executor = engine(loaded.config["executor"]["config"])
     except Refused as error:
         return [*found, Diagnostic(language.BAD_CONFIG, "error", str(error), config or file)]

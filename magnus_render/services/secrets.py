@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, ClassVar
 
+HANDED = "MAGNUS_SECRET_"
+"""Begins the variables by which an engine hands a step the secrets that it asks for; a task does not see them."""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$", "`": "`"}
 
 
@@ -65,6 +67,8 @@ class EnvSecrets(BaseSecrets):
         return sorted(name[len(self.prefix) :] for name in os.environ if name.startswith(self.prefix))
 
     def where(self) -> str:
+        if self.prefix == HANDED:
+            return "looked among those that the step names in `secrets`"
         named = f", names with '{self.prefix}' in front" if self.prefix else ""
         return f"looked in the environment{named} (env)"
 

@@ -169,6 +169,18 @@ class Bash(Local):
         return self.outcome(folder, spec, ended.returncode, ended.stderr.decode(errors="replace"))
 
 
+class LocalContainer(Local):
+    """`magnus execute`, each attempt of a task in a container of podman."""
+
+    name = "local-container"
+    abilities = frozenset(("as-is-text", "command-line"))
+
+    def executor(self, folder: Path, spec: RunSpec) -> dict[str, Any]:
+        from tests.engines import images
+
+        return {"image": images.image(), "engine": images.command(), "pull": "never", **spec.executor}
+
+
 def show(folder: Path, spec: RunSpec, config: str, environment: dict[str, str], told: str) -> Any:
     """Return the folded log of a run; `told` is what the engine said, for the message if there is none."""
     out = folder / f"{spec.run_id}.json"
@@ -201,9 +213,10 @@ def environment(folder: Path, extra: dict[str, str]) -> dict[str, str]:
 
 
 def engines() -> list[Engine]:
-    """Return the engines to run on: those that `MAGNUS_ENGINES` names (`local,bash,stepfunctions,argo`), by default all.
+    """Return the engines to run on: those that `MAGNUS_ENGINES` names (`local,bash,stepfunctions,argo,local-container`).
 
-    One that this machine cannot have is left out, which tests of the engine itself tell; with CI=true it must be there.
+    By default all but the last, whose own tests run some cases: a container takes longer than the step in it. One that
+    this machine cannot have is left out, which tests of the engine itself tell; with CI=true it must be there.
     """
     from tests.conformance.argo import Argo
     from tests.conformance.stepfunctions import StepFunctions
@@ -213,5 +226,7 @@ def engines() -> list[Engine]:
     wanted = os.environ.get("MAGNUS_ENGINES", "")
     if build.missing() is None or os.environ.get("CI") == "true" or "argo" in wanted.split(","):
         every.append(Argo())
+    if "local-container" in wanted.split(","):
+        every.append(LocalContainer())
     names = wanted.split(",") if wanted else [engine.name for engine in every]
     return [engine for engine in every if engine.name in names]

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.engines import Engine, EngineFailure, Outcome, RunSpec, magnus, show
-from tests.engines import disk
-from tests.engines.stepfunctions import containers, validator
+from tests.engines import disk, images
+from tests.engines.stepfunctions import validator
 from tests.engines.stepfunctions.client import CLUSTER, Client, Execution, shared
 
 BUCKET = "conformance"
@@ -143,7 +143,7 @@ class Containers(StepFunctions):
 
     def create(self, client: Client, name: str, folder: Path, spec: RunSpec) -> None:
         """Create what a project needs; its folder is mounted."""
-        client.project(name, folder, dict(spec.environment), image=containers.image())
+        client.project(name, folder, dict(spec.environment), image=images.image())
 
 
 class EcsContainers(Ecs, Containers):

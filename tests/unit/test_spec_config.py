@@ -141,7 +141,7 @@ def test_executor_config_forms(tmp_path: Path) -> None:
     nodes = result.plan["nodes"]
     assert result.config["executor"]["config"] == {"image": "all"}
     assert nodes["a"]["executor_config"] == {
-        "local-container": {"docker_image": "a"},
+        "local-container": {"image": "a"},
         "my-own": {"x": {"y": 1}},
     }
     assert nodes["b"]["executor_config"] == {"argo": {"image": "b"}}

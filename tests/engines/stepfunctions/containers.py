@@ -1,160 +1,14 @@
-"""Jobs as containers: podman with runc, from an image that is made here (`rootfs`).
-
-Storage and images are kept outside the checkout, in ${XDG_CACHE_HOME:-~/.cache}/magnus-render. An image is made anew
-when the project or what it needs has changed. Needs root and Linux; systemd is not needed.
-"""
+"""Jobs of Step Functions as containers."""
 
 from __future__ import annotations
 
-import fcntl
-import functools
-import hashlib
 import os
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from tests import tools
-from tests.engines.cache import cache
-from tests.engines.stepfunctions import rootfs
+from tests.engines import images
 from tests.engines.stepfunctions.jobs import FOLDER, Command, Running, credentials
-
-ROOT = Path(__file__).resolve().parents[3]
-NAME = "localhost/magnus-render-test"
-RUN = Path("/run/magnus-render-podman")
-"""What podman knows of running containers: a folder that does not outlive the machine's."""
-_CONFIGURATION = """[containers]
-default_ulimits = ["nofile=20000:20000", "nproc=4096:4096"]
-log_driver = "none"
-[engine]
-cgroup_manager = "cgroupfs"
-events_logger = "none"
-runtime = "runc"
-"""
-_SOURCES = ("magnus_render", "templates", "pyproject.toml", "setup.cfg")
-
-
-def unavailable() -> str | None:
-    """Return why containers cannot be run here, if they cannot."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        return "containers need root on Linux"
-    for tool in ("podman", "runc"):
-        if shutil.which(tool) is None:
-            return f"{tool} is not installed"
-    return None
-
-
-def require() -> None:
-    """Skip the test if containers cannot be run here; with CI=true, fail it."""
-    if (reason := unavailable()) is not None:
-        tools.unavailable(reason)
-
-
-def image() -> str:
-    """Return the name of an image with the project as it is, and make it if there is none.
-
-    Raises:
-        RuntimeError: a program failed; the text is what it printed.
-    """
-    base, name = f"{NAME}-base:{_base_key()}", f"{NAME}:{_key()}"
-    with _lock():
-        if _podman("image", "exists", name).returncode != 0:
-            if _podman("image", "exists", base).returncode != 0:
-                _make_base(base)
-            _make(name, base)
-            _call(*_options(), "image", "prune", "--all", "--force", "--filter", "until=24h")
-    return name
-
-
-def _make_base(name: str) -> None:
-    with tempfile.TemporaryDirectory(dir=cache()) as scratch:
-        root, archive = Path(scratch) / "root", Path(scratch) / "root.tar"
-        root.mkdir()
-        rootfs.build_base(root)
-        _call(
-            "tar", "--create", "--file", str(archive), "--directory", str(root), "--owner=0", "--group=0", "."
-        )
-        changes = [f"ENV={variable}" for variable in (f"PATH={rootfs.PATH}", "HOME=/root", "LANG=C.UTF-8")]
-        options = [part for change in changes for part in ("--change", change)]
-        _call(*_options(), "import", "--quiet", *options, str(archive), name)
-
-
-def _make(name: str, base: str) -> None:
-    with tempfile.TemporaryDirectory(dir=cache()) as scratch:
-        root, recipe = Path(scratch) / "root", Path(scratch) / "Containerfile"
-        root.mkdir()
-        rootfs.build_project(root, _wheel(Path(scratch)))
-        recipe.write_text(f"FROM {base}\nCOPY . /\n")
-        _call(*_options(), "build", "--quiet", "--tag", name, "--file", str(recipe), str(root))
-
-
-def _wheel(scratch: Path) -> Path:
-    """Build the project's wheel from a copy: the build tool leaves folders beside the sources."""
-    ignore = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "tests", "__pycache__")
-    source = shutil.copytree(ROOT, scratch / "source", ignore=ignore)
-    _call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(scratch), str(source))
-    (built,) = scratch.glob("*.whl")
-    return built
-
-
-def _base_key() -> str:
-    """Return a hash of all that goes into the base image."""
-    digest = hashlib.sha256(f"{sys.version} {sys.executable}".encode() + Path(rootfs.__file__).read_bytes())
-    for distribution in rootfs.needed():
-        digest.update(f"\0{distribution.metadata['Name']} {distribution.version}".encode())
-    return digest.hexdigest()[:16]
-
-
-def _key() -> str:
-    """Return a hash of all that goes into the image."""
-    digest = hashlib.sha256(_base_key().encode())
-    for name in _SOURCES:
-        path = ROOT / name
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"\0{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
-def _options() -> tuple[str, ...]:
-    """Return the beginning of every podman command: storage of our own, by overlay where that works."""
-    folder = cache() / "podman"
-    folder.mkdir(parents=True, exist_ok=True)
-    configuration = folder / "containers.conf"
-    configuration.write_text(_CONFIGURATION)
-    os.environ["CONTAINERS_CONF"] = str(configuration)
-
-    def options(driver: str) -> tuple[str, ...]:
-        places = ("--root", str(folder / driver), "--runroot", str(RUN / driver))
-        return ("podman", *places, "--storage-driver", driver, "--runtime", "runc")
-
-    works = subprocess.run([*options("overlay"), "info"], capture_output=True).returncode == 0
-    return options("overlay" if works else "vfs")
-
-
-def _podman(*argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*_options(), *argv], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-
-
-def _call(*argv: str) -> None:
-    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-
-
-@contextmanager
-def _lock() -> Iterator[None]:
-    cache().mkdir(parents=True, exist_ok=True)
-    with open(cache() / "image.lock", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 class ContainerStarter:
@@ -180,11 +34,11 @@ class Container:
         for name, value in environment.items():
             options += ["--env", f"{name}={value}"]
         if folder := environment.get(FOLDER):
-            overlay = ":O" if "overlay" in _options() else ""
+            overlay = ":O" if "overlay" in images.engine() else ""
             options += ["--volume", f"{folder}:{folder}{overlay}", "--workdir", folder]
         with open(command.log, "ab") as log:
             self._process = subprocess.Popen(
-                [*_options(), "run", *options, command.image, *command.argv],
+                [*images.engine(), "run", *options, command.image, *command.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -196,9 +50,9 @@ class Container:
         return self._descriptor
 
     def signal(self, number: int) -> None:
-        killed = _podman("kill", "--signal", signal.Signals(number).name, self._name)
+        killed = images.podman("kill", "--signal", signal.Signals(number).name, self._name)
         if killed.returncode != 0 and number == signal.SIGKILL:  # it may not have been started yet
-            _podman("rm", "--force", self._name)
+            images.podman("rm", "--force", self._name)
 
     def exit_code(self) -> int:
         os.close(self._descriptor)

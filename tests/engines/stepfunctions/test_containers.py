@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.stepfunctions import containers, pipeline
+from tests.engines import images
+from tests.engines.stepfunctions import pipeline
 from tests.engines.stepfunctions.client import Client
 from tests.engines.stepfunctions.jobs import TIMED_OUT
 from tests.engines.stepfunctions.scenarios import PROJECT, caught, execute, job, new_name, result, task
@@ -16,8 +17,8 @@ from tests.engines.stepfunctions.scenarios import PROJECT, caught, execute, job,
 
 @pytest.fixture(scope="module")
 def image() -> str:
-    containers.require()
-    return containers.image()
+    images.require()
+    return images.image()
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from tests.conformance.stepfunctions import (
     EcsContainers,
     StepFunctions,
 )
-from tests.engines.stepfunctions import containers
+from tests.engines import images
 from tests.engines.stepfunctions.client import shared
 
 FIVE = ["map-simple", "retry-third-attempt", "walk-handled", "dag-separate", "catalog-flow"]
@@ -48,7 +48,7 @@ def test_on_ecs(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", [Containers(), EcsContainers()], ids=["batch", "ecs"])
 @pytest.mark.parametrize("name", FIVE)
 def test_in_containers(name: str, engine: StepFunctions, tmp_path: Path) -> None:
-    containers.require()
+    images.require()
     run(cases.load(name), [engine], tmp_path / "case")
 
 

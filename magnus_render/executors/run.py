@@ -1,7 +1,6 @@
-"""One run of the `local` executor: the graph is walked in this process, every callback runs in a forked child of it.
+"""One run that magnus walks: it is created, its graph is walked in this process, and its end is told.
 
-A child runs the very code of the command line (`runtime.callback.main`), but starts with it imported, which is what
-makes a step cheap.
+Where a callback runs is the business of a `Place`; this process waits for a child of it, whatever that does.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ import shutil
 import signal
 import sys
 import time
-from contextlib import ExitStack
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from magnus_render import errors
@@ -23,7 +20,7 @@ from magnus_render.executors.frames import Call
 from magnus_render.executors.pool import Child, Pool
 from magnus_render.executors.terminal import duration
 from magnus_render.executors.walk import Walk
-from magnus_render.plan import FAIL_NODE, services_of
+from magnus_render.plan import FAIL_NODE
 from magnus_render.runtime import lease, outcome, workspace
 from magnus_render.runtime.records import Run
 from magnus_render.services import lookup
@@ -33,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from magnus_render.executors.base import Order
-    from magnus_render.executors.local import LocalExecutor
-    from magnus_render.plan import Config, Services
+    from magnus_render.executors.place import Place
+    from magnus_render.plan import Config
 
 TEXT_GRACE = 10.0
 """Seconds between TERM and KILL for the text of an `as-is` node."""
@@ -43,30 +40,41 @@ _HURRY = 2.0
 _AS_IS_SHELL = "bash"
 
 
-def walked(executor: LocalExecutor, order: Order, config: Config) -> int:
-    """Walk a run with a configuration that the integrations have made ready; return the exit status of the process."""
-    with ExitStack() as stack:
-        scratch = mkdtemp(prefix="magnus-execute-")
-        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
-        shown = console(f"{order.plan['name']} {order.run_id}")
-        stack.callback(shown.end)
-        return _LocalRun(executor, order, config, scratch, shown).run()
+def walked(engine: str, order: Order, config: Config, place: Place, scratch: str, max_workers: int) -> int:
+    """Walk a run and return the exit status of the process.
+
+    `engine` is the executor's name; `config` leads this process to the stores; `scratch` is a folder for the time of the
+    walk; at most `max_workers` callbacks run at a time.
+    """
+    shown = console(f"{order.plan['name']} {order.run_id}")
+    try:
+        return _Run(engine, order, config, place, scratch, max_workers, shown).run()
+    finally:
+        shown.end()
 
 
-class _LocalRun:
+class _Run:
     """One run, walked."""
 
     def __init__(
-        self, executor: LocalExecutor, order: Order, config: Config, scratch: str, shown: Console
+        self,
+        engine: str,
+        order: Order,
+        config: Config,
+        place: Place,
+        scratch: str,
+        max_workers: int,
+        shown: Console,
     ) -> None:
-        self.executor = executor
+        self.engine = engine
         self.order = order
+        self.place = place
         self.scratch = scratch
+        self.max_workers = max_workers
         self.shown = shown
-        self.services: Services = services_of(config)
-        self.store = lookup.load("run_log_store", self.services["run_log_store"])
+        self.store = lookup.load("run_log_store", config["run_log_store"])
         self.began = time.monotonic()
-        self.walk_id = f"local-{os.urandom(8).hex()}"
+        self.walk_id = f"{engine}-{os.urandom(8).hex()}"
         self.walk: Walk
         self.run_: Run
         self.pool = Pool(self._output, shown.outlets.values())
@@ -80,7 +88,7 @@ class _LocalRun:
         """Files that running steps write the item count of the map behind them to."""
 
     def run(self) -> int:
-        _warm_up(self.services)
+        self.place.ready()
         self.shown.say(f"run {self.order.run_id}")
         with self.pool:
             status = self._start_run()
@@ -101,7 +109,7 @@ class _LocalRun:
     def _start_run(self) -> int:
         """Create the run, in a child; return the exit status."""
         argv = ["start_run", self.order.run_id, *self._common()]
-        argv += ["--target", "local", "--tag", self.order.tag, "--use-cached", self.order.use_cached]
+        argv += ["--target", self.engine, "--tag", self.order.tag, "--use-cached", self.order.use_cached]
         if self.order.parameters:
             path = os.path.join(self.scratch, "parameters.json")
             with open(path, "w", encoding="utf-8") as file:
@@ -109,9 +117,7 @@ class _LocalRun:
             argv += ["--parameters-file", path]
         for text in self.order.param:
             argv += ["--param", text]
-        child = self.pool.start(
-            self._callback(argv, {workspace.MODE: self._mode(self.executor.isolated)}), None
-        )
+        child = self.pool.start(self.place.work(None, argv, {workspace.MODE: self.place.mode(None)}), None)
         while child.status is None:
             self.pool.wait(None)
             self._stop_children()
@@ -124,14 +130,14 @@ class _LocalRun:
         deadline = None
         if run.record["max_time"] is not None:
             deadline = time.monotonic() + run.record["created"] + run.record["max_time"] - time.time()
-        self.walk = walk = Walk(self.order.plan, "local", deadline)
+        self.walk = walk = Walk(self.order.plan, self.engine, deadline)
         if self.signals:
             walk.cancel()
         at_work: dict[Call, Child] = {}
         while walk.status is None:
             now = time.monotonic()
             over = deadline is not None and now >= deadline
-            while len(at_work) < self.executor.max_workers and (call := walk.take(now)):
+            while len(at_work) < self.max_workers and (call := walk.take(now)):
                 if over and call.kind == "text":
                     walk.finish(call, errors.FAILED, now)  # max_time: nothing more starts
                 elif (child := self._started(call)) is not None:
@@ -165,7 +171,7 @@ class _LocalRun:
         now = time.monotonic()
         running = [_Shown(child.key.path, child.began) for child in self.pool.children.values()]
         pauses = [self.shown.refresh(running, walk.waiting(), walk.succeeded, len(walk.failures))]
-        if (due := walk.due()) is not None and len(running) < self.executor.max_workers:
+        if (due := walk.due()) is not None and len(running) < self.max_workers:
             pauses.append(due - now)
         if deadline is not None and now < deadline:
             pauses.append(deadline - now)
@@ -196,34 +202,17 @@ class _LocalRun:
             if call.kind == "record":
                 argv += ["--exit-status", str(call.exit_status)]
             if call.fan_out:
-                path = os.path.join(self.scratch, f"count-{os.urandom(8).hex()}")
-                self.counts[call] = path
-                argv += ["--fan-out", path]
-            own = call.node.get("executor_config", {}).get("local", {})
-            isolated = own.get("isolated", self.executor.isolated)
-            environment[workspace.MODE] = self._mode(isolated)
-        return self.pool.start(self._callback(argv, environment), call, capture=call.kind == "map_count")
-
-    @staticmethod
-    def _mode(isolated: bool) -> str:
-        return "step" if isolated else "branch"
+                here, there = self.place.folder(call)
+                name = f"count-{os.urandom(8).hex()}"
+                self.counts[call] = os.path.join(here, name)
+                argv += ["--fan-out", os.path.join(there, name)]
+            environment[workspace.MODE] = self.place.mode(call.node)
+        work = self.place.work(call, argv, environment)
+        return self.pool.start(work, call, capture=call.kind == "map_count")
 
     def _common(self) -> list[str]:
         common = ["--walk", self.walk_id, "--dag-hash", self.order.plan["dag_hash"]]
         return [*common, "--resume"] if self.order.resume else common
-
-    def _callback(self, argv: list[str], environment: dict[str, str]) -> Callable[[], int]:
-        walker = str(os.getpid())
-
-        def work() -> int:
-            from magnus_render.runtime import callback
-
-            os.environ.update(environment, MAGNUS_CONFIG=json.dumps(self.services), MAGNUS_WALKER=walker)
-            # Only the run's creation needs the plan: after that a run that is gone must not be made anew.
-            plan = self.order.plan if argv[0] == "start_run" else None
-            return callback.main(argv, plan=plan, services=self.services)
-
-        return work
 
     def _shell(self, call: Call) -> Callable[[], int]:
         """Run the text as a rendered script does: lines on a descriptor, for a shell of their own."""
@@ -248,11 +237,11 @@ class _LocalRun:
         return work
 
     def _ended(self, call: Call, child: Child) -> None:
-        status, now = child.status, time.monotonic()
-        assert status is not None
+        now = time.monotonic()
         count = child.output.decode("ascii", "replace").strip()
         if call in self.counts:
             count = _taken(self.counts.pop(call))
+        status = self.place.ended(call, child)
         kind, attempt = call.kind, call.attempt
         self.walk.finish(call, status, now, count)
         if self.walk.broken is call:
@@ -272,7 +261,9 @@ class _LocalRun:
             if call.attempt > attempt or (status == errors.PLATFORM and call.repeats):
                 again = f", again in {duration(call.due - now)}" if call.due > now else ", again"
             tried = f" attempt {attempt}" if kind == "step" and call.node["retry"]["attempts"] > 1 else ""
-            self.shown.say(f"{where}:{tried} failed after {took} ({_how(status)}){again}", "failed")
+            self.shown.say(
+                f"{where}:{tried} failed after {took} ({self.place.how(call, status)}){again}", "failed"
+            )
 
     def _taken_over(self, call: Call) -> str:
         """Return the run that a step's success was taken over from; '' if the step was run."""
@@ -339,11 +330,6 @@ class _Shown:
         self.began = began
 
 
-def _how(status: int) -> str:
-    status = errors.FAILED if status == errors.AGAIN else status
-    return f"exit {status}" if status >= 0 else f"killed by signal {-status}"
-
-
 def _taken(path: str) -> str:
     """Read a small file and delete it; '' if there is none."""
     try:
@@ -353,15 +339,6 @@ def _taken(path: str) -> str:
     except FileNotFoundError:
         return ""
     return text
-
-
-def _warm_up(services: Services) -> None:
-    """Import what every callback needs, once, so that no forked child has to."""
-    from magnus_render.runtime import attempt, callback, create, handover, state, tasks  # noqa: F401
-    from magnus_render.runtime.tasks import python, shell  # noqa: F401
-
-    lookup.find("catalog", services["catalog"]["type"])
-    lookup.find("secrets", services["secrets"]["type"])
 
 
 def _remove_workspaces(run_id: str) -> None:

@@ -26,7 +26,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 HOME = Path("opt/magnus")
 SITE = HOME / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
 PATH = f"/{HOME}/bin:/usr/bin:/bin"
@@ -37,6 +37,7 @@ PROGRAMS = (
         "bash",
         "basename",
         "cat",
+        "chmod",
         "cp",
         "cut",
         "date",

@@ -1,0 +1,57 @@
+"""The configuration of `local-container`: `executor.config`, most keys overridable by a node's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, StrictStr
+
+from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text, matching
+from magnus_render.spec.kinds import ANY, ARGV
+
+Size = Annotated[StrictStr, matching(r"[1-9][0-9]*[bkmgBKMG]?", "is no size, such as 512m or 2g")]
+VariableName = Annotated[StrictStr, matching(VARIABLE_NAME.pattern, VARIABLE_RULE)]
+PER_RUN = ("engine", "project", "pull", "max_workers")
+"""Keys that a node cannot override: they are about the walk as a whole."""
+
+
+class Resources(BaseModel):
+    """What a container may use at most; without a limit, what the machine has."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    cpus: Annotated[StrictInt | StrictFloat, Field(gt=0)] | None = None
+    memory: Size = ""
+    gpus: Annotated[Literal["all"] | Annotated[StrictInt, Field(gt=0)] | None, ANY] = None
+    shm_size: Size = ""
+
+
+class ContainerConfig(BaseModel):
+    """What a user may set."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    image: Text
+    """Runs the steps. `magnus` is on its PATH."""
+    engine: Annotated[list[Text], ARGV] = []
+    """The command of the engine, such as `podman`; by default the first of docker, podman and nerdctl that is installed."""
+    project: Literal["mount", "baked"] = "mount"
+    """`mount`: steps see the project's folder, read-only. `baked`: the image has the project in its working folder."""
+    magnus_command: Annotated[list[Text], ARGV] = Field(default=["magnus"], min_length=1)
+    """The command that callbacks start in the image."""
+    environment: dict[VariableName, Scalar] = {}
+    """Environment variables of every step. They are seen in the list of processes."""
+    secret_environment: list[VariableName] = []
+    """Names of variables of this environment that steps are given too. Their values are in no list of processes."""
+    volumes: list[Text] = []
+    """Further folders, as the engine writes them: `/data:/data:ro`."""
+    network: Text | Literal[""] = ""
+    user: Text | Literal[""] = ""
+    """`UID:GID`, or a name in the image; `image` leaves it to the image. By default the caller."""
+    resources: Resources = Resources.model_construct()
+    run_options: Annotated[list[Text], ARGV] = []
+    """Further options of the engine's `run`."""
+    pull: Literal["missing", "always", "never"] = "missing"
+    """When images are pulled: once, before the run begins."""
+    max_workers: Annotated[StrictInt, Field(ge=1)] | None = None
+    """How many steps run at a time; by default as many as there are processors, at least 2."""

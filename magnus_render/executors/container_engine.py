@@ -1,0 +1,129 @@
+"""A container engine by its command line: docker, podman or nerdctl, which agree in all that is used of them here.
+
+Sources: `docker run --help`, `podman-run(1)`, the command reference of nerdctl.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from magnus_render.errors import PlatformError, Refused
+from magnus_render.runtime import lease
+
+if TYPE_CHECKING:
+    from magnus_render.plan import Walker
+
+KNOWN = ("docker", "podman", "nerdctl")
+FAILED, NOT_STARTED, NOT_FOUND = 125, 126, 127
+"""Exit statuses of `run` that are the engine's: it failed itself, it cannot start the command, there is no such command."""
+KILLED = 137
+
+
+class Engine:
+    """One engine."""
+
+    def __init__(self, words: list[str]) -> None:
+        """Take the command as configured, [] for the first one that is installed; raise `Refused` if there is none."""
+        if not words:
+            words = [name for name in KNOWN if shutil.which(name)][:1]
+            if not words:
+                raise Refused(
+                    f"no container engine is installed: looked for {', '.join(KNOWN)} on the PATH. Install one, or name "
+                    "its command: executor.config: {engine: ...}"
+                )
+        elif shutil.which(words[0]) is None:
+            raise Refused(
+                f"executor.config: engine '{words[0]}' is not on the PATH: install it, or name another"
+            )
+        self.command = words
+        self.name = next(
+            (os.path.basename(word) for word in words if os.path.basename(word) in KNOWN), KNOWN[0]
+        )
+        """Whose options it takes."""
+
+    @property
+    def keeps_ids(self) -> bool:
+        """True if the caller is root within its containers, and must be told to be the caller: podman without root."""
+        return self.name == "podman" and os.geteuid() != 0
+
+    def said(self, *argv: str) -> tuple[bool, str]:
+        """Run a command of the engine; return whether it succeeded, and what it printed: the answer, or the complaint."""
+        try:
+            done = subprocess.run(
+                [*self.command, *argv], capture_output=True, text=True, stdin=subprocess.DEVNULL
+            )
+        except OSError as error:
+            raise PlatformError(f"{self.command[0]}: {error.strerror}") from error
+        fine = done.returncode == 0
+        return fine, (done.stdout if fine else done.stderr).strip()
+
+    def working_folder(self, image: str, pull: str) -> str:
+        """Return the working folder that an image sets, '' for none; pull the image as `pull` says.
+
+        Raises `Refused` if the image is not there and may not be pulled, `PlatformError` if it cannot be.
+        """
+        fine, said = (False, "") if pull == "always" else self._inspected(image)
+        if not fine:
+            if pull == "never":
+                raise Refused(
+                    f"image '{image}': {self.name} has none of that name{_why(said)}: build it, or let it be pulled"
+                )
+            there, complaint = self.said("pull", image)
+            if not there:
+                raise PlatformError(f"image '{image}': {self.name} cannot pull it{_why(complaint)}")
+            fine, said = self._inspected(image)
+        if not fine:
+            raise PlatformError(f"image '{image}': {self.name} cannot look at it{_why(said)}")
+        return said
+
+    def _inspected(self, image: str) -> tuple[bool, str]:
+        return self.said("image", "inspect", "--format", "{{.Config.WorkingDir}}", image)
+
+    def remove(self, *names: str) -> None:
+        """Remove containers, at work or not, those that are there."""
+        if names:
+            self.said("rm", "--force", *names)
+
+    def left_behind(self) -> list[str]:
+        """Return the names of containers whose walk, on this system, was killed."""
+        fine, said = self.said("ps", "--all", "--filter", "name=magnus-", "--format", "{{.Names}}")
+        return [name for name in said.split() if _is_left(name)] if fine else []
+
+
+def new_name() -> str:
+    """Return a name for a container of this process, by which others can tell whether it is at work still."""
+    mine = lease.walker(os.getpid())
+    mark = _mark(mine) if mine else "unknown"
+    return f"magnus-{mark}-{os.getpid()}-{os.urandom(6).hex()}"
+
+
+def _is_left(name: str) -> bool:
+    """Tell whether the process that a container's name tells of is gone; of one on another system that is not known."""
+    parts = name.split("-")
+    if len(parts) != 5 or parts[0] != "magnus" or not parts[3].isdecimal():
+        return False
+    mine, other = lease.walker(os.getpid()), lease.walker(int(parts[3]))
+    if mine is None or _system(mine) != parts[1]:
+        return False
+    return other is None or _mark(other) != f"{parts[1]}-{parts[2]}"
+
+
+def _mark(walker: Walker) -> str:
+    return f"{_system(walker)}-{_digest(walker['began'])}"
+
+
+def _system(walker: Walker) -> str:
+    return _digest("\0".join((walker["host"], walker["boot"], walker["pids"])))
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12]
+
+
+def _why(said: str) -> str:
+    last = said.splitlines()[-1] if said else ""
+    return f" ({last})" if last else ""

@@ -1,0 +1,111 @@
+"""What services need where steps run in containers of this machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.integrations.base import BaseIntegration
+from magnus_render.services import lookup
+from magnus_render.services.secrets import HANDED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from magnus_render.plan import Config, Service
+
+MOUNTS, PASSED, HIDDEN = "mounts", "passed", "hidden"
+"""Keys that integrations add to the executor's configuration, each a list.
+
+Folders that containers have at their own path; names of variables that they are given, `*` at the end standing for any more
+of it; files of the project that they find empty.
+"""
+
+
+class _InContainers(BaseIntegration):
+    executor = "local-container"
+
+
+class _Folder(_InContainers):
+    """The folder of a service is mounted at its own path."""
+
+    provider = "file-system"
+
+    def configure_for_execution(self, config: Config) -> Config:
+        # What a store says of itself has an absolute path.
+        own: dict[str, Any] = getattr(lookup.load(self.service, config[self.service]), "config")  # noqa: B009
+        config = {**config, self.service: {"type": self.provider, "config": own}}  # type: ignore[misc]
+        return _with(config, MOUNTS, [own["path"]])
+
+
+class _RunLogFolder(_Folder):
+    service: Service = "run_log_store"
+
+
+class _CatalogFolder(_Folder):
+    service: Service = "catalog"
+
+
+class _HandedSecrets(_InContainers):
+    """This process reads the secrets. A step is given those that it asks for, as variables; it has no other way to them."""
+
+    service: Service = "secrets"
+
+    def configure_for_execution(self, config: Config) -> Config:
+        return {**config, "secrets": {"type": "env", "config": {"prefix": HANDED}}}
+
+
+class _FromEnvironment(_HandedSecrets):
+    provider = "env"
+
+
+class _FromDotenv(_HandedSecrets):
+    """The file itself is hidden: it has the secrets of all steps."""
+
+    provider = "dotenv"
+
+    def configure_for_execution(self, config: Config) -> Config:
+        own: dict[str, Any] = getattr(lookup.load("secrets", config["secrets"]), "config")  # noqa: B009
+        return _with(super().configure_for_execution(config), HIDDEN, [own["path"]])
+
+
+class _Aws(_InContainers):
+    """The client of AWS finds its credentials in the variables of this environment."""
+
+    def configure_for_execution(self, config: Config) -> Config:
+        return _with(config, PASSED, ["AWS_*"])
+
+
+class _RunLogOnS3(_Aws):
+    service: Service = "run_log_store"
+    provider = "s3"
+
+
+class _CatalogOnS3(_Aws):
+    service: Service = "catalog"
+    provider = "s3"
+
+
+class _SecretsManager(_Aws):
+    service: Service = "secrets"
+    provider = "aws-secrets-manager"
+
+
+INTEGRATIONS = (
+    _RunLogFolder,
+    _CatalogFolder,
+    _FromEnvironment,
+    _FromDotenv,
+    _RunLogOnS3,
+    _CatalogOnS3,
+    _SecretsManager,
+)
+
+
+def _with(config: Config, key: str, more: Sequence[str]) -> Config:
+    executor = config["executor"]
+    there = executor["config"].get(key, [])
+    added = [*there, *(one for one in more if one not in there)]
+    return {
+        **config,
+        "executor": {"type": executor["type"], "config": {**executor["config"], key: added}},
+    }

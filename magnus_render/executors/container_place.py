@@ -1,0 +1,257 @@
+"""Where the callbacks of `local-container` run: attempts of tasks in containers, the rest in this process.
+
+What only reads and writes records (counts, confirmations, the creation of the run) needs nothing of an image, and no
+container either. A container sees the project read-only, and a folder of its own for what its step writes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from magnus_render.errors import PLATFORM, REFUSED, Refused
+from magnus_render.executors.container_engine import FAILED, KILLED, NOT_FOUND, NOT_STARTED, Engine, new_name
+from magnus_render.executors.container_integrations import HIDDEN, MOUNTS, PASSED
+from magnus_render.executors.place import Here
+from magnus_render.integrations.base import within
+from magnus_render.plan import TASK, services_of
+from magnus_render.runtime import workspace
+from magnus_render.services import lookup
+from magnus_render.services.secrets import HANDED
+from magnus_render.spec.blocks import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from magnus_render.executors.base import Order
+    from magnus_render.executors.container_config import ContainerConfig
+    from magnus_render.executors.frames import Call
+    from magnus_render.executors.pool import Child
+    from magnus_render.plan import Config, Node
+
+_FOLDERS = "_containers"
+"""Within the folder of a run's workspaces; no slug of a step begins so."""
+
+
+class _Running:
+    """A container, and the folder that it and this process share."""
+
+    __slots__ = ("folder", "name", "project")
+
+    def __init__(self, folder: str, project: str) -> None:
+        self.name = new_name()
+        self.folder = folder
+        self.project = project
+
+
+class ContainerPlace(Here):
+    """Containers of one run."""
+
+    def __init__(
+        self,
+        order: Order,
+        here: Config,
+        there: Config,
+        scratch: str,
+        options: Mapping[str, ContainerConfig],
+        added: Mapping[str, Sequence[str]],
+    ) -> None:
+        """`options` are those of each task by its definition's address, `added` what integrations ask for."""
+        super().__init__(order, here, scratch, lambda node: True)
+        self.run_id = order.run_id
+        self.options = options
+        self.mounts = added.get(MOUNTS, ())
+        self.passed = added.get(PASSED, ())
+        self.hidden = added.get(HIDDEN, ())
+        self.told = json.dumps(services_of(there))
+        self.secrets = lookup.load("secrets", here["secrets"])
+        self.hands_secrets = there["secrets"]["config"].get("prefix") == HANDED
+        self.home = os.getcwd()
+        self.folders = os.path.join(self.home, workspace.ROOT, "workspaces", order.run_id, _FOLDERS)
+        """Has a folder for each container at work."""
+        self.engine: Engine
+        self.projects: dict[str, str] = {}
+        """Where the project is in each image."""
+        self._running: dict[Call, _Running] = {}
+
+    def ready(self) -> None:
+        super().ready()
+        every = list(self.options.values())
+        if not every:
+            return
+        self.engine = Engine(every[0].engine)
+        self.engine.remove(*self.engine.left_behind())
+        for options in every:
+            if options.image not in self.projects:
+                folder = self.engine.working_folder(options.image, options.pull)
+                if options.project == "mount":
+                    folder = self.home
+                elif folder in ("", "/"):
+                    raise Refused(
+                        f"image '{options.image}' sets no working folder, where a baked project is: write WORKDIR into its "
+                        "Containerfile, or use project: mount"
+                    )
+                self.projects[options.image] = folder
+        for folder in self.mounts:
+            os.makedirs(folder, exist_ok=True)
+
+    def folder(self, call: Call) -> tuple[str, str]:
+        if not _in_container(call):
+            return super().folder(call)
+        running = self._of(call)
+        return running.folder, os.path.join(running.project, workspace.ROOT)
+
+    def work(self, call: Call | None, argv: list[str], environment: Mapping[str, str]) -> Callable[[], int]:
+        if call is None or not _in_container(call):
+            return super().work(call, argv, environment)
+        running = self._of(call)
+        secrets = self._secrets(call.node)
+        told = {**environment, "MAGNUS_CONFIG": self.told, **secrets}
+        command = [*self.engine.command, *self._run(call, running, told), *argv]
+
+        def run() -> int:
+            os.execvpe(command[0], command, {**os.environ, **told})
+
+        return run
+
+    def ended(self, call: Call, child: Child) -> int:
+        status = super().ended(call, child)
+        running = self._running.pop(call, None)
+        if running is None:
+            return status
+        if child.stopped or status < 0 or status in (FAILED, KILLED):
+            self.engine.remove(running.name)
+        shutil.rmtree(running.folder, ignore_errors=True)
+        if status == FAILED:
+            return PLATFORM
+        if status in (NOT_STARTED, NOT_FOUND):
+            options = self._options(call)
+            child.said = (
+                f"image '{options.image}' cannot start '{options.magnus_command[0]}' ({child.said.strip()}): install "
+                "magnus-render in it, or name the command: magnus_command"
+            )
+            return REFUSED
+        return status
+
+    def how(self, call: Call, status: int) -> str:
+        if status == KILLED and call.kind == "step":
+            limit = self._options(call).resources.memory
+            memory = f"more memory than its limit of {limit}" if limit else "more memory than there is"
+            return f"the container was killed: it took {memory}, or somebody ended it"
+        return super().how(call, status)
+
+    def close(self) -> None:
+        """Remove what a failure of this process itself left at work, and the folders that are empty by now."""
+        if self._running:
+            self.engine.remove(*(running.name for running in self._running.values()))
+        folder = self.folders
+        with suppress(OSError):  # something else is in it
+            while folder != self.home:
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
+
+    # ---- one container ----
+
+    def _of(self, call: Call) -> _Running:
+        """Return what is known of a call's container; its folder is made as it is first asked for."""
+        running = self._running.get(call)
+        if running is None:
+            options = self._options(call)
+            folder = os.path.join(self.folders, os.urandom(6).hex())
+            os.makedirs(self.folders, exist_ok=True)
+            os.mkdir(folder, 0o700)
+            if options.user:
+                os.chmod(folder, 0o777)  # whoever that is
+            running = self._running[call] = _Running(folder, self.projects[options.image])
+        return running
+
+    def _run(self, call: Call, running: _Running, told: Mapping[str, str]) -> list[str]:
+        """Return the engine's words up to the arguments of `magnus`."""
+        options = self._options(call)
+        project = running.project
+        words = ["run", "--rm", "--pull", "never", "--name", running.name]
+        words += ["--label", f"magnus.run={self.run_id}", "--label", f"magnus.step={call.address}"]
+        words += ["--workdir", project]
+        if options.project == "mount":
+            words += _mount(self.home, project, readonly=True)
+        words += _mount(running.folder, os.path.join(project, workspace.ROOT))
+        for folder in self.mounts:
+            words += _mount(folder, folder)
+        for file in self.hidden:
+            if os.path.isfile(file) and within(file, self.home):
+                words += _mount(os.devnull, file, readonly=True)
+        for volume in options.volumes:
+            words += ["--volume", volume]
+        words += self._user(options)
+        for name, value in options.environment.items():
+            words += ["--env", f"{name}={text(value)}"]
+        for name in [*told, *self._passed(options)]:
+            words += ["--env", name]
+        if options.network:
+            words += ["--network", options.network]
+        words += self._resources(options)
+        return [*words, *options.run_options, options.image, *options.magnus_command]
+
+    def _user(self, options: ContainerConfig) -> list[str]:
+        if options.user == "image":
+            return []
+        if options.user:
+            return ["--user", options.user]
+        words = ["--user", f"{os.getuid()}:{os.getgid()}"]
+        if self.engine.keeps_ids:
+            words += ["--userns", "keep-id"]
+        if os.getuid() and "HOME" not in options.environment:
+            words += ["--env", "HOME=/tmp"]  # the image knows of no home of this user
+        return words
+
+    def _passed(self, options: ContainerConfig) -> list[str]:
+        """Return the names of this environment's variables that a step is given."""
+        wanted = [*options.secret_environment, *self.passed]
+        return sorted(
+            name
+            for name in os.environ
+            if any(name == one or (one[-1] == "*" and name.startswith(one[:-1])) for one in wanted)
+        )
+
+    def _resources(self, options: ContainerConfig) -> list[str]:
+        limits = options.resources
+        words = []
+        if limits.cpus:
+            words += ["--cpus", text(limits.cpus)]
+        if limits.memory:
+            words += ["--memory", limits.memory]
+        if limits.shm_size:
+            words += ["--shm-size", limits.shm_size]
+        if limits.gpus and self.engine.name == "podman":
+            every = ["all"] if limits.gpus == "all" else [str(number) for number in range(limits.gpus)]
+            words += [word for gpu in every for word in ("--device", f"nvidia.com/gpu={gpu}")]
+        elif limits.gpus:
+            words += ["--gpus", str(limits.gpus)]
+        return words
+
+    def _secrets(self, node: Node) -> dict[str, str]:
+        """Return the variables that hand a step the secrets that it asks for."""
+        found = {}
+        for name in (node.get("secrets") or {}).values() if self.hands_secrets else ():
+            with suppress(KeyError):  # the step says so
+                found[f"{HANDED}{name}"] = self.secrets.get(name)
+        return found
+
+    def _options(self, call: Call) -> ContainerConfig:
+        return self.options[call.node["address"]]
+
+
+def _in_container(call: Call) -> bool:
+    return call.kind == "step" and call.node["type"] == TASK
+
+
+def _mount(source: str, target: str, readonly: bool = False) -> list[str]:
+    """Return the option that mounts a folder: a line of CSV to the engine."""
+    fields = ["type=bind", f"source={source}", f"target={target}", *(["readonly"] if readonly else [])]
+    quoted = (
+        '"{}"'.format(field.replace('"', '""')) if set(field) & set(',"') else field for field in fields
+    )
+    return ["--mount", ",".join(quoted)]
