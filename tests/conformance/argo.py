@@ -21,7 +21,7 @@ class Argo(Engine):
     """A workflow whose pods mount one volume, with the stores on it."""
 
     name = "argo"
-    abilities = frozenset(("as-is-text", "native-template", "disk-per-step"))
+    abilities = frozenset(("as-is-text", "native-template", "disk-per-step", "secrets-by-api"))
 
     def run(self, folder: Path, spec: RunSpec) -> Outcome:
         (folder / VOLUME).mkdir(exist_ok=True)

@@ -89,7 +89,7 @@ class Local(Engine):
     """`magnus execute`."""
 
     name = "local"
-    abilities = frozenset(("as-is-text", "shared-disk", "command-line"))
+    abilities = frozenset(("as-is-text", "shared-disk", "command-line", "secrets-by-api"))
 
     def run(self, folder: Path, spec: RunSpec) -> Outcome:
         config = self.configure(folder, spec)

@@ -23,7 +23,7 @@ class StepFunctions(Engine):
     """A state machine whose steps are jobs of AWS Batch, each a process with the run log on S3 and a disk of its own."""
 
     name = "stepfunctions"
-    abilities = frozenset(("native-state", "disk-per-step"))
+    abilities = frozenset(("native-state", "disk-per-step", "secrets-by-api"))
 
     def run(self, folder: Path, spec: RunSpec) -> Outcome:
         client = self._client()

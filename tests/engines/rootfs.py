@@ -52,6 +52,7 @@ PROGRAMS = (
     *(
         "id",
         "kill",
+        "ln",
         "ls",
         "mkdir",
         "mktemp",

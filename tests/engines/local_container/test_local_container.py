@@ -32,7 +32,6 @@ CASES = (
     "python-environment",
     "python-left-open",
     "retry-third-attempt",
-    "secrets-masked",
     "shell-exits",
     "timeout",
     "walk-handled",
