@@ -1,4 +1,4 @@
-"""The runs of a store, as `magnus runs list` and `prune` need them: one that is damaged keeps no other from being told."""
+"""The runs of a store for `magnus runs list` and `prune`: one that cannot be read keeps no other from being told."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from magnus_render.cli.run_text import spans
 from magnus_render.errors import MagnusError
 from magnus_render.runtime import lease
 from magnus_render.runtime.fold import fold, read_run
-from magnus_render.runtime.records import Run
+from magnus_render.runtime.records import OtherFormat, Run
 
 if TYPE_CHECKING:
     from magnus_render.cli.run_text import Span
     from magnus_render.plan import GraphEnd, Walker
     from magnus_render.services.base import BaseRunLogStore
 
-DAMAGED = "DAMAGED"
 _RUNNING = ("PROCESSING", "TRIGGERED")
 
 
@@ -26,7 +25,7 @@ class Listing:
     """The runs of a store, the newest first; those that nobody finished creating are left out."""
 
     runs: list[Run] = field(default_factory=list)
-    damaged: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, MagnusError] = field(default_factory=dict)
     """Why the record of a run cannot be read, by run id."""
 
     @classmethod
@@ -37,11 +36,16 @@ class Listing:
             try:
                 run = Run.open(store, run_id)
             except MagnusError as error:
-                found.damaged[run_id] = str(error)
+                found.unread[run_id] = error
             else:
                 found.runs += [run] if run is not None else []
         found.runs.sort(key=lambda run: (-run.record["created"], run.run_id))
         return found
+
+
+def status_of(unread: MagnusError) -> str:
+    """Return what stands in place of the status of a run that cannot be read."""
+    return f"FORMAT {unread.version}" if isinstance(unread, OtherFormat) else "DAMAGED"
 
 
 def status_and_span(run: Run) -> tuple[str, Span]:

@@ -32,7 +32,7 @@ class Pruning:
         self.dry_run = dry_run
         self.notes: list[str] = []
         self._running: set[str] = set()
-        self._damaged = dict(found.damaged)
+        self._unread = dict(found.unread)
 
     def delete(self, chosen: list[str], *, named: bool, catalog_too: bool) -> Iterator[str]:
         """Delete runs with what they held; yield what was done. `named`: the user named them one by one."""
@@ -43,8 +43,8 @@ class Pruning:
                 for run_id in chosen
                 if run_id in self._running
             ]
-            self.notes += [f"{why} (name it to delete it)" for why in self._damaged.values()]
-            chosen = [run_id for run_id in chosen if run_id not in self._running | self._damaged.keys()]
+            self.notes += [f"{why} (name it to delete it)" for why in self._unread.values()]
+            chosen = [run_id for run_id in chosen if run_id not in self._running | self._unread.keys()]
         kept = set(self.store.runs()) - set(chosen)
         blobs = self._blobs(kept, catalog_too)
         for run_id in chosen:
@@ -67,7 +67,7 @@ class Pruning:
                     if in_progress(run):
                         self._running.add(run.run_id)
                 except MagnusError as error:
-                    self._damaged[run.run_id] = str(error)
+                    self._unread[run.run_id] = error
 
     # ---- the catalog ----
 
@@ -100,8 +100,8 @@ class Pruning:
         if running := self._running & kept:
             more = f" (and {len(running) - 1} more)" if len(running) > 1 else ""
             return f"run {min(running)}{more} is in progress and may use any of them"
-        if damaged := self._damaged.keys() & kept:
-            return f"run {min(damaged)} is damaged and may name any of them"
+        if unread := self._unread.keys() & kept:
+            return f"run {min(unread)} cannot be read and may name any of them"
         if catalog_too:
             return ""
         users = self.catalog.users()

@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from magnus_render.cli import stores
-from magnus_render.cli.listing import DAMAGED, Listing, status_and_span
+from magnus_render.cli.listing import Listing, status_and_span, status_of
 from magnus_render.cli.run_text import colours, painted, show, took
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.records import OtherFormat
 from magnus_render.services import lookup
 from magnus_render.texts import safe, say
 
@@ -70,9 +71,9 @@ def list_runs(
     store = stores.open_run_log_store(stores.services(file, config))
     found = Listing.of(store)
     shown = found.runs[: limit or len(found.runs)]
-    damaged = dict(found.damaged)
-    rows = [_row(run, damaged) for run in shown]
-    rows += [_damaged_row(run_id) for run_id in found.damaged]
+    unread = dict(found.unread)
+    rows = [_row(run, unread) for run in shown]
+    rows += [_unread_row(run_id, why) for run_id, why in found.unread.items()]
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
@@ -82,8 +83,12 @@ def list_runs(
             print(f"and {len(found.runs) - len(shown)} older (--limit 0 lists all)")
         if not rows:
             print(f"no runs in {stores.place(store)}")
-    for run_id, why in damaged.items():
-        say(f"{why}\n`magnus runs prune {run_id}` deletes that run")
+    for run_id, why in unread.items():
+        say(
+            str(why)
+            if isinstance(why, OtherFormat)
+            else f"{why}\n`magnus runs prune {run_id}` deletes that run"
+        )
 
 
 @app.command("show")
@@ -164,8 +169,8 @@ def prune_runs(
 ) -> None:
     """Delete runs, and what they alone held: their workspaces, and their files in the catalog.
 
-    Runs in progress, and runs whose records are damaged, go only when they are named. Files of the catalog are kept
-    where a remaining run may name them: one in progress, one that is damaged, or one of another store that uses the catalog.
+    Runs in progress, and runs whose records cannot be read, go only when they are named. Files of the catalog are kept where
+    a remaining run may name them: one in progress, one that cannot be read, or one of another store that uses the catalog.
     """
     from magnus_render.cli import run_prune
 
@@ -193,13 +198,13 @@ def prune_runs(
 # ---- stores and runs ----
 
 
-def _row(run: Run, damaged: dict[str, str]) -> dict[str, str]:
-    """Return what is listed of a run; note in `damaged` what cannot be read of it."""
+def _row(run: Run, unread: dict[str, MagnusError]) -> dict[str, str]:
+    """Return what is listed of a run; note in `unread` what cannot be read of it."""
     record, span = run.record, None
     try:
         status, span = status_and_span(run)
     except MagnusError as error:
-        status, damaged[run.run_id] = DAMAGED, str(error)
+        status, unread[run.run_id] = status_of(error), error
     return {
         "run_id": run.run_id,
         "status": status,
@@ -211,9 +216,9 @@ def _row(run: Run, damaged: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _damaged_row(run_id: str) -> dict[str, str]:
+def _unread_row(run_id: str, why: MagnusError) -> dict[str, str]:
     blank = dict.fromkeys(("started", "took", "pipeline", "target", "tag"), "")
-    return {"run_id": run_id, "status": DAMAGED, **blank}
+    return {"run_id": run_id, "status": status_of(why), **blank}
 
 
 def _folded(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:

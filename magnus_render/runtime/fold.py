@@ -47,7 +47,7 @@ _TIMES = frozenset(("run_id", "start_time", "end_time", "duration", "log", "code
 
 
 def read_run(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
-    """Read all there is of a run; raise `Refused` if there is no such run, or if its records have another format."""
+    """Read all there is of a run; raise `Refused` if there is no such run, `OtherFormat` as `run_record` does."""
     data = store.read(f"{run_id}/run.json")
     if data is None:
         raise Refused(f"there is no run '{run_id}' in the run log store")

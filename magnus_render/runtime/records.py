@@ -45,14 +45,22 @@ def check_run_id(text: str, what: str = "") -> str:
     raise UsageError(f"{what}'{text}' is not a run id: {rule}")
 
 
-def run_record(run_id: str, data: bytes) -> RunRecord:
-    """Return what `run.json` of a run says; raise `Refused` if the run's records have another format than ours."""
-    record: RunRecord = shapes.record(run_id, "run.json", data)
-    if record["version"] != RECORDS_VERSION:
-        raise Refused(
-            f"run '{run_id}' has records of format {record['version']}, this version of magnus-render reads and writes "
+class OtherFormat(Refused):
+    """A run's records have a format that this version does not read."""
+
+    def __init__(self, run_id: str, version: int) -> None:
+        super().__init__(
+            f"run '{run_id}' has records of format {version}, this version of magnus-render reads and writes "
             f"format {RECORDS_VERSION}: use the version that the run was started with"
         )
+        self.version = version
+
+
+def run_record(run_id: str, data: bytes) -> RunRecord:
+    """Return what `run.json` of a run says; raise `OtherFormat` if its version is not ours."""
+    record: RunRecord = shapes.record(run_id, "run.json", data)
+    if record["version"] != RECORDS_VERSION:
+        raise OtherFormat(run_id, record["version"])
     return record
 
 
@@ -82,7 +90,7 @@ class Run:
 
     @classmethod
     def open(cls, store: BaseRunLogStore, run_id: str) -> Run | None:
-        """Return the run of that id, or None if nobody has created it; raise `Refused` if it has another format."""
+        """Return the run of that id, or None if nobody has created it; raise `OtherFormat`."""
         data = store.read(f"{run_id}/run.json")
         return None if data is None else cls(store, run_id, run_record(run_id, data))
 

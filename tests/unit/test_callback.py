@@ -367,3 +367,7 @@ def test_a_run_of_another_format_is_refused(project: Path, capfd: pytest.Capture
     assert magnus(["runs", "show", "r"]) == 65
     assert capfd.readouterr().err.count(said) == 2
     assert magnus(["runs", "list"]) == 0
+    out, err = capfd.readouterr()
+    assert out.splitlines()[1].split() == ["r", "FORMAT", "1"] and said in err and "prune" not in err
+    assert magnus(["runs", "prune", "--keep", "0"]) == 0
+    assert said in capfd.readouterr().out and path.exists()
