@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from signal import SIGKILL
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SHORTAGES
@@ -308,13 +309,14 @@ class _Attempt:
                 over(self.run_) if ended.over else f"timed out after {self.node['timeout']:g} s"
             )
         if ended.signal:
-            raise TaskFailure(f"killed by signal {ended.signal}")
+            raise TaskFailure(f"killed by signal {ended.signal}{_for_memory(ended.signal == SIGKILL)}")
         if ended.status:
             said = read_text(os.path.join(scratch, folders.MESSAGE))
             platform = folders.platform_failure(scratch)
             self.platform = bool(platform)
             self.final = os.path.exists(os.path.join(scratch, folders.FINAL))
-            raise TaskFailure(said or platform or f"exited with status {ended.status}")
+            exited = f"exited with status {ended.status}{_for_memory(ended.status == 128 + SIGKILL)}"
+            raise TaskFailure(said or platform or exited)
 
     # ---- the record ----
 
@@ -405,6 +407,16 @@ class _Attempt:
 
     def _say(self, message: str) -> None:
         say(f"{naming.shown(self.node['path'], self.address)}: {message}")
+
+
+def _for_memory(killed: bool) -> str:
+    """Return what a message says of a task that was killed, where it is known that it took too much memory."""
+    if killed:
+        from magnus_render.runtime import memory
+
+        if memory.ran_out():
+            return ": the container ran out of memory"
+    return ""
 
 
 def _from_anywhere(services: Services) -> Services:
