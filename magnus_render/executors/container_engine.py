@@ -1,6 +1,7 @@
-"""A container engine by its command line: docker, podman or nerdctl, which agree in all that is used of them here.
+"""A container engine by its command line: docker, podman or nerdctl.
 
-Sources: `docker run --help`, `podman-run(1)`, the command reference of nerdctl.
+They agree in most of what is used of them here; what differs is told by `Engine`. Sources: `docker run --help`,
+`podman-run(1)`, the command reference of nerdctl.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from magnus_render.errors import PlatformError, Refused
+from magnus_render.executors.pool import HINTS
 from magnus_render.runtime import lease
 
 if TYPE_CHECKING:
@@ -21,6 +23,9 @@ KNOWN = ("docker", "podman", "nerdctl")
 FAILED, NOT_STARTED, NOT_FOUND = 125, 126, 127
 """Exit statuses of `run` that are the engine's: it failed itself, it cannot start the command, there is no such command."""
 KILLED = 137
+_PATIENCE = 120.0
+"""Seconds that an engine has for an answer; to pull an image may take any time."""
+_RESETS = ("sudo", "doas")
 
 
 class Engine:
@@ -35,6 +40,11 @@ class Engine:
                     f"no container engine is installed: looked for {', '.join(KNOWN)} on the PATH. Install one, or name "
                     "its command: executor.config: {engine: ...}"
                 )
+        elif os.path.basename(words[0]) in _RESETS:
+            raise Refused(
+                f"executor.config: engine '{words[0]}' passes on neither the environment, which says what to do, nor "
+                "signals: let this user use the engine, or run magnus itself as the other"
+            )
         elif shutil.which(words[0]) is None:
             raise Refused(
                 f"executor.config: engine '{words[0]}' is not on the PATH: install it, or name another"
@@ -45,19 +55,46 @@ class Engine:
         )
         """Whose options it takes."""
 
-    @property
-    def keeps_ids(self) -> bool:
-        """True if the caller is root within its containers, and must be told to be the caller: podman without root."""
-        return self.name == "podman" and os.geteuid() != 0
+    def as_caller(self) -> list[str]:
+        """Return the options of `run` by which a container's user is the caller, so that what it writes is the caller's.
 
-    def said(self, *argv: str) -> tuple[bool, str]:
+        In a container of an engine without root, root is the caller, and any other id somebody that the caller is not.
+        """
+        caller = f"{os.getuid()}:{os.getgid()}"
+        if os.geteuid() == 0:
+            return ["--user", caller]
+        if self.name == "podman":
+            return ["--user", caller, "--userns", "keep-id"]
+        if self.name == "docker":
+            fine, said = self.said("info", "--format", "{{.SecurityOptions}}")
+            rootless = fine and "rootless" in said
+        else:
+            rootless = True
+        return ["--user", "0:0" if rootless else caller]
+
+    def check_path(self, path: str) -> None:
+        """Raise `Refused` for a path that the engine cannot mount.
+
+        nerdctl takes its option apart at commas, and joins source and target by a colon.
+        """
+        if self.name == "nerdctl" and set(path) & set(',:"'):
+            raise Refused(f"nerdctl cannot mount '{path}': there is a comma, a colon or a quote in it")
+
+    def said(self, *argv: str, patience: float | None = _PATIENCE) -> tuple[bool, str]:
         """Run a command of the engine; return whether it succeeded, and what it printed: the answer, or the complaint."""
         try:
             done = subprocess.run(
-                [*self.command, *argv], capture_output=True, text=True, stdin=subprocess.DEVNULL
+                [*self.command, *argv],
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=patience,
+                start_new_session=True,  # Ctrl-C is for magnus alone
             )
         except OSError as error:
             raise PlatformError(f"{self.command[0]}: {error.strerror}") from error
+        except subprocess.TimeoutExpired:
+            return False, f"no answer for {patience:g} s"
         fine = done.returncode == 0
         return fine, (done.stdout if fine else done.stderr).strip()
 
@@ -72,7 +109,7 @@ class Engine:
                 raise Refused(
                     f"image '{image}': {self.name} has none of that name{_why(said)}: build it, or let it be pulled"
                 )
-            there, complaint = self.said("pull", image)
+            there, complaint = self.said("pull", image, patience=None)
             if not there:
                 raise PlatformError(f"image '{image}': {self.name} cannot pull it{_why(complaint)}")
             fine, said = self._inspected(image)
@@ -85,13 +122,22 @@ class Engine:
 
     def remove(self, *names: str) -> None:
         """Remove containers, at work or not, those that are there."""
-        if names:
+        if not names:
+            return
+        # podman would give each of them 10 s to end; older ones have no such option.
+        at_once = ["--time", "0"] if self.name == "podman" else []
+        if not self.said("rm", "--force", *at_once, *names)[0] and at_once:
             self.said("rm", "--force", *names)
 
     def left_behind(self) -> list[str]:
-        """Return the names of containers whose walk, on this system, was killed."""
+        """Return the names of containers of this user whose walk, on this system, was killed.
+
+        Raises `PlatformError` if the engine does not answer.
+        """
         fine, said = self.said("ps", "--all", "--filter", "name=magnus-", "--format", "{{.Names}}")
-        return [name for name in said.split() if _is_left(name)] if fine else []
+        if not fine:
+            raise PlatformError(f"{self.name} does not answer{_why(said)}")
+        return [name for name in said.split() if _is_left(name)]
 
 
 def new_name() -> str:
@@ -117,7 +163,7 @@ def _mark(walker: Walker) -> str:
 
 
 def _system(walker: Walker) -> str:
-    return _digest("\0".join((walker["host"], walker["boot"], walker["pids"])))
+    return _digest("\0".join((walker["host"], walker["boot"], walker["pids"], str(os.getuid()))))
 
 
 def _digest(text: str) -> str:
@@ -125,5 +171,5 @@ def _digest(text: str) -> str:
 
 
 def _why(said: str) -> str:
-    last = said.splitlines()[-1] if said else ""
-    return f" ({last})" if last else ""
+    lines = [line for line in said.splitlines() if line and not line.encode().startswith(HINTS)]
+    return f" ({lines[-1]})" if lines else ""

@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from magnus_render.errors import PLATFORM, REFUSED, Refused
+from magnus_render.errors import PLATFORM, REFUSED, MagnusError, Refused
 from magnus_render.executors.container_engine import FAILED, KILLED, NOT_FOUND, NOT_STARTED, Engine, new_name
 from magnus_render.executors.container_integrations import HIDDEN, MOUNTS, PASSED
 from magnus_render.executors.place import Here
 from magnus_render.integrations.base import within
 from magnus_render.plan import TASK, services_of
 from magnus_render.runtime import workspace
+from magnus_render.runtime.records import Run, attempts_of
 from magnus_render.services import lookup
 from magnus_render.services.secrets import HANDED
 from magnus_render.spec.blocks import text
@@ -39,10 +41,11 @@ _FOLDERS = "_containers"
 class _Running:
     """A container, and the folder that it and this process share."""
 
-    __slots__ = ("folder", "name", "project")
+    __slots__ = ("began", "folder", "name", "project")
 
     def __init__(self, folder: str, project: str) -> None:
         self.name = new_name()
+        self.began = time.time()
         self.folder = folder
         self.project = project
 
@@ -73,9 +76,12 @@ class ContainerPlace(Here):
         self.folders = os.path.join(self.home, workspace.ROOT, "workspaces", order.run_id, _FOLDERS)
         """Has a folder for each container at work."""
         self.engine: Engine
+        self.caller: list[str]
         self.projects: dict[str, str] = {}
         """Where the project is in each image."""
         self._running: dict[Call, _Running] = {}
+        self._mine = False
+        """True once the folders are those of this walk alone."""
 
     def ready(self) -> None:
         super().ready()
@@ -83,6 +89,13 @@ class ContainerPlace(Here):
         if not every:
             return
         self.engine = Engine(every[0].engine)
+        self.caller = self.engine.as_caller()
+        for folder in (self.home, *self.mounts):
+            self.engine.check_path(folder)
+        if unset := sorted({name for one in every for name in one.secret_environment} - os.environ.keys()):
+            raise Refused(
+                f"executor.config: secret_environment names what is not set here: {', '.join(unset)}"
+            )
         self.engine.remove(*self.engine.left_behind())
         for options in every:
             if options.image not in self.projects:
@@ -117,6 +130,19 @@ class ContainerPlace(Here):
 
         return run
 
+    def listens(self, call: Call) -> bool:
+        """The first process of a container gets no signal that it has no handler for: none until the attempt has begun."""
+        running = self._running.get(call)
+        if running is None:
+            return True
+        try:
+            run = Run.open(lookup.load("run_log_store", self.services["run_log_store"]), self.run_id)
+            assert run is not None, "its steps run"
+            started = attempts_of(run.names(call.address), "start")
+            return bool(started) and run.of(call.address, f"{max(started)}.start")["time"] >= running.began
+        except MagnusError:
+            return True
+
     def ended(self, call: Call, child: Child) -> int:
         status = super().ended(call, child)
         running = self._running.pop(call, None)
@@ -128,10 +154,13 @@ class ContainerPlace(Here):
         if status == FAILED:
             return PLATFORM
         if status in (NOT_STARTED, NOT_FOUND):
-            options = self._options(call)
+            options, said = self._options(call), child.said.strip()
+            command = options.magnus_command[0]
+            if command not in said:  # docker ends so for much that is not there, or not permitted
+                return PLATFORM
             child.said = (
-                f"image '{options.image}' cannot start '{options.magnus_command[0]}' ({child.said.strip()}): install "
-                "magnus-render in it, or name the command: magnus_command"
+                f"image '{options.image}' cannot start '{command}' ({said}): install magnus-render in it, or name the "
+                "command: magnus_command"
             )
             return REFUSED
         return status
@@ -147,6 +176,8 @@ class ContainerPlace(Here):
         """Remove what a failure of this process itself left at work, and the folders that are empty by now."""
         if self._running:
             self.engine.remove(*(running.name for running in self._running.values()))
+        for running in self._running.values():
+            shutil.rmtree(running.folder, ignore_errors=True)
         folder = self.folders
         with suppress(OSError):  # something else is in it
             while folder != self.home:
@@ -160,6 +191,9 @@ class ContainerPlace(Here):
         running = self._running.get(call)
         if running is None:
             options = self._options(call)
+            if not self._mine:  # a walk that was killed has left them: no other one walks this run
+                shutil.rmtree(self.folders, ignore_errors=True)
+                self._mine = True
             folder = os.path.join(self.folders, os.urandom(6).hex())
             os.makedirs(self.folders, exist_ok=True)
             os.mkdir(folder, 0o700)
@@ -180,9 +214,10 @@ class ContainerPlace(Here):
         words += _mount(running.folder, os.path.join(project, workspace.ROOT))
         for folder in self.mounts:
             words += _mount(folder, folder)
-        for file in self.hidden:
-            if os.path.isfile(file) and within(file, self.home):
-                words += _mount(os.devnull, file, readonly=True)
+        for file in map(os.path.realpath, self.hidden):
+            if within(file, self.home) and (options.project == "baked" or os.path.isfile(file)):
+                hidden = os.path.join(project, os.path.relpath(file, self.home))
+                words += _mount(os.devnull, hidden, readonly=True)
         for volume in options.volumes:
             words += ["--volume", volume]
         words += self._user(options)
@@ -193,16 +228,15 @@ class ContainerPlace(Here):
         if options.network:
             words += ["--network", options.network]
         words += self._resources(options)
-        return [*words, *options.run_options, options.image, *options.magnus_command]
+        command, *arguments = options.magnus_command
+        return [*words, *options.run_options, "--entrypoint", command, options.image, *arguments]
 
     def _user(self, options: ContainerConfig) -> list[str]:
         if options.user == "image":
             return []
         if options.user:
             return ["--user", options.user]
-        words = ["--user", f"{os.getuid()}:{os.getgid()}"]
-        if self.engine.keeps_ids:
-            words += ["--userns", "keep-id"]
+        words = list(self.caller)
         if os.getuid() and "HOME" not in options.environment:
             words += ["--env", "HOME=/tmp"]  # the image knows of no home of this user
         return words

@@ -43,6 +43,10 @@ class Place:
         """
         raise NotImplementedError
 
+    def listens(self, call: Call) -> bool:
+        """Tell whether a running callback ends in good order if it is told to. One that does not may be killed at once."""
+        return True
+
     def ended(self, call: Call, child: Child) -> int:
         """Tidy up behind a callback whose child has ended; return its exit status, negative if a signal killed it."""
         raise NotImplementedError

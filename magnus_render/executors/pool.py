@@ -31,6 +31,8 @@ GRACE = 15.0
 _HANDLED = (*STOPPING, signal.SIGCHLD, signal.SIGWINCH)
 _CHUNK = 65536
 _LONGEST_LINE = 65536
+HINTS = (b"Run '", b"See '")
+"""Begin the last lines of complaints of programs, which say where their help is."""
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
@@ -47,7 +49,7 @@ class Child:
     """Keep standard output in `output` instead of passing it on."""
     output: bytes = b""
     said: str = ""
-    """The last line it wrote to standard error."""
+    """The last line it wrote to standard error, hints aside."""
     streams: dict[int, int] = field(default_factory=dict)
     """Read ends of its pipes -> 1 or 2."""
     partial: dict[int, bytes] = field(default_factory=dict)
@@ -253,7 +255,7 @@ class Pool:
         return len(data)
 
     def _emit(self, child: Child, stream: int, line: bytes) -> None:
-        if stream == 2 and line.strip():
+        if stream == 2 and line.strip() and not line.startswith(HINTS):
             child.said = line.decode("utf-8", "replace")
         self._line(child, stream, line)
 

@@ -292,6 +292,8 @@ class _Run:
             child.stop(_HURRY, signal.SIGINT)
         elif text:
             child.stop(TEXT_GRACE)
+        elif child.key is not None and not self.place.listens(child.key):
+            child.stop(0.0)
         else:
             child.stop()
 

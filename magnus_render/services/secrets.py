@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, ClassVar
 
-HANDED = "MAGNUS_SECRET_"
-"""Begins the variables by which an engine hands a step the secrets that it asks for; a task does not see them."""
+HANDED = "MAGNUS_HANDED_SECRET_"
+"""Begins the variables by which an executor hands a step the secrets that it names. The API finds them by these, too."""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$", "`": "`"}
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from magnus_render.errors import Refused
-from magnus_render.executors import container_engine
+from magnus_render.executors import container_engine, pool
 from magnus_render.executors.container import LocalContainerExecutor
 from magnus_render.executors.container_engine import Engine
 from magnus_render.executors.container_place import _mount
@@ -22,19 +25,23 @@ ENGINE = """#!/bin/sh
 # Writes its arguments down, and runs what stands behind the image with the variables that are passed on.
 printf '%s\\0' "$@" >> "$LOG"; printf '\\n' >> "$LOG"
 case $1 in
+run) [ -z "$SLOW" ] || exec sleep 60 ;;
+esac
+case $1 in
 image) [ "$4 $5" = "{{.Config.WorkingDir}} $IMAGE" ] || { echo "no such image" >&2; exit 1; }; pwd; exit ;;
-run) [ -z "$STATUS" ] || { echo "engine: it does not work" >&2; exit "$STATUS"; } ;;
+run) [ -z "$STATUS" ] || { printf "%s\\n\\nRun 'docker run --help' for more\\n" "$SAID" >&2; exit "$STATUS"; } ;;
 *) exit 0 ;;
 esac
 while [ "$1" != "$IMAGE" ]; do
   case $1 in
+  --entrypoint) entry=$2; shift ;;
   --env) case $2 in *=*) export "$2" ;; esac; shift ;;
   --mount) case $2 in *target=*/.magnus) own=${2#*source=}; own=${own%%,*} ;; esac; shift ;;
   esac
   shift
 done
 shift
-exec "$@"
+exec "$entry" "$@"
 """
 STEPS = """dag:
   start_at: a
@@ -45,37 +52,43 @@ STEPS = """dag:
 """
 
 
-def execute(
-    folder: Path, name: str = "docker", steps: str = STEPS, status: str = "", **config: Any
-) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
-    """Run a pipeline with such an engine on the PATH; return how it ended, and the arguments of the engine's calls."""
+def prepare(folder: Path, name: str, steps: str, config: dict[str, Any]) -> dict[str, str]:
+    """Write a pipeline and such an engine into a folder; return the environment to run it in."""
     programs = folder / "bin"
     programs.mkdir(exist_ok=True)
     (programs / name).write_text(ENGINE)
     (programs / name).chmod(0o755)
     (folder / "dag.yaml").write_text(steps)
-    given = {"image": "churn:1", "environment": {"WHO": 7}, "max_workers": 1, **config}
+    given = {"image": "churn:1", "environment": {"WHO": 7}, "max_workers": 1, "engine": name, **config}
     given["magnus_command"] = [MAGNUS]
     (folder / "c.yaml").write_text(json.dumps({"executor": {"type": "local-container", "config": given}}))
-    calls = folder / "calls"
+    return {
+        "PATH": f"{programs}:/usr/bin:/bin",
+        "LOG": str(folder / "calls"),
+        "IMAGE": "churn:1",
+        "CI": "1",
+        "AWS_REGION": "here",
+    }
+
+
+def execute(
+    folder: Path, name: str = "docker", steps: str = STEPS, status: str = "", said: str = "", **config: Any
+) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
+    """Run a pipeline with such an engine on the PATH; return how it ended, and the arguments of the engine's calls."""
+    environment = prepare(folder, name, steps, config)
     done = subprocess.run(
         [MAGNUS, "execute", "-f", "dag.yaml", "-c", "c.yaml"],
         cwd=folder,
-        env={
-            "PATH": f"{programs}:/usr/bin:/bin",
-            "LOG": str(calls),
-            "IMAGE": "churn:1",
-            "STATUS": status,
-            "CI": "1",
-            "AWS_REGION": "here",
-        },
+        env={**environment, "STATUS": status, "SAID": said},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=120,
     )
+    calls = folder / "calls"
     made = calls.read_bytes().decode().split("\n") if calls.exists() else []
-    return done, [line.split("\0")[:-1] for line in made if line]
+    calls_ = [line.split("\0")[:-1] for line in made if line]
+    return done, [call for call in calls_ if call[0] != "info"]  # asked for without root alone
 
 
 @pytest.mark.parametrize("name", container_engine.KNOWN)
@@ -83,7 +96,6 @@ def test_what_an_engine_is_asked_to_run(name: str, tmp_path: Path) -> None:
     done, calls = execute(
         tmp_path,
         name,
-        engine=name,
         resources={"cpus": 1.5, "memory": "1g", "gpus": 2},
         volumes=["/data:/data:ro"],
         network="none",
@@ -92,6 +104,7 @@ def test_what_an_engine_is_asked_to_run(name: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (run,) = (call for call in calls if call[0] == "run")
     text = " ".join(run)
+    user = "0:0" if name == "nerdctl" and os.geteuid() else f"{os.getuid()}:{os.getgid()}"
     for words in (
         "--rm --pull never --name magnus-",
         "--label magnus.step=a",
@@ -99,12 +112,12 @@ def test_what_an_engine_is_asked_to_run(name: str, tmp_path: Path) -> None:
         f"--mount type=bind,source={tmp_path}/.run_log_store,target={tmp_path}/.run_log_store ",
         f"--mount type=bind,source={tmp_path}/.catalog,target={tmp_path}/.catalog ",
         "--volume /data:/data:ro",
-        f"--user {os.getuid()}:{os.getgid()}",
+        f"--user {user}",
         "--env WHO=7",
         "--env MAGNUS_CONFIG",
         "--network none --cpus 1.5 --memory 1g",
         "--device nvidia.com/gpu=0 --device nvidia.com/gpu=1" if name == "podman" else "--gpus 2",
-        "--cap-drop all churn:1",
+        f"--cap-drop all --entrypoint {MAGNUS} churn:1 execute_single_node",
     ):
         assert words in text
     assert "AWS_REGION" not in run and "{" not in text
@@ -119,18 +132,25 @@ def test_a_step_that_fails_is_tried_again_in_another_container(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("status", "expected", "calls", "said"),
+    ("status", "complaint", "expected", "calls", "said"),
     [
-        ("126", 65, ["run"], "image 'churn:1' cannot start"),
-        ("127", 65, ["run"], "(engine: it does not work): install magnus-render in it"),
-        ("125", 75, ["run", "rm"] * 3, "a: engine: it does not work"),
-        ("137", 1, ["run", "rm"] * 2, "the container was killed: it took more memory than its limit of 1g"),
+        ("126", f"cannot run {MAGNUS}", 65, ["run"], "image 'churn:1' cannot start"),
+        ("127", f"no {MAGNUS}", 65, ["run"], f"(no {MAGNUS}): install magnus-render in it"),
+        ("127", "no libnvidia-ml.so.1", 75, ["run"] * 3, "a: no libnvidia-ml.so.1\n"),
+        ("125", "it does not work", 75, ["run", "rm"] * 3, "a: it does not work\n"),
+        (
+            "137",
+            "",
+            1,
+            ["run", "rm"] * 2,
+            "the container was killed: it took more memory than its limit of 1g",
+        ),
     ],
 )
 def test_a_status_of_the_engine_is_not_the_steps(
-    status: str, expected: int, calls: list[str], said: str, tmp_path: Path
+    status: str, complaint: str, expected: int, calls: list[str], said: str, tmp_path: Path
 ) -> None:
-    done, made = execute(tmp_path, status=status, resources={"memory": "1g"})
+    done, made = execute(tmp_path, status=status, said=complaint, resources={"memory": "1g"})
     assert (done.returncode, said in done.stderr) == (expected, True), done.stderr
     assert [call[0] for call in made] == ["ps", "image", *calls]
 
@@ -193,13 +213,17 @@ def test_the_name_tells_whose_container_it_is() -> None:
 
 
 def test_an_engine_is_named_by_its_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("podman", "nerdctl", "sudo"):
+    for name in ("podman", "nerdctl", "env"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert (Engine([]).command, Engine([]).name) == (["podman"], "podman")
-    assert Engine(["sudo", "/usr/bin/nerdctl"]).name == "nerdctl"
-    assert Engine(["sudo", "my-engine"]).name == "docker"
+    assert Engine(["env", "/usr/bin/nerdctl"]).name == "nerdctl"
+    assert Engine(["env", "my-engine"]).name == "docker"
+    with pytest.raises(Refused, match="passes on neither the environment"):
+        Engine(["sudo", "/usr/bin/nerdctl"])
+    with pytest.raises(Refused, match="nerdctl cannot mount '/a,b'"):
+        Engine(["nerdctl"]).check_path("/a,b")
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(Refused, match="looked for docker, podman, nerdctl"):
         Engine([])
@@ -210,3 +234,68 @@ def test_a_mount_is_a_line_of_csv() -> None:
         "--mount",
         'type=bind,"source=/a,b","target=/c""d",readonly',
     ]
+
+
+def test_a_container_that_hears_no_signal_yet_is_removed_at_once(tmp_path: Path) -> None:
+    """The kernel keeps signals from a container's first process until it handles them."""
+    environment = prepare(tmp_path, "docker", STEPS, {})
+    process = subprocess.Popen(
+        [MAGNUS, "execute", "-f", "dag.yaml", "-c", "c.yaml"],
+        cwd=tmp_path,
+        env={**environment, "SLOW": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    calls = tmp_path / "calls"
+    while not (calls.exists() and b"\nrun\0" in calls.read_bytes()):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"it ended before: {process.wait(0.05)}, {process.communicate()}")
+    began = time.monotonic()
+    process.terminate()
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert time.monotonic() - began < pool.GRACE
+    assert calls.read_bytes().splitlines()[-1].startswith(b"rm\0--force\0magnus-")
+
+
+def test_a_variable_that_is_not_set_is_not_passed_on_in_silence(tmp_path: Path) -> None:
+    done, calls = execute(tmp_path, secret_environment=["TOKEN", "PATH"])
+    assert (done.returncode, calls) == (65, [])
+    assert "secret_environment names what is not set here: TOKEN\n" in done.stderr
+
+
+def test_an_engine_that_does_not_answer_is_no_missing_image(tmp_path: Path) -> None:
+    done, _ = execute(
+        tmp_path, engine=["sh", "-c", "echo cannot connect to the daemon >&2; exit 1"], pull="never"
+    )
+    assert (done.returncode, done.stderr) == (
+        75,
+        "magnus: docker does not answer (cannot connect to the daemon)\n",
+    )
+
+
+BAKED = """dag:
+  start_at: a
+  steps:
+    a: {type: task, command: asks.named, secrets: [TOKEN], next: ok}
+    ok: {type: success}
+    no: {type: fail}
+secrets: {type: dotenv}
+"""
+
+
+@pytest.mark.parametrize("project", ["mount", "baked"])
+def test_a_step_is_given_the_secrets_that_it_names(project: str, tmp_path: Path) -> None:
+    """The file with all of them is hidden where the project is in the image; the API finds those that are named."""
+    (tmp_path / "real.env").write_text("TOKEN=s3cr3t-value\nOTHER=an0ther-value\n")
+    (tmp_path / ".env").symlink_to("real.env")
+    (tmp_path / "asks.py").write_text(
+        "from magnus_render import get_secret\n\n\ndef named():\n    assert get_secret('TOKEN') == 's3cr3t-value'\n"
+    )
+    done, calls = execute(tmp_path, steps=BAKED, project=project)
+    assert done.returncode == 0, done.stderr
+    (run,) = (call for call in calls if call[0] == "run")
+    assert f"type=bind,source=/dev/null,target={tmp_path}/real.env,readonly" in run
+    assert "MAGNUS_HANDED_SECRET_TOKEN" in run and "s3cr3t" not in str(calls) and "OTHER" not in str(calls)

@@ -115,13 +115,16 @@ def test_a_step_sees_the_project_its_files_and_its_secrets_alone(image: str, tmp
     (tmp_path / "note.txt").write_text("of the project")
     steps = shell(
         "a",
-        "cat note.txt; test ! -s .env; touch beside.txt; ! echo x 2>/dev/null >> note.txt; echo hi > data/a.txt; "
-        'export MAGNUS_PRM_saw="${#TOKEN} $GIVEN ${OTHER-none} $(env | grep -c MAGNUS_SECRET_) $PLAIN"',
+        "set -e; cat note.txt; test ! -s .env; touch beside.txt; echo hi > data/a.txt; "
+        "if echo x 2>/dev/null >> note.txt; then exit 3; fi; "
+        'export MAGNUS_PRM_saw="${#TOKEN} $GIVEN ${OTHER-none} $(env | grep -c an0ther || true) $PLAIN"',
         "b",
         ", secrets: [TOKEN], catalog: {put: ['*.txt']}",
     )
     steps += shell(
-        "b", 'cat data/a.txt; test ! -e beside.txt; test -z "${TOKEN-}"', more=", catalog: {get: ['*']}"
+        "b",
+        'set -e; cat data/a.txt; test ! -e beside.txt; test -z "${TOKEN-}"',
+        more=", catalog: {get: ['*']}",
     )
     project(tmp_path, steps, environment={"PLAIN": 1.5}, secret_environment=["GIVEN"])
     (tmp_path / "dag.yaml").write_text((tmp_path / "dag.yaml").read_text() + "secrets: {type: dotenv}\n")
@@ -135,10 +138,13 @@ def test_a_step_sees_the_project_its_files_and_its_secrets_alone(image: str, tmp
     assert containers() == []
 
 
-def test_a_node_has_its_own_image_and_limits(image: str, tmp_path: Path) -> None:
+def test_a_node_has_its_own_variables_and_limits(image: str, tmp_path: Path) -> None:
     own = ", executor_config: {local-container: {environment: {WHO: b}, resources: {memory: 64m}}}"
     fill = "exec python3 -c 'b = bytearray(300 << 20)'"
-    project(tmp_path, shell("a", 'test "$WHO" = a', "b") + shell("b", f'test "$WHO" = b; {fill}', more=own))
+    project(
+        tmp_path,
+        shell("a", 'test "$WHO" = a', "b") + shell("b", f'set -e; test "$WHO" = b; {fill}', more=own),
+    )
     config = json.loads((tmp_path / "c.yaml").read_text())
     config["executor"]["config"]["environment"] = {"WHO": "a"}
     (tmp_path / "c.yaml").write_text(json.dumps(config))
