@@ -387,7 +387,12 @@ class _Attempt:
 
     def _too_late(self, end: AttemptEnd, there: Outcome) -> int:
         """Record an end that counts for nothing, and answer by the outcome that somebody recorded before."""
-        if there["attempt"] != self.number:
+        if there["attempt"] == self.number:  # settled, as somebody went on from its failure
+            ended = "it succeeded, but the walk had gone on from its failure"
+            message = ended if end["status"] == "SUCCESS" else end["message"]
+            self._record({**end, "status": "CRASHED", "message": message})
+            self._say(message)
+        else:
             how = "succeeded" if there["status"] == "SUCCESS" else "failed"
             # Of the user's attempts it was one, if a later one of them has been made since.
             spent = there["try_"] > self.options.attempt

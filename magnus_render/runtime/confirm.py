@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
-from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE, failure_target, onward_unrecorded
+from magnus_render.plan import AS_IS, COMPOSITES, SUCCESS_NODE, failure_target
 from magnus_render.runtime import outcome, state, way
 from magnus_render.runtime.handover import end_graph, hand_over
 from magnus_render.texts import say
@@ -42,11 +42,15 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
     if not failed:
         say(f"{asked}: no failure is on record")
         return FAILED
-    to = failure_target(node)
+    done = None if node["type"] in COMPOSITES else outcome.of(run, address)
+    to = failure_target(node) if done is None else done["handed_to"]
+    if to != failure_target(node):
+        say(f"{asked}: the walk has gone on from the failure of what is around it")
+        return FAILED
     digest = _left_behind(run, address, node)
     hand_over(run, address, node, to, digest, "")
     graph = naming.parent(address)
-    if _leads_to_success(run, graph, to):
+    if way.leads_to_success(run, graph, to):
         end_graph(run, graph, "SUCCESS", digest)
     return SUCCESS
 
@@ -58,13 +62,3 @@ def _left_behind(run: Run, address: str, node: Node) -> str:
     done = outcome.of(run, address)
     assert done is not None, "its failure is on record"
     return done["state"]
-
-
-def _leads_to_success(run: Run, graph: str, slug: str) -> bool:
-    """Tell whether nothing but nodes that leave no record stand between a node and success."""
-    while True:
-        node = run.node(naming.join(graph, slug))
-        onward = onward_unrecorded(node)
-        if not onward:
-            return node["type"] == SUCCESS_NODE
-        slug = onward

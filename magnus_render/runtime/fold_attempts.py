@@ -92,7 +92,10 @@ class Tried:
                 self.ends[int(number)] = records.get(f"{folder}/{name}")
         self.success = self.outcome if self.outcome and self.outcome["status"] == "SUCCESS" else None
         if self.outcome is not None and self.outcome["attempt"]:
-            self.ends[self.outcome["attempt"]] = self.outcome
+            own = self.ends.get(self.outcome["attempt"], self.outcome)
+            # One that was settled may have said later how it ended: that decides nothing, but it is the reason.
+            said = {"message": self.outcome["message"] or own["message"], "metrics": own["metrics"]}
+            self.ends[self.outcome["attempt"]] = {**self.outcome, **said}  # type: ignore[typeddict-item]
         self.numbers = sorted(self.starts.keys() | self.ends.keys())
         self.late = self._late()
         """What another delivery or the outcome came before: the platform's attempts, whatever they did."""
@@ -209,7 +212,8 @@ def task_step(tried: Tried, run: RunRecord, node: Node, address: str, over: bool
     if step["status"] == "SUCCESS" and tried.success is not None:
         step["message"] = tried.success["message"]
     elif step["status"] in ("FAIL", "CRASHED"):
-        settling = tried.outcome or tried.ends.get(tried.last)
+        number = tried.outcome["attempt"] if tried.outcome else tried.last
+        settling = tried.ends.get(number, tried.outcome)
         step["message"] = settling["message"] if settling else ""
     return step
 

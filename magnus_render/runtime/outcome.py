@@ -10,7 +10,7 @@ import time
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError
-from magnus_render.plan import failure_target
+from magnus_render.plan import AS_IS, failure_target
 from magnus_render.runtime.records import attempts_of, dumps
 
 TYPE_CHECKING = False
@@ -44,12 +44,13 @@ def made_of(end: AttemptEnd, to: str, digest: str) -> Outcome:
     return {**end, "handed_to": to, "state": digest}  # type: ignore[typeddict-item]  # `sees` is of mocked steps
 
 
-def settle(run: Run, address: str, node: Node, sees: str = "") -> Outcome | None:
+def settle(run: Run, address: str, node: Node, sees: str = "", to: str = "") -> Outcome | None:
     """Return the outcome of a step from which the walk went on; if it has none, record that it failed.
 
     That is how its latest attempt failed, or CRASHED if that left no end. Should it be at work all the same, what it comes
     to counts for nothing. Of a step that never began nothing is recorded, and None returned, unless `sees` is given: the
-    hash of the state that it would have seen.
+    hash of the state that it would have seen. `to` is the node that its failure led to, if not the one that the
+    definition names.
     """
     there = of(run, address)
     if there is not None:
@@ -59,7 +60,9 @@ def settle(run: Run, address: str, node: Node, sees: str = "") -> Outcome | None
         if not sees:
             return None
         end = _crashed(0, 0, sees)
-    return decide(run, address, made_of(end, failure_target(node), run.unmocked(end["state"])))
+        if node["type"] == AS_IS:
+            end["status"] = "FAIL"  # what its engine ran has ended, though no callback has said so
+    return decide(run, address, made_of(end, to or failure_target(node), run.unmocked(end["state"])))
 
 
 def _last(run: Run, address: str) -> AttemptEnd | None:

@@ -85,6 +85,7 @@ class Run:
         self.run_id = run_id
         self.record = record
         self._pages: dict[int, dict[str, Node]] = {}
+        self._graphs: dict[str, Graph] = {}
         self._sound: set[str] = set()
         self._states: dict[str, State] = {}
 
@@ -155,11 +156,12 @@ class Run:
 
     def graphs(self) -> dict[str, Graph]:
         """Return the graphs of the definition by definition address: more than a step should read on its way."""
-        data = self.read(f"plan/{self.record['dag_hash']}/graphs.json")
-        if data is None:
-            raise PlatformError(f"run {self.run_id}: the graphs of its definition are gone")
-        found: dict[str, Graph] = data["graphs"]
-        return found
+        if not self._graphs:
+            data = self.read(f"plan/{self.record['dag_hash']}/graphs.json")
+            if data is None:
+                raise PlatformError(f"run {self.run_id}: the graphs of its definition are gone")
+            self._graphs = data["graphs"]
+        return self._graphs
 
     # ---- values and states ----
 

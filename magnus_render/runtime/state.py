@@ -81,7 +81,8 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
             digest = found
             break
         if before["via"] == "on_failure":
-            passed.append(("lost" if before["type"] == TASK else "failed", origin))
+            lost = before["type"] == TASK or (before["type"] == AS_IS and not run.node(origin).get("silent"))
+            passed.append(("lost" if lost else "failed", origin))
         address, after = origin, ""
     for what, where in reversed(passed):
         if what == "start":
@@ -122,9 +123,9 @@ def _left_by(run: Run, address: str, before: Before, to: str) -> str:
     if before["via"] == "next":
         if before["type"] in COMPOSITES:
             return after_composite(run, address)
-        if before["type"] == AS_IS:
-            return ""
         done = outcomes.of(run, address)
+        if before["type"] == AS_IS and (done is None or done["status"] == "SUCCESS"):
+            return ""
         if done is None or done["status"] != "SUCCESS":
             path = naming.shown(run.node(address)["path"], address)
             raise Refused(
@@ -151,9 +152,9 @@ def _check_failed(run: Run, address: str) -> None:
     from magnus_render.runtime import way  # which needs this module
 
     node = run.node(address)
-    ends: list[GraphEnd | None] = [run.of(graph, "end") for graph in branch_graphs(run, address, node)]
+    ends = (run.of(graph, "end") for graph in branch_graphs(run, address, node))
     failed = any(end is not None and end["status"] == "FAIL" for end in ends)
-    if not failed and way.ended(run, address, node, way.LOST) == "SUCCESS":
+    if not failed and way.ended(run, address, node, way.LOST, failed=True) == "SUCCESS":
         raise _succeeded(run, address)
 
 
@@ -286,8 +287,6 @@ def _left_at_end(run: Run, address: str, via: str) -> str:
     node = run.node(address)
     if node["type"] not in COMPOSITES and not node.get("silent"):
         done = outcomes.of(run, address)
-        if done is None and node["type"] == TASK and via == "on_failure":
-            done = outcomes.settle(run, address, node)
         if done is not None:
             return done["state"] if done["handed_to"] == node["graph"]["success"] else ""
     if via == "next" and _succeeded_silently(run, address):
@@ -312,7 +311,7 @@ def _succeeded_silently(run: Run, address: str) -> bool:
     node = run.node(address)
     if node["type"] in COMPOSITES:
         return outcome(run, address) == "SUCCESS"
-    return node["type"] == AS_IS and not run.names(address) and _reached(run, address)
+    return bool(node.get("silent")) and _reached(run, address)
 
 
 def _failed_silently(run: Run, address: str) -> bool:

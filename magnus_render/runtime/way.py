@@ -35,11 +35,15 @@ NOTHING, BEGUN, LOST = range(3)
 
 
 def come_to(run: Run, address: str) -> bool:
-    """Tell whether the walk came to a node, and to the composites around it."""
+    """Tell whether the walk came to a node, and to the composites around it.
+
+    A fail node is asked for by its own callback: an engine has gone on from a failure in its graph.
+    """
     graph = naming.parent(address)
     if graph and not come_to(run, naming.parent(graph)):
         return False
-    return any(passed == address for passed, _, _ in _way(run, graph, until=address))
+    failed = run.node(address)["type"] == FAIL_NODE
+    return any(passed == address for passed, _, _ in _way(run, graph, until=address, failed=failed))
 
 
 def failed_before(run: Run, address: str) -> str:
@@ -53,19 +57,24 @@ def failed_before(run: Run, address: str) -> str:
     return ""
 
 
-def ended(run: Run, address: str, node: Node, settling: int = BEGUN) -> str:
+def ended(run: Run, address: str, node: Node, settling: int = BEGUN, failed: bool = False) -> str:
     """Return SUCCESS or FAIL as a node ended, '' if the records do not tell.
 
     A step that began and has no outcome is settled: any attempt of it is a failure. It is OPEN if `settling` is NOTHING. A
     composite failed if the records lead to a failure in a branch. Its steps are settled only where no other failure is on
     record.
+
+    `failed`: the walk has gone on from the failure of its graph, or of a composite around it. A step in it that is settled,
+    and whose failure would lead straight to success, has made its graph fail then: no callback has confirmed that failure.
     """
     if node["type"] not in COMPOSITES:
         if node.get("silent"):
             return "SUCCESS"
-        done = outcomes.settle(run, address, node) if settling else outcomes.of(run, address)
+        graph, to = naming.parent(address), failure_target(node)
+        to = node["graph"]["fail"] if failed and leads_to_success(run, graph, to) else to
+        done = outcomes.settle(run, address, node, to=to) if settling else outcomes.of(run, address)
         if done is None and settling == LOST and node["type"] == TASK:
-            done = outcomes.settle(run, address, node, sees=state.seen_by(run, address))
+            done = outcomes.settle(run, address, node, sees=state.seen_by(run, address), to=to)
         if done is not None:
             return "SUCCESS" if done["status"] == "SUCCESS" else "FAIL"
         return OPEN if not settling and run.names(address) else ""
@@ -81,7 +90,7 @@ def ended(run: Run, address: str, node: Node, settling: int = BEGUN) -> str:
     for level in range(settling + 1):
         ends = set()
         for graph in graphs:
-            ends.add(_branch_ended(run, graph, level))
+            ends.add(_branch_ended(run, graph, level, failed))
             if "FAIL" in ends:
                 return "FAIL"
         if ends <= {"SUCCESS"}:
@@ -89,7 +98,7 @@ def ended(run: Run, address: str, node: Node, settling: int = BEGUN) -> str:
     return next((end for end in (OPEN, "") if end in ends), "SUCCESS")
 
 
-def _branch_ended(run: Run, graph: str, settling: int) -> str:
+def _branch_ended(run: Run, graph: str, settling: int, failed: bool) -> str:
     """Return SUCCESS or FAIL as a branch ended, OPEN if a step on its way is, '' if nothing tells.
 
     A recorded failure of it does not: an engine also runs a fail node where a refusal led it there.
@@ -97,13 +106,15 @@ def _branch_ended(run: Run, graph: str, settling: int) -> str:
     end: GraphEnd | None = run.of(graph, "end")
     if end is not None and end["status"] == "SUCCESS":
         return "SUCCESS"
-    for _, node, outcome in _way(run, graph, settling=settling):
+    for _, node, outcome in _way(run, graph, settling=settling, failed=failed):
         if node["type"] in (SUCCESS_NODE, FAIL_NODE) or outcome == OPEN:
             return outcome
     return ""
 
 
-def _way(run: Run, graph: str, until: str = "", settling: int = BEGUN) -> Iterator[tuple[str, Node, str]]:
+def _way(
+    run: Run, graph: str, until: str = "", settling: int = BEGUN, failed: bool = False
+) -> Iterator[tuple[str, Node, str]]:
     """Yield address, node and outcome of the nodes that the walk of a graph came to, as far as records tell.
 
     It ends with the node `until`, whose outcome, of a map costly to learn, it leaves out.
@@ -115,12 +126,14 @@ def _way(run: Run, graph: str, until: str = "", settling: int = BEGUN) -> Iterat
         if node["type"] in (SUCCESS_NODE, FAIL_NODE):
             yield address, node, "SUCCESS" if node["type"] == SUCCESS_NODE else "FAIL"
             return
-        outcome = ended(run, address, node, settling) if address != until else ""
+        outcome = ended(run, address, node, settling, failed) if address != until else ""
         yield address, node, outcome
         if address == until or outcome == OPEN:
             return
         if outcome:
-            slug = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
+            done = outcomes.of(run, address) if node["type"] == TASK else None
+            onward = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
+            slug = done["handed_to"] if done is not None else onward
         else:
             slug = next((to for to in _ways_past(node) if _is_passed(run, graph, to)), "")
 
@@ -157,3 +170,13 @@ def _is_passed(run: Run, graph: str, slug: str) -> bool:
         onward = onward_unrecorded(node)
         waiting += [onward] if onward else _ways_past(node)
     return False
+
+
+def leads_to_success(run: Run, graph: str, slug: str) -> bool:
+    """Tell whether nothing but nodes that leave no record stand between a node and success."""
+    while True:
+        node = run.node(naming.join(graph, slug))
+        onward = onward_unrecorded(node)
+        if not onward:
+            return node["type"] == SUCCESS_NODE
+        slug = onward

@@ -230,3 +230,52 @@ def test_a_failure_behind_a_step_that_was_lost_before_it_began(handler: str) -> 
     lost["steps"]["q"] = {**QUIET, "next": "h"}
     begin(graph(d=dag(HANDLED, lost)))
     assert [confirm("d"), step("d.branch.h", "--after", handler), confirm("d")] == [1, 1, 0]
+
+
+@pytest.mark.parametrize("began", [False, True])
+def test_the_handler_of_a_composite_whose_lost_step_would_have_led_to_success(
+    began: bool, tmp_path: Path
+) -> None:
+    """Nobody confirmed that failure, so the branch has failed, as the engine says that calls the handler."""
+    branches = {"x": graph(t=task("exit 1", **HANDLED)), "y": graph(t=task())}
+    begin(graph(p=parallel({"on_failure": "h"}, **branches), b=task(next="success"), h=task()))
+    assert step("p.y.t") == 0
+    if began:
+        assert step("p.x.t") == 1
+        (tmp_path / ".run_log_store/r/steps/p/x/t/outcome.json").unlink()
+        (tmp_path / ".run_log_store/r/steps/p/x/end.json").unlink()
+    else:
+        assert confirm("p.x.t") == 1
+    assert [step("p.x.fail"), step("h"), confirm("p.x.t"), step("b")] == [1, 0, 1, 75]
+    folded = log()
+    assert folded["status"] == "SUCCESS" and folded["steps"]["h"]["status"] == "SUCCESS"
+    assert folded["steps"]["p"]["status"] == "FAIL"
+    assert folded["steps"]["p"]["branches"]["p.x"]["steps"]["p.x.t"]["status"] == "CRASHED"
+
+
+def test_a_call_that_is_refused_settles_no_step_at_work(tmp_path: Path) -> None:
+    """A stray call of what follows a parallel, while one of its branches is at work."""
+    branches = {"x": graph(t=task(**HANDLED)), "y": graph(u=task())}
+    begin(graph(p=parallel({}, **branches), b=task()))
+    assert step("p.x.t") == 0
+    folder = tmp_path / ".run_log_store/r/steps/p/x"
+    (folder / "t/outcome.json").unlink()
+    (folder / "end.json").unlink()
+    assert step("b") == 75
+    assert not (folder / "t/outcome.json").exists()
+
+
+def test_one_way_is_taken_from_an_as_is_that_left_no_word() -> None:
+    begin(
+        graph(
+            q={"type": "as-is", "render_string": "true", "on_failure": "h"}, b=task(next="success"), h=task()
+        )
+    )
+    assert [step("h", "--after", "q"), step("q", "--exit-status", "0"), step("b", "--after", "q")] == [
+        0,
+        1,
+        65,
+    ]
+    folded = log()
+    assert [folded["steps"][name]["status"] for name in ("q", "h")] == ["FAIL", "SUCCESS"]
+    assert "b" not in folded["steps"]

@@ -77,3 +77,19 @@ def test_a_success_of_an_attempt_that_the_engine_has_given_up_counts_for_nothing
         "success": "SUCCESS",
     }
     assert "x" not in folded["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(3, "exited with status 3"), (0, "it succeeded, but the walk had gone on from its failure")],
+)
+def test_an_attempt_that_was_settled_while_at_work_still_says_how_it_ended(status: int, message: str) -> None:
+    handler = f"{MAGNUS} execute_single_node r h -f $OLDPWD/dag.yaml"
+    failing = task(f"cd $PWD; {handler}; exit {status}", on_failure="h")
+    begin(graph(a=failing, b=task(next="success"), h=task()))
+    assert step("a") == 1
+    folded = log()
+    assert folded["status"] == folded["steps"]["h"]["status"] == "SUCCESS" and "b" not in folded["steps"]
+    found = folded["steps"]["a"]
+    assert (found["status"], found["message"]) == ("CRASHED", message)
+    assert [attempt["message"] for attempt in found["attempts"]] == [message]
