@@ -70,7 +70,7 @@ def step(run: Run, folder: str, seen: str, to: str) -> None:
     }  # fmt: skip
     end: Outcome = {
         "attempt": 1, "try_": 1, "status": "SUCCESS", "time": now, "message": "", "set": {"values": {}, "large": {}},
-        "catalog": [], "metrics": {}, "handed_to": to, "state": seen, "mock": False, "platform": False,
+        "catalog": [], "metrics": {}, "sees": seen, "platform": False, "handed_to": to, "state": seen, "mock": False,
     }  # fmt: skip
     run.create(f"steps/{folder}/1.start.json", start)
     run.create(f"steps/{folder}/outcome.json", end)

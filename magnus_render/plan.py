@@ -304,15 +304,15 @@ if TYPE_CHECKING:
         set: Packed
         catalog: list[CatalogRecord]
         metrics: dict[str, Json]
-        state: str  # sha256 of what is visible afterwards: after a failure, what the step saw
-        mock: bool
+        sees: str  # sha256 of the state that it saw
         platform: bool  # ended by the platform or a signal: does not count as one of the user's attempts
 
     class Outcome(AttemptEnd):
         """How a step ended for good: by its last attempt, or by what somebody recorded in place of it."""
 
         handed_to: str  # slug of the node that the walk goes to
-        sees: NotRequired[str]  # of a mocked step: sha256 of the state that it saw in the original run too
+        state: str  # sha256 of what is visible afterwards: after a failure, what the step saw
+        mock: bool
 
     class CompositeStart(TypedDict):
         sees: str  # sha256 of the state the composite sees

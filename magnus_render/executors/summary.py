@@ -12,7 +12,7 @@ from magnus_render import naming
 from magnus_render.errors import MagnusError
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES
-from magnus_render.runtime import state
+from magnus_render.runtime import outcome as outcomes
 from magnus_render.runtime.masking import Masker
 from magnus_render.runtime.records import Run, attempts_of
 from magnus_render.services import lookup
@@ -74,13 +74,15 @@ def _reason(run: Run, address: str) -> tuple[str, str]:
     if run.node(address)["type"] in COMPOSITES:
         start = run.of(address, "start")
         return (start and start["message"]) or "failed", ""
-    end = state.last_end(run, address)
-    number = max(attempts_of(run.names(address), "start"), default=0)
-    if not number:
+    numbers = attempts_of(run.names(address), "start")
+    if not numbers:
         return "left no record (was it not started?)", ""
-    if end is None or ("handed_to" not in end and end["attempt"] < number):
-        return "ended without a word (was it killed?)", _log(run, address, number)
-    return end["message"] or "ended without a word (was it killed?)", _log(run, address, end["attempt"])
+    done = outcomes.of(run, address)
+    number = (done and done["attempt"]) or max(numbers)
+    # An attempt that was settled while at work says how it ended in a record of its own.
+    told = (end["message"] for end in (done, run.of(address, f"{number}.end")) if end)
+    message = next(filter(None, told), "ended without a word (was it killed?)")
+    return message, _log(run, address, number)
 
 
 def _log(run: Run, address: str, number: int) -> str:

@@ -95,7 +95,7 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
     done = outcome.of(run, address)
     if done is not None:
         return answer(run, address, node, done, options.fan_out)
-    if options.resume and earlier.recorded_failure(run, address, options.attempt):
+    if options.resume and earlier.failed(run, address, options.attempt):
         return options.again
     if options.attempt > 1:
         options.attempt = min(options.attempt, 1 + earlier.spent(run, address))
@@ -329,8 +329,7 @@ class _Attempt:
             "set": {"values": {}, "large": {}},
             "catalog": _in_order(self.catalogued),
             "metrics": self.metrics,
-            "state": self.sees,
-            "mock": False,
+            "sees": self.sees,
             "platform": self.platform,
         }
 
@@ -378,7 +377,7 @@ class _Attempt:
 
     def _failed_before(self) -> bool:
         """Tell whether the user's attempt has failed by another delivery of it, and another attempt is left."""
-        return earlier.recorded_failure(self.run_, self.address, self.options.attempt) is not None
+        return earlier.failed(self.run_, self.address, self.options.attempt)
 
     def _overtaken(self, end: AttemptEnd) -> int:
         """Record an end that counts for nothing, for another delivery of the user's attempt was quicker to fail."""

@@ -10,7 +10,7 @@ from magnus_render.runtime.records import Run, dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from magnus_render.plan import AttemptStart, Node, Outcome
+    from magnus_render.plan import Node, Outcome
 
 
 def mock(run: Run, address: str, node: Node, sees: str) -> Outcome | None:
@@ -32,23 +32,14 @@ def mock(run: Run, address: str, node: Node, sees: str) -> Outcome | None:
     end = outcome.of(original, address)
     if end is None or end["status"] != "SUCCESS":
         return None
-    if _sight(original, address, there, _saw(original, address, end)) != _sight(run, address, node, sees):
+    if _sight(original, address, there, end["sees"]) != _sight(run, address, node, sees):
         return None
     packed = run.pack(original.unpack(end["set"]))
     digest = run.save(state.added(seen, packed, state.files_put(end["catalog"])))
     now = time.time()
-    taken: Outcome = {**end, "attempt": 0, "time": now, "set": packed, "state": digest, "mock": True}
-    taken["sees"] = sees
-    taken["handed_to"] = node["next"]["slug"]
+    taken: Outcome = {**end, "attempt": 0, "time": now, "set": packed, "sees": sees, "state": digest}
+    taken["handed_to"], taken["mock"] = node["next"]["slug"], True
     return outcome.decide(run, address, taken)
-
-
-def _saw(original: Run, address: str, end: Outcome) -> str:
-    """Return the hash of the state that a success was made from: a mock says so itself, an attempt when it began."""
-    if end["mock"]:
-        return end["sees"]
-    start: AttemptStart = original.of(address, f"{end['attempt']}.start")
-    return start["sees"]
 
 
 def _sight(run: Run, address: str, node: Node, digest: str) -> bytes:

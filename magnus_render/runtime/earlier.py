@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from magnus_render.runtime.records import Run
 
 
-def recorded_failure(run: Run, address: str, attempt: int) -> AttemptEnd | None:
-    """Return how the user's attempt of that number failed, while another is left, or None if that is not on record."""
+def failed(run: Run, address: str, attempt: int) -> bool:
+    """Tell whether it is on record that the user's attempt of that number failed, while another was left."""
     ends = (run.of(address, f"{number}.end") for number in attempts_of(run.names(address), "end"))
-    return next((end for end in ends if end["try_"] == attempt and not end["platform"]), None)
+    return any(end["try_"] == attempt and not end["platform"] for end in ends)
 
 
 def spent(run: Run, address: str) -> int:

@@ -213,42 +213,31 @@ class _Fold:
     def _task(self, graph: _Graph, node: Node, address: str) -> tuple[Step | None, str]:
         """Return a task's folded step (None: never reached) and where the walk goes on ('': nowhere)."""
         tried = Tried(self.records, address)
-        handler = node.get("on_failure")
         if not tried.recorded:
-            step = blank(node, address, node["name"])
-            if handler is not None and self._went_on(graph, handler["slug"]):
-                # The platform lost it before it began, again and again, and the engine went on.
-                step["status"], graph.mocked = "CRASHED", False
-                return step, handler["slug"]
-            return (None if graph.closed else step), ""
-        over = graph.closed or (handler is not None and self._reached(graph, handler["slug"]))
-        step = task_step(tried, self.run, node, address, over, self.now)
-        return step, self._follow(graph, node, tried)
+            return (None if graph.closed else blank(node, address, node["name"])), ""
+        step = task_step(tried, self.run, node, address, graph.closed, self.now)
+        return step, self._follow(graph, tried)
 
-    def _follow(self, graph: _Graph, node: Node, tried: Tried) -> str:
-        """Take over what a recorded step left behind, and return where the walk went on from it ('': nowhere)."""
-        graph.mocked = graph.mocked and tried.success is not None and tried.success["mock"]
+    def _follow(self, graph: _Graph, tried: Tried) -> str:
+        """Take over what a recorded step left behind, and return where the walk went on from it ('': nowhere).
+
+        A handler, or a confirmation, records how the step before it failed. The fail node of the root does not.
+        """
+        graph.mocked = graph.mocked and tried.outcome is not None and tried.outcome["mock"]
         if tried.outcome is None:
-            return self._after_crash(graph, node)
+            return graph.head["fail"] if self._reached(graph, graph.head["fail"]) else ""
         graph.state, graph.added = tried.outcome["state"], []
         return tried.outcome["handed_to"]
-
-    def _after_crash(self, graph: _Graph, node: Node) -> str:
-        """Return where an engine went on from a step that left no hand-over, by what is recorded ('': nowhere)."""
-        handler = node.get("on_failure")
-        if handler is not None:
-            return handler["slug"] if self._reached(graph, handler["slug"]) else ""
-        return graph.head["fail"] if self._reached(graph, graph.head["fail"]) else ""
 
     def _as_is(self, graph: _Graph, node: Node, address: str) -> tuple[Step | None, str]:
         tried = Tried(self.records, address)
         if tried.recorded:
             mocked = graph.mocked
-            step, slug = as_is_step(tried, node, address), self._follow(graph, node, tried)
+            step, slug = as_is_step(tried, node, address), self._follow(graph, tried)
             graph.mocked = mocked and step["status"] == "SUCCESS"
             if step["status"] == "PROCESSING" and (slug or graph.closed):
                 step["status"] = "CRASHED"
-            return step, slug or ("" if step["status"] != "FAIL" else failure_target(node))
+            return step, slug
         step = blank(node, address, node["name"])
         succeeded = self._passed(graph, node)
         if succeeded is None:

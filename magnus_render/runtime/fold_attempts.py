@@ -90,12 +90,12 @@ class Tried:
                 self.starts[int(number)] = records.get(f"{folder}/{name}")
             elif number.isdecimal() and kind == "end.json":
                 self.ends[int(number)] = records.get(f"{folder}/{name}")
-        self.success = self.outcome if self.outcome and self.outcome["status"] == "SUCCESS" else None
         if self.outcome is not None and self.outcome["attempt"]:
             own = self.ends.get(self.outcome["attempt"], self.outcome)
             # One that was settled may have said later how it ended: that decides nothing, but it is the reason.
-            said = {"message": self.outcome["message"] or own["message"], "metrics": own["metrics"]}
-            self.ends[self.outcome["attempt"]] = {**self.outcome, **said}  # type: ignore[typeddict-item]
+            message = self.outcome["message"] or own["message"]
+            shown: Outcome = {**self.outcome, "message": message, "metrics": own["metrics"]}
+            self.ends[own["attempt"]] = shown
         self.numbers = sorted(self.starts.keys() | self.ends.keys())
         self.late = self._late()
         """What another delivery or the outcome came before: the platform's attempts, whatever they did."""
@@ -204,31 +204,23 @@ def task_step(tried: Tried, run: RunRecord, node: Node, address: str, over: bool
     step = blank(node, address, node["name"])
     step["status"] = tried.status(over, now)
     step["attempts"] = tried.attempts(run, address, over, now)
-    step["mock"] = tried.success is not None and tried.success["mock"]
+    step["mock"] = tried.outcome is not None and tried.outcome["mock"]
     end = tried.last_end
     if end is not None:
         step["user_defined_metrics"] = end["metrics"]
         step["data_catalog"] = _catalog(end)
-    if step["status"] == "SUCCESS" and tried.success is not None:
-        step["message"] = tried.success["message"]
-    elif step["status"] in ("FAIL", "CRASHED"):
+    if step["status"] in ("SUCCESS", "FAIL", "CRASHED"):
         number = tried.outcome["attempt"] if tried.outcome else tried.last
-        settling = tried.ends.get(number, tried.outcome)
-        step["message"] = settling["message"] if settling else ""
+        decided = tried.ends.get(number, tried.outcome)
+        step["message"] = decided["message"] if decided else ""
     return step
 
 
 def as_is_step(tried: Tried, node: Node, address: str) -> Step:
     """Return the folded step of an as-is that was recorded; it never has attempts."""
     step = blank(node, address, node["name"])
-    end = tried.last_end
-    if tried.outcome is not None:
-        step["status"] = tried.outcome["status"]
-    elif end is not None:
-        step["status"] = "CRASHED" if end["platform"] else "FAIL"
-    else:
-        step["status"] = "PROCESSING"
-    step["message"] = end["message"] if end else ""
+    step["status"] = tried.outcome["status"] if tried.outcome else "PROCESSING"
+    step["message"] = tried.outcome["message"] if tried.outcome else ""
     return step
 
 

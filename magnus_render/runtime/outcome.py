@@ -41,7 +41,7 @@ def decide(run: Run, address: str, outcome: Outcome) -> Outcome:
 
 def made_of(end: AttemptEnd, to: str, digest: str) -> Outcome:
     """Return the outcome that the end of an attempt is, which leads to the node `to` with the state `digest`."""
-    return {**end, "handed_to": to, "state": digest}  # type: ignore[typeddict-item]  # `sees` is of mocked steps
+    return {**end, "handed_to": to, "state": digest, "mock": False}
 
 
 def settle(run: Run, address: str, node: Node, sees: str = "", to: str = "") -> Outcome | None:
@@ -62,7 +62,7 @@ def settle(run: Run, address: str, node: Node, sees: str = "", to: str = "") -> 
         end = _crashed(0, 0, sees)
         if node["type"] == AS_IS:
             end["status"] = "FAIL"  # what its engine ran has ended, though no callback has said so
-    return decide(run, address, made_of(end, to or failure_target(node), run.unmocked(end["state"])))
+    return decide(run, address, made_of(end, to or failure_target(node), run.unmocked(end["sees"])))
 
 
 def _last(run: Run, address: str) -> AttemptEnd | None:
@@ -93,7 +93,6 @@ def _crashed(number: int, try_: int, sees: str) -> AttemptEnd:
         "set": {"values": {}, "large": {}},
         "catalog": [],
         "metrics": {},
-        "state": sees,
-        "mock": False,
+        "sees": sees,
         "platform": False,
     }

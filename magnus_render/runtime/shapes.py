@@ -107,9 +107,9 @@ _ATTEMPT_START = {
 _CATALOGUED = {"path": TEXT, "stage": TEXT, "sha256": HASH, "size": WHOLE, "mode?": WHOLE}
 _ATTEMPT_END = {
     "attempt": WHOLE, "try_": WHOLE, "status": STATUSES, "time": TIME, "message": TEXT, "set": _PACKED,
-    "catalog": [_CATALOGUED], "metrics": OBJECT, "state": HASH, "mock": FLAG, "platform": FLAG,
+    "catalog": [_CATALOGUED], "metrics": OBJECT, "sees": HASH, "platform": FLAG,
 }  # fmt: skip
-_OUTCOME = {**_ATTEMPT_END, "handed_to": SLUG, "sees?": HASH}
+_OUTCOME = {**_ATTEMPT_END, "handed_to": SLUG, "state": HASH, "mock": FLAG}
 _COMPOSITE_START = {"sees": HASH, "count": MAYBE_WHOLE, "message": TEXT, "items_mocked": Maybe([FLAG])}
 _JOIN = {"set": _PACKED, "files": _FILES, "message": TEXT, "mocked": FLAG}
 _GRAPH_END = {"status": STATUSES, "state": HASH, "time": TIME, "mock": FLAG}

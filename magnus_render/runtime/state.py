@@ -12,13 +12,11 @@ from magnus_render.errors import PlatformError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL, TASK, failure_target, file_entry
 from magnus_render.runtime import merge
 from magnus_render.runtime import outcome as outcomes
-from magnus_render.runtime.records import attempts_of
 from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from magnus_render.plan import (
-        AttemptEnd,
         Before,
         CatalogRecord,
         CompositeStart,
@@ -161,16 +159,6 @@ def _check_failed(run: Run, address: str) -> None:
 def _succeeded(run: Run, address: str) -> Refused:
     path = naming.shown(run.node(address)["path"], address)
     return Refused(f"run {run.run_id}: '{path}' has succeeded: what its failure leads to does not begin")
-
-
-def last_end(run: Run, address: str) -> AttemptEnd | None:
-    """Return how a step ended: its outcome or, if it has none, the last end of an attempt."""
-    end: AttemptEnd | None = outcomes.of(run, address)
-    if end is None:
-        numbers = attempts_of(run.names(address), "end")
-        if numbers:
-            end = run.of(address, f"{max(numbers)}.end")
-    return end
 
 
 def _came_from(run: Run, address: str, node: Node, after: str) -> Before:

@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from magnus_render.plan import CompositeStart, GraphEnd, Node
+    from magnus_render.plan import CompositeStart, GraphEnd, Node, Outcome
     from magnus_render.runtime.records import Run
 
 
@@ -67,17 +67,30 @@ def ended(run: Run, address: str, node: Node, settling: int = BEGUN, failed: boo
     `failed`: the walk has gone on from the failure of its graph, or of a composite around it. A step in it that is settled,
     and whose failure would lead straight to success, has made its graph fail then: no callback has confirmed that failure.
     """
-    if node["type"] not in COMPOSITES:
-        if node.get("silent"):
-            return "SUCCESS"
-        graph, to = naming.parent(address), failure_target(node)
-        to = node["graph"]["fail"] if failed and leads_to_success(run, graph, to) else to
-        done = outcomes.settle(run, address, node, to=to) if settling else outcomes.of(run, address)
-        if done is None and settling == LOST and node["type"] == TASK:
-            done = outcomes.settle(run, address, node, sees=state.seen_by(run, address), to=to)
-        if done is not None:
-            return "SUCCESS" if done["status"] == "SUCCESS" else "FAIL"
-        return OPEN if not settling and run.names(address) else ""
+    if node["type"] in COMPOSITES:
+        return _composite_ended(run, address, node, settling, failed)
+    if node.get("silent"):
+        return "SUCCESS"
+    done = _decided(run, address, node, settling, failed)
+    if done is not None:
+        return "SUCCESS" if done["status"] == "SUCCESS" else "FAIL"
+    return OPEN if not settling and run.names(address) else ""
+
+
+def _decided(run: Run, address: str, node: Node, settling: int, failed: bool) -> Outcome | None:
+    """Return the outcome of a step, settled as `ended` says."""
+    if not settling:
+        return outcomes.of(run, address)
+    to = failure_target(node)
+    if failed and leads_to_success(run, naming.parent(address), to):
+        to = node["graph"]["fail"]
+    done = outcomes.settle(run, address, node, to=to)
+    if done is None and settling == LOST and node["type"] == TASK:
+        done = outcomes.settle(run, address, node, sees=state.seen_by(run, address), to=to)
+    return done
+
+
+def _composite_ended(run: Run, address: str, node: Node, settling: int, failed: bool) -> str:
     start: CompositeStart | None = run.of(address, "start")
     if start is not None and start["message"]:
         return "FAIL"
@@ -130,10 +143,12 @@ def _way(
         yield address, node, outcome
         if address == until or outcome == OPEN:
             return
-        if outcome:
-            done = outcomes.of(run, address) if node["type"] == TASK else None
-            onward = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
-            slug = done["handed_to"] if done is not None else onward
+        if outcome == "FAIL" and node["type"] == TASK:
+            done = outcomes.of(run, address)
+            assert done is not None, "it was settled"
+            slug = done["handed_to"]
+        elif outcome:
+            slug = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
         else:
             slug = next((to for to in _ways_past(node) if _is_passed(run, graph, to)), "")
 

@@ -143,18 +143,26 @@ class Book:
     def end(self, address: str, n: int, status: str, **fields: Any) -> Any:
         value = {
             "attempt": n, "try_": n, "status": status, "time": self.tick(), "message": "", "set": packed({}),
-            "catalog": [], "metrics": {}, "state": self.state(), "mock": False, "platform": False,
+            "catalog": [], "metrics": {}, "sees": self.state(), "platform": False,
         }  # fmt: skip
         return {**value, **fields}
+
+    def outcome(self, address: str, n: int, status: str, to: str, **fields: Any) -> None:
+        """How a step ended for good, by its attempt n (0: by none)."""
+        made = {"state": self.state(), "mock": False, "handed_to": to, **fields}
+        self.of(address, "outcome", {**self.end(address, n, status), **made})
+
+    def settle(self, address: str, n: int, to: str) -> None:
+        """A handler, or a confirmation, goes on from a step that left no word: its attempt n, or none (0)."""
+        self.outcome(address, n, "CRASHED", to)
 
     def fail(self, address: str, n: int = 1, to: str = "", **fields: Any) -> None:
         """An attempt that failed, and handed over if `to` says so; to `fail`, its graph ends."""
         self.start(address, n, try_=fields.get("try_", n))
-        end = self.end(address, n, "FAIL", **fields)
         if to:
-            self.of(address, "outcome", {**end, "handed_to": to})
+            self.outcome(address, n, "FAIL", to, **fields)
         else:
-            self.of(address, f"{n}.end", end)
+            self.of(address, f"{n}.end", self.end(address, n, "FAIL", **fields))
         if to == "fail":
             self.graph_end(naming.parent(address), "FAIL", "")
 
@@ -168,10 +176,10 @@ class Book:
         """A successful attempt (0: a mock); to `success`, its graph ends."""
         if n:
             self.start(address, n, try_=fields.get("try_", n))
-        end = self.end(address, n, "SUCCESS", handed_to=to, mock=not n, **fields)
-        self.of(address, "outcome", end)
+        fields = {"state": self.state(), **fields}
+        self.outcome(address, n, "SUCCESS", to, mock=not n, **fields)
         if to == "success":
-            self.graph_end(naming.parent(address), "SUCCESS", end["state"])
+            self.graph_end(naming.parent(address), "SUCCESS", fields["state"])
 
     def graph_end(self, graph: str, status: str, state: str) -> None:
         self.of(graph, "end", {"status": status, "state": state, "time": self.tick(), "mock": False})

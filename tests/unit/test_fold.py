@@ -124,6 +124,7 @@ def test_step_killed_outright_whose_handler_ran() -> None:
     book.start("a", 1)
     tree = {"a": task("b", on_failure="h"), "b": task(), "h": task("fail")}
     assert statuses(folded(tree, book)) == {"a": "PROCESSING"}
+    book.settle("a", 1, "h")
     book.succeed("h", 1, "fail")
     log = folded(tree, book)
     assert (log["status"], statuses(log)) == ("FAIL", {"a": "CRASHED", "h": "SUCCESS", "fail": "FAIL"})
@@ -133,6 +134,7 @@ def test_step_lost_before_it_began_whose_handler_ran() -> None:
     book = Book()
     tree = {"a": task("b", on_failure="h"), "b": task(), "h": task()}
     assert statuses(folded(tree, book)) == {"a": "TRIGGERED"}
+    book.settle("a", 0, "h")
     book.succeed("h", 1, "success")
     log = folded(tree, book)
     assert (log["status"], statuses(log)) == (
@@ -145,6 +147,7 @@ def test_step_lost_before_it_began_whose_handler_ran() -> None:
 def test_step_killed_outright_whose_handler_leaves_no_record_itself() -> None:
     book = Book()
     book.start("a", 1)
+    book.settle("a", 1, "h")
     book.succeed("b", 1, after="h")
     tree = {"a": task("b", on_failure="h"), "h": as_is("b", silent=True), "b": task()}
     assert statuses(folded(tree, book)) == {
