@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from signal import SIGKILL
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SHORTAGES
 from magnus_render.plan import TASK, failure_target
-from magnus_render.runtime import earlier, exchange, outcome, process, state, tasks, workspace
+from magnus_render.runtime import earlier, outcome, process, state
 from magnus_render.runtime.cached import mock
-from magnus_render.runtime.handover import answer, deadline, over, overdue, stopped
-from magnus_render.runtime.log import BoundedLog
-from magnus_render.runtime.masking import Secrets, read_text
+from magnus_render.runtime.handover import answer, deadline, overdue, stopped
 from magnus_render.runtime.records import attempts_of
-from magnus_render.runtime.scratch import make as make_scratch
-from magnus_render.runtime.scratch import remove as remove_scratch
-from magnus_render.runtime.tasks import child, results
-from magnus_render.runtime.tasks import folder as folders
-from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, Context, TaskFailure, Unsaid
-from magnus_render.services import lookup
+from magnus_render.runtime.tasks.base import TaskFailure, Unsaid
+from magnus_render.runtime.work import Work
 from magnus_render.texts import say
 
 TYPE_CHECKING = False
@@ -30,34 +21,12 @@ if TYPE_CHECKING:
         AttemptEnd,
         AttemptStart,
         CatalogRecord,
-        Json,
         Node,
         Outcome,
         Services,
-        State,
         Status,
     )
     from magnus_render.runtime.records import Run
-
-_OWN = (
-    "MAGNUS_PRM_",
-    "MAGNUS_TRACK_",
-    "MAGNUS_CONFIG",
-    "MAGNUS_WORKSPACES",
-    "MAGNUS_ISOLATED",
-    "MAGNUS_CONTEXT",
-    "MAGNUS_PLAN",
-    "MAGNUS_FILE",
-    "MAGNUS_WALK",
-    "MAGNUS_DAG_HASH",
-    "MAGNUS_TARGET",
-    "MAGNUS_INPUT",
-    "MAGNUS_WALKER",
-)
-
-LEFT_BEHIND = (
-    "a process that the step left running still has its output: what that prints from now on is lost"
-)
 
 
 class Options:
@@ -129,23 +98,22 @@ class _Attempt:
         signals: process.Signals,
     ) -> None:
         self.run_ = run
-        self.services = services
         self.address = address
         self.node = node
         self.options = options
         self.sees = sees
         self.deadline = deadline(run)
-        self.signals = signals
-        self.state: State = run.state(sees)
-        self.warnings: list[str] = []
-        self.catalogued: list[CatalogRecord] = []
-        self.set: dict[str, Json] = {}
-        self.metrics: dict[str, Json] = {}
-        self.platform = False
-        self.final = False
-        """No further attempt can succeed."""
-        self.secrets: Secrets | None = None
-        """From when on the task may have seen one."""
+        self.work = Work(
+            run,
+            services,
+            address,
+            node,
+            run.state(sees),
+            attempt=options.attempt,
+            mode=options.workspaces,
+            deadline=self.deadline,
+            signals=signals,
+        )
 
     def run(self) -> int:
         status = self._begin()
@@ -153,18 +121,18 @@ class _Attempt:
             return status
         try:
             if self.options.exit_status is None:
-                self._work()
+                self.work.do(self.number)
             elif self.options.exit_status:
                 raise TaskFailure(f"exited with status {self.options.exit_status}")
         except OSError as error:
             if error.errno not in SHORTAGES:
                 raise
-            self.platform = True
+            self.work.platform = True
             return self._failed(f"the step cannot be started: {error.strerror}")
         except TaskFailure as failure:
-            self.platform = self.platform or isinstance(failure, Unsaid)
-            message = str(failure)
-            return self._failed(self.secrets.hide(message) if self.secrets else message)
+            self.work.platform = self.work.platform or isinstance(failure, Unsaid)
+            message, secrets = str(failure), self.work.secrets
+            return self._failed(secrets.hide(message) if secrets else message)
         return self._succeeded()
 
     def _begin(self) -> int | None:
@@ -191,132 +159,6 @@ class _Attempt:
         self.number = start["attempt"]
         return None
 
-    # ---- the work ----
-
-    def _work(self) -> None:
-        node, run = self.node, self.run_
-        mode = self.options.workspaces
-        workdir = workspace.place(run.run_id, self.address, node, mode)
-        data = workspace.data_folder(node)
-        workspace.make(workdir, data, fresh=mode == "step")
-        folder = os.path.join(workdir, data)
-        workspace.make_data(folder, node)
-        catalog = lookup.load("catalog", self.services["catalog"])
-        wanted = node.get("catalog") if catalog.keeps else None
-        got: set[str] = set()
-        if wanted:
-            self.catalogued, self.warnings = exchange.get_files(catalog, wanted, self.state["files"], folder)
-            got = {record["path"] for record in self.catalogued}
-        before = exchange.before_work(folder, got) if wanted and wanted["put"] else None
-        scratch = make_scratch()
-        try:
-            secrets = self.secrets = Secrets(self.services, node, scratch)
-            self._supervise(scratch, workdir, folder, secrets)
-        finally:
-            remove_scratch(scratch)
-        if wanted and before:
-            put, warnings = exchange.put_files(catalog, wanted, folder, got, before)
-            secrets.refuse({}, put)
-            self.catalogued += put
-            self.warnings += warnings
-        self.warnings += secrets.unmasked()
-        if mode == "step":
-            workspace.clear(workdir)
-
-    def _supervise(self, scratch: str, workdir: str, folder: str, secrets: Secrets) -> None:
-        run, node = self.run_, self.node
-        variables = run.map_variables(self.address, node["scopes"])
-        parameters = run.unpack(self.state["parameters"])
-        for name in variables:
-            parameters.pop(name, None)
-        context = Context(
-            run_id=run.run_id,
-            address=self.address,
-            attempt=self.options.attempt,
-            node=node,
-            parameters=parameters,
-            map_variables=variables,
-            folder=scratch,
-            workdir=workdir,
-        )
-        task = tasks.load(node["command_type"])(node)
-        folders.prepare(context)
-        api = {
-            "folder": scratch,
-            "run_id": run.run_id,
-            "tag": run.record["tag"],
-            "step": self.address,
-            "map_variables": variables,
-            "services": _from_anywhere(self.services),
-            "secrets_where": lookup.load("secrets", self.services["secrets"]).where(),
-            "files": self.state["files"],
-            "data_folder": folder,
-        }
-        with open(os.path.join(scratch, "context.json"), "w", encoding="utf-8") as file:
-            json.dump(api, file)
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
-        environment.update(secrets.environment)
-        environment.update(
-            MAGNUS_RUN_ID=run.run_id,
-            MAGNUS_STEP=self.address,
-            MAGNUS_ATTEMPT=str(self.options.attempt),
-            MAGNUS_MAP_VARIABLE=_fitting(variables),
-            MAGNUS_PARAMETERS=os.path.join(scratch, "parameters.json"),
-            MAGNUS_OUTPUT=os.path.join(scratch, "output"),
-            MAGNUS_METRICS=os.path.join(scratch, "metrics"),
-            MAGNUS_CONTEXT=os.path.join(scratch, "context.json"),
-        )
-        environment.update(task.environment(context))
-        kept = run.store.open_log(f"{run.run_id}/{naming.key(self.address)}/{self.number}.log")
-        with BoundedLog(kept, run.store.log_limit, scratch) as log:
-            ended = process.supervise(
-                lambda: child.run_in_child(task, context),
-                environment=environment,
-                workdir=workdir,
-                log=log,
-                secrets=secrets.mask,
-                signals=self.signals,
-                timeout=node.get("timeout"),
-                deadline=self.deadline,
-            )
-        secrets.ended()
-        try:
-            self._judge(ended, scratch)
-            task.finish(context)
-            found = results.read_results(context)
-            secrets.refuse(found.set, found.catalog)
-        except TaskFailure:
-            self._take(secrets.keep(results.read_results(context, lenient=True)), secrets)  # recorded, unseen
-            raise
-        self._take(found, secrets)
-        self.warnings += context.warnings
-        if ended.left_behind:
-            self.warnings.append(LEFT_BEHIND)
-
-    def _take(self, found: results.Results, secrets: Secrets) -> None:
-        self.set = found.set
-        self.metrics = {secrets.hide(name): secrets.hidden(value) for name, value in found.metrics.items()}
-        self.catalogued += found.catalog
-
-    def _judge(self, ended: process.Ended, scratch: str) -> None:
-        """Raise `TaskFailure` with the attempt's message if the process did not end well."""
-        if ended.stopped_by:
-            self.platform = True
-            raise TaskFailure(f"stopped by signal {ended.stopped_by}")
-        if ended.timed_out:
-            raise TaskFailure(
-                over(self.run_) if ended.over else f"timed out after {self.node['timeout']:g} s"
-            )
-        if ended.signal:
-            raise TaskFailure(f"killed by signal {ended.signal}{_for_memory(ended.signal == SIGKILL)}")
-        if ended.status:
-            said = read_text(os.path.join(scratch, folders.MESSAGE))
-            platform = folders.platform_failure(scratch)
-            self.platform = bool(platform)
-            self.final = os.path.exists(os.path.join(scratch, folders.FINAL))
-            exited = f"exited with status {ended.status}{_for_memory(ended.status == 128 + SIGKILL)}"
-            raise TaskFailure(said or platform or exited)
-
     # ---- the record ----
 
     def _end(self, status: Status, message: str) -> AttemptEnd:
@@ -327,42 +169,47 @@ class _Attempt:
             "time": time.time(),
             "message": message,
             "set": {"values": {}, "large": {}},
-            "catalog": _in_order(self.catalogued),
-            "metrics": self.metrics,
+            "catalog": _in_order(self.work.catalogued),
+            "metrics": self.work.metrics,
             "sees": self.sees,
-            "platform": self.platform,
+            "platform": self.work.platform,
         }
 
     def _succeeded(self) -> int:
         run = self.run_
-        packed = run.pack(self.set)
-        files = state.files_put(self.catalogued)
+        packed = run.pack(self.work.set)
+        files = state.files_put(self.work.catalogued)
         # An as-is sets nothing, so what follows it is as mocked as what came before.
-        mocked = self.state["mocked"] and self.options.exit_status is not None
-        after = run.save({**state.added(self.state, packed, files), "mocked": mocked})
-        end = self._end("SUCCESS", "\n".join(self.warnings))
+        mocked = self.work.state["mocked"] and self.options.exit_status is not None
+        after = run.save({**state.added(self.work.state, packed, files), "mocked": mocked})
+        end = self._end("SUCCESS", "\n".join(self.work.warnings))
         if self._failed_before():
             return self._overtaken(end)
         mine = outcome.made_of({**end, "set": packed}, self.node["next"]["slug"], after)
         there = outcome.decide(run, self.address, mine)
         if there is not mine:
             return self._too_late(end, there)
-        for warning in self.warnings:
+        for warning in self.work.warnings:
             say(f"{naming.shown(self.node['path'], self.address)}: warning: {warning}")
         return self._answer(mine)
 
     def _failed(self, message: str) -> int:
         run, node = self.run_, self.node
-        end = self._end("CRASHED" if self.platform else "FAIL", message)
+        end = self._end("CRASHED" if self.work.platform else "FAIL", message)
         there = outcome.of(run, self.address)
         if there is not None:
             return self._too_late(end, there)
-        if not self.platform and self._failed_before():
+        if not self.work.platform and self._failed_before():
             return self._overtaken(end)
         retry = node.get("retry")
-        last = self.final or bool(overdue(run)) or retry is None or self.options.attempt >= retry["attempts"]
-        end["set"] = run.pack(self.set)
-        if last and not self.platform:
+        last = (
+            self.work.final
+            or bool(overdue(run))
+            or retry is None
+            or self.options.attempt >= retry["attempts"]
+        )
+        end["set"] = run.pack(self.work.set)
+        if last and not self.work.platform:
             mine = outcome.made_of(end, failure_target(node), run.unmocked(self.sees))
             there = outcome.decide(run, self.address, mine)
             if there is not mine:
@@ -371,7 +218,7 @@ class _Attempt:
             return self._answer(mine)
         self._record(end)
         self._say(message)
-        if self.platform:
+        if self.work.platform:
             return PLATFORM
         return self.options.again
 
@@ -412,43 +259,7 @@ class _Attempt:
         say(f"{naming.shown(self.node['path'], self.address)}: {message}")
 
 
-def _for_memory(killed: bool) -> str:
-    """Return what a message says of a task that was killed, where it is known that it took too much memory."""
-    if killed:
-        from magnus_render.runtime import memory
-
-        if memory.ran_out():
-            return ": the container ran out of memory"
-    return ""
-
-
-def _from_anywhere(services: Services) -> Services:
-    """Return the stores that a step uses itself, so that they are found from its workspace too."""
-    found: Services = {**services}
-    for kind in ("catalog", "secrets"):
-        given = services[kind]
-        config = getattr(lookup.load(kind, given), "config", given["config"])
-        found[kind] = {"type": given["type"], "config": config}
-    return found
-
-
 def _in_order(catalogued: list[CatalogRecord]) -> list[CatalogRecord]:
     """Return gets, then puts, each sorted by name, the last of several of one name."""
     unique = {(c["stage"], c["path"]): c for c in catalogued}
     return [unique[key] for key in sorted(unique)]
-
-
-def _fitting(variables: dict[str, Json]) -> str:
-    """Return map variables as JSON without those that no environment variable can hold: `$MAGNUS_PARAMETERS` has all."""
-    text = json.dumps(variables)
-    if len(text) <= LARGEST_ARGUMENT:
-        return text
-    sizes = sorted(
-        (len(json.dumps(value)) + len(json.dumps(name)), name) for name, value in variables.items()
-    )
-    kept, room = {}, LARGEST_ARGUMENT
-    for size, name in sizes:
-        room -= size + 4
-        if room >= 0:
-            kept[name] = variables[name]
-    return json.dumps(kept)

@@ -1,6 +1,6 @@
 """The callbacks: what every generated step calls (docs/architecture.md, "The callbacks").
 
-`main` understands their command lines without a parser library: this module is started for every step of every run.
+This module is started for every step of every run: what one kind of callback needs alone is imported where it is needed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import sys
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, TASK
-from magnus_render.runtime.records import Run, check_run_id, dumps
+from magnus_render.runtime.command_line import CommandLine, usage
+from magnus_render.runtime.records import Run, dumps
 from magnus_render.services import lookup
 from magnus_render.texts import say
 
@@ -33,55 +34,6 @@ if TYPE_CHECKING:
             """Return the parameters in a YAML or JSON file; raise `MagnusError`."""
 
 
-COMMANDS = ("execute_single_node", "map_count", "fan_in", "start_run")
-
-FROM_ENVIRONMENT = {
-    "--plan": "MAGNUS_PLAN",
-    "--file": "MAGNUS_FILE",
-    "--walk": "MAGNUS_WALK",
-    "--dag-hash": "MAGNUS_DAG_HASH",
-    "--target": "MAGNUS_TARGET",
-}
-"""Options that an engine may give to all callbacks at once, by variables; what stands on the command line wins."""
-_SHORT = {"-f": "--file", "-c": "--config", "-p": "--parameters-file"}
-_OLDER = {"--config-file": "--config", "--log-level": "--log-level"}
-"""Options of older versions, and what they are called; `--log-level` has no meaning any more."""
-_VALUES = {
-    "--file": "FILE         the definition, where no plan is given",
-    "--config": "FILE       configuration blocks that stand beside the definition",
-    "--plan": "FILE         resolved plan and stores, by `magnus render --plan`",
-    "--parameters-file": "FILE  initial parameters, YAML or JSON",
-    "--param": "NAME=VALUE  one initial parameter; may be repeated",
-    "--use-cached": "RUN_ID do not run again what succeeded in that run",
-    "--walk": "WALK         who walks the graph: a run id belongs to one walk",
-    "--dag-hash": "HASH     of the definition the caller was rendered from",
-    "--tag": "TAG           of the run",
-    "--target": "TARGET     that the caller was rendered for",
-}
-_NODE_VALUES = {"--after": "STEP        the step that handed over to this one"}
-_FAN_OUT = {
-    "--fan-out": "FILE      where to write the item count of the map that follows; to a .json file, the list of its indices"
-}
-_STEP_VALUES = {
-    **_NODE_VALUES,
-    **_FAN_OUT,
-    "--attempt": "N         the user's attempt, from 1",
-    "--map-variable": "JSON the map variables the caller believes in",
-    "--again": "STATUS      exit status of a failure after which an attempt is left, instead of 1",
-    "--exit-status": "N     record how a native as-is ended",
-}
-_OWN_VALUES = {
-    "execute_single_node": _STEP_VALUES,
-    "map_count": {**_NODE_VALUES, **_FAN_OUT},
-    "fan_in": _NODE_VALUES,
-    "start_run": {},
-}
-_STEP_FLAGS = {
-    "--confirm-failure": "  go on from the step's failure, or from one that leads to it: 0 if it is on record"
-}
-_FLAGS = {"--resume": "           go on with an interrupted walk", "--help": "             this text"}
-
-
 def main(
     argv: list[str],
     *,
@@ -95,7 +47,7 @@ def main(
     """
     try:
         if "--help" in argv or "-h" in argv:
-            print(_usage(argv[0]))
+            print(usage(argv[0]))
             return SUCCESS
         return _Call(argv, front, plan, services).run()
     except MagnusError as error:
@@ -113,96 +65,39 @@ def main(
             s3.client().close()
 
 
-def _usage(command: str) -> str:
-    step = "" if command == "start_run" else " STEP"
-    own_flags = _STEP_FLAGS if command == "execute_single_node" else {}
-    options = {**_VALUES, **_OWN_VALUES[command], **own_flags, **_FLAGS}
-    long = {v: f"{k}, {v}" for k, v in _SHORT.items()}
-    lines = [f"  {long.get(name, name)} {text}" for name, text in options.items()]
-    return "\n".join(
-        (
-            f"usage: magnus {command} RUN_ID{step} [OPTION...]\n",
-            *lines,
-            "\nExit status: 0 success, 1 failed, 64 usage, 65 refused, 75 the platform failed (try again).",
-        )
-    )
-
-
 class _Call:
-    """A command line, understood."""
+    """What a command line asks for."""
 
     def __init__(
         self, argv: list[str], front: Front | None, plan: Plan | None, services: Services | None
     ) -> None:
-        self.command = argv[0]
         self.front = front
         self.plan = plan
         self.services_ = services
-        self.values: dict[str, str] = {}
-        self.params: list[str] = []
-        self.resume = False
-        self.confirm = False
-        words = self._parse(argv[1:])
-        self.plan_given = "--plan" in self.values
-        for option, variable in FROM_ENVIRONMENT.items():
-            if os.environ.get(variable):
-                self.values.setdefault(option, os.environ[variable])
-        wanted = ["RUN_ID"] if self.command == "start_run" else ["RUN_ID", "STEP"]
-        if len(words) != len(wanted):
-            raise UsageError(f"{self.command} takes {' '.join(wanted)}, not {len(words)} words: see --help")
-        self.run_id = check_run_id(words[0])
-        self.address = naming.from_dot_path(words[1]) if len(words) > 1 else ""
-
-    def _parse(self, argv: list[str]) -> list[str]:
-        known = {**_VALUES, **_OWN_VALUES[self.command], **_OLDER}
-        words: list[str] = []
-        rest = iter(argv)
-        for word in rest:
-            name, equals, value = word.partition("=")
-            name = _OLDER.get(name, _SHORT.get(name, name))
-            if word == "--":
-                words.extend(rest)
-            elif name == "--resume" and not equals:
-                self.resume = True
-            elif name in _STEP_FLAGS and self.command == "execute_single_node" and not equals:
-                self.confirm = True
-            elif name in known:
-                if not equals:
-                    value = next(rest, "\0")
-                    if value == "\0":
-                        raise UsageError(f"{name} needs a value")
-                if name == "--param":
-                    self.params.append(value)
-                else:
-                    self.values[name] = value
-            elif word.startswith("-") and word != "-":
-                raise UsageError(f"{self.command} has no option {name}: see --help")
-            else:
-                words.append(word)
-        return words
+        self.line = CommandLine(argv)
 
     # ---- what is meant ----
 
     def run(self) -> int:
-        if self.command == "start_run":
+        if self.line.command == "start_run":
             if self._native() is None:
                 self._start()
             return SUCCESS
         run = self._open()
-        node = run.node(self.address)
-        if self.confirm:
+        node = run.node(self.line.address)
+        if self.line.confirm:
             from magnus_render.runtime.confirm import confirm_failure
 
-            return confirm_failure(run, self.services(), self.address, node)
-        if self.command == "execute_single_node":
-            if node["type"] == TASK or (node["type"] == AS_IS and "--exit-status" in self.values):
+            return confirm_failure(run, self.services(), self.line.address, node)
+        if self.line.command == "execute_single_node":
+            if node["type"] == TASK or (node["type"] == AS_IS and "--exit-status" in self.line.values):
                 return self._execute(run)
             if node["type"] == FAIL_NODE:
                 return self._fail(run, node)
             if node["type"] not in COMPOSITES:
                 return SUCCESS
-        elif node["type"] not in COMPOSITES or (self.command == "map_count" and node["type"] != MAP):
-            raise UsageError(f"{self.command}: '{self.address}' is a {node['type']}")
+        elif node["type"] not in COMPOSITES or (self.line.command == "map_count" and node["type"] != MAP):
+            raise UsageError(f"{self.line.command}: '{self.line.address}' is a {node['type']}")
         return self._enter(run)
 
     def _fail(self, run: Run, node: Node) -> int:
@@ -210,8 +105,8 @@ class _Call:
         from magnus_render.runtime.handover import fail_graph
         from magnus_render.runtime.way import come_to
 
-        graph = naming.parent(self.address)
-        if not graph or come_to(run, self.address):
+        graph = naming.parent(self.line.address)
+        if not graph or come_to(run, self.line.address):
             fail_graph(run, graph, node)
         return FAILED
 
@@ -219,16 +114,16 @@ class _Call:
         from magnus_render.runtime import state
         from magnus_render.runtime.handover import enter, stopped, write_count
 
-        node = run.node(self.address)
-        why = stopped(run, self.address, node)
-        if why and run.of(self.address, "start") is None:
-            say(f"{naming.shown(node['path'], self.address)}: not started: {why}")
+        node = run.node(self.line.address)
+        why = stopped(run, self.line.address, node)
+        if why and run.of(self.line.address, "start") is None:
+            say(f"{naming.shown(node['path'], self.line.address)}: not started: {why}")
             return FAILED
-        count = enter(run, self.address, node, state.seen_by(run, self.address, self._after()))
+        count = enter(run, self.line.address, node, state.seen_by(run, self.line.address, self.line.after()))
         if node["type"] != MAP:
             return SUCCESS
-        if self.values.get("--fan-out"):
-            write_count(self.values["--fan-out"], count)
+        if self.line.values.get("--fan-out"):
+            write_count(self.line.values["--fan-out"], count)
         if count is None:
             return FAILED
         print(count, flush=True)
@@ -237,22 +132,22 @@ class _Call:
     def _execute(self, run: Run) -> int:
         from magnus_render.runtime import attempt, workspace
 
-        node = run.node(self.address)
+        node = run.node(self.line.address)
         self._check_map_variables(run)
         options = attempt.Options(
-            attempt=self._number("--attempt", 1) if "--attempt" in self.values else None,
-            again=self._number("--again", FAILED),
-            after=self._after(),
-            exit_status=self._number("--exit-status", 0) if "--exit-status" in self.values else None,
-            fan_out=self.values.get("--fan-out", ""),
-            resume=self.resume,
+            attempt=self.line.number("--attempt", 1) if "--attempt" in self.line.values else None,
+            again=self.line.number("--again", FAILED),
+            after=self.line.after(),
+            exit_status=self.line.number("--exit-status", 0) if "--exit-status" in self.line.values else None,
+            fan_out=self.line.values.get("--fan-out", ""),
+            resume=self.line.resume,
             workspaces=workspace.mode(os.environ),
         )
-        return attempt.execute(run, self.services(), self.address, node, options)
+        return attempt.execute(run, self.services(), self.line.address, node, options)
 
     def _check_map_variables(self, run: Run) -> None:
         """Check the caller's belief against the recorded items; what is recorded counts."""
-        text = self.values.get("--map-variable")
+        text = self.line.values.get("--map-variable")
         if not text:
             return
         try:
@@ -261,31 +156,21 @@ class _Call:
             raise UsageError(f"--map-variable is not JSON: {error}") from None
         if not isinstance(given, dict):
             raise UsageError("--map-variable is not a JSON object")
-        recorded = run.map_variables(self.address, run.node(self.address)["scopes"])
+        recorded = run.map_variables(self.line.address, run.node(self.line.address)["scopes"])
         for name, value in given.items():
             if name not in recorded:
                 raise UsageError(f"--map-variable: no enclosing map iterates as '{name}'")
             if dumps(recorded[name]) != dumps(value):
-                raise Refused(f"--map-variable: '{name}' is recorded with another value for '{self.address}'")
-
-    def _after(self) -> str:
-        return naming.last(naming.from_dot_path(self.values["--after"])) if self.values.get("--after") else ""
-
-    def _number(self, name: str, default: int) -> int:
-        text = self.values.get(name)
-        if text is None:
-            return default
-        whole = text.isascii() and text.isdigit() and len(text) <= 9
-        if not whole or (name == "--attempt" and int(text) < 1):
-            raise UsageError(f"{name} takes a whole number, not '{text}'")
-        return int(text)
+                raise Refused(
+                    f"--map-variable: '{name}' is recorded with another value for '{self.line.address}'"
+                )
 
     # ---- stores, plan, run ----
 
     def services(self) -> Services:
         """Return where the stores are: told by the caller, the plan file, the environment or the definition."""
         if self.services_ is None:
-            if not self.plan_given:
+            if not self.line.plan_given:
                 self.services_ = lookup.services_of_environment()
             if self.services_ is None:
                 self._load()
@@ -295,11 +180,13 @@ class _Call:
     def _load(self) -> Plan:
         """Return the plan, from wherever the caller said; the stores too, unless they are known."""
         if self.plan is None:
-            if "--plan" in self.values:
-                document = _json_file(self.values["--plan"])
-                self.plan, services = _plan_file(document, self.values["--plan"])
-            elif "--file" in self.values and self.front is not None:
-                self.plan, services = self.front.load(self.values["--file"], self.values.get("--config"))
+            if "--plan" in self.line.values:
+                document = _json_file(self.line.values["--plan"])
+                self.plan, services = _plan_file(document, self.line.values["--plan"])
+            elif "--file" in self.line.values and self.front is not None:
+                self.plan, services = self.front.load(
+                    self.line.values["--file"], self.line.values.get("--config")
+                )
             else:
                 raise UsageError("say where the definition is: -f FILE, or --plan FILE")
             self.services_ = self.services_ or services
@@ -310,16 +197,16 @@ class _Call:
 
     def _start(self) -> Run:
         """Create the run, or take it up again; note who walks it, where an engine has a process for that."""
-        if self.command != "start_run":
+        if self.line.command != "start_run":
             return self._created()
         from magnus_render.runtime import lease
 
-        lease.claim(os.getcwd(), self.run_id, self._shares())
+        lease.claim(os.getcwd(), self.line.run_id, self._shares())
         try:
             run = self._created()
             lease.take(run)
         except MagnusError:
-            lease.release(os.getcwd(), self.run_id)
+            lease.release(os.getcwd(), self.line.run_id)
             raise
         return run
 
@@ -329,7 +216,7 @@ class _Call:
 
         if workspace.mode(os.environ) == "step":
             return False
-        plan = self.plan if self.resume else self._load()
+        plan = self.plan if self.line.resume else self._load()
         return plan is None or any(
             node["catalog"]["get"] or node["catalog"]["put"]
             for node in plan["nodes"].values()
@@ -343,21 +230,21 @@ class _Call:
         store = self._store()
         given = create.given_input(os.environ.get("MAGNUS_INPUT", ""))
         parameters: dict[str, Json] = dict(given.get("parameters", {}))
-        if file := self.values.get("--parameters-file"):
+        if file := self.line.values.get("--parameters-file"):
             parameters.update(self._parameters(file))
-        if self.command == "start_run":
+        if self.line.command == "start_run":
             parameters.update(create.from_environment(os.environ))
-        for text in self.params:
+        for text in self.line.params:
             name, equals, value = text.partition("=")
             if not equals or not name:
                 raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
             parameters[name] = exact(value)
-        if self.resume:
-            run = create.resume(store, self.run_id, parameters)
-            create.check_hash(run.record, self.values.get("--dag-hash", ""))
+        if self.line.resume:
+            run = create.resume(store, self.line.run_id, parameters)
+            create.check_hash(run.record, self.line.values.get("--dag-hash", ""))
             return run
         plan = self._load()
-        wanted = self.values.get("--dag-hash", "")
+        wanted = self.line.values.get("--dag-hash", "")
         if wanted and wanted != plan["dag_hash"]:
             raise Refused(
                 f"the definition is {plan['dag_hash']}, the caller was rendered from {wanted}: "
@@ -366,13 +253,13 @@ class _Call:
         self._register(store)
         return create.create(
             store,
-            self.run_id,
+            self.line.run_id,
             plan,
             parameters=parameters,
-            walk=self.values.get("--walk", ""),
-            target=self.values.get("--target", ""),
-            tag=self.values.get("--tag", given.get("tag", "")),
-            use_cached=self.values.get("--use-cached", given.get("use_cached", "")),
+            walk=self.line.values.get("--walk", ""),
+            target=self.line.values.get("--target", ""),
+            tag=self.line.values.get("--tag", given.get("tag", "")),
+            use_cached=self.line.values.get("--use-cached", given.get("use_cached", "")),
         )
 
     def _native(self) -> Run | None:
@@ -380,7 +267,7 @@ class _Call:
         from magnus_render.runtime import create
 
         store = self._store()
-        native = create.native_start(store, self.run_id)
+        native = create.native_start(store, self.line.run_id)
         return None if native is None else self._from_native(store, native)
 
     def _from_native(self, store: BaseRunLogStore, native: NativeStart) -> Run:
@@ -388,7 +275,7 @@ class _Call:
 
         plan = self._load()
         self._register(store)
-        return create.from_native(store, self.run_id, plan, native)
+        return create.from_native(store, self.line.run_id, plan, native)
 
     def _register(self, store: BaseRunLogStore) -> None:
         """Tell the catalog that runs of this store may name its content, before one does."""
@@ -407,23 +294,25 @@ class _Call:
     def _open(self) -> Run:
         """Return the run, created if need be, after checking that the caller belongs to it."""
         store = self._store()
-        if self.command == "execute_single_node":
+        if self.line.command == "execute_single_node":
             # While a store of another machine is being reached: what will be needed anyhow.
             import magnus_render.runtime.attempt  # noqa: F401
-        run = Run.open(store, self.run_id)
+        run = Run.open(store, self.line.run_id)
         if run is None:
-            if self.resume or not (self.plan or "--plan" in self.values or "--file" in self.values):
-                raise Refused(f"there is no run '{self.run_id}' in the run log store: start it first")
+            if self.line.resume or not (
+                self.plan or "--plan" in self.line.values or "--file" in self.line.values
+            ):
+                raise Refused(f"there is no run '{self.line.run_id}' in the run log store: start it first")
             from magnus_render.runtime import create
 
-            native = create.native_start(store, self.run_id)
+            native = create.native_start(store, self.line.run_id)
             run = self._start() if native is None else self._from_native(store, native)
-        from_walk = self.values.get("--walk", "")
-        if from_walk and not self.resume and run.record["walk"] != from_walk:
+        from_walk = self.line.values.get("--walk", "")
+        if from_walk and not self.line.resume and run.record["walk"] != from_walk:
             raise Refused(
-                f"run '{self.run_id}' belongs to another walk ({run.record['target']}): choose another id"
+                f"run '{self.line.run_id}' belongs to another walk ({run.record['target']}): choose another id"
             )
-        wanted = self.values.get("--dag-hash", "")
+        wanted = self.line.values.get("--dag-hash", "")
         if wanted and wanted != run.record["dag_hash"]:
             from magnus_render.runtime.create import check_hash
 

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 MANY_ITEMS = 100_000
 """More branches than that are not believed without their items: a damaged count must not fill the memory."""
 _RUNNING = ("PROCESSING", "TRIGGERED")
-_TIMES = frozenset(("run_id", "start_time", "end_time", "duration", "log", "code_identity", "platform"))
-"""What engines may differ in."""
 
 
 def read_run(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
@@ -84,28 +82,6 @@ def fold(plan: Plan, run: RunRecord, records: Mapping[str, Any], now: float) -> 
     `shapes.Damaged` for a record that is not what it must be, and nothing for records that are not there.
     """
     return _Fold(plan, run, Records(records, run["run_id"]), now).log()
-
-
-def comparable(log: Log) -> Log:
-    """Return a folded log without what engines may differ in: times, run id, logs, what the platform ended."""
-    result: Log = {key: value for key, value in log.items() if key not in _TIMES}
-    pending = [result]
-    while pending:
-        graph = pending.pop()
-        graph["steps"] = {path: dict(step) for path, step in graph["steps"].items()}
-        for step in graph["steps"].values():
-            step["attempts"] = [
-                {**{k: v for k, v in attempt.items() if k not in _TIMES}, "attempt_number": number}
-                for number, attempt in enumerate(users_attempts(step), 1)
-            ]
-            step["branches"] = {path: dict(branch) for path, branch in step["branches"].items()}
-            pending.extend(step["branches"].values())
-    return result
-
-
-def users_attempts(step: Step) -> list[dict[str, Any]]:
-    """Return the attempts of a folded step without those that the platform ended."""
-    return [attempt for attempt in step["attempts"] if not attempt.get("platform")]
 
 
 class _Graph:

@@ -128,7 +128,7 @@ def whole(path: Path) -> bool:
 
 def log_of(folder: Path, run_id: str) -> dict[str, object]:
     """Return the comparable part of a run's folded log."""
-    from magnus_render.runtime.fold import comparable
+    from magnus_render.runtime.comparing import comparable
 
     shown = magnus(folder, "runs", "show", run_id, "--json", check=True)
     return comparable(json.loads(shown.stdout))

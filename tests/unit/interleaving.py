@@ -20,7 +20,8 @@ from typing import Any, BinaryIO
 
 from magnus_render.graph.load import load
 from magnus_render.runtime import attempt, callback
-from magnus_render.runtime.fold import comparable, fold, read_run
+from magnus_render.runtime.comparing import comparable
+from magnus_render.runtime.fold import fold, read_run
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.services import lookup
 from magnus_render.services.base import BaseRunLogStore
@@ -170,9 +171,9 @@ class _Quiet:
         return None
 
 
-def _work(self: Any) -> None:
+def _work(self: Any, number: int) -> None:
     """What a task does here: it sets a parameter, and fails if it is to."""
-    self.set = {f"by_{self.address.replace('.', '_')}": self.options.attempt}
+    self.set = {f"by_{self.address.replace('.', '_')}": self.attempt}
     if FAILS.get():
         raise TaskFailure("exited with status 1")
 
@@ -214,7 +215,7 @@ def prepare(monkeypatch: Any) -> None:
 
     monkeypatch.setattr(lookup, "load", opened)
     monkeypatch.setattr(attempt.process, "Signals", _Quiet)
-    monkeypatch.setattr(attempt._Attempt, "_work", _work)
+    monkeypatch.setattr(attempt.Work, "do", _work)
 
 
 def begin(dag: dict[str, Any], *words: str) -> Store:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from magnus_render.cli.main import run as magnus
-from magnus_render.runtime.fold import comparable, fold, read_run
+from magnus_render.runtime.comparing import comparable
+from magnus_render.runtime.fold import fold, read_run
 from magnus_render.runtime.records import valid_run_id
 from magnus_render.services import lookup
 

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from magnus_render.naming import slug
-from magnus_render.runtime.fold import comparable, fold
+from magnus_render.runtime.comparing import comparable
+from magnus_render.runtime.fold import fold
 from tests.unit.fold_tools import Book, as_is, dag, make_plan, make_run, map_, packed, parallel, task
 
 
