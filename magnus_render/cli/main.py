@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
+    from typer import Typer
+
 # name -> (module in magnus_render.cli, what it is in that module, one line for `magnus --help`)
 COMMANDS = {
     "render": (
@@ -150,10 +152,15 @@ def _meant(name: str) -> str:
 
 def _typer(names: list[str], argv: list[str], given: object = None) -> int:
     """Run a command line with typer, knowing only some of the commands; `given` is in the context of their calls."""
-    import gc
-    from importlib import import_module
+    from magnus_render import collecting
 
-    gc.disable()  # commands are short: looking for cycles costs more than it frees
+    with collecting.put_off():
+        app = _app(names)
+        return _guarded(lambda: app(argv, prog_name="magnus", standalone_mode=True, obj=given))
+
+
+def _app(names: list[str]) -> Typer:
+    from importlib import import_module
 
     import typer
 
@@ -173,7 +180,7 @@ def _typer(names: list[str], argv: list[str], given: object = None) -> int:
             app.add_typer(command, name=name, help=text)
         else:
             app.command(name)(command)
-    return _guarded(lambda: app(argv, prog_name="magnus", standalone_mode=True, obj=given))
+    return app
 
 
 def _guarded(work: Callable[[], int | None]) -> int:

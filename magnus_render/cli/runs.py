@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import time
 from datetime import datetime
@@ -26,14 +25,6 @@ if TYPE_CHECKING:
     from magnus_render.services.base import BaseRunLogStore
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run logs: list, show, diff, prune.")
-
-
-@app.callback()
-def reading(context: typer.Context) -> None:
-    """Read the records of many steps: objects by the hundred thousand, that all stay until the command ends."""
-    if gc.isenabled():  # to look for garbage among them takes a sixth of the time, and finds none
-        gc.disable()
-        context.call_on_close(gc.enable)
 
 
 _DAY = 86400

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from magnus_render import collecting
 from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
 from magnus_render.spec import codes
 from magnus_render.spec.config import place_of_own
@@ -108,14 +108,8 @@ def examine(file: str, config: str | None = None, *, environ: Mapping[str, str] 
 
     Raises `DefinitionError` if there is nothing to go on with.
     """
-    # A hundred thousand small objects that all stay: collecting garbage among them only takes time.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with collecting.put_off():
         return _load(file, config, os.environ if environ is None else environ)
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:

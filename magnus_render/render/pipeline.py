@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from magnus_render import integrations, registry
+from magnus_render import collecting, integrations, registry
 from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
 from magnus_render.executors.base import is_executor
 from magnus_render.plan import services_of
@@ -58,19 +57,13 @@ def render(
     from magnus_render.graph.load import examine
 
     chosen = find(target)
-    # A plan is large and free of cycles: looking for garbage while it is built costs a third of the time.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with collecting.put_off():
         loaded = examine(file, config)
         source, outside = _source(file)
         loaded.diagnostics += _placed(chosen, outside, loaded, file)
         return render_loaded(
             chosen, loaded, file, config, source, templates=templates, strict=strict, compact=compact
         )
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def render_loaded(
