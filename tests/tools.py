@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,3 +40,16 @@ def environment(**variables: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MAGNUS_")}
     kept["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
     return kept | variables
+
+
+@contextmanager
+def said(fifo: Path) -> Iterator[Callable[[], None]]:
+    """Give a function that waits until somebody writes to a named pipe, which is made first."""
+    os.mkfifo(fifo)
+    descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+
+    def wait() -> None:
+        assert select.select([descriptor], [], [], 60)[0], "nothing was said"
+
+    yield wait
+    os.close(descriptor)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.integrations.base import BaseIntegration
-from magnus_render.services import lookup
-from magnus_render.services.secrets import HANDED
+from magnus_render.services.catalog import FileSystemCatalog
+from magnus_render.services.run_log_store import FileSystemRunLogStore
+from magnus_render.services.secrets import HANDED, DotenvSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,17 +33,28 @@ class _Folder(_InContainers):
 
     def configure_for_execution(self, config: Config) -> Config:
         # What a store says of itself has an absolute path.
-        own: dict[str, Any] = getattr(lookup.load(self.service, config[self.service]), "config")  # noqa: B009
-        config = {**config, self.service: {"type": self.provider, "config": own}}  # type: ignore[misc]
-        return _with(config, MOUNTS, [own["path"]])
+        own = self.own(config[self.service]["config"])
+        changed = config.copy()
+        changed[self.service] = {"type": self.provider, "config": own}
+        return _with(changed, MOUNTS, [own["path"]])
+
+    def own(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Return what the service says of itself."""
+        raise NotImplementedError
 
 
 class _RunLogFolder(_Folder):
     service: Service = "run_log_store"
 
+    def own(self, config: dict[str, Any]) -> dict[str, Any]:
+        return FileSystemRunLogStore(config).config
+
 
 class _CatalogFolder(_Folder):
     service: Service = "catalog"
+
+    def own(self, config: dict[str, Any]) -> dict[str, Any]:
+        return FileSystemCatalog(config).config
 
 
 class _HandedSecrets(_InContainers):
@@ -64,8 +76,8 @@ class _FromDotenv(_HandedSecrets):
     provider = "dotenv"
 
     def configure_for_execution(self, config: Config) -> Config:
-        own: dict[str, Any] = getattr(lookup.load("secrets", config["secrets"]), "config")  # noqa: B009
-        return _with(super().configure_for_execution(config), HIDDEN, [own["path"]])
+        path = DotenvSecrets(config["secrets"]["config"]).config["path"]
+        return _with(super().configure_for_execution(config), HIDDEN, [path])
 
 
 class _Aws(_InContainers):

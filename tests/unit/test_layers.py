@@ -21,7 +21,7 @@ LAYERS = (
     ("spec",),
     ("runtime", "api", "older_api", "shims", "lambda_handler"),
     ("services",),
-    ("plan", "naming", "registry", "diagnostics", "errors", "texts"),
+    ("plan", "naming", "registry", "diagnostics", "errors", "texts", "collecting"),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 RANK[""] = RANK["runtime"]  # the package itself is the API of user code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
@@ -19,13 +18,14 @@ from magnus_render.executors import container_engine, pool
 from magnus_render.executors.container import LocalContainerExecutor
 from magnus_render.executors.container_engine import Engine
 from magnus_render.executors.container_place import _mount
+from tests.tools import said
 
 MAGNUS = str(Path(sys.executable).with_name("magnus"))
 ENGINE = """#!/bin/sh
 # Writes its arguments down, and runs what stands behind the image with the variables that are passed on.
 printf '%s\\0' "$@" >> "$LOG"; printf '\\n' >> "$LOG"
 case $1 in
-run) [ -z "$SLOW" ] || exec sleep 60 ;;
+run) [ -z "$BEGUN" ] || { echo >"$BEGUN"; exec sleep 60; } ;;
 esac
 case $1 in
 image) [ "$4 $5" = "{{.Config.WorkingDir}} $IMAGE" ] || { echo "no such image" >&2; exit 1; }; pwd; exit ;;
@@ -192,8 +192,8 @@ def test_a_wrong_configuration(config: dict[str, Any], said: str) -> None:
 def test_a_node_overrides_what_is_its_own() -> None:
     executor = LocalContainerExecutor({"image": "x"})
     own = {"local-container": {"image": "y", "pull": "never", "resources": {"cpus": 0}}}
-    node = {"type": "task", "path": "a", "executor_config": own}
-    problems = [text for _, text in executor.check({"nodes": {"a": node}})]  # type: ignore[typeddict-item]
+    node: Any = {"type": "task", "path": "a", "executor_config": own}
+    problems = [text for _, text in executor.check({"nodes": {"a": node}})]
     assert problems == [
         "step 'a': executor_config.local-container: 'pull' is of the whole run: write it into executor.config",
         "step 'a': executor_config.local-container: 'resources.cpus' must be more than 0, not 0",
@@ -239,25 +239,23 @@ def test_a_mount_is_a_line_of_csv() -> None:
 def test_a_container_that_hears_no_signal_yet_is_removed_at_once(tmp_path: Path) -> None:
     """The kernel keeps signals from a container's first process until it handles them."""
     environment = prepare(tmp_path, "docker", STEPS, {})
-    process = subprocess.Popen(
-        [MAGNUS, "execute", "-f", "dag.yaml", "-c", "c.yaml"],
-        cwd=tmp_path,
-        env={**environment, "SLOW": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    calls = tmp_path / "calls"
-    while not (calls.exists() and b"\nrun\0" in calls.read_bytes()):
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            pytest.fail(f"it ended before: {process.wait(0.05)}, {process.communicate()}")
+    with said(tmp_path / "begun") as wait:
+        process = subprocess.Popen(
+            [MAGNUS, "execute", "-f", "dag.yaml", "-c", "c.yaml"],
+            cwd=tmp_path,
+            env={**environment, "BEGUN": str(tmp_path / "begun")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait()
     began = time.monotonic()
     process.terminate()
     process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM
     assert time.monotonic() - began < pool.GRACE
-    assert calls.read_bytes().splitlines()[-1].startswith(b"rm\0--force\0magnus-")
+    assert (tmp_path / "calls").read_bytes().splitlines()[-1].startswith(b"rm\0--force\0magnus-")
 
 
 def test_a_variable_that_is_not_set_is_not_passed_on_in_silence(tmp_path: Path) -> None:

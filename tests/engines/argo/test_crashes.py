@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import select
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +13,7 @@ from tests.conformance.comparing import check_equal, comparable
 from tests.engines.argo import build
 from tests.engines.argo.faults import Crash, Fault
 from tests.engines.argo.pipeline import RUN_ID, Project, each, graph, shell, undisturbed
+from tests.tools import said
 
 Kind = Literal["kill", "evict", "delete"]
 KINDS: list[Kind] = ["kill", "evict", "delete"]
@@ -234,16 +231,3 @@ def test_a_user_stops_a_workflow(tmp_path: Path, how: str) -> None:
     else:  # a busy controller tells the step later
         assert log["status"] in ("CRASHED", "PROCESSING"), run.told
         assert list(log["steps"]) == ["a"]
-
-
-@contextmanager
-def said(fifo: Path) -> Iterator[Any]:
-    """Give a function that waits until somebody writes to a named pipe, which is made first."""
-    os.mkfifo(fifo)
-    descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
-
-    def wait() -> None:
-        assert select.select([descriptor], [], [], 60)[0], "nothing was said"
-
-    yield wait
-    os.close(descriptor)

@@ -16,6 +16,7 @@ from tests.conformance import cases
 from tests.conformance.checking import run as run_case
 from tests.conformance.engines import LocalContainer
 from tests.engines import images
+from tests.tools import said
 
 CASES = (
     "as-is-text",
@@ -88,17 +89,6 @@ def log(folder: Path) -> dict[str, Any]:
 def containers(label: str = "magnus.run=r") -> list[str]:
     """Return the names of the containers of a run."""
     return images.podman("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}").stdout.split()
-
-
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    """Wait until a file is there; fail if the process ends before."""
-    while not path.exists():
-        if process.poll() is not None:
-            pytest.fail(f"it ended before: {process.communicate()}")
-        try:
-            process.wait(0.05)
-        except subprocess.TimeoutExpired:
-            continue
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -176,7 +166,7 @@ def test_what_is_not_there_has_an_error_of_its_own(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_containers(number: signal.Signals, image: str, tmp_path: Path) -> None:
-    project(tmp_path, shell("a", "touch /here/began; exec sleep 60"), volumes=[f"{tmp_path}:/here"])
+    project(tmp_path, shell("a", "echo >/here/began; exec sleep 60"), volumes=[f"{tmp_path}:/here"])
     process = _begun(tmp_path)
     process.send_signal(number)
     assert process.wait(60) == 128 + number
@@ -188,7 +178,7 @@ def test_a_signal_ends_the_containers(number: signal.Signals, image: str, tmp_pa
 
 def test_a_killed_walk_leaves_no_container_behind_the_next_one(image: str, tmp_path: Path) -> None:
     """The client of the engine is killed as well, so that nobody passes a signal on to the container."""
-    command = "test -e /here/began && exit 0; touch /here/began; exec sleep 60"
+    command = "test -e /here/again && exit 0; touch /here/again; echo >/here/began; exec sleep 60"
     project(tmp_path, shell("a", command), volumes=[f"{tmp_path}:/here"])
     process = _begun(tmp_path)
     (client,) = _children(process.pid)
@@ -208,15 +198,16 @@ def test_a_killed_walk_leaves_no_container_behind_the_next_one(image: str, tmp_p
 
 def _begun(folder: Path) -> subprocess.Popen[str]:
     """Start a run, and return its process once its step is at work."""
-    process = subprocess.Popen(
-        words("execute", "-f", "dag.yaml", "-c", "c.yaml", "--run-id", "r"),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    wait_for(folder / "began", process)
+    with said(folder / "began") as wait:
+        process = subprocess.Popen(
+            words("execute", "-f", "dag.yaml", "-c", "c.yaml", "--run-id", "r"),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait()
     return process
 
 
