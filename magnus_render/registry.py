@@ -77,6 +77,8 @@ class Described:
     """Values of keys that are recorded even if nobody gives them."""
     older_keys: ClassVar[Mapping[str, str]] = {}
     """What keys were called in older versions -> what they are called now."""
+    extra: ClassVar[str] = ""
+    """The extra of magnus-render with the libraries that it needs, '' if it needs none."""
 
     @classmethod
     def configuration(cls) -> Any:
@@ -87,6 +89,11 @@ class Described:
     def translated(cls, config: Any) -> Any:
         """Return a `config` (`spec.tree.Map`) of older versions in today's words, where `older_keys` do not suffice."""
         return config
+
+
+def install(extra: str) -> str:
+    """Return the command that installs the libraries of an extra."""
+    return f"pip install 'magnus-render[{extra}]'"
 
 
 def names(*kinds: str) -> list[str]:

@@ -30,6 +30,7 @@ COMMANDS = {
     "execute": ("execute_front", "execute", "Run the pipeline here, and show how it goes."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),
+    "image": ("image", "image", "Write a Containerfile for the project, and build its image."),
     "runs": ("runs", "app", "Run logs: list, show, diff, prune."),
     "explain": ("explain", "explain", "Say what a diagnostic code means."),
     "schema": ("schema", "schema", "Print the JSON Schema of a definition, for editors."),

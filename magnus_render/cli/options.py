@@ -19,7 +19,7 @@ DEFINITIONS = ("pipeline.yaml", "dag.yaml")
 OLD_DEFAULTS = "magnus-config.yaml"
 """The file of a project's defaults, which older versions read unasked."""
 GONE = {
-    "build_docker": "build the image with docker: it needs `pip install magnus-render`, and the project's folder",
+    "build_docker": "`magnus image --build --tag NAME` builds the project's image",
     "fan": "render the pipeline again: the output calls `magnus map_count` and `magnus fan_in` where it needs them",
     "resolve": "`magnus validate FILE` checks a definition, `magnus render FILE --target TARGET` makes the output",
 }

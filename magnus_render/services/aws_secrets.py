@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from magnus_render import registry
 from magnus_render.errors import PlatformError, Refused
 from magnus_render.services.base import BaseSecrets
 from magnus_render.services.options import check_keys, text
@@ -26,6 +27,7 @@ class AwsSecretsManager(BaseSecrets):
     """
 
     keys: ClassVar[Mapping[str, str]] = {"region": "text", "endpoint_url": "text", "prefix": "text"}
+    extra = "aws"
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         service = "secrets 'aws-secrets-manager'"
@@ -62,7 +64,7 @@ class AwsSecretsManager(BaseSecrets):
             from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
         except ImportError as error:
             what = "secrets 'aws-secrets-manager' need botocore, which is not installed"
-            raise Refused(f"{what}: pip install 'magnus-render[aws]'") from error
+            raise Refused(f"{what}: {registry.install(self.extra)}") from error
         full = self._config.get("prefix", "") + name
         try:
             if self._client is None:

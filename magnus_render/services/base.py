@@ -147,6 +147,10 @@ class BaseSecrets(Described):
         """Return how a person on this machine brings a secret of that name into the store; '' if there is nothing to say."""
         return ""
 
+    def files(self) -> list[str]:
+        """Return the absolute paths of files that hold values: no image may have one."""
+        return []
+
     def variable(self, name: str) -> str:
         """Return the environment variable that a secret is read from, '' if it comes from elsewhere."""
         return ""

@@ -81,6 +81,7 @@ class S3RunLogStore(BaseRunLogStore):
     aliases = ("chunked-s3",)
     keys: ClassVar[Mapping[str, str]] = {**KEYS, "log_limit": "count"}
     needed = ("bucket",)
+    extra = "aws"
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         service = "run_log_store 's3'"
@@ -212,6 +213,7 @@ class S3Catalog(BaseCatalog):
 
     keys: ClassVar[Mapping[str, str]] = KEYS
     needed = ("bucket",)
+    extra = "aws"
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._place = Place("catalog 's3'", config, DEFAULT_PREFIX["catalog"])

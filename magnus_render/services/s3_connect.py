@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from magnus_render import registry
 from magnus_render.errors import PlatformError, Refused
 
 TYPE_CHECKING = False
@@ -28,7 +29,7 @@ _WITHOUT_METADATA = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
-_INSTALL = "pip install 'magnus-render[aws]'"
+_INSTALL = registry.install("aws")
 
 
 class Conflict(Exception):

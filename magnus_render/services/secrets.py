@@ -110,6 +110,9 @@ class DotenvSecrets(BaseSecrets):
     def known(self) -> list[str]:
         return sorted(self._all())
 
+    def files(self) -> list[str]:
+        return [self.path]
+
     def where(self) -> str:
         return f"looked in {self._written} (dotenv)"
 

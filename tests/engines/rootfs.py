@@ -38,6 +38,7 @@ PROGRAMS = (
         "basename",
         "cat",
         "chmod",
+        "chown",
         "cp",
         "cut",
         "date",

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 
+from magnus_render import registry
 from magnus_render.errors import PlatformError, is_shortage
 from magnus_render.runtime.names import NOTEBOOK_OUTPUT, executed_notebook, name_of
 from magnus_render.runtime.tasks import variables
@@ -45,6 +46,8 @@ class NotebookTask(BaseTask):
     Parameters are set by `set_parameter` in a cell, or by variables of its environment, as in a Python function.
     """
 
+    extra = "notebook"
+
     def environment(self, context: Context) -> dict[str, str]:
         return {
             **variables.given(context),
@@ -58,7 +61,7 @@ class NotebookTask(BaseTask):
             from papermill.exceptions import PapermillExecutionError  # type: ignore[import-untyped,unused-ignore]
         except ModuleNotFoundError as error:
             raise TaskFailure(
-                f"a notebook task needs {error.name}, which is not installed: pip install 'magnus-render[notebook]'"
+                f"a notebook task needs {error.name}, which is not installed: {registry.install(self.extra)}"
             ) from None
         from magnus_render.runtime.tasks import kernel
 

@@ -1,0 +1,149 @@
+"""The text of a project's Containerfile, and of the file that says what of the project an engine may see.
+
+The form: the Dockerfile reference of docker, `Containerfile(5)` and `containerignore(5)` of podman.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import jinja2
+
+from magnus_render.errors import Refused
+
+if sys.version_info >= (3, 11):
+    import tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CONTAINERFILE, IGNORE = "Containerfile", ".containerignore"
+USER = "10001:10001"
+"""Nobody of any machine's, and not root: Kubernetes tells that from a number alone."""
+Manifest = Literal["requirements", "hashed", "uv", "pyproject", ""]
+_SEAL = "# Written by `magnus image`, and written anew while nobody changes it. Sha256 of the lines below: "
+_REASON = (
+    "# The engine sees what stands here with a '!', and no more: what git tracked when this was written."
+)
+_OTHERS = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
+_PLAIN = re.compile(r"[\w./-]+")
+
+
+class Packages(NamedTuple):
+    """Where it stands which packages a project needs."""
+
+    manifest: Manifest
+    files: list[str]
+    """Those that tell, the first of them first."""
+
+
+def packages(folder: str, files: Sequence[str], named: str = "") -> Packages:
+    """Return where a project's packages stand: in the file `named`, else in the first of its tracked files that tells.
+
+    Raises `Refused` if git does not track what is named, or what it refers to, or if it cannot be read here.
+    """
+    if named or "requirements.txt" in files:
+        found = _referred(folder, files, os.path.normpath(named or "requirements.txt"))
+        hashed = any("--hash" in _text(folder, name) for name in found)
+        return Packages("hashed" if hashed else "requirements", found)
+    if "pyproject.toml" in files and "uv.lock" in files:
+        return Packages("uv", ["pyproject.toml", "uv.lock"])
+    if "pyproject.toml" in files and _has_dependencies(_text(folder, "pyproject.toml")):
+        return Packages("pyproject", ["pyproject.toml"])
+    return Packages("", [])
+
+
+def containerfile(templates: str, base: str, magnus: str, needed: Packages) -> str:
+    """Return the Containerfile of a project, sealed. `magnus` is the requirement that pip installs."""
+    for name in needed.files:
+        if not _PLAIN.fullmatch(name):
+            raise Refused(
+                f"{name}: a file of requirements needs a plain name: letters, digits, '.', '_', '-', '/'"
+            )
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    text = environment.get_template("image/Containerfile.j2").render(
+        base=base,
+        magnus=shlex.quote(magnus),
+        manifest=needed.manifest,
+        files=needed.files,
+        requirements=needed.files[0] if needed.files else "",
+        user=USER,
+    )
+    return seal(text)
+
+
+def ignore(files: Sequence[str], without: Sequence[str]) -> str:
+    """Return what an engine may see of a project, sealed: what stands at its top and git tracks, but for `without`."""
+    top = dict.fromkeys(name.partition("/")[0] for name in files)
+    lines = [_REASON, "*", *(f"!{_pattern(name)}" for name in top), "**/__pycache__", *map(_pattern, without)]
+    return seal("".join(f"{line}\n" for line in lines))
+
+
+def seal(text: str) -> str:
+    """Put a line in front of a text by which it is known later that nobody has changed it."""
+    return f"{_SEAL}{sha256(text.encode()).hexdigest()[:16]}\n{text}"
+
+
+def is_sealed(text: str) -> bool:
+    """Tell whether a text is as `seal` returned it, by this version or another."""
+    return seal(text.partition("\n")[2]) == text
+
+
+def _referred(folder: str, files: Sequence[str], name: str) -> list[str]:
+    """Return a file of requirements and those that it takes in, each once."""
+    found, waiting = [], [name]
+    while waiting:
+        name = waiting.pop(0)
+        if name in found or "://" in name:
+            continue
+        if name not in files:
+            raise Refused(f"git does not track {name}, which says what the project needs: git add {name}")
+        found.append(name)
+        beside = os.path.dirname(name)
+        waiting += [
+            one if "://" in one else os.path.normpath(os.path.join(beside, one))
+            for one in _OTHERS.findall(_text(folder, name))
+        ]
+    return found
+
+
+def _text(folder: str, name: str) -> str:
+    with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+        return file.read()
+
+
+def _has_dependencies(text: str) -> bool:
+    if sys.version_info >= (3, 11):
+        try:
+            found: object = tomllib.loads(text).get("project", {}).get("dependencies")
+        except (tomllib.TOMLDecodeError, AttributeError):
+            return False
+        return isinstance(found, list)
+    if re.search(r"^dependencies\s*=", text, re.MULTILINE):
+        raise Refused(
+            "pyproject.toml says what the project needs, and it takes Python 3.11 to read it: name a file of "
+            "requirements instead: --requirements FILE"
+        )
+    return False
+
+
+def _pattern(name: str) -> str:
+    """Return the pattern that matches a name and no other."""
+    if "\n" in name or name != name.strip():
+        raise Refused(
+            f"{name!r}: a name with a line break, or with a blank at an end, cannot go into an image"
+        )
+    escaped = re.sub(r"([*?\[\]\\])", r"\\\1", name)
+    return f"\\{escaped}" if escaped[0] in "!#" else escaped

@@ -1,0 +1,85 @@
+"""The image of a project: which files it takes, what magnus it needs, and what the two files beside it say."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from magnus_render import __version__, registry
+from magnus_render.errors import Refused
+from magnus_render.image import containerfile
+from magnus_render.image.tracked import Tracked, tracked
+from magnus_render.plan import SERVICES
+from magnus_render.services import lookup
+from magnus_render.targets.base import BaseTarget
+
+if TYPE_CHECKING:
+    from magnus_render.graph.load import Loaded
+
+_NEVER = (".magnus",)
+"""What no image takes, tracked or not."""
+
+
+class Project(NamedTuple):
+    """What goes into the image of a project, and what does not."""
+
+    folder: str
+    tracked: Tracked
+    files: list[str]
+    """What the image has of it."""
+    without: list[str]
+    """What git tracks and the image does not have: files with secrets."""
+    packages: containerfile.Packages
+    magnus: str
+    """The requirement of magnus itself."""
+    texts: dict[str, str]
+    """Name -> text of the files that are written into the project."""
+
+
+def project(
+    folder: str, file: str, loaded: Loaded, *, base: str = "", requirements: str = "", magnus: str = ""
+) -> Project:
+    """Look at a project's folder, whose definition is `file`, a path from there.
+
+    `base` is the image to begin with, by default Python as it runs here; `requirements` the file of the packages that the
+    project needs; `magnus` the requirement of magnus, by default this version with the extras that the pipeline needs.
+    Raises `Refused` if git does not track the definition, and as `tracked` and `containerfile.packages` do.
+    """
+    found = tracked(folder)
+    name = os.path.relpath(os.path.realpath(file), os.path.realpath(folder))
+    if os.path.normpath(file) not in found.files and name not in found.files:
+        raise Refused(
+            f"git does not track {file}, so that the image would have no definition: git add {file}"
+        )
+    secrets = _secrets(folder, loaded)
+    without = [one for one in found.files if one in secrets or one.partition("/")[0] in _NEVER]
+    files = [one for one in found.files if one not in without]
+    needed = containerfile.packages(folder, files, requirements)
+    magnus = magnus or f"magnus-render{_extras(loaded)}=={__version__}"
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    texts = {
+        containerfile.CONTAINERFILE: containerfile.containerfile(
+            BaseTarget.templates(), base or f"python:{version}-slim", magnus, needed
+        ),
+        containerfile.IGNORE: containerfile.ignore(files, [*secrets, *_NEVER]),
+    }
+    found = found._replace(changed=[one for one in found.changed if one not in without])
+    return Project(folder, found, files, without, needed, magnus, texts)
+
+
+def _secrets(folder: str, loaded: Loaded) -> list[str]:
+    """Return the paths, from a folder, of the files within it that hold the pipeline's secrets, links included."""
+    paths = lookup.load("secrets", loaded.config["secrets"]).files()
+    named = {os.path.relpath(path, folder) for path in paths}
+    meant = {os.path.relpath(os.path.realpath(path), os.path.realpath(folder)) for path in paths}
+    return sorted(name for name in named | meant if name.split(os.sep)[0] != os.pardir)
+
+
+def _extras(loaded: Loaded) -> str:
+    """Return the extras of magnus that a pipeline's stores and tasks need, as in a requirement."""
+    classes = [registry.find(kind, loaded.config[kind]["type"]) for kind in SERVICES]
+    types = {node["command_type"] for node in loaded.plan["nodes"].values() if "command_type" in node}
+    classes += [registry.find("task", name) for name in types]
+    extras = sorted({found.extra for found in classes if getattr(found, "extra", "")})
+    return f"[{','.join(extras)}]" if extras else ""
