@@ -26,7 +26,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts import argo_fields  # noqa: E402
+from scripts import argo_fields, integrations_page  # noqa: E402
 from tests import golden  # noqa: E402
 from tests.bad import cases  # noqa: E402
 
@@ -79,6 +79,12 @@ GENERATED = (
         "python -m tests.bad.cases",
         diagnostics,
         lambda: set(cases.FOLDER.glob("*.expected")),
+    ),
+    Generated(
+        "what works with what",
+        "python -m scripts.integrations_page",
+        lambda: iter([(integrations_page.TARGET, integrations_page.page())]),
+        lambda: {integrations_page.TARGET},
     ),
     Generated("fields of Argo", "python scripts/argo_fields.py", argo_table, lambda: {argo_fields.TARGET}),
 )

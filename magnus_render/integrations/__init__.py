@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from magnus_render.plan import Config, Service
 
 
+_ANYTHING = "example"
+"""The value of keys that must be given, and that say nothing of how services work together."""
+
+
 class Engine(Protocol):
     """An executor or a target, as far as integrations care."""
 
@@ -40,18 +44,36 @@ def problems(engine: Engine, config: Config) -> Iterator[tuple[Service, str]]:
     if lookup.find("run_log_store", store).local_only and not any(
         one.provider == store for _, one in applied
     ):
-        usual = registry.DEFAULT["run_log_store"]
         others = [
-            name
+            f"`run_log_store: {{type: {name}}}`{' with a path that all steps share' if 'path' in (found.keys or ()) else ''}"
             for name, found in registry.described("run_log_store")
-            if name not in (usual, store) and not found.local_only
+            if not found.local_only and not _refused(engine, name)
         ]
         yield (
             "run_log_store",
-            f"run_log_store '{store}' keeps records in the process of `magnus execute`: under '{engine.name}' every "
-            f"step is a process of its own and would find none. Use `run_log_store: {{type: {usual}}}`, with a path "
-            f"that all steps share, or the type {' or '.join(others)}",
+            f"run_log_store '{store}' keeps records in the process of `magnus execute`. Here every step is a process of "
+            f"its own, and would find none. Use {', or '.join(others)}",
         )
+
+
+def _refused(engine: Engine, store: str) -> bool:
+    """Tell whether no configuration of a run log store works under an executor or target."""
+    config = least(engine, "run_log_store", store)
+    of = [one for service, one in applying(engine, config) if service == "run_log_store"]
+    return any(one.validate(engine.name, config) and not one.needs for one in of)
+
+
+def least(engine: Engine, service: Service, provider: str) -> Config:
+    """Return the shortest configuration with a service of a type, all other services as nobody wrote them."""
+    config: Config = {
+        "executor": {"type": engine.name, "config": {}},
+        "run_log_store": {"type": registry.DEFAULT["run_log_store"], "config": {}},
+        "catalog": {"type": registry.DEFAULT["catalog"], "config": {}},
+        "secrets": {"type": registry.DEFAULT["secrets"], "config": {}},
+    }
+    needed = getattr(registry.find(service, provider), "needed", ())
+    config[service] = {"type": provider, "config": dict.fromkeys(needed, _ANYTHING)}
+    return config
 
 
 def applying(engine: Engine, config: Config) -> Iterator[tuple[Service, BaseIntegration]]:

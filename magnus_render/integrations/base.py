@@ -23,6 +23,8 @@ class BaseIntegration:
     service: Service = "run_log_store"
     provider: str = ""
     """Type of the service, `*` for all of them."""
+    needs: str = ""
+    """What a user must see to before this triple works, '' for nothing; `validate` refuses what it can tell is missing."""
 
     def validate(self, executor: str, config: Config) -> list[str]:
         """Return why this triple cannot work, each with a fix; asked before rendering or executing.

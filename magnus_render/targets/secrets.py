@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from magnus_render.integrations.base import within
 from magnus_render.runtime.masking import not_there
 from magnus_render.services import lookup
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from magnus_render.plan import Config, Node, Plan
     from magnus_render.services.base import BaseSecrets
     from magnus_render.targets.base import BaseTarget
+
+
+_FILE = "use another type of secrets, or mount the file in every container, and give its absolute path there"
 
 
 def variables(node: Node, store: BaseSecrets) -> dict[str, str]:
@@ -35,3 +40,6 @@ def missing(target: BaseTarget, plan: Plan, config: Config) -> Iterator[tuple[No
             elif brought is not None and (variable := needed.get(name)) and variable not in brought:
                 what = f"nothing brings it the secret '{name}', the environment variable {variable}"
                 yield node, entry, what, target.bring.format(variable)
+            elif brought is not None and any(within(path, os.getcwd()) for path in store.files()):
+                what = f"the secret '{name}' stands in a file of the project, which no image may hold"
+                yield node, entry, what, _FILE

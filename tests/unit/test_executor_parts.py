@@ -70,7 +70,9 @@ def test_buffered_is_for_local_only() -> None:
     assert list(integrations.problems(local, config)) == []
     for engine in (find("bash"), find("argo"), Other()):
         ((_, problem),) = integrations.problems(engine, config)
-        assert f"under '{engine.name}'" in problem and "file-system" in problem
+        assert "Here every step is a process of its own" in problem and "{type: file-system}" in problem
+    ((_, problem),) = integrations.problems(find("stepfunctions"), config)
+    assert problem.endswith("Use `run_log_store: {type: s3}`")  # a folder cannot serve a state machine
     plain = order_of(graph(a=task())).config
     assert list(integrations.problems(find("bash"), plain)) == []
     assert list(integrations.problems(local, plain)) == []

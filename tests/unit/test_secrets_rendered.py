@@ -160,18 +160,34 @@ def test_a_pipeline_without_a_store_is_warned_of(tmp_path: Path, target: str) ->
     [
         ("bash", {}, "env"),
         ("bash", {}, "dotenv"),
-        ("argo", {}, "dotenv"),
+        ("argo", {}, "mounted"),
         ("argo", {"pod_spec_patch": {"terminationGracePeriodSeconds": 60}}, "env"),
         ("argo", keys("OTHER", "TOKEN"), "env"),
         ("aws-step-functions", {}, "aws-secrets-manager"),
-        ("aws-step-functions", {}, "dotenv"),
+        ("aws-step-functions", {}, "mounted"),
         ("aws-step-functions", {"secret_environment": ["OTHER", "TOKEN"]}, "env"),
     ],
 )
 def test_what_cannot_be_known_is_not_warned_of(
     tmp_path: Path, target: str, executor: dict[str, Any], secrets: str
 ) -> None:
-    assert rendered(tmp_path, target, executor, secrets={"type": secrets}) == []
+    of: dict[str, Any] = {"type": secrets}
+    if secrets == "mounted":
+        of = {"type": "dotenv", "config": {"path": "/mnt/secrets/.env"}}
+    assert rendered(tmp_path, target, executor, secrets=of) == []
+
+
+@pytest.mark.parametrize("target", ["argo", "aws-step-functions"])
+@pytest.mark.parametrize("config", [{}, {"path": "conf/.env"}])
+def test_a_file_of_the_project_does_not_reach_a_container(
+    tmp_path: Path, target: str, config: dict[str, Any]
+) -> None:
+    found = rendered(tmp_path, target, {}, secrets={"type": "dotenv", "config": config})
+    assert [(item.code, item.severity) for item in found] == [("MR115", "warning")] * 3
+    assert (
+        found[0].message
+        == "step 'a': the secret 'OTHER' stands in a file of the project, which no image may hold"
+    )
 
 
 def test_what_a_machine_says_is_set_elsewhere_is_not_rendered(tmp_path: Path) -> None:

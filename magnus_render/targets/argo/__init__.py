@@ -15,7 +15,12 @@ from magnus_render.targets.argo import codes, containers, names, quote
 from magnus_render.targets.argo.check import check, render_text
 from magnus_render.targets.argo.compile import compile_plan
 from magnus_render.targets.argo.config import ArgoConfig
-from magnus_render.targets.argo.integrations import CatalogOnVolume, RunLogOnVolume
+from magnus_render.targets.argo.integrations import (
+    CatalogOnVolume,
+    RunLogOnVolume,
+    SecretsInEnvironment,
+    SecretsInFile,
+)
 from magnus_render.targets.argo.model import Task
 from magnus_render.targets.argo.secrets import brought
 from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, own_config
@@ -39,7 +44,7 @@ class ArgoTarget(BaseTarget):
     summary = "a manifest for Argo Workflows (Workflow, WorkflowTemplate or CronWorkflow)"
     template = "argo/manifest.yaml.j2"
     older_keys: ClassVar[Mapping[str, str]] = {"docker_image": "image"}
-    integrations = (RunLogOnVolume, CatalogOnVolume)
+    integrations = (RunLogOnVolume, CatalogOnVolume, SecretsInFile, SecretsInEnvironment)
     bring = (
         "write secret_environment: {{{0}: {{secret: ..., key: ...}}}} into executor.config, "
         "or into the step's executor_config"

@@ -17,6 +17,7 @@ class _OnVolume(BaseIntegration):
 
     executor = EXECUTOR
     provider = "file-system"
+    needs = "a path on a volume that every pod mounts: `persistent_volumes` of executor.config"
     folder = ""
     """What it is called on a volume of ours."""
 
@@ -52,3 +53,21 @@ class CatalogOnVolume(_OnVolume):
 
     service = "catalog"
     folder = "catalog"
+
+
+class SecretsInFile(BaseIntegration):
+    """A pod has no file of the machine that renders."""
+
+    executor = EXECUTOR
+    service = "secrets"
+    provider = "dotenv"
+    needs = "a volume with the file in each pod, and its absolute path there: no image may hold it"
+
+
+class SecretsInEnvironment(BaseIntegration):
+    """A pod has the variables that the manifest gives it."""
+
+    executor = EXECUTOR
+    service = "secrets"
+    provider = "env"
+    needs = "`secret_environment` of executor.config, which sets the variable of each secret"

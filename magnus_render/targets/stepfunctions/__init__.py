@@ -17,7 +17,12 @@ from magnus_render.targets.stepfunctions.check_config import check_config
 from magnus_render.targets.stepfunctions.compile import compile_plan
 from magnus_render.targets.stepfunctions.computes import COMPUTES
 from magnus_render.targets.stepfunctions.config import StepFunctionsConfig
-from magnus_render.targets.stepfunctions.integrations import CatalogOnDisk, RunLogOnDisk
+from magnus_render.targets.stepfunctions.integrations import (
+    CatalogOnDisk,
+    RunLogOnDisk,
+    SecretsInEnvironment,
+    SecretsInFile,
+)
 from magnus_render.targets.stepfunctions.lint.codes import DEFINITION_SIZE
 from magnus_render.targets.stepfunctions.names import StateNames
 
@@ -44,7 +49,7 @@ class StepFunctionsTarget(BaseTarget):
     older_keys: ClassVar[Mapping[str, str]] = {"docker_image": "image"}
     summary = "a state machine for AWS Step Functions (Amazon States Language, JSONata)"
     template = "stepfunctions/machine.asl.json.j2"
-    integrations = (RunLogOnDisk, CatalogOnDisk)
+    integrations = (RunLogOnDisk, CatalogOnDisk, SecretsInFile, SecretsInEnvironment)
     bring = (
         "use secrets: {{type: aws-secrets-manager}}; or let the job definition set it, and write "
         "secret_environment: [{0}] into executor.config"

@@ -33,6 +33,7 @@ class CatalogOnDisk(BaseIntegration):
     executor = EXECUTOR
     service = "catalog"
     provider = "file-system"
+    needs = "a path on a file system (EFS) that every job mounts: `mounts` of executor.config"
 
     def validate(self, executor: str, config: Config) -> list[str]:
         path = str(config["catalog"]["config"].get("path", ".catalog"))
@@ -44,3 +45,21 @@ class CatalogOnDisk(BaseIntegration):
             f"other would find. Use `catalog: {_BUCKET}`, or mount a shared file system (EFS) in the job definition, "
             "say so by `mounts: [/mnt/shared]` in executor.config, and give a path below it"
         ]
+
+
+class SecretsInFile(BaseIntegration):
+    """A job has no file of the machine that renders."""
+
+    executor = EXECUTOR
+    service = "secrets"
+    provider = "dotenv"
+    needs = "a file system with the file in each job, and its absolute path there: no image may hold it"
+
+
+class SecretsInEnvironment(BaseIntegration):
+    """A job has the variables that its definition sets."""
+
+    executor = EXECUTOR
+    service = "secrets"
+    provider = "env"
+    needs = "a job definition that sets the variable of each secret; `secret_environment` of executor.config names them"
