@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import weakref
 from pathlib import Path
 
 from magnus_render.render import render
@@ -70,11 +71,7 @@ class Script:
         self.stub = folder / "stub"
         (folder / "bin").mkdir(parents=True)
         self.stub.mkdir()
-        os.mkfifo(self.stub / "hanging")
-        # Open for both ways, so that it never ends and lines of several writers are read one by one.
-        self.pipe = os.fdopen(os.open(self.stub / "hanging", os.O_RDWR), "rb", buffering=0)
-        os.mkfifo(self.stub / "go")
-        self.gate = os.fdopen(os.open(self.stub / "go", os.O_RDWR), "wb", buffering=0)
+        self.pipe, self.gate = self._both_ways("hanging"), self._both_ways("go")
         magnus = folder / "bin" / "magnus"
         magnus.write_text(STUB)
         magnus.chmod(0o755)
@@ -86,6 +83,13 @@ class Script:
         text = render(str(definition), "bash", str(settings) if config else None).text
         self.path = folder / "run.sh"
         self.path.write_text(text.replace('sleep "$seconds" &', "sleep 0 &"))
+
+    def _both_ways(self, name: str) -> int:
+        """Make a named pipe, and open it for both ways, so that it never ends; it is closed with this object."""
+        os.mkfifo(self.stub / name)
+        descriptor = os.open(self.stub / name, os.O_RDWR)
+        weakref.finalize(self, os.close, descriptor)
+        return descriptor
 
     def tell(self, **what: str) -> None:
         """Tell the stand-in what to do: names of files, with `__` for a dot and `_` for a dash."""
@@ -119,11 +123,14 @@ class Script:
 
     def hanging(self) -> str:
         """Wait until a call hangs; return its address."""
-        return self.pipe.readline().decode().strip()
+        line = b""
+        while not line.endswith(b"\n"):  # byte by byte: the lines of several writers are read one by one
+            line += os.read(self.pipe, 1)
+        return line.decode().strip()
 
     def go(self) -> None:
         """Let one call that awaits this go on."""
-        self.gate.write(b"go\n")
+        os.write(self.gate, b"go\n")
 
     def stop(self, process: subprocess.Popen[str], number: signal.Signals) -> int:
         """Send a signal and return the exit status."""

@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -143,7 +144,14 @@ class Api:
 
     @cached_property
     def _idle(self) -> list[http.client.HTTPSConnection]:
-        return []
+        idle: list[http.client.HTTPSConnection] = []
+        weakref.finalize(self, _close_all, idle)
+        return idle
+
+
+def _close_all(connections: list[http.client.HTTPSConnection]) -> None:
+    for connection in connections:
+        connection.close()
 
 
 def argo(namespace: str, kind: str, name: str = "") -> str:

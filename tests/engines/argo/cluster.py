@@ -139,6 +139,10 @@ def _connect() -> Cluster | None:
     return Cluster(api, folder, told["processes"], connection)
 
 
+_outliving: list[subprocess.Popen[bytes]] = []
+"""Processes that end when nobody uses them any more: this one does not wait for them."""
+
+
 def _start() -> None:
     with tempfile.TemporaryFile() as log:
         supervisor = subprocess.Popen(
@@ -149,6 +153,7 @@ def _start() -> None:
             stderr=log,
             start_new_session=True,
         )
+        _outliving.append(supervisor)
         assert supervisor.stdout
         with supervisor.stdout as answer:
             if answer.read(1) != b"+":
