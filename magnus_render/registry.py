@@ -28,6 +28,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "executor": {
         "local": "magnus_render.executors.local:LocalExecutor",
         "local-container": "magnus_render.executors.container:LocalContainerExecutor",
+        "mocked": "magnus_render.executors.mocked:MockedExecutor",
     },
     "run_log_store": {
         "file-system": "magnus_render.services.run_log_store:FileSystemRunLogStore",
@@ -50,6 +51,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "python-lambda": "magnus_render.runtime.tasks.python:PythonLambdaTask",
         "shell": "magnus_render.runtime.tasks.shell:ShellTask",
         "notebook": "magnus_render.runtime.tasks.notebook:NotebookTask",
+        "mocked": "magnus_render.runtime.tasks.mocked:MockedTask",
     },
     "integration": {},
 }

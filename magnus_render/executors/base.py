@@ -73,8 +73,11 @@ class BaseExecutor(Described):
         """
         yield from ()
 
-    def check(self, plan: Plan) -> Iterator[tuple[str, str]]:
-        """Yield what keeps a plan from being walked: the address of a node, and what is wrong with it."""
+    def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
+        """Yield what keeps a plan from being walked: whose fault it is, and what is wrong with it.
+
+        It is a node's, by its address, or that of a value of `executor.config`, by the keys that lead there.
+        """
         yield from ()
 
     def place(self, order: Order, here: Config, there: Config, scratch: str) -> Place:

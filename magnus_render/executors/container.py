@@ -55,7 +55,7 @@ class LocalContainerExecutor(BaseExecutor):
         self.given = dict(config)
         self.max_workers = config.get("max_workers") or max(2, processors())
 
-    def check(self, plan: Plan) -> Iterator[tuple[str, str]]:
+    def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
         from magnus_render.executors.container_config import PER_RUN
         from magnus_render.spec.blocks import problems
 

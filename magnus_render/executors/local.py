@@ -43,7 +43,7 @@ class LocalExecutor(BaseExecutor):
         self.max_workers = workers or max(2, processors())
         self.isolated = _flag("executor 'local'", config)
 
-    def check(self, plan: Plan) -> Iterator[tuple[str, str]]:
+    def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
         for address, node in plan["nodes"].items():
             own = node.get("executor_config", {}).get("local", {})
             where = f"step '{node['path']}': executor_config.local"

@@ -26,3 +26,9 @@ class Buffered(BaseIntegration):
         stack.callback(store.close)
         folder: ServiceConfig = {"type": "file-system", "config": {**store.config, "path": store.path}}
         return {**config, "run_log_store": folder}
+
+
+class BufferedMocked(Buffered):
+    """The same where no step runs anything."""
+
+    executor = "mocked"

@@ -97,6 +97,11 @@ def dag_hash(plan: Plan) -> str:
     return _digest(f"{{{','.join(f'{_canonical(key)}:{parts[key]}' for key in sorted(parts))}}}")
 
 
+def node_hash(node: Node) -> str:
+    """Return the hash of a node's own definition, in the same way: what `--use-cached` compares."""
+    return _digest(_canonical({key: value for key, value in node.items() if key not in _NOT_IN_HASH}))
+
+
 def _own(node: Node) -> str:
     return _canonical({key: value for key, value in node.items() if key not in _EXECUTOR_FIELDS})
 
@@ -207,9 +212,7 @@ class _Resolver:
                 self._composite(node, step, spec)
             if spec.executor_config:
                 node["executor_config"] = spec.executor_config
-        node["hash"] = _digest(
-            _canonical({key: value for key, value in node.items() if key not in _NOT_IN_HASH})
-        )
+        node["hash"] = node_hash(node)
         return node
 
     def _task(self, node: Node, spec: TaskSpec) -> None:

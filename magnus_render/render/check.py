@@ -83,8 +83,10 @@ def _of_executor(kind: str, loaded: Loaded, file: str, config: str | None) -> li
         executor = engine(loaded.config["executor"]["config"])
     except Refused as error:
         return [*found, Diagnostic(language.BAD_CONFIG, "error", str(error), config or file)]
-    for address, problem in executor.check(loaded.plan):
-        found.append(
-            loaded.diagnostic(language.BAD_CONFIG, "error", address, problem, field="executor_config")
-        )
+    for place, problem in executor.check(loaded.plan):
+        if isinstance(place, str):
+            where = loaded.diagnostic(language.BAD_CONFIG, "error", place, problem, field="executor_config")
+        else:
+            where = loaded.config_diagnostic(language.BAD_CONFIG, "error", ("executor", *place), problem)
+        found.append(where or Diagnostic(language.BAD_CONFIG, "error", problem, config or file))
     return found

@@ -56,7 +56,7 @@ def test_types_of_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(Refused, match=r"task type 'broken' \(.*\) cannot be loaded: AttributeError"):
         tasks.load("broken")
     with pytest.raises(
-        Refused, match="there is no task type 'nothing'; there are broken, custom, notebook, python"
+        Refused, match="there is no task type 'nothing'; there are broken, custom, mocked, notebook, python"
     ):
         tasks.load("nothing")
 

@@ -1,0 +1,93 @@
+"""The `mocked` executor: the walk of `local`, with no step run. The configuration says what each of them comes to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magnus_render.errors import Refused
+from magnus_render.executors.base import BaseExecutor, Order, processors
+from magnus_render.executors.local_integrations import BufferedMocked
+from magnus_render.plan import AS_IS, TASK
+from magnus_render.runtime.tasks import mocked
+from magnus_render.services.options import check_keys, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from magnus_render.executors.place import Place
+    from magnus_render.plan import Config, Node, Plan
+
+
+class MockedExecutor(BaseExecutor):
+    """Walks a pipeline whose code need not exist: `steps` says, by a task's path, what it sets and how often it fails.
+
+    A task that `steps` does not name succeeds, and sets nothing.
+    """
+
+    name = "mocked"
+    integrations = (BufferedMocked,)
+    keys: ClassVar[Mapping[str, str]] = {"steps": "mapping", "max_workers": "count"}
+
+    @classmethod
+    def problems(cls, config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        for name, result in _steps(config).items():
+            path = ("steps", name)
+            if not isinstance(result, dict):
+                yield path, f"'steps.{name}' must be a mapping", "write {set: {name: value}} or {fail: 1}"
+                continue
+            for key, problem in mocked.problems(result):
+                yield (*path, key), f"'steps.{name}': {problem}", ""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        check_keys(f"executor '{self.name}'", config, self.keys)
+        found = [text for _, text, _ in self.problems(config)]
+        if found:
+            raise Refused("\n".join(f"executor.config: {text}" for text in found))
+        self.steps: dict[str, Any] = _steps(config)
+        self.max_workers = config.get("max_workers") or max(2, processors())
+
+    def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
+        known = [node["path"] for node in plan["nodes"].values() if node["type"] == TASK]
+        for name in self.steps:
+            if name not in known:
+                what = f"there is no task '{name}'{did_you_mean(name, known)}"
+                yield ("steps", name), f"{what}: its tasks are {', '.join(known)}"
+
+    def execute(self, order: Order) -> int:
+        order.plan = self.plan(order.plan)
+        return super().execute(order)
+
+    def plan(self, plan: Plan) -> Plan:
+        """Return a plan in which no step runs anything, and no attempt waits. It has a hash of its own.
+
+        No run of it can be taken for one of the definition: neither by `--resume` nor by `--use-cached`.
+        """
+        from magnus_render.graph.resolve import dag_hash, node_hash
+
+        nodes = {address: self._node(node) for address, node in plan["nodes"].items()}
+        for address, node in nodes.items():
+            if node["type"] == TASK:
+                nodes[address] = {**node, "hash": node_hash({**node, "hash": ""})}
+        changed: Plan = {**plan, "nodes": nodes}
+        return {**changed, "dag_hash": dag_hash(changed)}
+
+    def _node(self, node: Node) -> Node:
+        if node["type"] == AS_IS:
+            return {**node, "render": ""}
+        if node["type"] != TASK:
+            return node
+        changed: Node = {**node, "command_type": "mocked", "command_config": self.steps.get(node["path"], {})}
+        changed["catalog"] = {**node["catalog"], "get": [], "put": []}
+        changed["retry"] = {**node["retry"], "delay": 0.0}
+        changed["secrets"] = {}
+        return changed
+
+    def place(self, order: Order, here: Config, there: Config, scratch: str) -> Place:
+        from magnus_render.executors.place import Here
+
+        return Here(order, there, scratch, lambda _: False)
+
+
+def _steps(config: Mapping[str, Any]) -> dict[str, Any]:
+    found = config.get("steps") or {}
+    return found if isinstance(found, dict) else {}
