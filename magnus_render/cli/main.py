@@ -29,6 +29,7 @@ COMMANDS = {
     ),
     "execute": ("execute_front", "execute", "Run the pipeline here, and show how it goes."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
+    "test": ("test", "test", "Try the pipeline's shape on cases, with no code of its own run."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),
     "image": ("image", "image", "Write a Containerfile for the project, and build its image."),
     "runs": ("runs", "app", "Run logs: list, show, diff, prune."),

@@ -77,9 +77,7 @@ class MockedExecutor(BaseExecutor):
         if node["type"] != TASK:
             return node
         changed: Node = {**node, "command_type": "mocked", "command_config": self.steps.get(node["path"], {})}
-        changed["catalog"] = {**node["catalog"], "get": [], "put": []}
         changed["retry"] = {**node["retry"], "delay": 0.0}
-        changed["secrets"] = {}
         return changed
 
     def place(self, order: Order, here: Config, there: Config, scratch: str) -> Place:

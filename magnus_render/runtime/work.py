@@ -16,12 +16,14 @@ from magnus_render.runtime.scratch import remove as remove_scratch
 from magnus_render.runtime.tasks import child, results
 from magnus_render.runtime.tasks import folder as folders
 from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, Context, TaskFailure
+from magnus_render.runtime.tasks.values import check
 from magnus_render.services import lookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from magnus_render.plan import CatalogRecord, Json, Node, Services, State
     from magnus_render.runtime.records import Run
+    from magnus_render.runtime.tasks.base import BaseTask
 
 _OWN = (
     "MAGNUS_PRM_",
@@ -87,6 +89,15 @@ class Work:
         Raises `TaskFailure`, and `OSError` where the system gives no process, memory or descriptors.
         """
         node, run, mode = self.node, self.run, self.mode
+        task = tasks.load(node["command_type"])(node)
+        told = task.told(self.attempt)
+        if told is not None:
+            if self.signals.received:
+                self.platform = True
+                raise TaskFailure(f"stopped by signal {self.signals.received}")
+            check(told, run.map_variables(self.address, node["scopes"]))
+            self.set = told
+            return
         workdir = workspace.place(run.run_id, self.address, node, mode)
         data = workspace.data_folder(node)
         workspace.make(workdir, data, fresh=mode == "step")
@@ -102,7 +113,7 @@ class Work:
         scratch = make_scratch()
         try:
             secrets = self.secrets = Secrets(self.services, node, scratch)
-            self._supervise(scratch, workdir, folder, secrets, number)
+            self._supervise(task, scratch, workdir, folder, secrets, number)
         finally:
             remove_scratch(scratch)
         if wanted and before:
@@ -114,7 +125,9 @@ class Work:
         if mode == "step":
             workspace.clear(workdir)
 
-    def _supervise(self, scratch: str, workdir: str, folder: str, secrets: Secrets, number: int) -> None:
+    def _supervise(
+        self, task: BaseTask, scratch: str, workdir: str, folder: str, secrets: Secrets, number: int
+    ) -> None:
         run, node = self.run, self.node
         variables = run.map_variables(self.address, node["scopes"])
         parameters = run.unpack(self.state["parameters"])
@@ -130,7 +143,6 @@ class Work:
             folder=scratch,
             workdir=workdir,
         )
-        task = tasks.load(node["command_type"])(node)
         folders.prepare(context)
         api = {
             "folder": scratch,

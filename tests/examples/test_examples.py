@@ -182,3 +182,8 @@ def test_the_commands_of_the_readme_give_two_equal_runs(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.rstrip().endswith("first and second do not differ")
+
+
+@pytest.mark.parametrize("cases", sorted(EXAMPLES.glob("*/cases.yaml")), ids=lambda path: path.parent.name)
+def test_an_examples_cases_pass(cases: Path) -> None:
+    assert " passed, 0 failed, " in run(cases.parent, "magnus", "test", "dag.yaml", cases.name)

@@ -100,6 +100,13 @@ class BaseTask(Described):
     def __init__(self, node: Node) -> None:
         self.node = node
 
+    def told(self, attempt: int) -> dict[str, Any] | None:
+        """Return what an attempt sets if that is told beforehand: then nothing is run, and no file is got or put.
+
+        Raise `TaskFailure` if it is told to fail. None if the task is to be run.
+        """
+        return None
+
     def environment(self, context: Context) -> dict[str, str]:
         """Return variables to add to the step's environment, besides those every step gets. Called in the callback."""
         return {}

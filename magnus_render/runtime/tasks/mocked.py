@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-
-from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks.base import BaseTask, TaskFailure
 from magnus_render.services.options import did_you_mean
 
@@ -13,8 +9,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-    from magnus_render.runtime.tasks.base import Context
 
 _KEYS = ("set", "fail")
 
@@ -25,13 +19,12 @@ class MockedTask(BaseTask):
     `set` are the parameters that a success sets. `fail` is how many attempts fail before one succeeds; true: all.
     """
 
-    def run(self, context: Context) -> None:
+    def told(self, attempt: int) -> dict[str, Any] | None:
         result = self.node["command_config"]
         failing = result.get("fail", 0)
-        if failing is True or context.attempt <= failing:
-            raise TaskFailure(f"mocked: attempt {context.attempt} fails")
-        with open(os.path.join(context.folder, files.OUTPUT), "a", encoding="utf-8") as output:
-            output.write(json.dumps(result.get("set", {})) + "\n")
+        if failing is True or attempt <= failing:
+            raise TaskFailure(f"mocked: attempt {attempt} fails")
+        return dict(result.get("set", {}))
 
     def validate(self, options: Mapping[str, Any]) -> list[str]:
         return [problem for _, problem in problems(options)]

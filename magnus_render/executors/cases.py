@@ -1,0 +1,157 @@
+"""Cases of a pipeline: what its tasks come to, and how the run must go then. `magnus test` runs them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus_render.plan import TASK
+from magnus_render.runtime.tasks import mocked
+from magnus_render.spec import codes
+from magnus_render.spec.reader import Reader
+from magnus_render.spec.report import Report
+from magnus_render.spec.tree import Map, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from magnus_render.plan import Plan
+    from magnus_render.runtime.fold import Log
+
+_KEYS = ("parameters", "steps", "expect")
+_EXPECTED = ("status", "steps", "parameters")
+_STATUSES = ("SUCCESS", "FAIL")
+
+
+class Case(NamedTuple):
+    """One case."""
+
+    name: str
+    parameters: dict[str, Any]
+    """The initial ones."""
+    steps: dict[str, Any]
+    """What tasks come to, by their paths: the `steps` of the executor `mocked`."""
+    status: str
+    """Of the run: SUCCESS or FAIL."""
+    expected: dict[str, str | None]
+    """The statuses of steps, by their paths in the run log; None for one that is not run."""
+    left: dict[str, Any]
+    """Parameters that the run leaves."""
+
+
+def read(file: str, plan: Plan) -> list[Case]:
+    """Return the cases in a YAML file for a definition, in their order.
+
+    Raises `DefinitionError` with everything that is wrong.
+    """
+    report = Report()
+    tree = Reader(report).read(file)
+    report.check()
+    cases = []
+    if not isinstance(tree, Map) or not tree:
+        what = "the file must be a mapping of cases"
+        report.error_without_line(
+            codes.BAD_CASE, file, what, "such as 'all is well: {expect: {status: SUCCESS}}'"
+        )
+        report.check()
+    for name in tree:
+        if found := _case(tree, name, plan, report):
+            cases.append(found)
+    report.check()
+    return cases
+
+
+def differences(case: Case, log: Log) -> Iterator[str]:
+    """Yield in what a run differs from what its case expects."""
+    if log["status"] != case.status:
+        yield f"the run is {log['status']}, and should be {case.status}"
+    found = dict(_statuses(log["steps"]))
+    for path, status in case.expected.items():
+        there = found.get(path)
+        if there != status:
+            yield f"{path} is {there or 'not run'}, and should {'be ' + status if status else 'not be run'}"
+    for name, value in case.left.items():
+        if name not in log["parameters"]:
+            yield f"the parameter {name} is not set, and should be {_text(value)}"
+        elif (there := _text(log["parameters"][name])) != _text(value):
+            yield f"the parameter {name} is {there}, and should be {_text(value)}"
+
+
+def way(log: Log) -> str:
+    """Return in one line what a run came to, for a case that failed."""
+    return ", ".join(f"{path} {status}" for path, status in _statuses(log["steps"]))
+
+
+def _statuses(steps: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the path and the status of all steps of a log but status nodes."""
+    for path, step in steps.items():
+        if step["step_type"] not in ("success", "fail"):
+            yield path, step["status"]
+        for branch in step["branches"].values():
+            yield from _statuses(branch["steps"])
+
+
+def _case(tree: Map, name: str, plan: Plan, report: Report) -> Case | None:
+    case = tree[name]
+    if not isinstance(case, Map):
+        fix = f"write {{{', '.join(f'{key}: ...' for key in _KEYS)}}}"
+        report.error(codes.BAD_CASE, tree.value_place(name), f"case '{name}' must be a mapping", fix)
+        return None
+    _check_keys(case, _KEYS, f"case '{name}'", report)
+    parameters, steps, expect = (_mapping(case, key, f"case '{name}'", report) for key in _KEYS)
+    _check_keys(expect, _EXPECTED, f"case '{name}': expect", report)
+    _check_steps(steps, plan, f"case '{name}'", report)
+    status = expect.get("status", "SUCCESS")
+    _check_status(expect, "status", status, "leave it out for SUCCESS", report)
+    expected, left = (_mapping(expect, key, f"case '{name}': expect", report) for key in _EXPECTED[1:])
+    known = {node["path"] for node in plan["nodes"].values()}
+    for path, wanted in expected.items():
+        if wanted is not None:
+            _check_status(expected, path, wanted, "null stands for a step that is not run", report)
+        if (
+            path not in known
+            and ".".join("_" if part.isdigit() else part for part in path.split(".")) not in known
+        ):
+            fix = report.did_you_mean(path, known) or "a path in the run log, such as each.0.train"
+            report.error(codes.BAD_CASE, expected.key_place(path), f"there is no step '{path}'", fix)
+    return Case(name, plain(parameters), plain(steps), str(status), plain(expected), plain(left))
+
+
+def _check_steps(steps: Map, plan: Plan, where: str, report: Report) -> None:
+    tasks = [node["path"] for node in plan["nodes"].values() if node["type"] == TASK]
+    for path, result in steps.items():
+        if path not in tasks:
+            fix = report.did_you_mean(path, tasks) or f"its tasks are {', '.join(tasks)}"
+            report.error(codes.BAD_CASE, steps.key_place(path), f"{where}: there is no task '{path}'", fix)
+        elif not isinstance(result, Map):
+            fix = "write {set: {name: value}} or {fail: 1}"
+            report.error(codes.BAD_CASE, steps.value_place(path), f"{where}: '{path}' must be a mapping", fix)
+        else:
+            for key, problem in mocked.problems(result):
+                report.error(codes.BAD_CASE, result.key_place(key), f"{where}: '{path}': {problem}")
+
+
+def _check_status(holder: Map, key: str, status: object, fix: str, report: Report) -> None:
+    if status not in _STATUSES:
+        what = f"'{key}' is {status!r}, not {' or '.join(_STATUSES)}"
+        report.error(codes.BAD_CASE, holder.value_place(key), what, fix)
+
+
+def _check_keys(found: Map, known: tuple[str, ...], where: str, report: Report) -> None:
+    for key in found:
+        if key not in known:
+            fix = report.did_you_mean(key, known) or f"known: {', '.join(known)}"
+            report.error(codes.BAD_CASE, found.key_place(key), f"{where} has no key '{key}'", fix)
+
+
+def _mapping(holder: Map, key: str, where: str, report: Report) -> Map:
+    found = holder.get(key)
+    if isinstance(found, Map):
+        return found
+    if found is not None:
+        report.error(codes.BAD_CASE, holder.value_place(key), f"{where}: '{key}' must be a mapping")
+    return Map.at(holder.place())
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,108 @@
+"""Runs without processes: the walk and the callbacks of a mocked pipeline in this process, a case in some milliseconds."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from magnus_render import errors
+from magnus_render.errors import MagnusError, PlatformError, Refused
+from magnus_render.executors.mocked import MockedExecutor
+from magnus_render.executors.walk import Walk
+from magnus_render.runtime import callback
+from magnus_render.runtime.fold import fold, read_run
+from magnus_render.services import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from magnus_render.executors.frames import Call
+    from magnus_render.plan import Json, Plan, Services
+    from magnus_render.runtime.fold import Log
+
+_CALLBACKS = {"map_count": "map_count", "fan_in": "fan_in"}
+_LOGS = "run_log"
+
+
+class Rehearsal:
+    """Runs of one definition, one after the other."""
+
+    def __init__(self, plan: Plan, folder: str) -> None:
+        """`folder` is for the run logs; it is deleted by whoever made it."""
+        self._plan = plan
+        self._folder = folder
+        self._services: Services = {
+            "run_log_store": {"type": "file-system", "config": {"path": os.path.join(folder, _LOGS)}},
+            "catalog": {"type": "do-nothing", "config": {}},
+            "secrets": {"type": "do-nothing", "config": {}},
+        }
+        self._store = lookup.load("run_log_store", self._services["run_log_store"])
+        self._runs = 0
+
+    def run(self, steps: Mapping[str, Any], parameters: Mapping[str, Json]) -> Log:
+        """Return the log of a run in which tasks come to what `steps` says (docs/executors/mocked.md).
+
+        It happens in the working folder, where nothing is read or written. Raises `Refused` for a run that cannot be
+        created or goes wrong in a way that no step can, `PlatformError` if records cannot be written, or a signal came.
+        """
+        plan = MockedExecutor({"steps": dict(steps)}).plan(self._plan)
+        self._runs += 1
+        run_id = f"case-{self._runs}"
+        common = ["--walk", run_id, "--dag-hash", plan["dag_hash"]]
+        given = [
+            word for name, value in parameters.items() for word in ("--param", f"{name}={json.dumps(value)}")
+        ]
+        self._call(["start_run", run_id, *common, "--target", MockedExecutor.name, *given], plan)
+        walk = Walk(plan, MockedExecutor.name)
+        while walk.status is None:
+            call = walk.take(math.inf)  # no pause lasts
+            assert call is not None, "a walk that is not over has a call that is due"
+            # The text of an as-is is not run either: it ends with 0, and a callback records that.
+            status, count = (0, "") if call.kind == "text" else self._made(call, run_id, common)
+            walk.finish(call, status, math.inf, count)
+        found, record, records = read_run(self._store, run_id)
+        log = fold(found, record, records, record["created"])
+        shutil.rmtree(os.path.join(self._folder, _LOGS, run_id))
+        return log
+
+    def _made(self, call: Call, run_id: str, common: list[str]) -> tuple[int, str]:
+        """Make a call, and return its exit status and the count of items that it tells."""
+        counted = os.path.join(self._folder, "count")
+        argv = [_CALLBACKS.get(call.kind, "execute_single_node"), run_id, call.address, *common]
+        if call.after:
+            argv += ["--after", call.after]
+        if call.kind == "confirm":
+            argv.append("--confirm-failure")
+        if call.kind in ("step", "record"):
+            argv += ["--attempt", str(call.attempt), "--again", str(errors.AGAIN)]
+            if call.kind == "record":
+                argv += ["--exit-status", str(call.exit_status)]
+        if call.fan_out or call.kind == "map_count":
+            argv += ["--fan-out", counted]
+        status = self._call(argv, None)
+        if not (call.fan_out or call.kind == "map_count"):
+            return status, ""
+        try:
+            with open(counted, encoding="ascii") as file:
+                return status, file.read().strip()
+        except FileNotFoundError:
+            return status, ""
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(counted)
+
+    def _call(self, argv: list[str], plan: Plan | None) -> int:
+        """Run a callback; what it says is the reason of the error that is raised if nothing can be recorded."""
+        said = io.StringIO()
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+            status = callback.main(argv, plan=plan, services=self._services)
+        if status in (errors.USAGE, errors.REFUSED, errors.PLATFORM) or (plan is not None and status):
+            last = said.getvalue().strip().rpartition("\n")[2].removeprefix("magnus: ")
+            kind: type[MagnusError] = PlatformError if status == errors.PLATFORM else Refused
+            raise kind(last)
+        return status
