@@ -70,6 +70,14 @@ def render(
             metavar="PLAN",
         ),
     ] = None,
+    mock: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--mock",
+            help="Run no task: this file says what each comes to ({TASK: {set: ..., fail: N}}). Needs --plan.",
+            metavar="FILE",
+        ),
+    ] = None,
 ) -> None:
     """Print the pipeline for another engine: the same input gives the same bytes anywhere.
 
@@ -77,7 +85,9 @@ def render(
     75 a file could not be written.
     """
     try:
-        status = _render(file, target, config, parameters, output, templates, check, strict, compact, plan)
+        status = _render(
+            file, target, config, parameters, output, templates, check, strict, compact, plan, mock
+        )
     except MagnusError as error:
         print(error.shown(), file=sys.stderr)
         status = error.status
@@ -95,9 +105,12 @@ def _render(
     strict: bool,
     compact: bool,
     plan: str | None,
+    mock: str | None,
 ) -> int:
     if check is not None and output is not None:
         raise UsageError("--check and --output exclude each other: one compares, the other writes")
+    if mock is not None and plan is None:
+        raise UsageError("--mock needs --plan FILE: the callbacks read there that nothing is to be run")
 
     from magnus_render.render import output as files
     from magnus_render.render.pipeline import plan_json
@@ -107,7 +120,7 @@ def _render(
         from magnus_render.graph.load import load_parameters
 
         load_parameters(parameters)
-    rendered = run(file, target, config, templates=templates, strict=strict, compact=compact)
+    rendered = run(file, target, config, templates=templates, strict=strict, compact=compact, mock=mock)
     if rendered.diagnostics:
         print(format_text(rendered.diagnostics), file=sys.stderr)
     named = check if check is not None else output
@@ -122,7 +135,13 @@ def _render(
         files.write(plan, plan_json(rendered.plan, rendered.config))
     if check is not None:
         again = ["magnus", "render", file, "--target", target]
-        for option, value in (("--config", config), ("--templates", templates), ("--output", check)):
+        for option, value in (
+            ("--config", config),
+            ("--templates", templates),
+            ("--plan", plan),
+            ("--mock", mock),
+            ("--output", check),
+        ):
             again += [option, value] if value is not None else []
         again += ["--compact"] if compact else []
         difference = "".join(files.drift(path, text, again) for path, text in texts.items())

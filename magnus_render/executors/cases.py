@@ -61,6 +61,24 @@ def read(file: str, plan: Plan) -> list[Case]:
     return cases
 
 
+def read_steps(file: str, plan: Plan) -> dict[str, Any]:
+    """Return what a YAML file says that the tasks of a plan come to, by their paths.
+
+    Raises `DefinitionError` with everything that is wrong.
+    """
+    report = Report()
+    tree = Reader(report).read(file)
+    report.check()
+    if not isinstance(tree, Map):
+        what = "the file must be a mapping of tasks"
+        report.error_without_line(codes.BAD_CASE, file, what, "such as 'fetch: {set: {rows: 10}, fail: 1}'")
+        report.check()
+    _check_steps(tree, plan, "mocked", report)
+    report.check()
+    found: dict[str, Any] = plain(tree)
+    return found
+
+
 def differences(case: Case, log: Log) -> Iterator[str]:
     """Yield in what a run differs from what its case expects."""
     if log["status"] != case.status:

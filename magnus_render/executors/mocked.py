@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from magnus_render.executors.place import Place
-    from magnus_render.plan import Config, Node, Plan
+    from magnus_render.plan import Config, Node, Plan, Retry
 
 
 class MockedExecutor(BaseExecutor):
@@ -54,31 +54,8 @@ class MockedExecutor(BaseExecutor):
                 yield ("steps", name), f"{what}: its tasks are {', '.join(known)}"
 
     def execute(self, order: Order) -> int:
-        order.plan = self.plan(order.plan)
+        order.plan = mocked_plan(order.plan, self.steps)
         return super().execute(order)
-
-    def plan(self, plan: Plan) -> Plan:
-        """Return a plan in which no step runs anything, and no attempt waits. It has a hash of its own.
-
-        No run of it can be taken for one of the definition: neither by `--resume` nor by `--use-cached`.
-        """
-        from magnus_render.graph.resolve import dag_hash, node_hash
-
-        nodes = {address: self._node(node) for address, node in plan["nodes"].items()}
-        for address, node in nodes.items():
-            if node["type"] == TASK:
-                nodes[address] = {**node, "hash": node_hash({**node, "hash": ""})}
-        changed: Plan = {**plan, "nodes": nodes}
-        return {**changed, "dag_hash": dag_hash(changed)}
-
-    def _node(self, node: Node) -> Node:
-        if node["type"] == AS_IS:
-            return {**node, "render": ""}
-        if node["type"] != TASK:
-            return node
-        changed: Node = {**node, "command_type": "mocked", "command_config": self.steps.get(node["path"], {})}
-        changed["retry"] = {**node["retry"], "delay": 0.0}
-        return changed
 
     def place(self, order: Order, here: Config, there: Config, scratch: str) -> Place:
         from magnus_render.executors.place import Here
@@ -89,3 +66,24 @@ class MockedExecutor(BaseExecutor):
 def _steps(config: Mapping[str, Any]) -> dict[str, Any]:
     found = config.get("steps") or {}
     return found if isinstance(found, dict) else {}
+
+
+def mocked_plan(plan: Plan, steps: Mapping[str, Any]) -> Plan:
+    """Return a plan in which no step runs anything, and no attempt waits. It has a hash of its own.
+
+    `steps` says what tasks come to, by their paths. No run of such a plan can be taken for one of the definition: neither
+    by `--resume` nor by `--use-cached`.
+    """
+    from magnus_render.graph.resolve import dag_hash, node_hash
+
+    nodes = dict(plan["nodes"])
+    for address, node in nodes.items():
+        if node["type"] == AS_IS:
+            nodes[address] = {**node, "render": {}}
+        elif node["type"] == TASK:
+            result: dict[str, Any] = steps.get(node["path"], {})
+            retry: Retry = {**node["retry"], "delay": 0.0}
+            changed: Node = {**node, "command_type": "mocked", "command_config": result, "retry": retry}
+            nodes[address] = {**changed, "hash": node_hash({**changed, "hash": ""})}
+    mocked_: Plan = {**plan, "nodes": nodes}
+    return {**mocked_, "dag_hash": dag_hash(mocked_)}

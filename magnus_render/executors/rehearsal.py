@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import errors
 from magnus_render.errors import MagnusError, PlatformError, Refused
-from magnus_render.executors.mocked import MockedExecutor
+from magnus_render.executors.mocked import MockedExecutor, mocked_plan
 from magnus_render.executors.walk import Walk
 from magnus_render.runtime import callback
 from magnus_render.runtime.fold import fold, read_run
@@ -50,7 +50,7 @@ class Rehearsal:
         It happens in the working folder, where nothing is read or written. Raises `Refused` for a run that cannot be
         created or goes wrong in a way that no step can, `PlatformError` if records cannot be written, or a signal came.
         """
-        plan = MockedExecutor({"steps": dict(steps)}).plan(self._plan)
+        plan = mocked_plan(self._plan, steps)
         self._runs += 1
         run_id = f"case-{self._runs}"
         common = ["--walk", run_id, "--dag-hash", plan["dag_hash"]]
@@ -62,8 +62,7 @@ class Rehearsal:
         while walk.status is None:
             call = walk.take(math.inf)  # no pause lasts
             assert call is not None, "a walk that is not over has a call that is due"
-            # The text of an as-is is not run either: it ends with 0, and a callback records that.
-            status, count = (0, "") if call.kind == "text" else self._made(call, run_id, common)
+            status, count = self._made(call, run_id, common)
             walk.finish(call, status, math.inf, count)
         found, record, records = read_run(self._store, run_id)
         log = fold(found, record, records, record["created"])
@@ -78,10 +77,8 @@ class Rehearsal:
             argv += ["--after", call.after]
         if call.kind == "confirm":
             argv.append("--confirm-failure")
-        if call.kind in ("step", "record"):
+        if call.kind == "step":
             argv += ["--attempt", str(call.attempt), "--again", str(errors.AGAIN)]
-            if call.kind == "record":
-                argv += ["--exit-status", str(call.exit_status)]
         if call.fan_out or call.kind == "map_count":
             argv += ["--fan-out", counted]
         status = self._call(argv, None)

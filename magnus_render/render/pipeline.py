@@ -47,12 +47,13 @@ def render(
     templates: str | None = None,
     strict: bool = False,
     compact: bool = False,
+    mock: str | None = None,
 ) -> Rendered:
     """Render a definition for a target, by name or alias.
 
     `config` is a file of configuration blocks, `templates` a folder that overrides templates by name, `strict` makes
-    warnings errors, `compact` asks for few bytes. Raise `DefinitionError` with all diagnostics if there is an error,
-    `UsageError` for an unknown target.
+    warnings errors, `compact` asks for few bytes, and `mock` is a file that says what the tasks come to, none of which is
+    run then. Raise `DefinitionError` with all diagnostics if there is an error, `UsageError` for an unknown target.
     """
     from magnus_render.graph.load import examine
 
@@ -61,6 +62,10 @@ def render(
         loaded = examine(file, config)
         source, outside = _source(file)
         loaded.diagnostics += _placed(chosen, outside, loaded, file)
+        if mock is not None:
+            from magnus_render.executors import cases, mocked
+
+            loaded.plan = mocked.mocked_plan(loaded.plan, cases.read_steps(mock, loaded.plan))
         return render_loaded(
             chosen, loaded, file, config, source, templates=templates, strict=strict, compact=compact
         )

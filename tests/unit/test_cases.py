@@ -19,7 +19,7 @@ CASES = """all is well:
     fetch: {set: {regions: [a, b]}, fail: 2}
     each._.train: {set: {score: 0.5}}
   expect:
-    steps: {fetch: SUCCESS, each.1.train: SUCCESS, tell: null, note: SUCCESS}
+    steps: {fetch: SUCCESS, each.1.train: SUCCESS, tell: null, report: SUCCESS}
     parameters: {score: [0.5, 0.5], limit: 3}
   parameters: {limit: 3}
 a region fails:
@@ -56,7 +56,7 @@ def test_cases_that_pass(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_case_that_fails_says_in_what(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(
         "wrong:\n  steps: {fetch: {set: {regions: [a]}}, each._.train: {set: {score: 1}}}\n"
-        "  expect: {status: FAIL, steps: {tell: SUCCESS, note: null}, parameters: {score: [2], a: 1}}\n",
+        "  expect: {status: FAIL, steps: {tell: SUCCESS, report: null}, parameters: {score: [2], a: 1}}\n",
         capsys,
     )
     assert status == 1
@@ -64,7 +64,7 @@ def test_a_case_that_fails_says_in_what(capsys: pytest.CaptureFixture[str]) -> N
         "FAILED  wrong",
         "        the run is SUCCESS, and should be FAIL",
         "        tell is not run, and should be SUCCESS",
-        "        note is SUCCESS, and should not be run",
+        "        report is SUCCESS, and should not be run",
         "        the parameter score is [1], and should be [2]",
         "        the parameter a is not set, and should be 1",
         "        what was run: fetch SUCCESS, each SUCCESS, each.0.train SUCCESS, report SUCCESS, note SUCCESS",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from magnus_render.cli.main import run as magnus
+from magnus_render.graph.load import load
+from tests.tools import environment
 from tests.unit.front_end import magnus as command
 
 DAG = """dag:
@@ -125,3 +128,62 @@ def test_options_of_a_mocked_task_are_checked(project: Path, capsys: pytest.Capt
     )
     assert magnus(["validate", "dag.yaml"]) == 65
     assert "command_config: 'fail' must be a number of attempts" in capsys.readouterr().out
+
+
+def test_a_rendered_script_goes_the_same_way(dag: Path) -> None:
+    """Its callbacks find in the plan that nothing is to be run."""
+    assert execute(dag, STEPS)[0] == 0
+    (dag / "mocks.yaml").write_text(json.dumps(STEPS))
+    words = ("--target", "bash", "--mock", "mocks.yaml", "--plan", "plan.json", "-o", "run.sh")
+    assert command(dag, "render", "dag.yaml", *words).returncode == 0
+    without = subprocess.run(
+        ["bash", "run.sh", "x"], cwd=dag, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (without.returncode, "was rendered from" in without.stderr) == (65, True), without.stderr
+    done = subprocess.run(
+        ["bash", "run.sh", "bash"],
+        cwd=dag,
+        env=environment(MAGNUS_PLAN="plan.json"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    same = command(dag, "runs", "diff", "r", "bash")
+    assert same.returncode == 0, same.stdout
+    assert not (dag / "ran").exists()
+
+
+@pytest.mark.parametrize("target", ["argo", "stepfunctions"])
+def test_a_manifest_names_the_mocked_plan(dag: Path, target: str) -> None:
+    (dag / "mocks.yaml").write_text(json.dumps(STEPS))
+    store = {"type": "s3", "config": {"bucket": "runs"}}
+    own = (
+        {"image": "i:1"}
+        if target == "argo"
+        else {"compute": "batch", "job_queue": "q", "job_definition": "d:1"}
+    )
+    blocks = {
+        "executor": {"type": target, "config": {**own, "plan": "plan.json"}},
+        "run_log_store": store,
+        "catalog": store,
+    }
+    (dag / "c.yaml").write_text(json.dumps(blocks))
+    words = ("--target", target, "-c", "c.yaml", "--mock", "mocks.yaml", "--plan", "plan.json")
+    done = command(dag, "render", "dag.yaml", *words)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads((dag / "plan.json").read_text())["plan"]
+    assert plan["dag_hash"] in done.stdout and plan["dag_hash"] != load("dag.yaml").plan["dag_hash"]
+    assert {node["command_type"] for node in plan["nodes"].values() if node["type"] == "task"} == {"mocked"}
+    assert "MAGNUS_PLAN" in done.stdout and "touch ran" not in done.stdout
+
+
+def test_what_is_wrong_with_mocks(dag: Path) -> None:
+    (dag / "mocks.yaml").write_text("fech: {}\nfetch: {fail: x}\n")
+    words = ("render", "dag.yaml", "-t", "bash", "--mock", "mocks.yaml")
+    done = command(dag, *words)
+    assert (done.returncode, "--mock needs --plan FILE" in done.stderr) == (64, True)
+    done = command(dag, *words, "--plan", "plan.json")
+    assert done.returncode == 65 and not (dag / "plan.json").exists()
+    assert "mocks.yaml:1:1: error MR079: mocked: there is no task 'fech'" in done.stderr
+    assert "mocks.yaml:2:9: error MR079: mocked: 'fetch': 'fail' must be a number of attempts" in done.stderr
