@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from magnus_render.errors import FAILED
 from magnus_render.texts import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _MEMORY = "/dev/shm"
 """Where Linux keeps files in memory: nobody keeps the run logs of cases."""
@@ -36,25 +40,35 @@ def test(
     plan = load(file).plan
     found = read(cases, plan)
     began, failed = time.monotonic(), 0
-    with TemporaryDirectory(
-        prefix="magnus-test-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None
-    ) as folder:
-        here = os.getcwd()
-        os.chdir(folder)
-        try:
-            rehearsal = Rehearsal(plan, folder)
-            for case in found:
-                log = rehearsal.run(case.steps, case.parameters)
-                problems = list(differences(case, log))
-                failed += bool(problems)
-                typer.echo(safe(f"{'FAILED' if problems else 'ok    '}  {case.name}"))
-                for line in [*problems, f"what was run: {way(log) or 'nothing'}"] if problems else ():
-                    typer.echo(f"        {safe(line)}")
-        finally:
-            os.chdir(here)
+    with _nowhere() as folder:
+        rehearsal = Rehearsal(plan, folder)
+        for case in found:
+            log = rehearsal.run(case.steps, case.parameters)
+            problems = list(differences(case, log))
+            failed += bool(problems)
+            typer.echo(safe(f"{'FAILED' if problems else 'ok    '}  {case.name}"))
+            for line in [*problems, f"what was run: {way(log) or 'nothing'}"] if problems else ():
+                typer.echo(f"        {safe(line)}")
     took = time.monotonic() - began
     typer.echo(
         f"{len(found)} case{'s' if len(found) > 1 else ''}: {len(found) - failed} passed, {failed} failed, in {took:.2f} s"
     )
     if failed:
         raise typer.Exit(FAILED)
+
+
+@contextmanager
+def _nowhere() -> Iterator[str]:
+    """Work in a folder of its own, with no parameters and the like from the environment, and yield its path."""
+    here = os.getcwd()
+    own = {name: value for name, value in os.environ.items() if name.startswith("MAGNUS_")}
+    place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with TemporaryDirectory(prefix="magnus-test-", dir=place) as folder:
+        os.chdir(folder)
+        for name in own:
+            del os.environ[name]
+        try:
+            yield folder
+        finally:
+            os.environ.update(own)
+            os.chdir(here)

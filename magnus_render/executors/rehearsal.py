@@ -54,10 +54,11 @@ class Rehearsal:
         self._runs += 1
         run_id = f"case-{self._runs}"
         common = ["--walk", run_id, "--dag-hash", plan["dag_hash"]]
-        given = [
-            word for name, value in parameters.items() for word in ("--param", f"{name}={json.dumps(value)}")
-        ]
-        self._call(["start_run", run_id, *common, "--target", MockedExecutor.name, *given], plan)
+        given = os.path.join(self._folder, "parameters.json")
+        with open(given, "w", encoding="utf-8") as file:
+            json.dump(dict(parameters), file)
+        start = ["start_run", run_id, *common, "--target", MockedExecutor.name]
+        self._call([*start, "--parameters-file", given], plan)
         walk = Walk(plan, MockedExecutor.name)
         while walk.status is None:
             call = walk.take(math.inf)  # no pause lasts
