@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magnus_render.errors import FAILED
+from magnus_render.errors import FAILED, Refused
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -43,11 +43,15 @@ def test(
     with _nowhere() as folder:
         rehearsal = Rehearsal(plan, folder)
         for case in found:
-            log = rehearsal.run(case.steps, case.parameters)
-            problems = list(differences(case, log))
+            try:
+                log = rehearsal.run(case.steps, case.parameters)
+                problems = list(differences(case, log))
+                problems += [f"what was run: {way(log) or 'nothing'}"] if problems else []
+            except Refused as error:
+                problems = [f"the run was broken off: {error}"]
             failed += bool(problems)
             typer.echo(safe(f"{'FAILED' if problems else 'ok    '}  {case.name}"))
-            for line in [*problems, f"what was run: {way(log) or 'nothing'}"] if problems else ():
+            for line in problems:
                 typer.echo(f"        {safe(line)}")
     took = time.monotonic() - began
     typer.echo(

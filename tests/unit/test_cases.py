@@ -105,14 +105,14 @@ def test_a_step_that_sets_a_map_variable_fails_as_it_would(capsys: pytest.Captur
 def test_parameters_are_those_of_the_case(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MAGNUS_PRM_extra", "1")
+    monkeypatch.setenv("MAGNUS_PRM_EXTRA", "1")
     status, out, _ = run(
         "a:\n  parameters: {'a=b': '007', -x: null, regions: [1]}\n"
-        "  expect: {parameters: {'a=b': '007', -x: null, extra: 1}}\n",
+        "  expect: {parameters: {'a=b': '007', -x: null, EXTRA: 1}}\n",
         capsys,
     )
-    assert status == 1 and os.environ["MAGNUS_PRM_extra"] == "1"
-    assert out.splitlines()[1:-2] == ["        the parameter extra is not set, and should be 1"]
+    assert status == 1 and os.environ["MAGNUS_PRM_EXTRA"] == "1"
+    assert out.splitlines()[1:-2] == ["        the parameter EXTRA is not set, and should be 1"]
 
 
 def test_a_run_without_processes_leaves_the_log_of_one_with_them(tmp_path: Path) -> None:
