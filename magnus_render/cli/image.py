@@ -83,6 +83,11 @@ def image(
 
     if not build and (tag or engine):
         raise UsageError("--tag and --engine are about the image that --build builds: add --build")
+    for option, value in (("--base", base), ("--magnus", magnus), ("--tag", tag)):
+        if value and (not value.isprintable() or not value.strip() or value.startswith("-")):
+            raise UsageError(f"{option}: {value!r} is no name")
+    if " " in base or " " in tag:
+        raise UsageError("--base and --tag: an image's name has no blank")
     file, config = options.definition(file), options.configuration(config)
     loaded = load(file, config or None)
     found = project(os.getcwd(), file, loaded, base=base, requirements=requirements, magnus=magnus)
@@ -97,7 +102,7 @@ def image(
         from magnus_render.image.build import build as run
 
         run(found, builder, name)
-        typer.echo(safe(f"image {name}: built by {builder.name}"))
+        typer.echo(safe(f"image {name}: built by {builder.called}"))
 
 
 def _engine(given: str, loaded: Loaded) -> Engine:
@@ -125,6 +130,11 @@ def _write(project: Project, force: bool, keep: bool) -> None:
     from magnus_render.image.containerfile import is_sealed
     from magnus_render.render.output import write
 
+    for name in project.texts:
+        if os.path.islink(os.path.join(project.folder, name)):
+            raise Refused(
+                f"{name} is a link: what it leads to is not replaced. Delete the link, or write there yourself"
+            )
     there = {name: _read(os.path.join(project.folder, name)) for name in project.texts}
     own = [name for name, text in there.items() if text and not is_sealed(text) and not force]
     own = [name for name in own if there[name] != project.texts[name]]
@@ -153,10 +163,10 @@ def _read(path: str) -> str:
 def _taken(project: Project) -> list[str]:
     """Say what goes into the image."""
     sizes = [os.lstat(os.path.join(project.folder, name)).st_size for name in project.files]
-    where = (
-        " and ".join(project.packages.files)
-        or "none: no requirements.txt, uv.lock or pyproject.toml is tracked"
-    )
+    none = "no requirements.txt, uv.lock or pyproject.toml is tracked"
+    if "pyproject.toml" in project.files:
+        none = "pyproject.toml has no dependencies in [project]; name a file with --requirements"
+    where = " and ".join(project.packages.files) or f"none: {none}"
     lines = [
         f"files: {_some(project.files)}; {_size(sum(sizes))}",
         f"packages: {where}",
@@ -170,9 +180,7 @@ def _taken(project: Project) -> list[str]:
 def _left_out(project: Project) -> list[str]:
     """Say what does not go into the image, although somebody may expect it there."""
     found = {
-        "left out, since git does not track it": [
-            name for name in project.tracked.untracked if name not in project.texts
-        ],
+        "left out, since git does not track it": project.tracked.untracked,
         "left out, since no image may have it": project.without,
         "left out, since it is tracked but not there": project.tracked.missing,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 _MEMORY = "/dev/shm"
 """Where Linux keeps files in memory: nobody keeps the run logs of cases."""
@@ -64,15 +66,25 @@ def test(
 @contextmanager
 def _nowhere() -> Iterator[str]:
     """Work in a folder of its own, with no parameters and the like from the environment, and yield its path."""
+    from magnus_render.executors.pool import STOPPING
+
     here = os.getcwd()
     own = {name: value for name, value in os.environ.items() if name.startswith("MAGNUS_")}
     place = _MEMORY if os.access(_MEMORY, os.W_OK) else None
     with TemporaryDirectory(prefix="magnus-test-", dir=place) as folder:
+        handlers = {number: signal.signal(number, _stopped) for number in STOPPING}
         os.chdir(folder)
         for name in own:
             del os.environ[name]
         try:
             yield folder
         finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
             os.environ.update(own)
             os.chdir(here)
+
+
+def _stopped(number: int, frame: FrameType | None) -> None:
+    """End the command, and tidy up on the way."""
+    raise SystemExit(128 + number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus_render.plan import TASK
+from magnus_render.plan import FAIL_NODE, SUCCESS_NODE, TASK
 from magnus_render.runtime.tasks import mocked
 from magnus_render.spec import codes
 from magnus_render.spec.reader import Reader
@@ -83,7 +83,7 @@ def differences(case: Case, log: Log) -> Iterator[str]:
     """Yield in what a run differs from what its case expects."""
     if log["status"] != case.status:
         yield f"the run is {log['status']}, and should be {case.status}"
-    found = dict(_statuses(log["steps"]))
+    found = {path: step["status"] for path, step in _run(log["steps"])}
     for path, status in case.expected.items():
         there = found.get(path)
         if there != status:
@@ -96,17 +96,25 @@ def differences(case: Case, log: Log) -> Iterator[str]:
 
 
 def way(log: Log) -> str:
-    """Return in one line what a run came to, for a case that failed."""
-    return ", ".join(f"{path} {status}" for path, status in _statuses(log["steps"]))
+    """Return in one line what a run came to, for a case that failed: each step with its status, and why it failed."""
+    return ", ".join(
+        f"{path} {step['status']}{f' ({_why(step)})' if _why(step) else ''}"
+        for path, step in _run(log["steps"])
+    )
 
 
-def _statuses(steps: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the path and the status of all steps of a log but status nodes."""
+def _why(step: Mapping[str, Any]) -> str:
+    message: str = step["message"] if step["status"] != "SUCCESS" else ""
+    return message.partition("\n")[0]
+
+
+def _run(steps: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the path and the record of all steps of a log but status nodes."""
     for path, step in steps.items():
-        if step["step_type"] not in ("success", "fail"):
-            yield path, step["status"]
+        if step["step_type"] not in (SUCCESS_NODE, FAIL_NODE):
+            yield path, step
         for branch in step["branches"].values():
-            yield from _statuses(branch["steps"])
+            yield from _run(branch["steps"])
 
 
 def _case(tree: Map, name: str, plan: Plan, report: Report) -> Case | None:
@@ -122,17 +130,23 @@ def _case(tree: Map, name: str, plan: Plan, report: Report) -> Case | None:
     status = expect.get("status", "SUCCESS")
     _check_status(expect, "status", status, "leave it out for SUCCESS", report)
     expected, left = (_mapping(expect, key, f"case '{name}': expect", report) for key in _EXPECTED[1:])
-    known = {node["path"] for node in plan["nodes"].values()}
+    known = [node["path"] for node in plan["nodes"].values() if node["type"] not in (SUCCESS_NODE, FAIL_NODE)]
     for path, wanted in expected.items():
         if wanted is not None:
             _check_status(expected, path, wanted, "null stands for a step that is not run", report)
-        if (
-            path not in known
-            and ".".join("_" if part.isdigit() else part for part in path.split(".")) not in known
-        ):
-            fix = report.did_you_mean(path, known) or "a path in the run log, such as each.0.train"
+        if not any(_is_of(path, one) for one in known):
+            shown = ", ".join(one.replace("._.", ".0.") for one in known)
+            fix = f"its steps are {shown}; a number is that of a map's item"
             report.error(codes.BAD_CASE, expected.key_place(path), f"there is no step '{path}'", fix)
     return Case(name, plain(parameters), plain(steps), str(status), plain(expected), plain(left))
+
+
+def _is_of(path: str, defined: str) -> bool:
+    """Tell whether a path of the run log is of a step with a path in the definition, which has `_` for an item."""
+    parts, others = path.split("."), defined.split(".")
+    return len(parts) == len(others) and all(
+        part.isdigit() if other == "_" else part == other for part, other in zip(parts, others, strict=True)
+    )
 
 
 def _check_steps(steps: Map, plan: Plan, where: str, report: Report) -> None:

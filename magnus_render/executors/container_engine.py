@@ -54,6 +54,9 @@ class Engine:
             (os.path.basename(word) for word in words if os.path.basename(word) in KNOWN), KNOWN[0]
         )
         """Whose options it takes."""
+        named = any(os.path.basename(word) == self.name for word in words)
+        self.called = self.name if named else words[0]
+        """What messages call it."""
 
     def as_caller(self) -> list[str]:
         """Return the options of `run` by which a container's user is the caller, so that what it writes is the caller's.

@@ -71,7 +71,8 @@ def _steps(config: Mapping[str, Any]) -> dict[str, Any]:
 def mocked_plan(plan: Plan, steps: Mapping[str, Any]) -> Plan:
     """Return a plan in which no step runs anything, and no attempt waits. It has a hash of its own.
 
-    `steps` says what tasks come to, by their paths. No run of such a plan can be taken for one of the definition: neither
+    `steps` says what tasks come to, by their paths; the definition says it of those that are mocked there.
+    No run of such a plan can be taken for one of the definition: neither
     by `--resume` nor by `--use-cached`.
     """
     from magnus_render.graph.resolve import dag_hash, node_hash
@@ -80,7 +81,7 @@ def mocked_plan(plan: Plan, steps: Mapping[str, Any]) -> Plan:
     for address, node in nodes.items():
         if node["type"] == AS_IS:
             nodes[address] = {**node, "render": {}}
-        elif node["type"] == TASK:
+        elif node["type"] == TASK and (node["command_type"] != "mocked" or node["path"] in steps):
             result: dict[str, Any] = steps.get(node["path"], {})
             retry: Retry = {**node["retry"], "delay": 0.0}
             changed: Node = {**node, "command_type": "mocked", "command_config": result, "retry": retry}

@@ -8,11 +8,13 @@ import json
 import math
 import os
 import shutil
+import signal
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import errors
 from magnus_render.errors import MagnusError, PlatformError, Refused
 from magnus_render.executors.mocked import MockedExecutor, mocked_plan
+from magnus_render.executors.pool import STOPPING
 from magnus_render.executors.walk import Walk
 from magnus_render.runtime import callback
 from magnus_render.runtime.fold import fold, read_run
@@ -48,7 +50,8 @@ class Rehearsal:
         """Return the log of a run in which tasks come to what `steps` says (docs/executors/mocked.md).
 
         It happens in the working folder, where nothing is read or written. Raises `Refused` for a run that cannot be
-        created or goes wrong in a way that no step can, `PlatformError` if records cannot be written, or a signal came.
+        created or goes wrong in a way that no step can, `PlatformError` if records cannot be written, and what
+        a handler of a signal raises.
         """
         plan = mocked_plan(self._plan, steps)
         self._runs += 1
@@ -97,8 +100,12 @@ class Rehearsal:
     def _call(self, argv: list[str], plan: Plan | None) -> int:
         """Run a callback; what it says is the reason of the error that is raised if nothing can be recorded."""
         said = io.StringIO()
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
-            status = callback.main(argv, plan=plan, services=self._services)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # a callback would keep them for its step
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+                status = callback.main(argv, plan=plan, services=self._services)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         if status in (errors.USAGE, errors.REFUSED, errors.PLATFORM) or (plan is not None and status):
             last = said.getvalue().strip().rpartition("\n")[2].removeprefix("magnus: ")
             kind: type[MagnusError] = PlatformError if status == errors.PLATFORM else Refused

@@ -47,7 +47,9 @@ def build(project: Project, engine: Engine, tag: str) -> None:
         except OSError as error:
             raise PlatformError(f"{engine.command[0]}: {error.strerror}") from error
     if done.returncode != 0:
-        raise NotBuilt(f"image '{tag}': {engine.name} could not build it (exit {done.returncode}): see above")
+        raise NotBuilt(
+            f"image '{tag}': {engine.called} could not build it (exit {done.returncode}): see above"
+        )
 
 
 def gather(project: Project, folder: str) -> None:

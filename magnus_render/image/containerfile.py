@@ -30,7 +30,8 @@ _SEAL = "# Written by `magnus image`, and written anew while nobody changes it. 
 _REASON = (
     "# The engine sees what stands here with a '!', and no more: what git tracked when this was written."
 )
-_OTHERS = re.compile(r"^\s*(?:-r|-c|--requirement|--constraint)[ =]*(\S+)", re.MULTILINE)
+_OTHERS = re.compile(r"(?:-r|-c|--requirement|--constraint)=?(.*)")
+_LOCAL = re.compile(r"-e|--editable|\.{0,2}/|\.$|file:")
 _PLAIN = re.compile(r"[\w./-]+")
 
 
@@ -49,7 +50,7 @@ def packages(folder: str, files: Sequence[str], named: str = "") -> Packages:
     """
     if named or "requirements.txt" in files:
         found = _referred(folder, files, os.path.normpath(named or "requirements.txt"))
-        hashed = any("--hash" in _text(folder, name) for name in found)
+        hashed = any("--hash" in word for name in found for line in _lines(folder, name) for word in line)
         return Packages("hashed" if hashed else "requirements", found)
     if "pyproject.toml" in files and "uv.lock" in files:
         return Packages("uv", ["pyproject.toml", "uv.lock"])
@@ -85,9 +86,8 @@ def containerfile(templates: str, base: str, magnus: str, needed: Packages) -> s
 
 
 def ignore(files: Sequence[str], without: Sequence[str]) -> str:
-    """Return what an engine may see of a project, sealed: what stands at its top and git tracks, but for `without`."""
-    top = dict.fromkeys(name.partition("/")[0] for name in files)
-    lines = [_REASON, "*", *(f"!{_pattern(name)}" for name in top), "**/__pycache__", *map(_pattern, without)]
+    """Return what an engine may see of a project, sealed: these files, and none that is among `without` later."""
+    lines = [_REASON, "*", *(f"!{_pattern(name)}" for name in files), *map(_pattern, without)]
     return seal("".join(f"{line}\n" for line in lines))
 
 
@@ -111,12 +111,36 @@ def _referred(folder: str, files: Sequence[str], name: str) -> list[str]:
         if name not in files:
             raise Refused(f"git does not track {name}, which says what the project needs: git add {name}")
         found.append(name)
-        beside = os.path.dirname(name)
-        waiting += [
-            one if "://" in one else os.path.normpath(os.path.join(beside, one))
-            for one in _OTHERS.findall(_text(folder, name))
-        ]
+        for words in _lines(folder, name):
+            if _LOCAL.match(words[0]):
+                raise Refused(
+                    f"{name}: '{' '.join(words)}' installs what lies in the project, which is copied later. Leave the line "
+                    "out: steps find the project's modules in their working folder; or install it by a line of your own "
+                    "in the Containerfile"
+                )
+            if match := _OTHERS.fullmatch(words[0]):
+                other = match[1] or "".join(words[1:2])
+                waiting.append(
+                    other if "://" in other else os.path.normpath(os.path.join(os.path.dirname(name), other))
+                )
     return found
+
+
+def _lines(folder: str, name: str) -> list[list[str]]:
+    """Return the words of each line of a file of requirements, comments left out.
+
+    The form: https://pip.pypa.io/en/stable/reference/requirements-file-format/.
+    """
+    text = _text(folder, name).removeprefix("\ufeff").replace("\\\n", " ")
+    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines()]
+    return [_words(line) for line in lines if line]
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:  # pip says what is wrong with it
+        return line.split()
 
 
 def _text(folder: str, name: str) -> str:
@@ -127,10 +151,10 @@ def _text(folder: str, name: str) -> str:
 def _has_dependencies(text: str) -> bool:
     if sys.version_info >= (3, 11):
         try:
-            found: object = tomllib.loads(text).get("project", {}).get("dependencies")
-        except (tomllib.TOMLDecodeError, AttributeError):
-            return False
-        return isinstance(found, list)
+            project: object = tomllib.loads(text).get("project")
+        except tomllib.TOMLDecodeError as error:
+            raise Refused(f"pyproject.toml cannot be read: {error}") from error
+        return isinstance(project, dict) and isinstance(project.get("dependencies"), list)
     if re.search(r"^dependencies\s*=", text, re.MULTILINE):
         raise Refused(
             "pyproject.toml says what the project needs, and it takes Python 3.11 to read it: name a file of "
@@ -141,9 +165,10 @@ def _has_dependencies(text: str) -> bool:
 
 def _pattern(name: str) -> str:
     """Return the pattern that matches a name and no other."""
-    if "\n" in name or name != name.strip():
+    if not name.isprintable() or name != name.strip():
         raise Refused(
-            f"{name!r}: a name with a line break, or with a blank at an end, cannot go into an image"
+            f"{name!r}: a name that is not UTF-8, or has a line break or a blank at an end, cannot stand in {IGNORE}: "
+            "rename the file"
         )
     escaped = re.sub(r"([*?\[\]\\])", r"\\\1", name)
     return f"\\{escaped}" if escaped[0] in "!#" else escaped

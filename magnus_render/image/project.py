@@ -47,14 +47,19 @@ def project(
     Raises `Refused` if git does not track the definition, and as `tracked` and `containerfile.packages` do.
     """
     found = tracked(folder)
-    name = os.path.relpath(os.path.realpath(file), os.path.realpath(folder))
-    if os.path.normpath(file) not in found.files and name not in found.files:
-        raise Refused(
-            f"git does not track {file}, so that the image would have no definition: git add {file}"
-        )
+    meant = os.path.relpath(os.path.realpath(file), os.path.realpath(folder))
+    for name in dict.fromkeys((os.path.normpath(file), meant)):
+        if name not in found.files and not os.path.isabs(name):
+            raise Refused(
+                f"git does not track {name}, so that the image would have no definition: git add {name}"
+            )
+    plan = loaded.config["executor"]["config"].get("plan")
+    if isinstance(plan, str) and not os.path.isabs(plan) and os.path.normpath(plan) not in found.files:
+        raise Refused(f"git does not track {plan}, which `plan` of executor.config names: git add {plan}")
     secrets = _secrets(folder, loaded)
+    own = (containerfile.CONTAINERFILE, containerfile.IGNORE)
     without = [one for one in found.files if one in secrets or one.partition("/")[0] in _NEVER]
-    files = [one for one in found.files if one not in without]
+    files = [one for one in found.files if one not in without and one not in own]
     needed = containerfile.packages(folder, files, requirements)
     magnus = magnus or f"magnus-render{_extras(loaded)}=={__version__}"
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -64,7 +69,10 @@ def project(
         ),
         containerfile.IGNORE: containerfile.ignore(files, [*secrets, *_NEVER]),
     }
-    found = found._replace(changed=[one for one in found.changed if one not in without])
+    found = found._replace(
+        changed=[one for one in found.changed if one in files],
+        untracked=[one for one in found.untracked if one not in own],
+    )
     return Project(folder, found, files, without, needed, magnus, texts)
 
 

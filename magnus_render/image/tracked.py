@@ -9,9 +9,6 @@ from typing import NamedTuple
 
 from magnus_render.errors import Refused
 
-_NONE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-"""Git's name of the empty tree, which a repository without a commit is compared with."""
-
 
 class Tracked(NamedTuple):
     """The files of a folder, by paths relative to it, sorted."""
@@ -31,22 +28,43 @@ class Tracked(NamedTuple):
 def tracked(folder: str) -> Tracked:
     """Ask git what it tracks below a folder, submodules included.
 
-    Raises `Refused` if git is not installed, or the folder is in none of its work trees.
+    Raises `Refused` if git is not installed, if the folder is in none of its work trees, or if a submodule is not there.
     """
     if shutil.which("git") is None:
         raise Refused("git is not installed: only what git tracks goes into an image")
     _asked(folder, "rev-parse", "--is-inside-work-tree")
     named = _names(folder, "ls-files", "-z", "--cached", "--recurse-submodules")
-    there = [name for name in named if os.path.lexists(os.path.join(folder, name))]
+    there = [name for name in named if _is_there(folder, name)]
+    for name in there:
+        path = os.path.join(folder, name)
+        if os.path.isdir(path) and not os.path.islink(path):
+            raise Refused(
+                f"{name} is a folder, and git tracks it as a submodule or a file. Fetch a submodule by: "
+                f"git submodule update --init {name}"
+            )
     commit = _said(folder, "rev-parse", "--verify", "--quiet", "HEAD")[1].strip()
-    differing = set(_names(folder, "diff", "-z", "--name-only", "--relative", commit or _NONE))
+    # A repository without a commit is compared with the empty tree.
+    base = commit or _asked(folder, "hash-object", "-t", "tree", os.devnull).strip()
+    differing = set(_names(folder, "diff", "-z", "--name-only", "--relative", base))
     return Tracked(
         there,
-        [name for name in there if name in differing],
+        [name for name in there if name in differing or any(one in differing for one in _folders(name))],
         sorted(set(named) - set(there)),
         _names(folder, "ls-files", "-z", "--others", "--exclude-standard"),
         commit,
     )
+
+
+def _is_there(folder: str, name: str) -> bool:
+    """Tell whether a file is where git has it; what lies behind a link that took the place of a folder is another."""
+    links = any(os.path.islink(os.path.join(folder, one)) for one in _folders(name))
+    return not links and os.path.lexists(os.path.join(folder, name))
+
+
+def _folders(name: str) -> list[str]:
+    """Return the folders that a path leads through."""
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[: number + 1]) for number in range(len(parts))]
 
 
 def _names(folder: str, *words: str) -> list[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from magnus_render.executors.rehearsal import Rehearsal
 from magnus_render.graph.load import load
 from tests.conformance import cases as conformance
 from tests.conformance.comparing import comparable
+from tests.tools import environment
 from tests.unit.test_mocked import DAG
 
 CASES = """all is well:
@@ -129,3 +133,55 @@ def test_a_run_without_processes_leaves_the_log_of_one_with_them(tmp_path: Path)
     assert {key: log[key] for key in ("status", "steps")} == {
         key: case.by_hand[key] for key in ("status", "steps")
     }
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_leaves_nothing(project: Path, number: signal.Signals) -> None:
+    (project / "cases.yaml").write_text("".join(f"case {number}: {{}}\n" for number in range(3000)))
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-u",
+            "-c",
+            "from magnus_render.cli.main import main; main()",
+            "test",
+            "dag.yaml",
+            "cases.yaml",
+        ],
+        cwd=project,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    folder = Path(f"/proc/{process.pid}/cwd").readlink()
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, folder.name[:12], folder.exists()) == (
+        128 + number,
+        "magnus-test-",
+        False,
+    ), err
+
+
+def test_what_can_never_be_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path that no run log has would be `not run` whatever happens."""
+    for path in ("done", "each._.train", "each.a.train", "each.0"):
+        status, _, err = run(f"a: {{expect: {{steps: {{{path}: null}}}}}}\n", capsys)
+        assert status == 65 and f"there is no step '{path}'" in err
+    (project / "dag.yaml").write_text(DAG.replace("each:", "'7':").replace("next: each", "next: '7'"))
+    assert run("a: {expect: {steps: {'7': FAIL, 7.0.train: null}}}\n", capsys)[0] == 0
+
+
+def test_a_task_that_is_mocked_in_the_definition_stays_so(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = "command: to.come\n      command_type: mocked\n      command_config: {set: {regions: [a]}}\n      next: each"
+    (project / "dag.yaml").write_text(DAG.replace("command: to.come\n      next: each", told))
+    assert run("a: {expect: {steps: {each.0.train: SUCCESS}}}\n", capsys)[0] == 0
+    assert (
+        run("a: {steps: {fetch: {set: {regions: []}}}, expect: {steps: {each.0.train: null}}}\n", capsys)[0]
+        == 0
+    )

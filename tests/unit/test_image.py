@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,8 +150,8 @@ def test_what_an_engine_sees(capfd: pytest.CaptureFixture[str]) -> None:
     assert magnus(["image"]) == 0
     lines = Path(".containerignore").read_text().splitlines()[2:]
     assert lines == [
-        *("*", "!\\!odd\\[1\\].txt", "!\\#x", "!dag.yaml", "!work"),
-        *("**/__pycache__", ".env", "conf/all.env", ".magnus"),
+        *("*", "!\\!odd\\[1\\].txt", "!\\#x", "!dag.yaml", "!work/a.py", "!work/b/c.py"),
+        *(".env", "conf/all.env", ".magnus"),
     ]
     out = capfd.readouterr().out
     assert "files: 5 (!odd[1].txt, #x, dag.yaml, work/a.py, work/b/c.py);" in out
@@ -246,3 +247,89 @@ def test_a_folder_that_git_knows_nothing_of(
     monkeypatch.setenv("PATH", "")
     assert magnus(["image"]) == 65
     assert "git is not installed: only what git tracks goes into an image" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("-e .", "requirements.txt: '-e .' installs what lies in the project, which is copied later"),
+        ("./lib", "requirements.txt: './lib' installs what lies in the project"),
+        ("-r 'o p.txt'", "git does not track o p.txt"),
+        ("-r \\\n  none.txt", "git does not track none.txt"),
+        ("\ufeff-r\tnone.txt", "git does not track none.txt"),
+    ],
+)
+def test_lines_of_requirements_that_cannot_be(
+    line: str, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    add("requirements.txt", f"# no --hash here\n{line} # -r other.txt\n")
+    if line.startswith("\ufeff"):
+        add("requirements.txt", line)
+    assert magnus(["image"]) == 65
+    assert said in capfd.readouterr().err
+    assert not Path("Containerfile").exists()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 cannot read TOML")
+def test_a_pyproject_without_dependencies_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    add("pyproject.toml", '[tool.poetry.dependencies]\npandas = "*"\n')
+    assert magnus(["image"]) == 0
+    assert "packages: none: pyproject.toml has no dependencies in [project]" in capfd.readouterr().out
+    add("pyproject.toml", "[bad")
+    assert magnus(["image"]) == 65
+    assert "pyproject.toml cannot be read: " in capfd.readouterr().err
+
+
+def test_what_lies_behind_a_link_that_replaced_a_folder_is_not_taken(
+    tmp_path_factory: pytest.TempPathFactory, capfd: pytest.CaptureFixture[str]
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "x").write_text("secret")
+    add("data/x", "public")
+    Path("data/x").unlink()
+    Path("data").rmdir()
+    Path("data").symlink_to(outside)
+    assert magnus(["image"]) == 0
+    out = capfd.readouterr().out
+    assert "left out, since it is tracked but not there: 1 (data/x)\n" in out
+    assert "files: 1 (dag.yaml);" in out
+
+
+def test_a_submodule_that_is_not_there_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},sub")
+    Path("sub").mkdir()
+    assert magnus(["image"]) == 65
+    assert "git submodule update --init sub" in capfd.readouterr().err
+
+
+def test_a_name_that_is_not_utf_8_is_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    Path(os.fsdecode(b"b\xff")).write_text("")
+    git("add", ".")
+    assert magnus(["image"]) == 65
+    assert "a name that is not UTF-8" in capfd.readouterr().err
+
+
+def test_a_link_is_not_written_through(tmp_path_factory: pytest.TempPathFactory) -> None:
+    shared = tmp_path_factory.mktemp("shared") / "Containerfile"
+    shared.write_text("FROM shared\n")
+    Path("Containerfile").symlink_to(shared)
+    for words in ([], ["--force"]):
+        assert magnus(["image", *words]) == 65
+    assert shared.read_text() == "FROM shared\n"
+
+
+def test_a_definition_that_is_a_link_must_lead_to_a_tracked_file(capfd: pytest.CaptureFixture[str]) -> None:
+    Path("real").mkdir()
+    Path("dag.yaml").rename("real/dag.yaml")
+    Path("dag.yaml").symlink_to("real/dag.yaml")
+    git("add", "dag.yaml")
+    assert magnus(["image"]) == 65
+    assert "git does not track real/dag.yaml" in capfd.readouterr().err
+
+
+def test_files_that_are_committed_change_nothing() -> None:
+    assert magnus(["image"]) == 0
+    before = Path("Containerfile").read_text(), Path(".containerignore").read_text()
+    git("add", ".")
+    assert magnus(["image"]) == 0
+    assert (Path("Containerfile").read_text(), Path(".containerignore").read_text()) == before

@@ -81,13 +81,14 @@ def test_a_pipeline_runs_in_the_image_of_its_project(base: str, tmp_path: Path) 
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "All, and the secrets by mistake")
-    (tmp_path / "notes.txt").write_text("not tracked")
+    for name in ("notes.txt", "more/key.txt"):
+        (tmp_path / name).write_text("not tracked")
     config = {"image": TAG, "engine": images.command(), "pull": "never", "project": "baked"}
     (tmp_path / "c.yaml").write_text(json.dumps({"executor": {"type": "local-container", "config": config}}))
 
     built = magnus(tmp_path, "image", "-c", "c.yaml", "--build", "--base", base)
     assert built.returncode == 0, built.stdout + built.stderr
-    assert "left out, since git does not track it: 2 (c.yaml, notes.txt)\n" in built.stdout
+    assert "left out, since git does not track it: 3 (c.yaml, more/key.txt, notes.txt)\n" in built.stdout
     assert "left out, since no image may have it: 1 (.env)\n" in built.stdout
     assert built.stdout.endswith(f"image {TAG}: built by podman\n")
     again = magnus(tmp_path, "image", "-c", "c.yaml", "--build", "--base", base)
@@ -105,8 +106,8 @@ def test_a_pipeline_runs_in_the_image_of_its_project(base: str, tmp_path: Path) 
         "build", "--tag", f"{TAG}-by-hand", "--file", str(tmp_path / "Containerfile"), str(tmp_path)
     )
     assert by_hand.returncode == 0, by_hand.stderr
-    seen = images.podman("run", "--rm", f"{TAG}-by-hand", "ls", "-A")
-    assert sorted(seen.stdout.split()) == sorted(files)
+    seen = images.podman("run", "--rm", f"{TAG}-by-hand", "ls", "-A", ".", "more")
+    assert sorted(seen.stdout.split()) == sorted([*files, ".:", "more:", "networkx.txt"])
     done = magnus(tmp_path, "execute", "-f", "dag.yaml", "-c", "c.yaml", "--run-id", "r")
     assert done.returncode == 0, done.stderr
     shown = json.loads(magnus(tmp_path, "runs", "show", "r", "-c", "c.yaml", "--json").stdout)
