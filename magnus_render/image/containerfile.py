@@ -86,8 +86,8 @@ def containerfile(templates: str, base: str, magnus: str, needed: Packages) -> s
 
 
 def ignore(files: Sequence[str], without: Sequence[str]) -> str:
-    """Return what an engine may see of a project, sealed: these files, and none that is among `without` later."""
-    lines = [_REASON, "*", *(f"!{_pattern(name)}" for name in files), *map(_pattern, without)]
+    """Return what an engine may see of a project, sealed: these files, and nothing that fits the patterns `without`."""
+    lines = [_REASON, "*", *(f"!{pattern(name)}" for name in files), *without]
     return seal("".join(f"{line}\n" for line in lines))
 
 
@@ -163,7 +163,7 @@ def _has_dependencies(text: str) -> bool:
     return False
 
 
-def _pattern(name: str) -> str:
+def pattern(name: str) -> str:
     """Return the pattern that matches a name and no other."""
     if not name.isprintable() or name != name.strip():
         raise Refused(

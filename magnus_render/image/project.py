@@ -17,8 +17,8 @@ from magnus_render.targets.base import BaseTarget
 if TYPE_CHECKING:
     from magnus_render.graph.load import Loaded
 
-_NEVER = (".magnus",)
-"""What no image takes, tracked or not."""
+_NEVER = frozenset((".env", ".magnus"))
+"""Files and folders that no image takes, wherever they are, tracked or not: secrets by custom, and our own."""
 
 
 class Project(NamedTuple):
@@ -58,7 +58,7 @@ def project(
         raise Refused(f"git does not track {plan}, which `plan` of executor.config names: git add {plan}")
     secrets = _secrets(folder, loaded)
     own = (containerfile.CONTAINERFILE, containerfile.IGNORE)
-    without = [one for one in found.files if one in secrets or one.partition("/")[0] in _NEVER]
+    without = [one for one in found.files if one in secrets or not _NEVER.isdisjoint(one.split("/"))]
     files = [one for one in found.files if one not in without and one not in own]
     needed = containerfile.packages(folder, files, requirements)
     magnus = magnus or f"magnus-render{_extras(loaded)}=={__version__}"
@@ -67,7 +67,9 @@ def project(
         containerfile.CONTAINERFILE: containerfile.containerfile(
             BaseTarget.templates(), base or f"python:{version}-slim", magnus, needed
         ),
-        containerfile.IGNORE: containerfile.ignore(files, [*secrets, *_NEVER]),
+        containerfile.IGNORE: containerfile.ignore(
+            files, [*map(containerfile.pattern, secrets), *(f"**/{name}" for name in sorted(_NEVER))]
+        ),
     }
     found = found._replace(
         changed=[one for one in found.changed if one in files],

@@ -151,7 +151,7 @@ def test_what_an_engine_sees(capfd: pytest.CaptureFixture[str]) -> None:
     lines = Path(".containerignore").read_text().splitlines()[2:]
     assert lines == [
         *("*", "!\\!odd\\[1\\].txt", "!\\#x", "!dag.yaml", "!work/a.py", "!work/b/c.py"),
-        *(".env", "conf/all.env", ".magnus"),
+        *(".env", "conf/all.env", "**/.env", "**/.magnus"),
     ]
     out = capfd.readouterr().out
     assert "files: 5 (!odd[1].txt, #x, dag.yaml, work/a.py, work/b/c.py);" in out
@@ -160,6 +160,14 @@ def test_what_an_engine_sees(capfd: pytest.CaptureFixture[str]) -> None:
     assert "left out, since it is tracked but not there: 1 (gone.py)\n" in out
     assert "packages: none: no requirements.txt, uv.lock or pyproject.toml is tracked\n" in out
     assert "changed since the last commit: 5 " in out
+
+
+def test_a_file_of_secrets_by_custom_is_never_taken(capfd: pytest.CaptureFixture[str]) -> None:
+    """Whatever the configuration says that is given here: another one may name it."""
+    add("deploy/.env", "TOKEN=s3cr3t\n")
+    assert magnus(["image"]) == 0
+    out = capfd.readouterr().out
+    assert "files: 1 (dag.yaml);" in out and "left out, since no image may have it: 1 (deploy/.env)\n" in out
 
 
 def test_a_file_that_was_changed_by_hand_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
