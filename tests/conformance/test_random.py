@@ -9,11 +9,11 @@ import pytest
 from tests.conformance.random_run import chunks, run_apart
 from tests.engines.argo import build
 
-COUNT = int(os.environ.get("MAGNUS_RANDOM_PIPELINES", "500"))
+COUNT = int(os.environ.get("MAGNUS_RANDOM_PIPELINES", "300"))
 """How many pipelines to run; set it to 0 to skip them, to 10000 for the long run."""
-MACHINES = min(COUNT, 200)
+MACHINES = min(COUNT, 125)
 """How many to run as state machines: each takes seconds, for a machine retries after whole ones at the earliest."""
-WORKFLOWS = min(COUNT, 100)
+WORKFLOWS = min(COUNT, 75)
 """How many to run as workflows of Argo's controller, for which a pod is a second's work."""
 SIZE = 25
 
