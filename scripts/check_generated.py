@@ -23,13 +23,11 @@ else:
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from scripts import argo_fields, integrations_page
+from tests import golden
+from tests.bad import cases
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from scripts import argo_fields, integrations_page  # noqa: E402
-from tests import golden  # noqa: E402
-from tests.bad import cases  # noqa: E402
-
 LOCK = ROOT / "requirements-dev.lock"
 LOCKED_EXTRAS = ("dev", "aws", "notebook", "examples")
 """Those that scripts/lock.sh resolves."""

@@ -5,14 +5,11 @@ python -m scripts.integrations_page
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+from magnus_render.integrations import matrix
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-
-from magnus_render.integrations import matrix  # noqa: E402
-
 TARGET = ROOT / "docs" / "integrations.md"
 _INTRODUCTION = """# What works with what
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from enum import Enum
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -30,7 +30,7 @@ def graph(
         typer.Option("--format", help="mermaid, dot (for Graphviz), svg (an image) or ascii (a tree)."),
     ] = Format.mermaid,
     run: Annotated[
-        Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
+        str | None,
         typer.Option("--run", help="Show the outcome of this run: its id.", metavar="RUN_ID"),
     ] = None,
     config: options.OptionalConfig = None,

@@ -7,7 +7,7 @@ are taken, and said to be without one. The callbacks have a parser of their own 
 from __future__ import annotations
 
 import os
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -45,7 +45,7 @@ Config = Annotated[
     ),
 ]
 OptionalConfig = Annotated[
-    Optional[str],  # noqa: UP045 (typer reads the annotation on Python 3.10)
+    str | None,
     typer.Option(
         *_CONFIG,
         metavar="FILE",

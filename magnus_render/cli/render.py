@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -23,7 +23,7 @@ def render(
     ],
     config: options.OptionalConfig = None,
     parameters: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--parameters-file",
             "-p",
@@ -32,7 +32,7 @@ def render(
         ),
     ] = None,
     output: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--output",
             "-o",
@@ -41,13 +41,13 @@ def render(
         ),
     ] = None,
     templates: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--templates", help="Folder of templates that replace ours of the same name.", metavar="DIR"
         ),
     ] = None,
     check: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--check",
             help="Compare the output with this file instead of printing it. Print a diff and exit with 1 if they differ.",
@@ -63,7 +63,7 @@ def render(
         ),
     ] = False,
     plan: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--plan",
             help="Also write the plan and its stores to this file, for an image whose callbacks read it (MAGNUS_PLAN).",
@@ -71,7 +71,7 @@ def render(
         ),
     ] = None,
     mock: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option(
             "--mock",
             help="Run no task: this file says what each comes to ({TASK: {set: ..., fail: N}}). Needs --plan.",

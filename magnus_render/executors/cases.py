@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from magnus_render.plan import FAIL_NODE, SUCCESS_NODE, TASK
-from magnus_render.runtime.tasks import mocked
+from magnus_render.executors.mocked import wrong
+from magnus_render.plan import FAIL_NODE, SUCCESS_NODE
 from magnus_render.spec import codes
 from magnus_render.spec.reader import Reader
 from magnus_render.spec.report import Report
@@ -150,17 +150,9 @@ def _is_of(path: str, defined: str) -> bool:
 
 
 def _check_steps(steps: Map, plan: Plan, where: str, report: Report) -> None:
-    tasks = [node["path"] for node in plan["nodes"].values() if node["type"] == TASK]
-    for path, result in steps.items():
-        if path not in tasks:
-            fix = report.did_you_mean(path, tasks) or f"its tasks are {', '.join(tasks)}"
-            report.error(codes.BAD_CASE, steps.key_place(path), f"{where}: there is no task '{path}'", fix)
-        elif not isinstance(result, Map):
-            fix = "write {set: {name: value}} or {fail: 1}"
-            report.error(codes.BAD_CASE, steps.value_place(path), f"{where}: '{path}' must be a mapping", fix)
-        else:
-            for key, problem in mocked.problems(result):
-                report.error(codes.BAD_CASE, result.key_place(key), f"{where}: '{path}': {problem}")
+    for path, what, fix in wrong(steps, plan):
+        holder = steps[path[0]] if len(path) > 1 else steps
+        report.error(codes.BAD_CASE, holder.key_place(path[-1]), f"{where}: {what}", fix)
 
 
 def _check_status(holder: Map, key: str, status: object, fix: str, report: Report) -> None:

@@ -42,13 +42,11 @@ class Engine:
                 )
         elif os.path.basename(words[0]) in _RESETS:
             raise Refused(
-                f"executor.config: engine '{words[0]}' passes on neither the environment, which says what to do, nor "
+                f"engine '{words[0]}' passes on neither the environment, which says what to do, nor "
                 "signals: let this user use the engine, or run magnus itself as the other"
             )
         elif shutil.which(words[0]) is None:
-            raise Refused(
-                f"executor.config: engine '{words[0]}' is not on the PATH: install it, or name another"
-            )
+            raise Refused(f"engine '{words[0]}' is not on the PATH: install it, or name another")
         self.command = words
         self.name = next(
             (os.path.basename(word) for word in words if os.path.basename(word) in KNOWN), KNOWN[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from magnus_render.integrations.base import BaseIntegration
 from magnus_render.services.catalog import FileSystemCatalog
@@ -30,31 +30,24 @@ class _Folder(_InContainers):
     """The folder of a service is mounted at its own path."""
 
     provider = "file-system"
+    store: ClassVar[type[FileSystemRunLogStore] | type[FileSystemCatalog]]
 
     def configure_for_execution(self, config: Config) -> Config:
         # What a store says of itself has an absolute path.
-        own = self.own(config[self.service]["config"])
+        own = self.store(config[self.service]["config"]).config
         changed = config.copy()
         changed[self.service] = {"type": self.provider, "config": own}
         return _with(changed, MOUNTS, [own["path"]])
 
-    def own(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Return what the service says of itself."""
-        raise NotImplementedError
-
 
 class _RunLogFolder(_Folder):
     service: Service = "run_log_store"
-
-    def own(self, config: dict[str, Any]) -> dict[str, Any]:
-        return FileSystemRunLogStore(config).config
+    store = FileSystemRunLogStore
 
 
 class _CatalogFolder(_Folder):
     service: Service = "catalog"
-
-    def own(self, config: dict[str, Any]) -> dict[str, Any]:
-        return FileSystemCatalog(config).config
+    store = FileSystemCatalog
 
 
 class _HandedSecrets(_InContainers):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from magnus_render import naming
+from magnus_render.errors import AGAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from magnus_render.plan import Branch, Graph, Node
 
@@ -78,6 +79,20 @@ class Call:
     """When it may start again, after a pause."""
     stopping: bool = False
     """Its outcome no longer matters: it is being stopped."""
+
+    def argv(self, run_id: str, common: Sequence[str], fan_out: str) -> list[str]:
+        """Return the command line of the callback; `fan_out` is the file for an item count, '' where none is asked for."""
+        argv: list[str] = [self.kind if self.kind in ("map_count", "fan_in") else "execute_single_node"]
+        argv += [run_id, self.address, *common]
+        if self.after:
+            argv += ["--after", self.after]
+        if self.kind == "confirm":
+            argv.append("--confirm-failure")
+        if self.kind in ("step", "record"):
+            argv += ["--attempt", str(self.attempt), "--again", str(AGAIN)]
+        if self.kind == "record":
+            argv += ["--exit-status", str(self.exit_status)]
+        return [*argv, "--fan-out", fan_out] if fan_out else argv
 
 
 def instance(frame: GraphFrame, node: Node) -> tuple[str, str]:

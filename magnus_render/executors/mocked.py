@@ -30,13 +30,8 @@ class MockedExecutor(BaseExecutor):
 
     @classmethod
     def problems(cls, config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-        for name, result in _steps(config).items():
-            path = ("steps", name)
-            if not isinstance(result, dict):
-                yield path, f"'steps.{name}' must be a mapping", "write {set: {name: value}} or {fail: 1}"
-                continue
-            for key, problem in mocked.problems(result):
-                yield (*path, key), f"'steps.{name}': {problem}", ""
+        for path, text, fix in wrong(_steps(config)):
+            yield ("steps", *path), text, fix
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         check_keys(f"executor '{self.name}'", config, self.keys)
@@ -47,11 +42,8 @@ class MockedExecutor(BaseExecutor):
         self.max_workers = config.get("max_workers") or max(2, processors())
 
     def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
-        known = [node["path"] for node in plan["nodes"].values() if node["type"] == TASK]
-        for name in self.steps:
-            if name not in known:
-                what = f"there is no task '{name}'{did_you_mean(name, known)}"
-                yield ("steps", name), f"{what}: its tasks are {', '.join(known)}"
+        for path, text, fix in wrong(self.steps, plan):
+            yield ("steps", *path), f"{text}: {fix}"
 
     def execute(self, order: Order) -> int:
         order.plan = mocked_plan(order.plan, self.steps)
@@ -61,6 +53,23 @@ class MockedExecutor(BaseExecutor):
         from magnus_render.executors.place import Here
 
         return Here(order, there, scratch, lambda _: False)
+
+
+def wrong(steps: Mapping[str, Any], plan: Plan | None = None) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield what is wrong with what tasks are to come to: the keys that lead to it, what it is, and the likely fix.
+
+    `steps` are results by the paths of tasks. Whether there are such tasks is told where a plan is given.
+    """
+    known = [node["path"] for node in plan["nodes"].values() if node["type"] == TASK] if plan else list(steps)
+    for name, result in steps.items():
+        if name not in known:
+            what = f"there is no task '{name}'{did_you_mean(name, known)}"
+            yield (name,), what, f"its tasks are {', '.join(known)}"
+        elif not isinstance(result, dict):
+            yield (name,), f"'{name}' must be a mapping", "write {set: {name: value}} or {fail: 1}"
+        else:
+            for key, problem in mocked.problems(result):
+                yield (name, key), f"'{name}': {problem}", ""
 
 
 def _steps(config: Mapping[str, Any]) -> dict[str, Any]:

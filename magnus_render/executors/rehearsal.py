@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from magnus_render.plan import Json, Plan, Services
     from magnus_render.runtime.fold import Log
 
-_CALLBACKS = {"map_count": "map_count", "fan_in": "fan_in"}
 _LOGS = "run_log"
 
 
@@ -76,17 +75,10 @@ class Rehearsal:
     def _made(self, call: Call, run_id: str, common: list[str]) -> tuple[int, str]:
         """Make a call, and return its exit status and the count of items that it tells."""
         counted = os.path.join(self._folder, "count")
-        argv = [_CALLBACKS.get(call.kind, "execute_single_node"), run_id, call.address, *common]
-        if call.after:
-            argv += ["--after", call.after]
-        if call.kind == "confirm":
-            argv.append("--confirm-failure")
-        if call.kind == "step":
-            argv += ["--attempt", str(call.attempt), "--again", str(errors.AGAIN)]
-        if call.fan_out or call.kind == "map_count":
-            argv += ["--fan-out", counted]
+        counts = call.fan_out or call.kind == "map_count"
+        argv = call.argv(run_id, common, counted if counts else "")
         status = self._call(argv, None)
-        if not (call.fan_out or call.kind == "map_count"):
+        if not counts:
             return status, ""
         try:
             with open(counted, encoding="ascii") as file:

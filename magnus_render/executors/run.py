@@ -190,23 +190,15 @@ class _Run:
     def _begin(self, call: Call) -> Child:
         if call.kind == "text":
             return self.pool.start(self._shell(call), call)
-        argv: list[str] = [call.kind if call.kind in ("map_count", "fan_in") else "execute_single_node"]
-        argv += [self.order.run_id, call.address, *self._common()]
-        environment = {}
-        if call.after:
-            argv += ["--after", call.after]
-        if call.kind == "confirm":
-            argv.append("--confirm-failure")
+        environment, fan_out = {}, ""
         if call.kind in ("step", "record"):
-            argv += ["--attempt", str(call.attempt), "--again", str(errors.AGAIN)]
-            if call.kind == "record":
-                argv += ["--exit-status", str(call.exit_status)]
             if call.fan_out:
                 here, there = self.place.folder(call)
                 name = f"count-{os.urandom(8).hex()}"
                 self.counts[call] = os.path.join(here, name)
-                argv += ["--fan-out", os.path.join(there, name)]
+                fan_out = os.path.join(there, name)
             environment[workspace.MODE] = self.place.mode(call.node)
+        argv = call.argv(self.order.run_id, self._common(), fan_out)
         work = self.place.work(call, argv, environment)
         return self.pool.start(work, call, capture=call.kind == "map_count")
 

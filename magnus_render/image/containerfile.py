@@ -12,9 +12,8 @@ import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import jinja2
-
 from magnus_render.errors import Refused
+from magnus_render.render.templates import from_folders
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -66,21 +65,17 @@ def containerfile(templates: str, base: str, magnus: str, needed: Packages) -> s
             raise Refused(
                 f"{name}: a file of requirements needs a plain name: letters, digits, '.', '_', '-', '/'"
             )
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    text = environment.get_template("image/Containerfile.j2").render(
-        base=base,
-        magnus=shlex.quote(magnus),
-        manifest=needed.manifest,
-        files=needed.files,
-        requirements=needed.files[0] if needed.files else "",
-        user=USER,
+    text = (
+        from_folders(templates)
+        .get_template("image/Containerfile.j2")
+        .render(
+            base=base,
+            magnus=shlex.quote(magnus),
+            manifest=needed.manifest,
+            files=needed.files,
+            requirements=needed.files[0] if needed.files else "",
+            user=USER,
+        )
     )
     return seal(text)
 

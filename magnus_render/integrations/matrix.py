@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from magnus_render import integrations, registry
 from magnus_render.plan import SERVICES
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from magnus_render.plan import Service
 
 Verdict = Literal["works", "needs", "refused"]
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
 class Cell(NamedTuple):

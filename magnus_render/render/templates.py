@@ -49,9 +49,15 @@ class _Loader(jinja2.FileSystemLoader):
 
 def environment(target: BaseTarget, overrides: str | None = None) -> jinja2.Environment:
     """Return the environment of a target: its filters, its templates, those in `overrides` before them."""
-    loaders = [_Loader(path) for path in (overrides, target.templates()) if path is not None]
-    created = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(loaders),
+    created = from_folders(*(path for path in (overrides, target.templates()) if path is not None))
+    created.filters.update(target.filters())
+    return created
+
+
+def from_folders(*folders: str) -> jinja2.Environment:
+    """Return an environment for the templates in some folders; the first that has one wins."""
+    return jinja2.Environment(
+        loader=jinja2.ChoiceLoader([_Loader(path) for path in folders]),
         undefined=jinja2.StrictUndefined,
         autoescape=False,
         trim_blocks=True,
@@ -59,8 +65,6 @@ def environment(target: BaseTarget, overrides: str | None = None) -> jinja2.Envi
         keep_trailing_newline=True,
         auto_reload=False,  # else each use of a template looks at its file
     )
-    created.filters.update(target.filters())
-    return created
 
 
 def run(target: BaseTarget, context: Mapping[str, Any], overrides: str | None = None) -> str:

@@ -101,14 +101,14 @@ def test_what_was_mocked_is_not_taken_for_a_result(project: Path) -> None:
             "4:13",
             "there is no task 'fech' (did you mean 'fetch'?): its tasks are fetch, each._.train",
         ),
-        ("{fetch: {sett: 1}}", "4:21", "'steps.fetch': unknown key 'sett' (did you mean 'set'?)"),
+        ("{fetch: {sett: 1}}", "4:21", "'fetch': unknown key 'sett' (did you mean 'set'?)"),
         (
             "{fetch: {fail: often}}",
             "4:21",
             "'fail' must be a number of attempts, or true for all of them, not 'often'",
         ),
         ("{fetch: {set: [1]}}", "4:21", "'set' must be a mapping of parameters, not [1]"),
-        ("{fetch: 3}", "4:13", "'steps.fetch' must be a mapping"),
+        ("{fetch: 3}", "4:13", "'fetch' must be a mapping"),
         ("{each: {}}", "4:13", "there is no task 'each'"),
     ],
 )
