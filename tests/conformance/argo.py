@@ -27,8 +27,7 @@ class Argo(Engine):
         (folder / VOLUME).mkdir(exist_ok=True)
         config = self.configure(folder, spec)
         argv = ["render", spec.dag, "--target", "argo", "-c", config, "-o", MANIFEST]
-        if spec.plan:
-            argv += ["--plan", "plan.json"]
+        argv += spec.options()
         status, stderr = magnus(argv, folder, spec.environment)
         if status != 0:
             raise EngineFailure(f"render: exit {status}:\n{stderr}")

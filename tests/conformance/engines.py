@@ -35,6 +35,15 @@ class RunSpec:
     """Keys of the executor's configuration."""
     plan: bool = False
     """Give callbacks the resolved plan (`magnus render --plan`), so that none reads YAML: quicker."""
+    mock: str = ""
+    """The file that says what tasks come to (`magnus render --mock`); it needs `plan`."""
+
+    def options(self) -> list[str]:
+        """Return the options of `magnus render`."""
+        return [
+            *(["--plan", "plan.json"] if self.plan else []),
+            *(["--mock", self.mock] if self.mock else []),
+        ]
 
 
 @dataclass(frozen=True)
@@ -147,8 +156,7 @@ class Bash(Local):
     def run(self, folder: Path, spec: RunSpec) -> Outcome:
         config = self.configure(folder, spec)
         argv = ["render", spec.dag, "--target", "bash", "-c", config, "-o", "run.sh"]
-        if spec.plan:
-            argv += ["--plan", "plan.json"]
+        argv += spec.options()
         status, stderr = magnus(argv, folder, spec.environment)
         if status != 0:
             raise EngineFailure(f"render: exit {status}:\n{stderr}")

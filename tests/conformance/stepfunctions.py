@@ -30,8 +30,7 @@ class StepFunctions(Engine):
         config = self.configure(folder, spec)
         environment = {**spec.environment, **client.environment}
         argv = ["render", spec.dag, "--target", "stepfunctions", "-c", config, "-o", MACHINE]
-        if spec.plan:
-            argv += ["--plan", "plan.json"]
+        argv += spec.options()
         status, stderr = magnus(argv, folder, environment)
         if status != 0:
             raise EngineFailure(f"render: exit {status}:\n{stderr}")

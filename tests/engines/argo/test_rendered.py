@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from tests.conformance.comparing import check_equal, comparable
-from tests.conformance.engines import magnus, show
 from tests.engines.argo import build
 from tests.engines.argo.faults import Crash, Fault
 from tests.engines.argo.nasty import NAMES, TEXTS
@@ -361,30 +360,3 @@ def test_stores_on_s3_need_no_volume(tmp_path: Path) -> None:
     assert ended.log["status"] == "SUCCESS", ended.run.told
     project.environment = {}
     check(project, ended, tmp_path, ITEMS)
-
-
-# ---- mocks ----
-
-
-def test_a_mocked_pipeline_goes_the_way_that_it_goes_here(tmp_path: Path) -> None:
-    """The pods read the plan in which nothing is run; the run leaves what the executor `mocked` leaves."""
-    steps = {
-        "list": shell("touch ran; false", "each", retry={"attempts": 3, "delay": 0}),
-        "each": each({"t": shell("false", on_failure="h"), "h": shell("touch ran; false")}, "last"),
-        "last": shell("touch ran"),
-    }
-    results = {"list": {"set": ITEMS, "fail": 1}, "each._.t": {"fail": True}, "each._.h": {"set": {"n": 1}}}
-    project = Project(tmp_path / "argo", steps, executor={"plan": "plan.json"})
-    (project.folder / "mocks.yaml").write_text(json.dumps(results), encoding="utf-8")
-    ended = project.run(manifests=project.render("--mock", "mocks.yaml", "--plan", "plan.json"))
-    assert ended.log["parameters"]["n"] == [1, 1, 1] and ended.attempts("list") == ["FAIL", "SUCCESS"]
-    assert not list(project.folder.rglob("ran"))
-
-    here = Project(tmp_path / "here", steps)
-    executor = {"type": "mocked", "config": {"steps": results}}
-    (here.folder / "mocked.json").write_text(json.dumps({"executor": executor}), encoding="utf-8")
-    argv = ["execute", "-f", "dag.yaml", "-c", "mocked.json", "--run-id", RUN_ID]
-    status, stderr = magnus(argv, here.folder, {})
-    assert status == 0, stderr
-    expected = show(here.folder, here.spec(), "mocked.json", {}, stderr)
-    check_equal(comparable(expected), comparable(ended.log), "mocked", ended.run.told)
