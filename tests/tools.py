@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,3 +54,16 @@ def said(fifo: Path) -> Iterator[Callable[[], None]]:
 
     yield wait
     os.close(descriptor)
+
+
+def magnus(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the `magnus` beside this Python in a folder, with no `MAGNUS_*` in its environment."""
+    return subprocess.run(
+        [require("magnus"), *words],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )

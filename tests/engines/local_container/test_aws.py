@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from tests.contract import aws
 from tests.engines import images
-from tests.tools import environment, find
+from tests.tools import magnus
 
 DAG = """dag:
   start_at: a
@@ -64,19 +63,8 @@ def test_services_on_aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     }
     (tmp_path / "c.yaml").write_text(json.dumps(config))
 
-    def magnus(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(find("magnus")), *words, "-c", "c.yaml"],
-            cwd=tmp_path,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    done = magnus("execute", "-f", "dag.yaml", "--run-id", "r")
+    done = magnus(tmp_path, "execute", "-f", "dag.yaml", "-c", "c.yaml", "--run-id", "r")
     assert done.returncode == 0, done.stderr
-    log = json.loads(magnus("runs", "show", "r", "--json").stdout)
+    log = json.loads(magnus(tmp_path, "runs", "show", "r", "-c", "c.yaml", "--json").stdout)
     assert (log["status"], log["parameters"]) == ("SUCCESS", {"read": "of a"})
     assert not (tmp_path / ".run_log_store").exists() and not (tmp_path / ".catalog").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines import images, rootfs
-from tests.tools import environment, find
+from tests.tools import magnus
 
 TAG = "localhost/magnus-render-test-project:1"
 DAG = """dag:
@@ -54,18 +54,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> str:
 def git(folder: Path, *words: str) -> None:
     identity = ("-c", "user.name=n", "-c", "user.email=n@example.org", "-c", "commit.gpgsign=false")
     subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
-
-
-def magnus(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(find("magnus")), *words],
-        cwd=folder,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 def test_a_pipeline_runs_in_the_image_of_its_project(base: str, tmp_path: Path) -> None:
