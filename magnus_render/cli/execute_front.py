@@ -77,9 +77,10 @@ def execute(
     show(loaded.diagnostics)
     _look_before(loaded, file, resume or bool(use_cached))
     hand_over: Callable[[Request], None] = context.obj
+    executor = loaded.config["executor"]
     hand_over(
         {
-            "plan": loaded.plan,
+            "plan": base.load(executor["type"], executor["config"], file).planned(loaded.plan),
             "config": loaded.config,
             "run_id": run_id,
             "file": file,

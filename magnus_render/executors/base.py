@@ -80,6 +80,10 @@ class BaseExecutor(Described):
         """
         yield from ()
 
+    def planned(self, plan: Plan) -> Plan:
+        """Return the plan that is walked of a definition's. Called in the process that read the definition."""
+        return plan
+
     def place(self, order: Order, here: Config, there: Config, scratch: str) -> Place:
         """Return where the callbacks of a run run.
 
