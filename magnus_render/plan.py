@@ -13,9 +13,11 @@ RECORDS_VERSION = 2
 ITEMS_PER_PAGE = 32
 LARGE_VALUE = 4096
 
-TASK, PARALLEL, MAP, DAG, AS_IS = "task", "parallel", "map", "dag", "as-is"
+TASK, PARALLEL, MAP, DAG, CONDITIONAL, AS_IS = "task", "parallel", "map", "dag", "conditional", "as-is"
 SUCCESS_NODE, FAIL_NODE = "success", "fail"
-COMPOSITES = frozenset((PARALLEL, MAP, DAG))
+COMPOSITES = frozenset((PARALLEL, MAP, DAG, CONDITIONAL))
+DECIDED = frozenset((MAP, CONDITIONAL))
+"""Composites of which a callback records, as the walk enters them, which branches there are."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,10 +57,10 @@ def as_is_text(node: Node, engine: str) -> Any:
 def settled_outcome(node: Node) -> str:
     """Return SUCCESS or FAIL if a composite comes to that whatever its steps do, else ''.
 
-    A map's branches are as many as it has items, so nothing is settled of it.
+    Which branches a map or a conditional has is decided as it is entered, so nothing is settled of it.
     """
     settled = node.get("settled", {})
-    if not settled or node["type"] == MAP:
+    if not settled or node["type"] in DECIDED:
         return ""
     if any(end["status"] == "FAIL" for end in settled.values()):
         return "FAIL"
@@ -80,7 +82,7 @@ if TYPE_CHECKING:
     from typing_extensions import NotRequired
 
     Json = Any
-    NodeType = Literal["task", "parallel", "map", "dag", "as-is", "success", "fail"]
+    NodeType = Literal["task", "parallel", "map", "dag", "conditional", "as-is", "success", "fail"]
     Status = Literal["SUCCESS", "FAIL", "PROCESSING", "TRIGGERED", "CRASHED"]
 
     class Retry(TypedDict):
@@ -147,14 +149,17 @@ if TYPE_CHECKING:
         # composites
         branches: NotRequired[
             list[Branch]
-        ]  # parallel: as declared; map: one, slug `_`; dag: one, slug `branch`
+        ]  # parallel: as declared; map: one, slug `_`; dag: one, slug `branch`; conditional: as declared, the default last
         iterate_on: NotRequired[str]
         iterate_as: NotRequired[str]
         max_concurrency: NotRequired[int | None]
         fail_fast: NotRequired[bool]
-        counted_by: NotRequired[
+        # map, conditional: slug of the task whose hand-over tells the engine the item count or the branch, '' if none can
+        counted_by: NotRequired[str]
+        parameter: NotRequired[str]  # conditional: its value names the branch
+        default: NotRequired[
             str
-        ]  # map: slug of the task whose hand-over carries the count, '' if none can
+        ]  # conditional: slug of the branch that runs if no other is named, '' if there is none
         fan_in: NotRequired[
             bool
         ]  # parallel: a `fan_in` callback must come first (a composite before a composite)
@@ -317,7 +322,8 @@ if TYPE_CHECKING:
     class CompositeStart(TypedDict):
         sees: str  # sha256 of the state the composite sees
         count: int | None  # of a map
-        message: str  # not empty: the map failed, and why
+        choice: NotRequired[str]  # of a conditional: slug of the branch that runs, '' if it failed
+        message: str  # not empty: the map or conditional failed, and why
         items_mocked: list[bool] | None  # of a map in a run with --use-cached: same item at the same index
 
     class Join(TypedDict):

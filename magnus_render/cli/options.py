@@ -20,7 +20,7 @@ OLD_DEFAULTS = "magnus-config.yaml"
 """The file of a project's defaults, which older versions read unasked."""
 GONE = {
     "build_docker": "`magnus image --build --tag NAME` builds the project's image",
-    "fan": "render the pipeline again: the output calls `magnus map_count` and `magnus fan_in` where it needs them",
+    "fan": "render the pipeline again: the output calls `magnus map_count`, `choose` and `fan_in` where it needs them",
     "resolve": "`magnus validate FILE` checks a definition, `magnus render FILE --target TARGET` makes the output",
 }
 """Commands of older versions, and what there is in their place."""

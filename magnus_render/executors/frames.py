@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import Branch, Graph, Node
 
-Kind = Literal["step", "map_count", "fan_in", "text", "record", "confirm"]
+Kind = Literal["step", "map_count", "choose", "fan_in", "text", "record", "confirm"]
+
+DECIDING = frozenset(("map_count", "choose"))
+"""Callbacks that say how many items a map has, or which branch of a conditional runs."""
 
 
 @dataclass(eq=False, slots=True)
@@ -69,7 +72,7 @@ class Call:
     """The user's attempt, from 1."""
     after: str = ""
     fan_out: bool = False
-    """The step hands over to a map: its item count is to be reported to `Walk.finish`."""
+    """The step hands over to a map or conditional: its item count or branch is to be reported to `Walk.finish`."""
     text: str = ""
     exit_status: int = 0
     """Of the text that is recorded."""
@@ -81,8 +84,8 @@ class Call:
     """Its outcome no longer matters: it is being stopped."""
 
     def argv(self, run_id: str, common: Sequence[str], fan_out: str) -> list[str]:
-        """Return the command line of the callback; `fan_out` is the file for an item count, '' where none is asked for."""
-        argv: list[str] = [self.kind if self.kind in ("map_count", "fan_in") else "execute_single_node"]
+        """Return the command line of the callback; `fan_out` is the file for an item count or a branch, or ''."""
+        argv: list[str] = [self.kind if self.kind in (*DECIDING, "fan_in") else "execute_single_node"]
         argv += [run_id, self.address, *common]
         if self.after:
             argv += ["--after", self.after]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import errors
 from magnus_render.errors import MagnusError, PlatformError, Refused
+from magnus_render.executors.frames import DECIDING
 from magnus_render.executors.mocked import MockedExecutor, mocked_plan
 from magnus_render.executors.pool import STOPPING
 from magnus_render.executors.walk import Walk
@@ -65,29 +66,29 @@ class Rehearsal:
         while walk.status is None:
             call = walk.take(math.inf)  # no pause lasts
             assert call is not None, "a walk that is not over has a call that is due"
-            status, count = self._made(call, run_id, common)
-            walk.finish(call, status, math.inf, count)
+            status, decided = self._made(call, run_id, common)
+            walk.finish(call, status, math.inf, decided)
         found, record, records = read_run(self._store, run_id)
         log = fold(found, record, records, record["created"])
         shutil.rmtree(os.path.join(self._folder, _LOGS, run_id))
         return log
 
     def _made(self, call: Call, run_id: str, common: list[str]) -> tuple[int, str]:
-        """Make a call, and return its exit status and the count of items that it tells."""
-        counted = os.path.join(self._folder, "count")
-        counts = call.fan_out or call.kind == "map_count"
-        argv = call.argv(run_id, common, counted if counts else "")
+        """Make a call, and return its exit status and the item count or the branch that it tells."""
+        told = os.path.join(self._folder, "decided")
+        tells = call.fan_out or call.kind in DECIDING
+        argv = call.argv(run_id, common, told if tells else "")
         status = self._call(argv, None)
-        if not counts:
+        if not tells:
             return status, ""
         try:
-            with open(counted, encoding="ascii") as file:
+            with open(told, encoding="ascii") as file:
                 return status, file.read().strip()
         except FileNotFoundError:
             return status, ""
         finally:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(counted)
+                os.unlink(told)
 
     def _call(self, argv: list[str], plan: Plan | None) -> int:
         """Run a callback; what it says is the reason of the error that is raised if nothing can be recorded."""

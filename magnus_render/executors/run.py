@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from magnus_render import errors
 from magnus_render.executors import summary
 from magnus_render.executors.console import Console, console
-from magnus_render.executors.frames import Call
+from magnus_render.executors.frames import DECIDING, Call
 from magnus_render.executors.pool import Child, Pool
 from magnus_render.executors.terminal import duration
 from magnus_render.executors.walk import Walk
@@ -85,7 +85,7 @@ class _Run:
         self.taken = 0
         """How many steps were taken over from the run that --use-cached names."""
         self.counts: dict[Call, str] = {}
-        """Files that running steps write the item count of the map behind them to."""
+        """Files that running steps write the item count of the map behind them to, or the branch of the conditional."""
 
     def run(self) -> int:
         self.place.ready()
@@ -200,7 +200,7 @@ class _Run:
             environment[workspace.MODE] = self.place.mode(call.node)
         argv = call.argv(self.order.run_id, self._common(), fan_out)
         work = self.place.work(call, argv, environment)
-        return self.pool.start(work, call, capture=call.kind == "map_count")
+        return self.pool.start(work, call, capture=call.kind in DECIDING)
 
     def _common(self) -> list[str]:
         common = ["--walk", self.walk_id, "--dag-hash", self.order.plan["dag_hash"]]
@@ -230,12 +230,12 @@ class _Run:
 
     def _ended(self, call: Call, child: Child) -> None:
         now = time.monotonic()
-        count = child.output.decode("ascii", "replace").strip()
+        decided = child.output.decode("ascii", "replace").strip()
         if call in self.counts:
-            count = _taken(self.counts.pop(call))
+            decided = _taken(self.counts.pop(call))
         status = self.place.ended(call, child)
         kind, attempt = call.kind, call.attempt
-        self.walk.finish(call, status, now, count)
+        self.walk.finish(call, status, now, decided)
         if self.walk.broken is call:
             self.said = child.said
         if child.stopped or call.node["type"] == FAIL_NODE or kind == "text":

@@ -16,9 +16,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from magnus_render import errors, naming
-from magnus_render.executors.frames import Call, CompositeFrame, GraphFrame, Kind, inside, instance
+from magnus_render.executors.frames import DECIDING, Call, CompositeFrame, GraphFrame, Kind, inside, instance
 from magnus_render.graph.view import View, pause_after
-from magnus_render.plan import AS_IS, FAIL_NODE, MAP, SUCCESS_NODE, TASK, as_is_text, failure_target
+from magnus_render.plan import (
+    AS_IS,
+    CONDITIONAL,
+    FAIL_NODE,
+    MAP,
+    SUCCESS_NODE,
+    TASK,
+    as_is_text,
+    failure_target,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,8 +101,8 @@ class Walk:
         """Return how many calls a pause holds back."""
         return len(self._paused)
 
-    def finish(self, call: Call, status: int, now: float, count: str = "") -> None:
-        """Take the outcome of a call: exit status (negative: killed by a signal) and a map's item count."""
+    def finish(self, call: Call, status: int, now: float, decided: str = "") -> None:
+        """Take the outcome of a call: exit status (negative: killed by a signal), and an item count or a branch."""
         del self.running[call]
         if self._breaking is not None:
             self._end_if_idle()
@@ -111,7 +120,7 @@ class Walk:
         elif status in _FINAL:
             self._break_off(call, status)
         else:
-            self._finished(call, status, now, count)
+            self._finished(call, status, now, decided)
 
     def stops(self) -> list[Call]:
         """Return the running calls that must be stopped, each once; to be asked after `take` and `finish`.
@@ -132,10 +141,10 @@ class Walk:
 
     # ---- outcomes ----
 
-    def _finished(self, call: Call, status: int, now: float, count: str) -> None:
+    def _finished(self, call: Call, status: int, now: float, decided: str) -> None:
         frame, node = call.frame, call.node
-        if call.kind == "map_count":
-            self._counted(frame, node, count if status == 0 else "")
+        if call.kind in DECIDING:
+            self._decided(frame, node, decided if status == 0 else "")
         elif call.kind == "fan_in" and status == 0:
             self._open_composite(frame, node, iter(node["branches"]))
         elif call.kind == "confirm":
@@ -145,7 +154,7 @@ class Walk:
         elif status == 0 and call.fan_out:
             self.succeeded += 1
             frame.after, frame.slug = frame.slug, node["next"]["slug"]
-            self._counted(frame, self._view.node(frame.graph, frame.slug), count)
+            self._decided(frame, self._view.node(frame.graph, frame.slug), decided)
         elif status == 0:
             self.succeeded += 1
             self._advance(self._behind(frame, node, True))
@@ -158,10 +167,13 @@ class Walk:
             self.failures.append((call.address, call.path))
             self._advance(self._behind(frame, node, False))
 
-    def _counted(self, frame: GraphFrame, node: Node, count: str) -> None:
-        """Open a map, given what its count was said to be; anything but a number means that it failed."""
-        if count.isascii() and count.isdigit():
-            indices: Iterator[Branch] = ({"slug": str(i), "name": str(i)} for i in range(int(count)))
+    def _decided(self, frame: GraphFrame, node: Node, decided: str) -> None:
+        """Open a map or conditional, given what was said of it; anything but a number, or a branch, means that it failed."""
+        chosen = [branch for branch in node["branches"] if branch["slug"] == decided]
+        if node["type"] == CONDITIONAL and chosen:
+            self._open_composite(frame, node, iter(chosen))
+        elif node["type"] == MAP and decided.isascii() and decided.isdigit():
+            indices: Iterator[Branch] = ({"slug": str(i), "name": str(i)} for i in range(int(decided)))
             self._open_composite(frame, node, indices)
         else:
             self.failures.append(instance(frame, node))
@@ -196,6 +208,8 @@ class Walk:
                     self._call("step", frame, node, fan_out=self._view.counts(node))
                 elif kind == MAP:
                     self._call("map_count", frame, node)
+                elif kind == CONDITIONAL:
+                    self._call("choose", frame, node)
                 elif node.get("fan_in"):
                     self._call("fan_in", frame, node)
                 else:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from magnus_render.naming import slug as slug_of
-from magnus_render.plan import COMPOSITES, DAG, MAP, PARALLEL, TASK
+from magnus_render.plan import COMPOSITES, CONDITIONAL, DAG, MAP, PARALLEL, TASK
 from magnus_render.spec import codes, legacy
 from magnus_render.spec.models import MODELS, GraphSpec, control_characters
 from magnus_render.spec.problems import validate
@@ -36,6 +36,7 @@ MAX_NAME = 100
 MAX_ADDRESS = 2000
 MAP_BRANCH = "_"
 DAG_BRANCH = "branch"
+DEFAULT_BRANCH = "default"
 _TYPES = (*MODELS, "stub")
 
 
@@ -234,7 +235,9 @@ class Builder:
             self._report.error(codes.TOO_DEEP, step.place, what)
             return []
         if step.type == PARALLEL:
-            return self._parallel(step)
+            return self._named(step, {})
+        if step.type == CONDITIONAL:
+            return self._conditional(step)
         if step.type == DAG and "branch" not in raw:
             return self._included(step)
         branch = raw.get("branch")
@@ -243,11 +246,20 @@ class Builder:
         slug = MAP_BRANCH if step.type == MAP else DAG_BRANCH
         return [self._inner(step, slug, slug, branch, raw.key_place("branch"), info.files)]
 
-    def _parallel(self, step: Step) -> list[GraphInfo]:
+    def _conditional(self, step: Step) -> list[GraphInfo]:
+        default = step.raw.get("default")
+        if not isinstance(default, Map):
+            return self._named(step, {})
+        found = self._named(step, {DEFAULT_BRANCH: "default:"})
+        place = step.raw.key_place("default")
+        return [*found, self._inner(step, DEFAULT_BRANCH, DEFAULT_BRANCH, default, place, step.graph.files)]
+
+    def _named(self, step: Step, taken: dict[str, str]) -> list[GraphInfo]:
+        """Return the graphs of `branches`; `taken` has slugs that they cannot have, each with what has it."""
         branches = step.raw.get("branches")
         if not isinstance(branches, Map):
             return []
-        found, taken = [], {}  # type: list[GraphInfo], dict[str, str]
+        found: list[GraphInfo] = []
         for name, raw in branches.items():
             place = branches.key_place(name)
             owner = f"branch '{step.path}.{name}'"

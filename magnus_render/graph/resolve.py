@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import registry
 from magnus_render.graph.checks import reachable
-from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL, PLAN_VERSION, TASK
+from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DAG, MAP, PARALLEL, PLAN_VERSION, TASK
 from magnus_render.runtime.names import NOTEBOOK_OUTPUT, executed_notebook
 from magnus_render.spec.tree import plain
 
@@ -257,14 +257,17 @@ class _Resolver:
         if step.type == DAG:
             node["separate"] = spec.separate
             return
+        if step.type == CONDITIONAL:
+            node["parameter"] = spec.parameter
+            node["default"] = step.branches[-1]["slug"] if spec.default is not None else ""
+            node["counted_by"] = _counted_by(node)
+            return
         bounded: ParallelSpec | MapSpec = spec
         node["max_concurrency"] = bounded.max_concurrency
         node["fail_fast"] = bounded.fail_fast
         if step.type == MAP:
             node["iterate_on"], node["iterate_as"] = spec.iterate_on, spec.iterate_as
-            before = node["before"]
-            counted = len(before) == 1 and before[0]["type"] == TASK and before[0]["via"] == "next"
-            node["counted_by"] = before[0]["slug"] if counted else ""
+            node["counted_by"] = _counted_by(node)
 
     def _order(self, kept: dict[str, Step]) -> list[str]:
         """Return composites and as-is nodes, each after all that come before it or around it."""
@@ -281,7 +284,7 @@ class _Resolver:
 
         A parallel whose input is such a join needs a `fan_in` callback: each of its branches would be the first to need
         it. As-is nodes and the starts of dag graphs hand their input on; a parallel has its input recorded by then, a
-        map has it recorded when its items are.
+        map when its items are, a conditional when its branch is chosen.
         """
         prefix = node["graph"]["address"]
         joins = False
@@ -293,6 +296,13 @@ class _Resolver:
         self._joins[node["address"]] = joins
         if node["type"] == PARALLEL:
             node["fan_in"] = joins
+
+
+def _counted_by(node: Node) -> str:
+    """Return the slug of the task that alone leads to a map or conditional, '' if others lead there, or a failure does."""
+    before = node["before"]
+    counted = len(before) == 1 and before[0]["type"] == TASK and before[0]["via"] == "next"
+    return before[0]["slug"] if counted else ""
 
 
 def _is_notebook(spec: Any) -> bool:

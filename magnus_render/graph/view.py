@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
-from magnus_render.plan import AS_IS, FAIL_NODE, MAP, SUCCESS_NODE, TASK, failure_target
+from magnus_render.plan import AS_IS, DECIDED, FAIL_NODE, SUCCESS_NODE, TASK, failure_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,9 +84,9 @@ class View:
         return (slug for slug in graph["nodes"] if slug not in (graph["success"], graph["fail"]))
 
     def counts(self, node: Node) -> bool:
-        """Tell whether a task's hand-over carries the item count of the map behind it."""
+        """Tell whether a task's hand-over tells the item count of the map behind it, or the branch of the conditional."""
         following = node["next"]
-        if following["type"] != MAP:
+        if following["type"] not in DECIDED:
             return False
         counted: Node = self.node(self.graph_of(node), following["slug"])
         return counted.get("counted_by") == naming.last(node["address"])
@@ -127,7 +127,11 @@ class View:
     def _calls_at(self, node: Node) -> bool:
         if node["type"] == AS_IS:
             return not self.is_silent(node)
-        if node["type"] in (TASK, MAP) or node.get("fan_in") or (self._separate and node.get("separate")):
+        if (
+            node["type"] in (TASK, *DECIDED)
+            or node.get("fan_in")
+            or (self._separate and node.get("separate"))
+        ):
             return True
         return any(map(self.surely_calls, self.inner_graphs(node)))
 

@@ -11,7 +11,7 @@ import sys
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError, Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, MAP, TASK
+from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DECIDED, FAIL_NODE, MAP, TASK
 from magnus_render.runtime.command_line import CommandLine, usage
 from magnus_render.runtime.records import Run, dumps
 from magnus_render.services import lookup
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
         def parameters(self, file: str) -> dict[str, Json]:
             """Return the parameters in a YAML or JSON file; raise `MagnusError`."""
+
+
+_ONLY = {"map_count": MAP, "choose": CONDITIONAL}
+"""Callbacks that are for one type of node."""
 
 
 def main(
@@ -96,7 +100,7 @@ class _Call:
                 return self._fail(run, node)
             if node["type"] not in COMPOSITES:
                 return SUCCESS
-        elif node["type"] not in COMPOSITES or (self.line.command == "map_count" and node["type"] != MAP):
+        elif node["type"] not in COMPOSITES or node["type"] != _ONLY.get(self.line.command, node["type"]):
             raise UsageError(f"{self.line.command}: '{self.line.address}' is a {node['type']}")
         return self._enter(run)
 
@@ -112,21 +116,22 @@ class _Call:
 
     def _enter(self, run: Run) -> int:
         from magnus_render.runtime import state
-        from magnus_render.runtime.handover import enter, stopped, write_count
+        from magnus_render.runtime.handover import enter, stopped, tell
 
         node = run.node(self.line.address)
         why = stopped(run, self.line.address, node)
         if why and run.of(self.line.address, "start") is None:
             say(f"{naming.shown(node['path'], self.line.address)}: not started: {why}")
             return FAILED
-        count = enter(run, self.line.address, node, state.seen_by(run, self.line.address, self.line.after()))
-        if node["type"] != MAP:
+        seen = state.seen_by(run, self.line.address, self.line.after())
+        decided = enter(run, self.line.address, node, seen)
+        if node["type"] not in DECIDED:
             return SUCCESS
         if self.line.values.get("--fan-out"):
-            write_count(self.line.values["--fan-out"], count)
-        if count is None:
+            tell(self.line.values["--fan-out"], node, decided)
+        if decided is None:
             return FAILED
-        print(count, flush=True)
+        print(decided, flush=True)
         return SUCCESS
 
     def _execute(self, run: Run) -> int:

@@ -33,7 +33,8 @@ _VALUES = {
 }
 _NODE_VALUES = {"--after": "STEP        the step that handed over to this one"}
 _FAN_OUT = {
-    "--fan-out": "FILE      where to write the item count of the map that follows; to a .json file, the list of its indices"
+    "--fan-out": "FILE      where to write the item count of the map that follows (to a .json file, the list of its "
+    "indices), or the branch of the conditional"
 }
 _STEP_VALUES = {
     **_NODE_VALUES,
@@ -46,6 +47,7 @@ _STEP_VALUES = {
 _OWN_VALUES = {
     "execute_single_node": _STEP_VALUES,
     "map_count": {**_NODE_VALUES, **_FAN_OUT},
+    "choose": {**_NODE_VALUES, **_FAN_OUT},
     "fan_in": _NODE_VALUES,
     "start_run": {},
 }

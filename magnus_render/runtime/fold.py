@@ -12,7 +12,9 @@ from magnus_render.errors import Refused
 from magnus_render.plan import (
     AS_IS,
     COMPOSITES,
+    CONDITIONAL,
     DAG,
+    DECIDED,
     FAIL_NODE,
     ITEMS_PER_PAGE,
     MAP,
@@ -285,7 +287,7 @@ class _Fold:
     ) -> Generator[Any, Any, tuple[Step | None, str]]:
         step = blank(node, address, node["name"])
         start: CompositeStart | None = self.records.of(address, "start")
-        if node["type"] == MAP and start is None:
+        if node["type"] in DECIDED and start is None:
             return (None if graph.closed else step), ""
         if start is not None and start["message"]:
             step["status"], step["message"], graph.mocked = "FAIL", start["message"], False
@@ -350,6 +352,7 @@ class _Fold:
         return [
             _Graph(head, f"{address}.{b['slug']}", f"{path}.{b['name']}", closed, graph.mocked)
             for b in node["branches"]
+            if node["type"] != CONDITIONAL or (start is not None and b["slug"] == start["choice"])
             if (head := heads.get(f"{node['address']}.{b['slug']}")) is not None
         ]
 
@@ -357,7 +360,7 @@ class _Fold:
         contributions = [self._contribution(branch) for branch in branches]
         if node["type"] == MAP:
             return merge_map(contributions)
-        if node["type"] == DAG and contributions:
+        if node["type"] in (DAG, CONDITIONAL) and contributions:
             return merge_dag(contributions[0])
         names = [branch["name"] for branch in node["branches"]]
         return merge_parallel(list(zip(names, contributions, strict=False)))

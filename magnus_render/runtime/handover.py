@@ -5,21 +5,27 @@ And what keeps a node from beginning: `max_time`, and the end of a branch, where
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
-from magnus_render.plan import COMPOSITES, ITEMS_PER_PAGE, MAP, failure_target
+from magnus_render.plan import COMPOSITES, CONDITIONAL, DECIDED, ITEMS_PER_PAGE, failure_target
 from magnus_render.runtime import state
 from magnus_render.runtime.records import Run, dumps
 from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from magnus_render.plan import After, CompositeStart, FailFast, GraphEnd, Json, Node, Outcome, Status
 
 CANNOT_START = "the map cannot start"
+NOT_CHOSEN = "no branch was chosen"
+_AS_TEXT: dict[str, Any] = {"ensure_ascii": False, "sort_keys": True, "separators": (",", ":")}
+"""How a value that is no text is compared with the name of a branch."""
 
 
 def answer(run: Run, address: str, node: Node, outcome: Outcome, fan_out: str) -> int:
@@ -31,8 +37,8 @@ def answer(run: Run, address: str, node: Node, outcome: Outcome, fan_out: str) -
 def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out: str) -> None:
     """Record what follows from a hand-over: the end of the graph, or what the composite that comes next sees.
 
-    `digest` is the state left behind; `fan_out` names the file for a map's item count, or is ''. Calling it again for the
-    same hand-over changes nothing but writes that file anew.
+    `digest` is the state left behind; `fan_out` names the file for a map's item count or a conditional's branch, or is ''.
+    Calling it again for the same hand-over changes nothing but writes that file anew.
     """
     graph, head = naming.parent(address), node["graph"]
     if to == head["success"]:
@@ -44,20 +50,24 @@ def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out:
         return
     for after in (node.get("next"), node.get("on_failure")):
         if after and after["slug"] == to and after["type"] in COMPOSITES:
-            count = enter(run, naming.join(graph, to), after, digest)
-            if fan_out and after["type"] == MAP:
-                write_count(fan_out, count)
+            decided = enter(run, naming.join(graph, to), after, digest)
+            if fan_out and after["type"] in DECIDED:
+                tell(fan_out, after, decided)
             return
 
 
-def write_count(file: str, count: int | None) -> None:
-    """Tell an engine how many items a map has: their number or, in a .json file, the list of their indices.
+def tell(file: str, what: After | Node, decided: int | str | None) -> None:
+    """Tell an engine what was decided as a map or conditional was entered.
 
-    Of a map that cannot start (`None`) it says so, which no engine takes for a list, or for the lack of one.
+    Of a map the number of its items or, in a .json file, the list of their indices; of a conditional the slug of the branch.
+    Of what cannot start (`None`) the text says so. No engine takes that for a list, for the lack of one, or for a branch.
     """
-    text = CANNOT_START
-    if count is not None:
-        text = f"[{','.join(map(str, range(count)))}]" if file.endswith(".json") else str(count)
+    if decided is None:
+        text = NOT_CHOSEN if what["type"] == CONDITIONAL else CANNOT_START
+    elif isinstance(decided, str):
+        text = decided
+    else:
+        text = f"[{','.join(map(str, range(decided)))}]" if file.endswith(".json") else str(decided)
     os.makedirs(os.path.dirname(file) or os.curdir, exist_ok=True)
     with open(file, "w", encoding="ascii") as stream:
         stream.write(f"{text}\n")
@@ -135,33 +145,39 @@ def stopped(run: Run, address: str, node: Node) -> str:
     return ""
 
 
-def enter(run: Run, address: str, what: After | Node, digest: str) -> int | None:
-    """Record what a composite sees and, of a map, its items; return their number, or None if there is none.
+def enter(run: Run, address: str, what: After | Node, digest: str) -> int | str | None:
+    """Record what a composite sees and what is decided there: of a map its items, of a conditional its branch.
 
-    The message of a map that cannot start is recorded in its place.
+    Return the number of items or the slug of the branch; None if there is none. The message of a map or conditional that
+    cannot start is recorded in its place.
     """
-    if what["type"] != MAP:
+    if what["type"] not in DECIDED:
         state.enter_composite(run, address, digest)
         return None
     recorded: CompositeStart | None = run.of(address, "start")
     if recorded is None:
         recorded = {"sees": digest, "count": None, "message": "", "items_mocked": None}
-        name = what["iterate_on"]
+        node = run.node(address)
+        name = node["parameter"] if what["type"] == CONDITIONAL else node["iterate_on"]
         seen = run.state(digest)
-        variables = run.map_variables(address, run.node(address)["scopes"])
+        variables = run.map_variables(address, node["scopes"])
+        there, value = True, None
         if name in variables:
-            items = variables[name]
+            value = variables[name]
         elif name in seen["parameters"]["values"] or name in seen["parameters"]["large"]:
-            items = run.unpack_one(seen["parameters"], name)
+            value = run.unpack_one(seen["parameters"], name)
         else:
-            items = None
-            recorded["message"] = f"parameter '{name}' is missing"
-        if isinstance(items, list):
-            recorded["count"] = len(items)
-            _write_items(run, address, items)
+            there, recorded["message"] = False, f"parameter '{name}' is missing"
+        if what["type"] == CONDITIONAL:
+            recorded["choice"] = _chosen(node, value) if there else ""
+            if there and not recorded["choice"]:
+                recorded["message"] = f"no branch has the value of parameter '{name}' for its name"
+        elif isinstance(value, list):
+            recorded["count"] = len(value)
+            _write_items(run, address, value)
             if seen["mocked"]:
-                recorded["items_mocked"] = _same_items(run, address, items)
-        elif not recorded["message"]:
+                recorded["items_mocked"] = _same_items(run, address, value)
+        elif there:
             recorded["message"] = f"parameter '{name}' is not a list"
         run.create(f"{naming.key(address)}/start.json", recorded)
     if recorded["message"]:
@@ -169,7 +185,18 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | None
         say(f"{naming.shown(node['path'], address)}: {recorded['message']}")
         if not _is_handled(node):
             _stop_siblings(run, naming.parent(address), node)
+    if what["type"] == CONDITIONAL:
+        return recorded["choice"] or None
     return recorded["count"]
+
+
+def _chosen(node: Node, value: Json) -> str:
+    """Return the slug of the branch of a conditional that a value names, of its default if none is named, else ''."""
+    text = value if isinstance(value, str) else json.dumps(value, **_AS_TEXT)
+    for branch in node["branches"]:
+        if branch["name"] == text and branch["slug"] != node["default"]:
+            return branch["slug"]
+    return node["default"]
 
 
 def _write_items(run: Run, address: str, items: list[Json]) -> None:

@@ -110,7 +110,13 @@ _ATTEMPT_END = {
     "catalog": [_CATALOGUED], "metrics": OBJECT, "sees": HASH, "platform": FLAG,
 }  # fmt: skip
 _OUTCOME = {**_ATTEMPT_END, "handed_to": SLUG, "state": HASH, "mock": FLAG}
-_COMPOSITE_START = {"sees": HASH, "count": MAYBE_WHOLE, "message": TEXT, "items_mocked": Maybe([FLAG])}
+_COMPOSITE_START = {
+    "sees": HASH,
+    "count": MAYBE_WHOLE,
+    "choice?": SLUG,
+    "message": TEXT,
+    "items_mocked": Maybe([FLAG]),
+}
 _JOIN = {"set": _PACKED, "files": _FILES, "message": TEXT, "mocked": FLAG}
 _GRAPH_END = {"status": STATUSES, "state": HASH, "time": TIME, "mock": FLAG}
 _WALKER = {"host": TEXT, "boot": TEXT, "pids": TEXT, "pid": COUNT, "began": TEXT}
@@ -131,8 +137,8 @@ _NODE = {
     "retry?": {"attempts": COUNT, "delay": NUMBER, "backoff": NUMBER, "max_delay": MAYBE_NUMBER},
     "timeout?": MAYBE_NUMBER, "secrets?": Each(TEXT), "branches?": [{"slug": SLUG, "name": TEXT}],
     "iterate_on?": TEXT, "iterate_as?": TEXT, "max_concurrency?": MAYBE_WHOLE, "fail_fast?": FLAG,
-    "counted_by?": SLUG, "fan_in?": FLAG, "separate?": FLAG, "silent?": FLAG, "tails?": Each([[TEXT]]),
-    "settled?": Each({"status": STATUSES, "handled": FLAG}),
+    "counted_by?": SLUG, "parameter?": TEXT, "default?": SLUG, "fan_in?": FLAG, "separate?": FLAG, "silent?": FLAG,
+    "tails?": Each([[TEXT]]), "settled?": Each({"status": STATUSES, "handled": FLAG}),
 }  # fmt: skip
 
 _FIXED = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, DAG, MAP, PARALLEL, TASK, failure_target, file_entry
+from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DECIDED, MAP, TASK, failure_target, file_entry
 from magnus_render.runtime import merge
 from magnus_render.runtime import outcome as outcomes
 from magnus_render.texts import say
@@ -96,7 +96,7 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
 
 
 def enter_composite(run: Run, address: str, digest: str) -> None:
-    """Record what a composite other than a map sees, so that no later step has to look behind it."""
+    """Record what a composite sees, if nothing is decided there, so that no later step has to look behind it."""
     start: CompositeStart = {"sees": digest, "count": None, "message": "", "items_mocked": None}
     run.create(f"{naming.key(address)}/start.json", start)
 
@@ -227,9 +227,14 @@ def _reached(run: Run, address: str) -> bool:
 
 
 def branch_graphs(run: Run, address: str, node: Node) -> list[str]:
-    """Return the instance addresses of a composite's branch graphs, in order; of a map that was not entered, none."""
-    if node["type"] == MAP:
+    """Return the instance addresses of a composite's branch graphs, in order.
+
+    Those of a map or conditional are decided as it is entered: before that it has none.
+    """
+    if node["type"] in DECIDED:
         start: CompositeStart | None = run.of(address, "start")
+        if node["type"] == CONDITIONAL:
+            return [f"{address}.{start['choice']}"] if start and start["choice"] else []
         count = (start["count"] or 0) if start else 0
         return [f"{address}.{index}" for index in range(count)]
     return [f"{address}.{branch['slug']}" for branch in node["branches"]]
@@ -241,7 +246,7 @@ def outcome(run: Run, address: str) -> str:
     start: CompositeStart | None = run.of(address, "start")
     if start and start["message"]:
         return "FAIL"
-    if not start and (node["type"] == MAP or not (run.names(address) or _reached(run, address))):
+    if not start and (node["type"] in DECIDED or not (run.names(address) or _reached(run, address))):
         return ""
     ends = [branch_end(run, graph) for graph in branch_graphs(run, address, node)]
     if all(end and end["status"] == "SUCCESS" for end in ends):
@@ -259,7 +264,7 @@ def branch_end(run: Run, graph: str) -> GraphEnd | None:
     if end is not None:
         return end
     composite = run.node(naming.parent(graph))
-    branch = naming.last(graph) if composite["type"] in (PARALLEL, DAG) else "_"
+    branch = "_" if composite["type"] == MAP else naming.last(graph)
     settled = composite.get("settled", {}).get(branch)
     if settled is not None:
         return _settled_end(run, graph, settled)
@@ -341,7 +346,8 @@ def join(run: Run, address: str) -> Join:
     if node["type"] == MAP:
         merged = merge.merge_map(contributions)
     else:
-        names = [branch["name"] for branch in node["branches"]]
+        chosen = {naming.last(graph) for graph in graphs}
+        names = [branch["name"] for branch in node["branches"] if branch["slug"] in chosen]
         merged = merge.merge_parallel(list(zip(names, contributions, strict=True)))
     if not graphs:
         mocked = run.state(seen_by(run, address))["mocked"]

@@ -10,6 +10,7 @@ from magnus_render import naming
 from magnus_render.plan import (
     AS_IS,
     COMPOSITES,
+    DECIDED,
     FAIL_NODE,
     MAP,
     SUCCESS_NODE,
@@ -94,7 +95,7 @@ def _composite_ended(run: Run, address: str, node: Node, settling: int, failed: 
     start: CompositeStart | None = run.of(address, "start")
     if start is not None and start["message"]:
         return "FAIL"
-    if start is None and node["type"] == MAP:
+    if start is None and node["type"] in DECIDED:
         return ""
     if run.of(address, "join") is not None:
         return "SUCCESS"

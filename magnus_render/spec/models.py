@@ -230,6 +230,19 @@ class DagSpec(NodeSpec):
         return self
 
 
+class ConditionalSpec(NodeSpec):
+    """Branches of which one runs: the one that has the value of a parameter for its name."""
+
+    type: Literal["conditional"]
+    parameter: Text = Field(description="The parameter whose value names the branch that runs.")
+    branches: dict[str, Any] = Field(
+        min_length=1, description="Graphs by value: a text as it is, any other value as JSON."
+    )
+    default: dict[str, Any] | None = Field(
+        default=None, description="The graph that runs if no branch is named by the value."
+    )
+
+
 class AsIsSpec(NodeSpec):
     """Text for an engine, injected as it is; without text for an engine, a success that does nothing."""
 
@@ -254,7 +267,7 @@ class FailSpec(Spec):
 
 
 Node = Annotated[
-    TaskSpec | ParallelSpec | MapSpec | DagSpec | AsIsSpec | SuccessSpec | FailSpec,
+    TaskSpec | ParallelSpec | MapSpec | DagSpec | ConditionalSpec | AsIsSpec | SuccessSpec | FailSpec,
     Field(discriminator="type"),
 ]
 
@@ -296,6 +309,7 @@ MODELS: dict[str, type[Spec]] = {
     "parallel": ParallelSpec,
     "map": MapSpec,
     "dag": DagSpec,
+    "conditional": ConditionalSpec,
     "as-is": AsIsSpec,
     "success": SuccessSpec,
     "fail": FailSpec,

@@ -22,8 +22,8 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}\s]+)\}")
 _AS_IS_FIELDS = frozenset(
     ("type", "next", "on_failure", "executor_config", "mode_config", "render_string", "command_config")
 )
-_GRAPHS = frozenset(("branch", "branches"))
-_COMPOSITES = frozenset(("parallel", "map", "dag"))
+_GRAPHS = frozenset(("branch", "branches", "default"))
+_COMPOSITES = frozenset(("parallel", "map", "dag", "conditional"))
 
 
 class Variables:
