@@ -184,6 +184,8 @@ def check_reachable(definition: Definition, report: Report) -> None:
             if address in found or step.type == FAIL_NODE:
                 continue
             if step.type == SUCCESS_NODE:
+                if info.scopes and info.scopes[-1]["type"] == CONDITIONAL:
+                    continue  # to fail is what such a branch may be for
                 what = f"{info.owner} cannot succeed: no step leads to '{step.name}'"
                 report.warning(codes.NEVER_SUCCEEDS, step.place, what, "let a step's 'next' name it")
             else:
