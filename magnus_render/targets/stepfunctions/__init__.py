@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from magnus_render import naming
 from magnus_render.errors import Refused
-from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK, as_is_text
+from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, TASK, as_is_text
 from magnus_render.services.s3 import DEFAULT_PREFIX, Place
 from magnus_render.targets import codes as common_codes
 from magnus_render.targets import options
@@ -59,6 +59,7 @@ class StepFunctionsTarget(BaseTarget):
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         MAP: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         DAG: frozenset({"on_failure", "separate"}),
+        CONDITIONAL: frozenset({"on_failure"}),
         AS_IS: frozenset({"on_failure"}),
     }
 
