@@ -327,9 +327,7 @@ class _Compiler:
             state.choices.append(Rule(condition, self._entry(inner, inner["start"])))
         yield state
 
-    def _decided(
-        self, node: Node, scope: Scope, name: str, address: str, failure: str
-    ) -> Iterator[State]:
+    def _decided(self, node: Node, scope: Scope, name: str, address: str, failure: str) -> Iterator[State]:
         """Yield what reads how many items a map has, or which branch of a conditional runs; first what records it."""
         command, decide, read = _HELPERS[node["type"]]
         reads = f"{name}: {read}"
