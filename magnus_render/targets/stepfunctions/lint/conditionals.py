@@ -18,7 +18,7 @@ from magnus_render.targets.lint.report import near, objects, shown, text
 from magnus_render.targets.stepfunctions.lint import codes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from magnus_render.targets.stepfunctions.lint.machine import Report, Scope
 
@@ -35,12 +35,15 @@ class Conditional(NamedTuple):
     """The slugs of its branches, the default among them."""
 
 
-def check_conditionals(
-    scopes: Iterable[Scope], conditionals: Mapping[str, Conditional], report: Report
-) -> None:
-    """Check the conditionals of a pipeline, given by the names of their states; other machines may hold some of them."""
-    if not conditionals:
+def check_conditionals(scopes: list[Scope], pipeline: Mapping[str, Conditional], report: Report) -> None:
+    """Check the conditionals of a pipeline, given by the names of their states.
+
+    Those that stand in another machine say nothing here: all of a separate dag may be in a branch of one.
+    """
+    if not pipeline:
         return
+    standing = {name for scope in scopes for name in scope.states}
+    conditionals = {name: told for name, told in pipeline.items() if name in standing}
     graphs = {f"{c.address}.{slug}": slug for c in conditionals.values() for slug in c.branches}
     for scope in scopes:
         reads: dict[str, list[str]] = {}
