@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 
-from magnus_render.plan import FAIL_NODE, SUCCESS_NODE
+from magnus_render.plan import CONDITIONAL, FAIL_NODE, SUCCESS_NODE
 from magnus_render.spec import codes
 from magnus_render.spec.tree import Map
 
@@ -141,6 +141,8 @@ def check_reachable(definition: Definition, report: Report) -> None:
             if address in found or step.type == FAIL_NODE:
                 continue
             if step.type == SUCCESS_NODE:
+                if info.scopes and info.scopes[-1]["type"] == CONDITIONAL:
+                    continue  # to fail is what such a branch may be for
                 what = f"{info.owner} cannot succeed: no step leads to '{step.name}'"
                 report.warning(codes.NEVER_SUCCEEDS, step.place, what, "let a step's 'next' name it")
             else:

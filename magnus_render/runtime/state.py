@@ -84,6 +84,7 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
         address, after = origin, ""
     for what, where in reversed(passed):
         if what == "start":
+            _check_branch(run, where)
             enter_composite(run, naming.parent(where), digest)
             digest = _enter(run, where, digest)
         elif what == "lost":
@@ -99,6 +100,24 @@ def enter_composite(run: Run, address: str, digest: str) -> None:
     """Record what a composite sees, if nothing is decided there, so that no later step has to look behind it."""
     start: CompositeStart = {"sees": digest, "count": None, "message": "", "items_mocked": None}
     run.create(f"{naming.key(address)}/start.json", start)
+
+
+def is_taken(run: Run, graph: str) -> bool:
+    """Tell whether a branch is among those that its composite runs, as far as is recorded."""
+    composite = naming.parent(graph)
+    node = run.node(composite)
+    return node["type"] not in DECIDED or graph in branch_graphs(run, composite, node)
+
+
+def _check_branch(run: Run, graph: str) -> None:
+    """Raise if a graph is a branch of a map or conditional that is not entered, or one that is not taken there."""
+    if is_taken(run, graph):
+        return
+    composite = naming.parent(graph)
+    path = naming.shown(run.node(composite)["path"], composite)
+    if run.of(composite, "start") is None:
+        raise PlatformError(f"run {run.run_id}: it is not recorded which branches '{path}' has")
+    raise Refused(f"run {run.run_id}: '{naming.last(graph)}' is not a branch that is taken at '{path}'")
 
 
 def _enter(run: Run, graph: str, digest: str) -> str:
@@ -321,12 +340,15 @@ def _failed_silently(run: Run, address: str) -> bool:
 def join(run: Run, address: str) -> Join:
     """Return what a composite's branches set, merged; record it if nobody has.
 
-    Raises `PlatformError` if a branch has not ended well.
+    Raises `PlatformError` if a branch has not ended well, `Refused` if the composite failed before any branch began.
     """
     recorded: Join | None = run.of(address, "join")
     if recorded is not None:
         return recorded
     node = run.node(address)
+    if node["type"] in DECIDED and (start := run.of(address, "start")) and start["message"]:
+        path = naming.shown(node["path"], address)
+        raise Refused(f"run {run.run_id}: '{path}' has failed: what its success leads to does not begin")
     graphs = branch_graphs(run, address, node)
     contributions: list[merge.Contribution] = []
     mocked = True

@@ -41,7 +41,7 @@ def come_to(run: Run, address: str) -> bool:
     A fail node is asked for by its own callback: an engine has gone on from a failure in its graph.
     """
     graph = naming.parent(address)
-    if graph and not come_to(run, naming.parent(graph)):
+    if graph and not (state.is_taken(run, graph) and come_to(run, naming.parent(graph))):
         return False
     failed = run.node(address)["type"] == FAIL_NODE
     return any(passed == address for passed, _, _ in _way(run, graph, until=address, failed=failed))
@@ -50,7 +50,7 @@ def come_to(run: Run, address: str) -> bool:
 def failed_before(run: Run, address: str) -> str:
     """Return the address of the node whose failure led to a node of its graph; '' if none is on record."""
     graph, slug = naming.parent(address), naming.last(address)
-    if graph and not come_to(run, naming.parent(graph)):
+    if graph and not (state.is_taken(run, graph) and come_to(run, naming.parent(graph))):
         return ""
     for origin, node, outcome in _way(run, graph):
         if outcome == "FAIL" and node["type"] != FAIL_NODE and failure_target(node) == slug:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render import naming
-from magnus_render.plan import COMPOSITES, DAG, FAIL_NODE, MAP, SUCCESS_NODE
+from magnus_render.plan import COMPOSITES, CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE
 from magnus_render.registry import Described
 from magnus_render.targets import codes, secrets
 
@@ -245,5 +245,9 @@ def graph_title(plan: Plan, address: str) -> str:
         return f"for each {composite['iterate_as']} of {composite['iterate_on']}"
     if composite["type"] == DAG:
         return f"the steps of {composite['path']}"
-    branches = {branch["slug"]: branch["name"] for branch in composite["branches"]}
-    return f"branch {branches[naming.last(address)]} of {composite['path']}"
+    branch = naming.last(address)
+    name = next(one["name"] for one in composite["branches"] if one["slug"] == branch)
+    if composite["type"] == CONDITIONAL:
+        value = "something else" if branch == composite["default"] else name
+        return f"{composite['path']}: {composite['parameter']} is {value}"
+    return f"branch {name} of {composite['path']}"

@@ -3,8 +3,8 @@
 What it does is told by files in a folder. `ADDRESS.ATTEMPT`, `ADDRESS` or `COMMAND` holds an exit status, a list of
 them (one for each call, the last for all that follow), `await:STATUS` (once the test says so) or `hang` (until
 stopped). A step that fails (1) leaves an attempt; `final` says that none would change anything. `ADDRESS.count` holds the
-number of items that a step or a `map_count` reports. `ADDRESS.confirm` stands in for `ADDRESS` where a failure is to be
-confirmed, which it is without one.
+number of items that a step or a `map_count` reports, or the branch that a step or a `choose` does. `ADDRESS.confirm` stands
+in for `ADDRESS` where a failure is to be confirmed, which it is without one.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ for key in "$address.$attempt" "$address" "$command"; do
     *) exit "$now" ;;
   esac
 done
-[ "$command" != map_count ] || cat "$STUB/$address.count"
+case $command in map_count | choose) cat "$STUB/$address.count" ;; esac
 exit "$status"
 """
 

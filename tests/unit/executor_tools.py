@@ -131,10 +131,11 @@ def _add(
             if "catalog" in step:
                 node["catalog"] = step["catalog"]
         inner: dict[str, Definition] = step.get("branches", {})
-        if kind == "map":
+        if kind in ("map", "conditional"):
             only = [b for b in before[name] if b["slug"]]
             counted = len(only) == 1 and only[0]["type"] == "task" and only[0]["via"] == "next"
             node["counted_by"] = only[0]["slug"] if counted and head["start"] != slugs[name] else ""
+        if kind == "map":
             inner = {"_": step["branch"]}
         elif kind == "dag":
             inner = {"branch": step["branch"]}

@@ -296,6 +296,50 @@ def test_a_map_whose_count_fails_goes_to_its_handler(tmp_path: Path) -> None:
     assert script.steps() == ["start_run", "map_count m", "h"]
 
 
+TWO = "{yes: " + graph("t", task("t")) + ", 'no': " + graph("u", task("u")) + "}"
+
+
+def choose(name: str, then: str = "success", **fields: str) -> str:
+    extra = "".join(f", {key}: {value}" for key, value in fields.items())
+    return f"{name}: {{type: conditional, parameter: p, branches: {TWO}, next: {then}{extra}}}"
+
+
+@pytest.mark.parametrize(
+    ("choice", "called", "status"),
+    [
+        ("yes", ["c.yes.t", "b"], 0),
+        ("no", ["c.no.u", "b"], 0),
+        ("", ["fail"], 1),
+        ("ye", ["fail"], 1),
+        ("no branch was chosen", ["fail"], 1),
+        ("*", ["fail"], 1),
+    ],
+)
+def test_a_branch_that_the_step_before_chooses(
+    tmp_path: Path, choice: str, called: list[str], status: int
+) -> None:
+    script = Script(tmp_path, dag("a", task("a", "c"), choose("c", "b"), task("b")))
+    script.told("a.count", f"{choice}\n")
+    assert script.run("R1").returncode == status
+    assert script.steps() == ["start_run", "a", *called]
+
+
+def test_a_branch_that_no_step_chooses(tmp_path: Path) -> None:
+    script = Script(tmp_path, dag("c", choose("c", "d"), choose("d", on_failure="h"), task("h")))
+    script.told("c.count", "no")
+    script.told("d.count", "yes")
+    script.told("d.yes.t", "1")
+    assert script.run("R1").returncode == 0
+    assert script.steps() == ["start_run", "choose c", "c.no.u", "choose d", "d.yes.t", "h"]
+
+
+def test_a_conditional_that_cannot_choose_goes_to_its_handler(tmp_path: Path) -> None:
+    script = Script(tmp_path, dag("c", choose("c", on_failure="h"), task("h")))
+    script.told("choose", "1")
+    assert script.run("R1").returncode == 0
+    assert script.steps() == ["start_run", "choose c", "h"]
+
+
 def test_siblings_of_a_failed_branch_finish(tmp_path: Path) -> None:
     script = Script(
         tmp_path, dag("m", each("m", graph("b", task("b", "c"), task("c")), on_failure="h"), task("h"))
@@ -429,6 +473,7 @@ INNER = graph("t", task("t"))
         (dag("d", within("d", INNER, "fail", on_failure="success")), "d.branch.t", "d.branch.t confirm d"),
         (dag("m", each("m", INNER, "b", on_failure="success"), task("b")), "m.0.t", "map_count_m m.0.t confirm m"),
         (dag("m", each("m", INNER, on_failure="q"), QUIET), "map_count", "map_count_m confirm m"),
+        (dag("c", choose("c", "b", on_failure="success"), task("b")), "c.yes.t", "choose_c c.yes.t confirm c"),
         (dag("a", "a: {type: as-is, render_string: exit 3, next: b, on_failure: success}", task("b")), "", "a confirm a"),
         (dag("d", within("d", graph("a", task("a", on_failure="q"), QUIET))), "d.branch.a", "d.branch.a confirm d.branch.a"),
     ],
@@ -436,11 +481,12 @@ INNER = graph("t", task("t"))
 def test_a_failure_that_leads_to_success_is_confirmed(
     tmp_path: Path, definition: str, failing: str, called: str
 ) -> None:
-    expected = called.replace("map_count_m", "map_count m")
+    expected = called.replace("map_count_m", "map_count m").replace("choose_c", "choose c")
     confirmed = expected.split()[-1]
     for status, end in (("0", []), ("1", ["fail"]), ("137", ["fail"])):
         script = Script(tmp_path / status, definition)
         script.told("m.count", "1")
+        script.told("c.count", "yes")
         if failing:
             script.told(failing, "1")
         script.told(f"{confirmed}.confirm", status)

@@ -207,6 +207,34 @@ def test_a_map_without_a_count_has_failed(said: str) -> None:
     assert alone.log == ["map_count m#1<", "step fail#1<m"]
 
 
+def choice_of(next: str = "success", **fields: Any) -> Definition:
+    branches = {"yes": graph(x=task()), "no": graph(y=task())}
+    return {"type": "conditional", "parameter": "p", "branches": branches, "next": next, **fields}
+
+
+def test_a_branch_is_chosen_by_the_task_before() -> None:
+    definition = graph(a=task("c"), c=choice_of("b"), b=task())
+    played = play(definition, lambda call: (0, "no" if call.fan_out else ""))
+    assert played.log == ["step a#1<", "step c.no.y#1<", "step b#1<c"] and played.walk.status == 0
+
+
+def test_a_branch_is_chosen_by_a_callback_of_its_own() -> None:
+    definition = graph(c=choice_of("d"), d=choice_of(on_failure="h"), h=task("fail"))
+    played = play(
+        definition, lambda call: (int(call.path == "d.yes.x"), "yes" if call.kind == "choose" else "")
+    )
+    assert played.log == [
+        "choose c#1<", "step c.yes.x#1<", "choose d#1<c", "step d.yes.x#1<", "step h#1<d", "step fail#1<h",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", ["", "other", "1", "ye"])
+def test_a_conditional_without_a_branch_has_failed(said: str) -> None:
+    definition = graph(a=task("c"), c=choice_of(on_failure="h"), h=task())
+    played = play(definition, lambda call: (0, said if call.fan_out else ""))
+    assert played.log == ["step a#1<", "step h#1<c"] and played.walk.failures == [("c", "c")]
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, None])
 def test_max_concurrency_bounds_the_branches(limit: int | None) -> None:
     inner = graph(x=task("y"), y=task())

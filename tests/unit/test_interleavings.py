@@ -238,6 +238,50 @@ def test_a_step_of_a_branch_and_the_fail_node_of_the_branch(fails: bool) -> None
     assert tried(check, base, Made("p.x.t", fails=fails), Made("p.x.fail")) > 0
 
 
+def choice(**fields: Any) -> dict[str, Any]:
+    branches = {"1": graph(t=task()), "2": graph(u=task())}
+    return {"type": "conditional", "parameter": "by_a", "branches": branches, **fields}
+
+
+def chosen(store: Store) -> None:
+    """Check that the one branch runs and the other is refused, and that one log is left."""
+    assert store.step("c.2.u") == REFUSED
+    assert [store.step("c.1.t"), store.step("b")] == [SUCCESS, SUCCESS]
+    log = store.log()
+    assert log["status"] == "SUCCESS" and list(log["steps"]["c"]["branches"]) == ["c.1"]
+
+
+def test_two_deliveries_of_the_step_that_chooses_a_branch() -> None:
+    def check(store: Store, one: Callback, other: Callback) -> None:
+        assert (one.status, other.status) == (SUCCESS, SUCCESS)
+        chosen(store)
+
+    assert tried(check, begin(graph(a=task(), c=choice(), b=task())), Made("a"), Made("a")) > 0
+
+
+@pytest.mark.parametrize("kill", range(5))
+def test_the_step_that_chooses_killed_at_a_write_and_a_step_of_the_branch(kill: int) -> None:
+    base = begin(graph(a=task(), c=choice(), b=task()))
+
+    def check(store: Store, one: Callback, other: Callback) -> None:
+        assert store.step("a") == SUCCESS
+        chosen(store)
+
+    assert tried(check, base, Made("a", kill=kill), Made("c.1.t")) > 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_step_of_a_branch_and_the_handler_of_its_conditional(fails: bool) -> None:
+    base = begin(graph(a=task(), c=choice(on_failure="h"), b=task(next="success"), h=task()))
+    assert base.step("a") == SUCCESS
+
+    def check(store: Store, one: Callback, other: Callback) -> None:
+        assert (one.status, other.status) in ((SUCCESS, REFUSED), (FAILED, SUCCESS))
+        assert (store.step("b") == SUCCESS) == (one.status == SUCCESS)
+
+    assert tried(check, base, Made("c.1.t", fails=fails), Made("h")) > 0
+
+
 def test_two_deliveries_of_the_successor_of_branches() -> None:
     base = begin(graph(p=two_branches(), b=task()))
     assert [base.step("p.x.t"), base.step("p.y.t")] == [SUCCESS, SUCCESS]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK, as_is_text, services_of
+from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, TASK, as_is_text, services_of
 from magnus_render.targets import codes, options
 from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, Source, own_config
 from magnus_render.targets.bash import flow, quote, syntax
@@ -29,6 +29,7 @@ class BashTarget(BaseTarget):
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         MAP: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         DAG: frozenset({"on_failure", "separate"}),
+        CONDITIONAL: frozenset({"on_failure"}),
         AS_IS: frozenset({"on_failure"}),
     }
 
@@ -66,6 +67,7 @@ class BashTarget(BaseTarget):
             "services": services_of(config),
             "fail": plan["graphs"][""]["fail"],
             "functions": functions,
+            "conditionals": any(node["type"] == CONDITIONAL for node in plan["nodes"].values()),
             "texts": [
                 flow.Text(flow.text_function(plan, node), text)
                 for node in plan["nodes"].values()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from magnus_render import naming
 from magnus_render.graph.view import View, pause_after
-from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
+from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, TASK
 from magnus_render.targets.base import graph_title
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Line:
     argv: list[str] = field(default_factory=list)
     """Of a task whose callbacks are not started like those of all others."""
     fan_out: bool = False
-    """The task's hand-over carries the item count of the map behind it."""
+    """The task's hand-over tells the item count of the map behind it, or the branch of the conditional."""
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ def graph_function(plan: Plan, address: str) -> str:
     if not address:
         return ROOT
     kind = plan["nodes"][naming.parent(address)]["type"]
-    prefix = {MAP: "each", PARALLEL: "branch", DAG: "within"}[kind]
+    prefix = {MAP: "each", PARALLEL: "branch", DAG: "within", CONDITIONAL: "if"}[kind]
     return f"{prefix}_{_identifier(plan, address)}"
 
 
@@ -203,8 +203,8 @@ class _Compiler:
             elif self.incoming[handler] == 1 and depth < MAX_NESTING:
                 line.otherwise = "block"
                 arrived[handler] = 1
-                # The line that opens the block of a parallel is indented itself.
-                end = depth + 1 if line.command == PARALLEL else depth
+                # The line that opens the block of a composite with a line for each branch is indented itself.
+                end = depth + 1 if line.command in (PARALLEL, CONDITIONAL) else depth
                 if line.confirm:
                     lines.append(Line("confirm", end + 1))
                 self._block(handler, (*follow, then), end + 1, lines, arrived)
