@@ -288,6 +288,10 @@ class _Fold:
         step = blank(node, address, node["name"])
         start: CompositeStart | None = self.records.of(address, "start")
         if node["type"] in DECIDED and start is None:
+            to = failure_target(node)
+            if to != graph.head["fail"] and self._went_on(graph, to):  # the callback that decides was lost
+                step["status"], graph.mocked = "FAIL", False
+                return step, to
             return (None if graph.closed else step), ""
         if start is not None and start["message"]:
             step["status"], step["message"], graph.mocked = "FAIL", start["message"], False

@@ -184,7 +184,8 @@ def _came_from(run: Run, address: str, node: Node, after: str) -> Before:
     """Tell which of a node's possible predecessors handed over to it.
 
     In this order: what the engine says; a recorded hand-over; a composite whose outcome leads here; a step that began and
-    left no end (it crashed, and the engine went on); a step that something led to and that left nothing at all.
+    left no end (it crashed, and the engine went on); what something led to and that left nothing at all: a step, or a map
+    or conditional of which nothing is decided.
     """
     choices = node["before"]
     if after:
@@ -200,6 +201,8 @@ def _came_from(run: Run, address: str, node: Node, after: str) -> Before:
         if choice["type"] in COMPOSITES:
             if outcome(run, origin) == ("SUCCESS" if choice["via"] == "next" else "FAIL"):
                 return choice
+            if choice["type"] in DECIDED and choice["via"] == "on_failure" and not run.of(origin, "start"):
+                crashed.append(choice)
         elif choice["type"] != AS_IS or run.names(origin):
             done = outcomes.of(run, origin)
             if done is None:

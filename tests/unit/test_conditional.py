@@ -100,6 +100,22 @@ def test_the_handler_of_a_conditional() -> None:
     assert list(log()["steps"]) == ["a", "c", "h", "success"]
 
 
+EACH = {"type": "map", "iterate_on": "p", "iterate_as": "i", "branch": GOOD}
+
+
+@pytest.mark.parametrize("undecided", [pick(on_failure="h"), {**EACH, "on_failure": "h"}])
+def test_the_handler_of_what_was_never_decided(undecided: dict[str, Any]) -> None:
+    """The platform lost each callback that was to decide, and the engine went on."""
+    begin(graph(c=undecided, b=task(next="success", on_failure="h"), h=task()), p="good")
+    assert step("h") == SUCCESS
+    steps = log()["steps"]
+    assert [(name, one["status"]) for name, one in steps.items()] == [
+        ("c", "FAIL"),
+        ("h", "SUCCESS"),
+        ("success", "SUCCESS"),
+    ]
+
+
 def test_only_a_conditional_chooses(capfd: pytest.CaptureFixture[str]) -> None:
     started("good")
     assert [call("choose", "a"), call("map_count", "c")] == [USAGE, USAGE]
