@@ -15,7 +15,7 @@ from magnus_render.integrations.base import within
 from magnus_render.plan import AS_IS, TASK
 from magnus_render.targets import environment, options
 from magnus_render.targets.argo import codes
-from magnus_render.targets.argo.config import WHOLE, ArgoConfig
+from magnus_render.targets.argo.config import SCHEDULED, WHOLE, ArgoConfig
 from magnus_render.targets.argo.lint import codes as lint_codes
 from magnus_render.targets.argo.lint.fields import check_part, check_patch
 from magnus_render.targets.argo.lint.forms import check_image
@@ -72,6 +72,9 @@ def _as_in_a_manifest(key: str, value: Any, common: Any, label: str) -> list[Fin
         check_part(mapping(value), "SecurityContext", owner, key, report)
     elif key == "pod_spec_patch":
         check_patch(json.dumps(value) if isinstance(value, dict) else value, owner, report, key)
+    elif key == "metrics":
+        for number, one in enumerate(objects(value)):
+            check_part(one, "Prometheus", owner, f"{key}[{number}]", report)
     elif key == "schedule":
         check_times([value] if isinstance(value, str) else value, owner, report)
     elif key == "timezone":
@@ -93,8 +96,9 @@ def _check_times(given: Mapping[str, Any], findings: Findings) -> None:
         what, fix, key = "kind CronWorkflow without a schedule", 'write schedule: "0 2 * * *"', "kind"
     elif kind and kind != "CronWorkflow" and schedule:
         what, fix, key = f"kind {kind} with a schedule", "leave kind or schedule out", "kind"
-    elif given.get("timezone") and not schedule:
-        what, fix, key = "a timezone without a schedule", 'write schedule: "0 2 * * *", too', "timezone"
+    elif not schedule and (pointless := [one for one in SCHEDULED if given.get(one) is not None]):
+        key = pointless[0]
+        what, fix = f"{key} without a schedule", 'write schedule: "0 2 * * *", too'
     else:
         return
     findings.add(codes.SCHEDULE, None, f"executor.config: {what}", fix, config=("executor", key))

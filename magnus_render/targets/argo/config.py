@@ -85,6 +85,24 @@ class PersistentVolume(BaseModel):
     mount_path: MountPath
 
 
+class Semaphore(BaseModel):
+    """A key of a ConfigMap whose value is the number of runs that may be at work."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    config_map: ObjectName
+    key: Text
+
+
+class Synchronization(BaseModel):
+    """What a run must hold before it begins, and holds until it has ended."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    mutexes: list[Text] = []
+    semaphores: list[Semaphore] = []
+
+
 class ArgoConfig(BaseModel):
     """What a platform team may set."""
 
@@ -96,10 +114,24 @@ class ArgoConfig(BaseModel):
     schedule: Annotated[list[Text], BeforeValidator(_listed), ANY] = Field(default=[], min_length=1)
     """In cron's five fields; one may stand without a list."""
     timezone: Text | None = None
+    concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Forbid"
+    """What becomes of a scheduled run while the one before it is at work."""
+    starting_deadline_seconds: Annotated[StrictInt, Field(ge=0)] | None = None
+    """How late a scheduled run may still begin."""
+    successful_jobs_history_limit: Annotated[StrictInt, Field(ge=0)] | None = None
+    failed_jobs_history_limit: Annotated[StrictInt, Field(ge=0)] | None = None
+    """How many finished workflows of a schedule are kept."""
     service_account_name: ObjectName | None = None
     image_pull_secrets: list[ObjectName] = []
     parallelism: Annotated[StrictInt, Field(ge=1)] | None = None
     """Pods at a time, in the whole run."""
+    priority: StrictInt | None = None
+    """Of the workflow, among those that wait for the controller: the highest begins first."""
+    priority_class: ObjectName | None = None
+    """Of all pods."""
+    synchronization: Synchronization = Synchronization()
+    metrics: list[dict[str, Any]] = []
+    """Prometheus metrics that the controller makes of a run, as Argo writes them."""
     ttl_seconds_after_completion: Annotated[StrictInt, Field(ge=0)] | None = None
     pod_gc: Literal["OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"] | None = (
         None
@@ -135,10 +167,26 @@ WHOLE = (
     "namespace",
     "schedule",
     "timezone",
+    "concurrency_policy",
+    "starting_deadline_seconds",
+    "successful_jobs_history_limit",
+    "failed_jobs_history_limit",
     "image_pull_secrets",
     "parallelism",
+    "priority",
+    "priority_class",
+    "synchronization",
+    "metrics",
     "ttl_seconds_after_completion",
     "pod_gc",
     "plan",
 )
 """Keys that are the whole pipeline's."""
+SCHEDULED = (
+    "timezone",
+    "concurrency_policy",
+    "starting_deadline_seconds",
+    "successful_jobs_history_limit",
+    "failed_jobs_history_limit",
+)
+"""Keys that mean nothing without a schedule."""
