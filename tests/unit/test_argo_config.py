@@ -61,8 +61,14 @@ def test_a_node_states_only_what_differs(tmp_path: Path) -> None:
         ),
         ({"timezone": "Europe/Paris"}, "MR305 executor.config: timezone without a schedule"),
         ({"concurrency_policy": "Allow"}, "MR305 executor.config: concurrency_policy without a schedule"),
-        ({"failed_jobs_history_limit": 0}, "MR305 executor.config: failed_jobs_history_limit without a schedule"),
-        ({"metrics": [{"name": "a", "help": "b", "count": 1}]}, "MR323 executor.config: metrics[0] has no field 'count'"),
+        (
+            {"failed_jobs_history_limit": 0},
+            "MR305 executor.config: failed_jobs_history_limit without a schedule",
+        ),
+        (
+            {"metrics": [{"name": "a", "help": "b", "count": 1}]},
+            "MR323 executor.config: metrics[0] has no field 'count'",
+        ),
         ({"image": "reg/x 1"}, "MR344 executor.config: image is 'reg/x 1'"),
         (
             {"pod_spec_patch": {"terminationGracePeriod": 5}},

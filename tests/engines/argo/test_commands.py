@@ -125,6 +125,32 @@ def test_a_schedule_starts_runs_that_are_called_as_their_workflows(tmp_path: Pat
         assert here.ended(by_time, by_time).log["status"] == "SUCCESS"
 
 
+def test_a_run_holds_what_it_is_to_hold_and_has_a_priority(tmp_path: Path) -> None:
+    """The controller reads the ConfigMap; the API server knows the class of each pod, or refuses it."""
+    keys = {
+        "priority": 7,
+        "priority_class": "n-7-nightly",
+        "synchronization": {"mutexes": ["dag"], "semaphores": [{"config_map": "limits", "key": "runs"}]},
+        "metrics": [
+            {
+                "name": "runs",
+                "help": "Runs by how they ended",
+                "labels": [{"key": "status", "value": "{{workflow.status}}"}],
+                "counter": {"value": "1"},
+            }
+        ],
+    }
+    with session(tmp_path, {"a": shell(NOTE)}, **keys) as here:
+        here.type("kubectl create configmap limits --from-literal=runs=1")
+        here.type("kubectl create priorityclass n-7-nightly --value=1000")
+        name = here.type("argo submit workflow.yaml -p run-id=n-7 -o name")
+        assert here.ended(name).log["status"] == "SUCCESS"
+        found = json.loads(here.type(f"kubectl get workflow {name} -o json"))
+        assert found["spec"]["priority"] == 7
+        assert "MetricsError" not in {one["type"] for one in found["status"].get("conditions", ())}
+        here.type("kubectl delete priorityclass n-7-nightly")
+
+
 def test_a_failed_run_is_gone_on_with(tmp_path: Path) -> None:
     with session(tmp_path) as here:
         failed = here.ended(here.type("argo submit workflow.yaml -f arguments.yaml -o name"))
