@@ -30,6 +30,8 @@ _LEFT_OUT = {
     ("aws", "argo"),
     ("argo", "bash"),
     ("argo", "stepfunctions"),
+    ("choices", "bash"),
+    ("choices", "stepfunctions"),
 }
 """Cases that are about another engine."""
 
