@@ -7,6 +7,7 @@ leaves it, without what only the product knows (`dag_hash`). One attempt of a ta
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,27 +70,14 @@ class Interpreter:
     # §3.2 Composites
 
     def composite(self, node: Any, name: str, here: Place, state: State) -> tuple[bool, Log, State]:
-        graphs: list[tuple[str, Any, Place, State]] = []
-        if node["type"] == "parallel":
-            graphs = [(b, g, here.inside(b), state) for b, g in node["branches"].items()]
-        elif node["type"] == "dag":
-            inner = node["branch"] if "branch" in node else self.definitions[node["dag_definition"]]["dag"]
-            graphs = [("branch", inner, here.inside("branch"), state)]
-        else:
-            visible = {**state.parameters, **here.variables}
-            key = node["iterate_on"]
-            if not isinstance(visible.get(key), list):
-                message = f"parameter '{key}' is " + ("not a list" if key in visible else "missing")
-                return False, step_log(name, here, node, False, message), state
-            for i, item in enumerate(visible[key]):
-                inside = here.inside(str(i), **{node["iterate_as"]: item})
-                graphs.append((str(i), node["branch"], inside, state))
-
+        graphs, message = self.inner(node, here, state)
+        if message:  # no branch begins
+            return False, step_log(name, here, node, False, message), state
         branches: Log = {}
         ends: list[tuple[str, State]] = []
         succeeded = True
-        for branch, graph, place, sees in graphs:
-            reached, steps, end = self.graph(graph, place, sees)
+        for branch, graph, place in graphs:
+            reached, steps, end = self.graph(graph, place, state)
             branches[place.path] = {"status": "SUCCESS" if reached else "FAIL", "steps": steps}
             ends.append((branch, end))
             succeeded = succeeded and reached
@@ -103,6 +91,32 @@ class Interpreter:
             step_log(name, here, node, True, message, branches=branches, mock=mock),
             state.plus(values, files, mocked),
         )
+
+    def inner(self, node: Any, here: Place, state: State) -> tuple[list[tuple[str, Any, Place]], str]:
+        """Return the graphs that run inside a composite, each with its branch and place; or why the composite fails at once."""
+        if node["type"] == "parallel":
+            return [(b, g, here.inside(b)) for b, g in node["branches"].items()], ""
+        if node["type"] == "dag":
+            inner = node["branch"] if "branch" in node else self.definitions[node["dag_definition"]]["dag"]
+            return [("branch", inner, here.inside("branch"))], ""
+        key = node["parameter" if node["type"] == "conditional" else "iterate_on"]
+        visible = {**state.parameters, **here.variables}
+        if key not in visible:
+            return [], f"parameter '{key}' is missing"
+        value = visible[key]
+        if node["type"] == "conditional":
+            named = branch_named_by(value)
+            if named in node["branches"]:
+                return [(named, node["branches"][named], here.inside(named))], ""
+            if "default" in node:
+                return [("default", node["default"], here.inside("default"))], ""
+            return [], f"no branch has the value of parameter '{key}' for its name"
+        if not isinstance(value, list):
+            return [], f"parameter '{key}' is not a list"
+        variable = node["iterate_as"]
+        return [
+            (str(i), node["branch"], here.inside(str(i), **{variable: item})) for i, item in enumerate(value)
+        ], ""
 
     # §3.6 Tasks, §4 attempts
 
@@ -135,6 +149,13 @@ class Interpreter:
             return False, log, state
         self.memory.tasks[here.address] = Remembered(definition, saw, attempt.set, attempt.files, log)
         return True, log, state.plus(attempt.set, attempt.files, False)
+
+
+def branch_named_by(value: Any) -> str:
+    """Return the name of the branch of a conditional that a value stands for: text as it is, all else as short JSON."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 # §4 The folded log
