@@ -49,16 +49,15 @@ def check_choices(document: Document, others: Mapping[str, Document], report: Re
 
 def _check_form(task: Task, when: str, report: Report) -> None:
     """Check that the quotes of a condition are closed, and stand around what is compared."""
-    quoted, position = False, 0
+    quoted = False
     for match in re.finditer(r"\{\{.*?\}\}|['\"]", when, re.DOTALL):
         if match[0] in "'\"":
             quoted = not quoted
         elif not quoted and re.search("[=!]=", when) and not _SAFE.match(match[0]):
             what = f"its when compares {match[0]} without quotes: Argo takes 3, true and a-b for no texts"
             report.house(codes.WHEN, task, what, f"write '{match[0]}', and quotes around the other side too")
-        position = match.end()
     if quoted:
-        what = f"its when {shown(when[:position])} has a quote that is not closed"
+        what = f"its when {shown(when)} has a quote that is not closed"
         report.error(codes.WHEN, task, what, "close it")
 
 
@@ -117,6 +116,8 @@ def _check_branches(template: Template, others: Mapping[str, Document], report: 
         report.house(codes.BRANCHES, template, what, "let all compare the same input")
         return
     order = in_order(template)
+    if any(task.body.get("when") and task.choice is None for task in template.tasks):
+        return  # nobody knows what runs
     if not order or len(order) > limits.TASKS:
         return  # told elsewhere
     for value in dict.fromkeys(task.choice[1] for task in chosen if task.choice is not None):
