@@ -32,6 +32,13 @@ VALUES = (
 )
 PARAMETERS = ["a", "b", "A", "list", "rows", "a b", "$(id)'\"", "é"]
 LISTS = ["list", "rows"]
+WAY = "way"
+"""The parameter whose value conditionals mostly ask for."""
+WAYS = [
+    "good", "poor", "1", 1, 1.0, True, "true", None, "", "a b", "it's $(x)`id`;'\"\\", "{{x}}", "é漢😀", "default", "-rf",
+    "*", [], ["a", 1], {"k": 1, "a b": [None]}, 10**30, 1e300, "x" * 101, "two\nlines", "Good", "~", "${HOME}", "[ab]*",
+]  # fmt: skip
+"""Values that it may have; most are the name of a branch somewhere."""
 PATHS = ["a.txt", "B.txt", "b c.txt", "sub/d.csv", "it's $(x).csv", "é.txt"]
 GETS = ["*"] * 6 + ["**/*.csv", "[ab].txt", "ghost*", "ghost.txt", "a.txt", "b c.txt", "sub"]
 CONTENTS = ["x", "y", "", "é\n"]
@@ -44,11 +51,12 @@ AS_IS_FAILS = [{"exit": 1, "clean": False}]
 
 
 class Drawing:
-    """Tasks as they are drawn; `table` gathers what they do."""
+    """Tasks as they are drawn; `table` gathers what they do, `ways` are the values that `WAY` has in this pipeline."""
 
     def __init__(self, draw: Callable[[Any], Any]) -> None:
         self.draw = draw
         self.table: dict[str, Any] = {}
+        self.ways: list[Any] = draw(st.lists(st.sampled_from(WAYS), min_size=1, max_size=3))
 
     def chance(self, percent: int) -> bool:
         return bool(self.draw(st.integers(0, 99)) >= 100 - percent)
@@ -58,12 +66,17 @@ class Drawing:
 
     def items(self) -> list[Any]:
         length = self.choice([0, 1, 2, 2, 2, 3, 3, 4, 7, 20])
-        item = SCALARS | st.lists(SCALARS, max_size=2)
+        item = SCALARS | st.lists(SCALARS, max_size=2) | st.sampled_from(self.ways)
         return list(self.draw(st.lists(item, min_size=length, max_size=length)))
 
     def values(self, most: int) -> dict[str, Any]:
         values = self.draw(st.dictionaries(st.sampled_from(PARAMETERS), VALUES, max_size=most))
-        return {name: self.items() if name in LISTS and self.chance(95) else v for name, v in values.items()}
+        values = {
+            name: self.items() if name in LISTS and self.chance(95) else v for name, v in values.items()
+        }
+        if self.chance(20):
+            values[WAY] = self.choice(self.ways)
+        return values
 
     def task(self, path: tuple[str, ...]) -> dict[str, Any]:
         python = self.chance(15)

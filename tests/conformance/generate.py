@@ -16,8 +16,8 @@ import yaml
 from hypothesis import strategies as st
 
 from tests.conformance.behaviour import Behaviour
-from tests.conformance.draw_tasks import AS_IS_FAILS, LISTS, Drawing
-from tests.conformance.reference import interpret
+from tests.conformance.draw_tasks import AS_IS_FAILS, LISTS, WAY, Drawing
+from tests.conformance.reference import branch_named_by, interpret
 
 MOST_ATTEMPTS = 25
 DEPTH = 4
@@ -36,6 +36,15 @@ NAMES = (
     | st.text(_LETTERS, min_size=1, max_size=8).filter(lambda name: name != "*")
     | st.text("aA -_'\"$`\\", min_size=1, max_size=3)
 )
+
+VARIABLE = "item"
+"""The variable of most maps."""
+
+
+def may_be_name(text: str) -> bool:
+    """Tell whether a branch may have this name; `*` has a meaning of its own in a table of actions."""
+    return 0 < len(text) <= 100 and text != "*" and not re.search(r"[.%\x00-\x1f\x7f]", text)
+
 
 NATIVE_SUCCESS = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets"}
 NATIVE_FAILURE = {
@@ -123,6 +132,8 @@ def pipelines(draw: Callable[[Any], Any]) -> Pipeline:
     for name in LISTS:
         if drawing.chance(95):
             parameters[name] = drawing.items()
+    if drawing.chance(90):
+        parameters[WAY] = drawing.choice(drawing.ways)
     again = None
     if drawing.chance(15):
         again = {path: drawing.better(actions) for path, actions in drawing.table.items()}
@@ -184,13 +195,15 @@ class _Drawing(Drawing):
     def node(self, path: tuple[str, ...], depth: int) -> dict[str, Any]:
         kinds = ["task"] * 7 + ["as-is"] * (2 if path[1:] else 1)
         if depth and self.left > 0:
-            kinds += ["parallel"] * 2 + ["map"] * 4 + ["dag"]
+            kinds += ["parallel"] * 2 + ["map"] * 4 + ["dag"] + ["conditional"] * 3
         kind = self.choice(kinds)
         if kind == "task":
             return self.task(path)
         if kind == "as-is":
             return self.as_is(path)
         count = self.choice([1] * 6 + [2] * 4 + [3] * 2 + [0])
+        if kind == "conditional":
+            return self.conditional(path, depth, count)
         node: dict[str, Any] = {"type": kind}
         if kind != "dag" and self.chance(15):
             node["max_concurrency"] = self.draw(st.integers(1, 3))
@@ -199,7 +212,7 @@ class _Drawing(Drawing):
             node["branches"] = {name: self.graph((*path, name), depth - 1, count) for name in names}
         elif kind == "map":
             node["iterate_on"] = self.choice([*LISTS * 12, "item", "a", "nowhere"])
-            node["iterate_as"] = self.choice(["item"] * 6 + ["it em"] * 2 + ["a", "list"])
+            node["iterate_as"] = self.choice([VARIABLE] * 6 + ["it em"] * 2 + ["a", "list", WAY])
             if self.chance(15):
                 node["executor_config"] = {"aws-step-functions": {"distributed": True}}
             node["branch"] = self.graph((*path, "*"), depth - 1, count)
@@ -212,6 +225,26 @@ class _Drawing(Drawing):
                 self.files[node["dag_definition"]] = {"dag": graph}
             else:
                 node["branch"] = graph
+        return node
+
+    def conditional(self, path: tuple[str, ...], depth: int, count: int) -> dict[str, Any]:
+        """Draw a conditional: mostly on the parameter `WAY` or, in a map, on the map's variable."""
+        in_map = [VARIABLE] * 8 if "*" in path else []
+        others = [VARIABLE, "it em", "a", "b", "list", "nowhere"]
+        node: dict[str, Any] = {
+            "type": "conditional",
+            "parameter": self.choice([WAY] * 12 + in_map + others),
+        }
+        expected = [name for name in map(branch_named_by, self.ways) if may_be_name(name)]
+        names = dict.fromkeys(
+            self.choice(expected) if expected and self.chance(60) else self.draw(NAMES)
+            for _ in range(self.choice([1, 2, 2, 3, 4]))
+        )
+        node["branches"] = {
+            name: self.graph((*path, name), depth - 1, self.choice([count, count, 1, 0])) for name in names
+        }
+        if "default" not in names and self.chance(60):
+            node["default"] = self.graph((*path, "default"), depth - 1, count)
         return node
 
     def as_is(self, path: tuple[str, ...]) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Interpreter:
         )
 
     def inner(self, node: Any, here: Place, state: State) -> tuple[list[tuple[str, Any, Place]], str]:
-        """Return the graphs that run inside a composite, each with its branch and place; or why the composite fails at once."""
+        """Return the graphs that run inside a composite, each with its branch and place; or why it fails at once."""
         if node["type"] == "parallel":
             return [(b, g, here.inside(b)) for b, g in node["branches"].items()], ""
         if node["type"] == "dag":
