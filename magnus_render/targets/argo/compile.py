@@ -365,7 +365,7 @@ class _Compiler:
         self.inside.append(around)
         branches = self._branches(node, ["no-branch", "success"])
         none = Task("no-branch", self.steps.nothing(), items=f"choice: {{{{inputs.parameters.{CHOICE}}}}}")
-        none.title = "was none chosen? then it fails: this is no list"
+        none.title = "fails if no branch was chosen, for it is given no list"
         none.only_if = " && ".join(f"{one.name}.Skipped" for one in branches)
         end = Task("success", self.steps.nothing(), title="success")
         end.depends = [f"{one.name}.Succeeded" for one in branches]
