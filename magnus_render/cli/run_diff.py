@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.cli.run_text import spans, steps_of
 from magnus_render.executors.terminal import duration, fit
-from magnus_render.plan import FAIL_NODE, SUCCESS_NODE
+from magnus_render.plan import CONDITIONAL, FAIL_NODE, SUCCESS_NODE
 from magnus_render.runtime.comparing import users_attempts
 from magnus_render.runtime.fold_attempts import Records
 from magnus_render.runtime.merge import json_equal
@@ -53,7 +53,7 @@ def differences(a: Told, b: Told) -> Iterator[str]:
         if (first or second or {})["step_type"] in (SUCCESS_NODE, FAIL_NODE):
             continue  # told by the status of their graph
         if path.rpartition(".")[0] in alone:
-            continue  # told by the number of branches
+            continue  # told by the branches
         yield from _titled(safe(path), _steps(first, second))
     yield from _titled("final parameters", _values(a.log["parameters"], b.log["parameters"]))
 
@@ -120,7 +120,11 @@ def _steps(a: Step | None, b: Step | None) -> Iterator[str]:
     for key, word in (("status", "status"), ("step_type", "type"), ("mock", "not run again")):
         if a[key] != b[key]:
             yield f"{word}: {a[key]} -> {b[key]}"
-    if a["branches"].keys() != b["branches"].keys():
+    if a["step_type"] == b["step_type"] == CONDITIONAL:
+        before, after = (_branch_of(step) for step in (a, b))
+        if before != after:
+            yield f"the branch that ran: {before} -> {after}"
+    elif a["branches"].keys() != b["branches"].keys():
         yield f"branches: {len(a['branches'])} -> {len(b['branches'])}"
     if a["message"] != b["message"]:
         yield f"message: {_short(a['message'])} -> {_short(b['message'])}"
@@ -135,6 +139,11 @@ def _steps(a: Step | None, b: Step | None) -> Iterator[str]:
     ]
     for line in _values(files[0], files[1]):
         yield f"catalog {line}"
+
+
+def _branch_of(step: Step) -> str:
+    """Return the name of the branch of a conditional that ran, `none` if there is none."""
+    return safe("".join(path.rpartition(".")[2] for path in step["branches"])) or "none"
 
 
 def _listed(statuses: list[str]) -> str:

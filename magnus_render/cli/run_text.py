@@ -9,17 +9,18 @@ import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from magnus_render import naming
 from magnus_render.errors import MagnusError
 from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import duration, fit
-from magnus_render.plan import COMPOSITES, FAIL_NODE, MAP, SUCCESS_NODE
+from magnus_render.plan import COMPOSITES, CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
 from magnus_render.runtime.records import Run
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from magnus_render.plan import RunRecord
+    from magnus_render.plan import Plan, RunRecord
     from magnus_render.services.base import BaseRunLogStore
 
     Step = dict[str, Any]
@@ -101,7 +102,7 @@ def log_path(store: BaseRunLogStore, key: str) -> str:
 
 
 def show(
-    log: Log, run: RunRecord, store: BaseRunLogStore, *, colour: bool, everything: bool
+    plan: Plan, log: Log, run: RunRecord, store: BaseRunLogStore, *, colour: bool, everything: bool
 ) -> Iterator[str]:
     """Yield the lines that tell a run: what it is, its tree of steps, what failed and where the logs are."""
     times = spans(log, time.time())
@@ -109,7 +110,7 @@ def show(
     yield "  " + ", ".join(_about(run, times[""]))
     yield from _values("parameters", log["parameters"])
     yield ""
-    yield from _tree(log, times, colour, everything)
+    yield from _Tree(plan, times, colour, everything).lines(log)
     yield from _failures(log, Run(store, run["run_id"], run), colour)
 
 
@@ -135,51 +136,76 @@ def _values(title: str, values: dict[str, Any]) -> Iterator[str]:
         yield "    " + fit(f"{safe(name)} = {safe(json.dumps(value, ensure_ascii=False))}", _VALUE_COLUMNS)
 
 
-def _tree(log: Log, times: dict[str, Span], colour: bool, everything: bool) -> Iterator[str]:
-    stack = [_graph(log["steps"], 1, times, colour, everything)]
-    while stack:
-        for line in stack[-1]:
-            if isinstance(line, str):
-                yield line
+class _Tree:
+    """The steps of a run as an indented tree, without recursion."""
+
+    def __init__(self, plan: Plan, times: dict[str, Span], colour: bool, everything: bool) -> None:
+        self._plan = plan
+        self._times = times
+        self._colour = colour
+        self._everything = everything
+
+    def lines(self, log: Log) -> Iterator[str]:
+        """Yield the lines of a folded log."""
+        stack = [self._graph("", log["steps"], 1)]
+        while stack:
+            for line in stack[-1]:
+                if isinstance(line, str):
+                    yield line
+                else:
+                    stack.append(line)
+                    break
             else:
-                stack.append(line)
-                break
-        else:
-            stack.pop()
+                stack.pop()
 
+    def _graph(self, graph: str, steps: dict[str, Step], depth: int) -> Iterator[Any]:
+        """Yield the lines of a graph and, in their place, iterators of the lines of graphs inside.
 
-def _graph(
-    steps: dict[str, Step], depth: int, times: dict[str, Span], colour: bool, everything: bool
-) -> Iterator[Any]:
-    """Yield the lines of a graph and, in their place, iterators of the lines of graphs inside."""
-    indent = "  " * depth
-    for path, step in steps.items():
-        if step["step_type"] in (SUCCESS_NODE, FAIL_NODE):
-            continue
-        about = [step["step_type"]] if step["step_type"] != "task" else []
-        if step["step_type"] == MAP:
-            about.append(f"{len(step['branches'])} item{'s' * (len(step['branches']) != 1)}")
-        if len(step["attempts"]) > 1:
-            about.append(f"{len(step['attempts'])} attempts")
-        if step["mock"]:
-            about.append("not run again")
-        if took(times[path]):
-            about.append(took(times[path]))
-        yield f"{indent}{painted(step['status'], colour, 10)} {safe(step['name'])}  {', '.join(about)}".rstrip()
-        for line in step["message"].splitlines():
-            yield f"{indent}           {safe(line)}"
-        many = step["step_type"] == MAP and len(step["branches"]) > _ITEMS_SHOWN and not everything
-        hidden = 0
-        for name, branch in step["branches"].items():
-            if many and branch["status"] == "SUCCESS":
-                hidden += 1
+        `graph` is its address in the plan.
+        """
+        indent = "  " * depth
+        for path, step in steps.items():
+            kind = step["step_type"]
+            if kind in (SUCCESS_NODE, FAIL_NODE):
                 continue
-            if step["step_type"] != "dag":
-                yield f"{indent}  {painted(branch['status'], colour, 10)} [{safe(name[len(path) + 1 :])}]"
-            inside = depth + (1 if step["step_type"] == "dag" else 2)
-            yield _graph(branch["steps"], inside, times, colour, everything)
-        if hidden:
-            yield f"{indent}  {painted('SUCCESS', colour, 10)} {hidden} items (--all shows them)"
+            address = naming.join(graph, naming.last(step["internal_name"]))
+            about = ", ".join(self._about(address, path, step))
+            yield f"{indent}{self._status(step, 10)} {safe(step['name'])}  {about}".rstrip()
+            for line in step["message"].splitlines():
+                yield f"{indent}           {safe(line)}"
+            many = kind == MAP and len(step["branches"]) > _ITEMS_SHOWN and not self._everything
+            hidden = 0
+            for name, branch in step["branches"].items():
+                if many and branch["status"] == "SUCCESS":
+                    hidden += 1
+                    continue
+                title = name[len(path) + 1 :]
+                alone = kind in (DAG, CONDITIONAL)  # one graph, which needs no line of its own
+                if not alone:
+                    yield f"{indent}  {self._status(branch, 10)} [{safe(title)}]"
+                inner = naming.join(address, "_" if kind == MAP else naming.slug(title))
+                yield self._graph(inner, branch["steps"], depth + (1 if alone else 2))
+            if hidden:
+                yield f"{indent}  {painted('SUCCESS', self._colour, 10)} {hidden} items (--all shows them)"
+
+    def _about(self, address: str, path: str, step: Step) -> Iterator[str]:
+        kind, branches = step["step_type"], step["branches"]
+        if kind != TASK:
+            yield kind
+        if kind == MAP:
+            yield f"{len(branches)} item{'s' * (len(branches) != 1)}"
+        if kind == CONDITIONAL:
+            chosen = "".join(f": {safe(name[len(path) + 1 :])}" for name in branches)
+            yield f"by {safe(self._plan['nodes'][address]['parameter'])}{chosen}"
+        if len(step["attempts"]) > 1:
+            yield f"{len(step['attempts'])} attempts"
+        if step["mock"]:
+            yield "not run again"
+        if took(self._times[path]):
+            yield took(self._times[path])
+
+    def _status(self, of: Step, columns: int) -> str:
+        return painted(of["status"], self._colour, columns)
 
 
 def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:

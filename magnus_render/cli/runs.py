@@ -95,11 +95,11 @@ def show_run(
     --json prints the folded run log of docs/semantics.md.
     """
     store = stores.open_run_log_store(stores.services(file, config))
-    _, run, log = _folded(store, run_id)
+    plan, run, log = _folded(store, run_id)
     if as_json:
         print(json.dumps(log, indent=2))
         return
-    for line in show(log, run, store, colour=colours(), everything=everything):
+    for line in show(plan, log, run, store, colour=colours(), everything=everything):
         print(line)
 
 

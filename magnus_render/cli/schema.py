@@ -48,7 +48,9 @@ def _as_written(definitions: dict[str, Any]) -> None:
     """Add what models do not see: the graphs inside of nodes, and the short forms that validators expand."""
     graph = {"$ref": "#/$defs/GraphSpec"}
     definitions["GraphSpec"]["properties"]["steps"]["additionalProperties"] = {"$ref": "#/$defs/Node"}
-    definitions["ParallelSpec"]["properties"]["branches"]["additionalProperties"] = graph
+    for name in ("ParallelSpec", "ConditionalSpec"):
+        definitions[name]["properties"]["branches"]["additionalProperties"] = graph
+    definitions["ConditionalSpec"]["properties"]["default"] = graph
     definitions["MapSpec"]["properties"]["branch"] = graph
     definitions["DagSpec"]["properties"]["branch"] = graph
     task = definitions["TaskSpec"]["properties"]

@@ -38,9 +38,10 @@ def targets(
     for target in found:
         other = f" (also {', '.join(target.aliases)})" if target.aliases else ""
         typer.echo(f"{target.name}{other}: {target.summary}")
+        columns = max(map(len, target.capabilities), default=0)
         for kind, fields in target.capabilities.items():
             honoured = ", ".join(name for name in CHECKED if name in fields)
-            typer.echo(f"  {kind:9} {honoured}".rstrip())
+            typer.echo(f"  {kind:{columns}}  {honoured}".rstrip())
 
 
 def _matrix(as_json: bool) -> None:

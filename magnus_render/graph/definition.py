@@ -38,6 +38,8 @@ MAP_BRANCH = "_"
 DAG_BRANCH = "branch"
 DEFAULT_BRANCH = "default"
 _TYPES = (*MODELS, "stub")
+_OTHER_WORDS = frozenset(("choice", "switch", "case", "if", "when", "branch", "decision"))
+"""What other systems call a conditional."""
 
 
 @dataclass(slots=True)
@@ -217,7 +219,10 @@ class Builder:
             fix = "one of " + ", ".join(MODELS)
             report.error(codes.MISSING_FIELD, place, f"{step.owner}: 'type' is missing", fix)
         elif model is None:
-            fix = report.did_you_mean(given, _TYPES) if isinstance(given, str) else ""
+            fix = ""
+            if isinstance(given, str):
+                other = given.lower() in _OTHER_WORDS
+                fix = "did you mean 'conditional'?" if other else report.did_you_mean(given, _TYPES)
             what = f"{step.owner}: {kind(given)} is no node type"
             report.error(
                 codes.UNKNOWN_TYPE, raw.value_place("type"), what, fix or "one of " + ", ".join(MODELS)
@@ -235,7 +240,7 @@ class Builder:
             self._report.error(codes.TOO_DEEP, step.place, what)
             return []
         if step.type == PARALLEL:
-            return self._named(step, {})
+            return self._named(step)
         if step.type == CONDITIONAL:
             return self._conditional(step)
         if step.type == DAG and "branch" not in raw:
@@ -248,22 +253,28 @@ class Builder:
 
     def _conditional(self, step: Step) -> list[GraphInfo]:
         default = step.raw.get("default")
+        found = self._named(step, DEFAULT_BRANCH if isinstance(default, Map) else "")
         if not isinstance(default, Map):
-            return self._named(step, {})
-        found = self._named(step, {DEFAULT_BRANCH: "default:"})
+            return found
         place = step.raw.key_place("default")
         return [*found, self._inner(step, DEFAULT_BRANCH, DEFAULT_BRANCH, default, place, step.graph.files)]
 
-    def _named(self, step: Step, taken: dict[str, str]) -> list[GraphInfo]:
-        """Return the graphs of `branches`; `taken` has slugs that they cannot have, each with what has it."""
+    def _named(self, step: Step, default: str = "") -> list[GraphInfo]:
+        """Return the graphs of `branches`; `default` is the slug of a graph beside them, which none of them may have."""
         branches = step.raw.get("branches")
         if not isinstance(branches, Map):
             return []
         found: list[GraphInfo] = []
+        taken: dict[str, str] = {}
         for name, raw in branches.items():
             place = branches.key_place(name)
             owner = f"branch '{step.path}.{name}'"
             slug = self._name(name, place, taken, owner)
+            if slug == default:
+                what = f"{owner}: this is the name of the graph 'default:' beside 'branches'"
+                fix = "remove this branch: 'default:' runs for the text 'default' too"
+                self._report.error(codes.SAME_SLUG, place, what, fix)
+                continue
             if not isinstance(raw, Map):
                 what = f"{owner} must be a graph with 'start_at' and 'steps', not {kind(raw)}"
                 self._report.error(codes.WRONG_TYPE, place, what)

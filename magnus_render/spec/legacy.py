@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from magnus_render.plan import CONDITIONAL
 from magnus_render.spec import codes
 from magnus_render.spec.tree import Map, Seq, Value
 
@@ -43,11 +44,15 @@ def root(raw: Map, report: Report) -> Map:
 
 
 def node(raw: Map, owner: str, report: Report) -> Map:
-    """Return a node with today's names and without empty fields."""
+    """Return a node with today's names and without empty fields.
+
+    An empty `default` of a conditional is kept, to be refused: left out, it would let values fail that it was written for.
+    """
     if raw.get("type") == "stub":
         raw = raw.replaced({**raw, "type": "as-is"})
     if None in raw.values():
-        raw = raw.without(*(key for key, value in raw.items() if value is None))
+        kept = "default" if raw.get("type") == CONDITIONAL else ""
+        raw = raw.without(*(key for key, value in raw.items() if value is None and key != kept))
     if "mode_config" in raw and "executor_config" not in raw:
         raw = raw.renamed("mode_config", "executor_config")
     kind = raw.get("type")

@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from magnus_render.spec import codes
+from magnus_render.spec.tree import kind
 
 TEN_YEARS = 315_360_000
 _DOTTED = re.compile(r"[^\s./\\'\"()]+(?:\.[^\s./\\'\"()]+)+\Z")
@@ -100,6 +101,15 @@ def _render(value: Any) -> Any:
     if not fine:
         raise wrong(
             codes.WRONG_TYPE, "must be a text, or a mapping from targets to a text or a native mapping"
+        )
+    return value
+
+
+def _graph(value: Any) -> Any:
+    if not isinstance(value, dict):
+        fix = "write the graph here; a value that has no branch comes to it"
+        raise wrong(
+            codes.WRONG_TYPE, "must be a graph with 'start_at' and 'steps', not {kind}", fix, kind=kind(value)
         )
     return value
 
@@ -238,7 +248,7 @@ class ConditionalSpec(NodeSpec):
     branches: dict[str, Any] = Field(
         min_length=1, description="Graphs by value: a text as it is, any other value as JSON."
     )
-    default: dict[str, Any] | None = Field(
+    default: Annotated[dict[str, Any] | None, BeforeValidator(_graph)] = Field(
         default=None, description="The graph that runs if no branch is named by the value."
     )
 

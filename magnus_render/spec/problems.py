@@ -41,6 +41,18 @@ _USUAL_MISTAKES = {
     "env": "a task's environment comes from parameters and 'secrets'; an executor's from its 'environment'",
     "dag": "a graph inside of a node has no key 'dag'; in a dag node it is 'branch' or 'dag_definition'",
 }
+_BY_TYPE = {
+    "conditional": {
+        **dict.fromkeys(("max_concurrency", "fail_fast"), "remove it: one branch runs, never several"),
+        **dict.fromkeys(
+            ("choices", "cases", "when", "if", "rules"),
+            "the graphs stand in 'branches', each under its value",
+        ),
+        **dict.fromkeys(("else", "otherwise"), "use 'default'"),
+        **dict.fromkeys(("variable", "value", "expression", "on", "iterate_on"), "use 'parameter'"),
+    }
+}
+"""Usual mistakes at one type of node. They come before names that are spelled much alike."""
 
 
 def validate(model: type[_Spec], raw: Map, owner: str, place: Place, report: Report) -> _Spec | None:
@@ -86,11 +98,12 @@ def _report(
     context = item.get("ctx", {})
     if error == "missing":
         at = place if len(loc) == 1 else where
-        report.error(codes.MISSING_FIELD, at, f"{owner}: '{field}' is missing", _missing_fix(field))
+        report.error(codes.MISSING_FIELD, at, f"{owner}: '{field}' is missing", _missing_fix(raw, field))
     elif error == "extra_forbidden":
         name = str(loc[-1])
         known = _fields(model, loc)
-        fix = report.did_you_mean(name, known) or _USUAL_MISTAKES.get(name, "")
+        fix = _BY_TYPE.get(str(raw.get("type")), {}).get(name, "") if len(loc) == 1 else ""
+        fix = fix or report.did_you_mean(name, known) or _USUAL_MISTAKES.get(name, "")
         at = box.key_place(name) if isinstance(box, Map) else where
         if not fix:
             fix = "allowed here: " + ", ".join(sorted(known)) if known else "it has no fields but 'type'"
@@ -114,7 +127,8 @@ def _report(
         given = _number(given) if isinstance(given, (int, float)) else given
         report.error(codes.OUT_OF_RANGE, where, f"{owner}: '{field}' must be {bound}, not {given}")
     elif error in ("string_too_short", "too_short"):
-        report.error(codes.OUT_OF_RANGE, where, f"{owner}: '{field}' is empty")
+        fix = _missing_fix(raw, field) if error == "too_short" else ""
+        report.error(codes.OUT_OF_RANGE, where, f"{owner}: '{field}' is empty", fix)
     else:
         report.error(codes.WRONG_TYPE, where, f"{owner}: '{field}': {item['msg']}")
 
@@ -124,11 +138,14 @@ def _number(given: float) -> str:
     return clipped(f"{given:,}") if isinstance(given, int) else f"{given:,.10g}"
 
 
-def _missing_fix(field: str) -> str:
+def _missing_fix(raw: Map, field: str) -> str:
+    if field == "branches" and raw.get("type") == "conditional":
+        return "give at least one graph under the value that it is for: 'branches: {good: {start_at: ..., steps: ...}}'"
     return {
         "next": "every step but success and fail names the step that follows: 'next: success' ends the graph",
         "command": "add 'command', such as 'command: package.module.function'",
         "start_at": "name the first step",
+        "parameter": "name the parameter whose value decides which branch runs",
         "steps": "add the steps",
     }.get(field, "")
 

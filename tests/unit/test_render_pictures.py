@@ -111,3 +111,62 @@ def test_statuses_of_a_run_are_gathered_by_node(drawn: Picture, tmp_path: Path) 
     boxes = picture(plan, found).boxes
     assert (boxes["each._.in"].status, boxes["each._.in"].count) == ("FAIL", "2/3")
     assert boxes["p"].status == ""
+
+
+GRAPH = "{start_at: x, steps: {x: {type: task, command: m.f, next: y}, y: {type: success}, z: {type: fail}}}"
+CHOOSES = f"""\
+dag:
+  start_at: pick
+  steps:
+    pick:
+      type: conditional
+      parameter: 'qual<i>ty'
+      branches: {{good: {GRAPH}, 'so "so"': {GRAPH}, 3: {GRAPH}}}
+      default: {GRAPH}
+      next: both
+    both: {{type: parallel, branches: {{good: {GRAPH}, default: {GRAPH}}}, next: success}}
+    success: {{type: success}}
+    fail: {{type: fail}}
+"""
+
+
+@pytest.fixture
+def chosen(tmp_path: Path) -> Picture:
+    (tmp_path / "dag.yaml").write_text(CHOOSES)
+    return picture(load(str(tmp_path / "dag.yaml")).plan)
+
+
+def test_a_conditional_says_what_decides_and_marks_its_default(chosen: Picture) -> None:
+    assert chosen.boxes["pick"].label() == ["pick: by qual<i>ty"]
+    assert [title for _, title in chosen.boxes["pick"].branches] == [
+        "good",
+        'so "so"',
+        "3",
+        "default: any other value",
+    ]
+    assert chosen.boxes["both"].label() == ["both (parallel)"]
+    assert [title for _, title in chosen.boxes["both"].branches] == ["good", "default"]
+
+
+def test_a_conditional_in_every_format(chosen: Picture) -> None:
+    lines = FORMATS["ascii"](chosen).splitlines()
+    assert lines[1] == "  - pick  (conditional, by qual<i>ty)"
+    assert [line.strip() for line in lines if "[" in line][:4] == [
+        "[good]",
+        '[so "so"]',
+        "[3]",
+        "[default: any other value]",
+    ]
+    assert '["pick: by qual#60;i#62;ty"]' in FORMATS["mermaid"](chosen)
+    assert 'label="pick: by qual<i>ty", fillcolor="#f5f5f5", color="#555555", shape=diamond' in FORMATS[
+        "dot"
+    ](chosen)
+    root = ElementTree.fromstring(FORMATS["svg"](chosen))
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "pick: by qual<i>ty" in texts and "default: any other value" in texts
+
+
+def test_a_conditional_in_svg_and_dot_holds_its_branches(chosen: Picture) -> None:
+    test_svg_boxes_lie_inside_their_composites(chosen)
+    test_mermaid_quotes_everything(chosen)
+    test_graphviz_accepts_it(chosen)

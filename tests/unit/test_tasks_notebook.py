@@ -103,6 +103,24 @@ def test_the_same_outputs_give_the_same_bytes_and_nothing_of_ours_is_said(runner
     assert "/project" not in json.dumps(executed["metadata"])
 
 
+LINGERS = """
+import time
+handlers = get_ipython().kernel.shell_handlers
+def slowly(handle):
+    async def handled(*request):
+        await handle(*request)
+        time.sleep(0.3)
+    return handled
+for kind in ("execute_request", "kernel_info_request"):
+    handlers[kind] = slowly(handlers[kind])
+"""
+
+
+def test_a_kernel_that_is_slow_to_end_a_request_is_not_interrupted_in_it(runner: Runner) -> None:
+    outcome = runner.run(write(runner, "a = 1", LINGERS), "notebook")
+    assert outcome.message == "" and "KeyboardInterrupt" not in outcome.err, outcome.err
+
+
 def test_a_name_of_the_executed_notebook_stays_in_the_data_folder(runner: Runner) -> None:
     book = write(runner, "a = 1")
     outcome = runner.run(book, "notebook", config={"notebook_output_path": "../out.ipynb"})

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
-from magnus_render.plan import DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+from magnus_render.plan import CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -47,9 +47,11 @@ class Box:
 
     def label(self) -> list[str]:
         """Return its lines of text."""
+        last = " ".join(part for part in (self.status, self.count) if part)
+        if self.kind == CONDITIONAL:
+            return [line for line in (f"{self.title}: {self.detail}", last) if line]
         plain = self.kind in (TASK, MAP, SUCCESS_NODE, FAIL_NODE)
         first = self.title if plain else f"{self.title} ({self.kind})"
-        last = " ".join(part for part in (self.status, self.count) if part)
         return [line for line in (first, self.detail, last) if line]
 
 
@@ -73,6 +75,7 @@ def picture(plan: Plan, outcome: Mapping[str, list[str]] | None = None) -> Pictu
     boxes: dict[str, Box] = {}
     graphs: dict[str, list[str]] = {address: [] for address in plan["graphs"]}
     drawn = _drawn(plan)
+    reached = {naming.parent(address) for address in outcome or ()}
     for address, node in plan["nodes"].items():
         if address not in drawn:
             continue
@@ -85,9 +88,7 @@ def picture(plan: Plan, outcome: Mapping[str, list[str]] | None = None) -> Pictu
         for via, after in (("next", node.get("next")), ("on_failure", node.get("on_failure"))):
             if after is not None:
                 box.edges.append((naming.join(base, after["slug"]), via))
-        for branch in node.get("branches", ()):
-            title = safe(branch["name"]) if node["type"] not in (MAP, DAG) else ""
-            box.branches.append((naming.join(address, branch["slug"]), title))
+        box.branches = _branches(address, node, reached)
         boxes[address] = box
         graphs[base].append(address)
     starts = {address: naming.join(address, graph["start"]) for address, graph in plan["graphs"].items()}
@@ -104,12 +105,31 @@ def _drawn(plan: Plan) -> set[str]:
     return drawn
 
 
+def _branches(address: str, node: Node, reached: set[str]) -> list[tuple[str, str]]:
+    """Return address and title of each branch graph of a node; `reached` has the graphs that a run came to."""
+    graphs = [naming.join(address, branch["slug"]) for branch in node.get("branches", ())]
+    if node["type"] in (MAP, DAG):
+        return [(graph, "") for graph in graphs]
+    titles = [safe(branch["name"]) for branch in node.get("branches", ())]
+    if node["type"] == CONDITIONAL:
+        if node["default"]:
+            titles[-1] = "default: any other value"
+        if not reached.isdisjoint(graphs):
+            titles = [
+                title if graph in reached else f"{title} (not taken)"
+                for graph, title in zip(graphs, titles, strict=True)
+            ]
+    return list(zip(graphs, titles, strict=True))
+
+
 def _detail(node: Node) -> str:
     kind = node["type"]
     if kind == TASK:
         text = node["command"]
     elif kind == MAP:
         text = f"for each {node['iterate_as']} of {node['iterate_on']}"
+    elif kind == CONDITIONAL:
+        text = f"by {node['parameter']}"
     else:
         return ""
     lines = text.strip().splitlines() or [""]

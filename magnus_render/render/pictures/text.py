@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from magnus_render.plan import AS_IS, COMPOSITES, FAIL_NODE, SUCCESS_NODE
+from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, FAIL_NODE, SUCCESS_NODE
 from magnus_render.render.pictures.model import COLOURS
 
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from magnus_render.render.pictures.model import Box, Picture
 
+_SHAPES = {SUCCESS_NODE: "ellipse", FAIL_NODE: "ellipse", CONDITIONAL: "diamond"}
+"""Of Graphviz; all others are boxes."""
 _MARKS = {"SUCCESS": "+", "FAIL": "x", "CRASHED": "x", "PROCESSING": "~", "TRIGGERED": "~"}
 
 
@@ -97,7 +99,7 @@ def dot(picture: Picture) -> str:
     """Return a Graphviz digraph: `dot -Tpng` draws it."""
     lines = [
         f'digraph "{_dot_text(picture.name)}" {{',
-        "  compound=true;",
+        '  graph [compound=true, fontname="sans-serif"];',
         '  node [shape=box, style="rounded,filled", fontname="sans-serif"];',
         '  edge [fontname="sans-serif", fontsize=10];',
     ]
@@ -114,7 +116,7 @@ def dot(picture: Picture) -> str:
             if box.branches:
                 lines.append(f'{indent}subgraph "cluster_{box.id}" {{ label=""; style=rounded;')
             fill, line = COLOURS[box.status]
-            shape = ", shape=ellipse" if box.kind in (SUCCESS_NODE, FAIL_NODE) else ""
+            shape = f", shape={_SHAPES[box.kind]}" if box.kind in _SHAPES else ""
             label = "\\n".join(map(_dot_text, box.label()))
             lines.append(f'{indent}{box.id} [label="{label}", fillcolor="{fill}", color="{line}"{shape}];')
     for box in picture.boxes.values():
