@@ -217,11 +217,27 @@ def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:
             yield path, step
 
 
+def _led_to_fail(log: Log) -> Iterator[str]:
+    """Yield a line for each graph that came to its fail node though no step of it failed."""
+    graphs = [("", log["steps"])]
+    graphs += [entry for _, step in steps_of(log) for entry in step["branches"].items()]
+    for path, branch in graphs:
+        steps = branch["steps"] if path else branch
+        *before, last = list(steps.values()) or [None]
+        if last is None or last["step_type"] != FAIL_NODE or any(s["status"] != "SUCCESS" for s in before):
+            continue
+        graph = f"the branch '{safe(path)}'" if path else "the pipeline"
+        how = f"behind '{safe(before[-1]['name'])}', which succeeded" if before else "at once"
+        yield f"  {graph} comes to its fail node {how}"
+
+
 def _failures(log: Log, run: Run, colour: bool) -> Iterator[str]:
     failed = list(failed_steps(log))
-    if failed:
+    led = list(_led_to_fail(log))
+    if failed or led:
         yield ""
         yield "What failed:"
+    yield from led[:_FAILURES_SHOWN]
     for path, step in failed[:_FAILURES_SHOWN]:
         lines = step["message"].splitlines() or ["left no word (was it killed?)"]
         try:

@@ -1,4 +1,4 @@
-"""`magnus runs`: list, show, compare and delete the runs in a run log store."""
+"""`magnus runs`: list, show, compare and delete the runs in a run log store; their logs and files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from magnus_render.runtime.records import Run
     from magnus_render.services.base import BaseRunLogStore
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run logs: list, show, diff, prune.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Run logs: list, show, log, files, get, diff, prune."
+)
 
 
 _DAY = 86400
+_POLL = 1.0
+"""Seconds between two looks at a run that is followed."""
 
 File = Annotated[
     str,
@@ -89,18 +93,117 @@ def show_run(
     config: Config = "",
     as_json: AsJson = False,
     everything: Annotated[bool, typer.Option("--all", help="Show every item of every map.")] = False,
+    step: Annotated[
+        str,
+        typer.Option(
+            "--step", metavar="STEP", help="Show this step alone: what it saw, set and put, its attempts."
+        ),
+    ] = "",
 ) -> None:
     """Show a run: the tree of its steps, what failed, why, and where the logs are. It may still be running.
 
-    --json prints the folded run log of docs/semantics.md.
+    A step is named as the tree names it, with dots: regions.0.train. --json prints the folded run log of docs/semantics.md.
     """
     store = stores.open_run_log_store(stores.services(file, config))
+    if step:
+        from magnus_render.cli import run_step
+
+        told = run_step.Told.read(store, stores.known_run(store, run_id))
+        if as_json:
+            print(json.dumps(run_step.as_json(told, step), indent=2))
+            return
+        for line in run_step.show_step(told, step, colours()):
+            print(line)
+        return
     plan, run, log = _folded(store, run_id)
     if as_json:
         print(json.dumps(log, indent=2))
         return
     for line in show(plan, log, run, store, colour=colours(), everything=everything):
         print(line)
+
+
+@app.command("log")
+def show_log(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    step: Annotated[
+        str, typer.Argument(metavar="[STEP]", help="A step, such as regions.0.train.", show_default=False)
+    ] = "",
+    file: File = "",
+    config: Config = "",
+    attempt: Annotated[
+        int | None,
+        typer.Option("--attempt", min=1, metavar="N", help="The attempt of STEP; the last one by default."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until the run has ended, and print what is added.")
+    ] = False,
+) -> None:
+    """Print what steps printed: the last attempt of STEP, or all attempts of all steps, in the order of the walk.
+
+    Secrets are masked in logs. A store on S3 has a log once its attempt has ended.
+    """
+    from magnus_render.cli import run_step
+
+    store = stores.open_run_log_store(stores.services(file, config))
+    told = run_step.Told.read(store, stores.known_run(store, run_id))
+    if step and follow:
+        raise UsageError("runs log: --follow prints the logs of all steps: leave STEP out")
+    if attempt is not None and not step:
+        raise UsageError("runs log: --attempt needs a STEP")
+    if step:
+        run_step.write_log(told, step, attempt)
+        return
+    logs = run_step.Logs()
+    logs.write(told)
+    while follow and told.running:
+        time.sleep(_POLL)
+        told = run_step.Told.read(store, run_id)
+        logs.write(told)
+
+
+@app.command("files")
+def list_files(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    file: File = "",
+    config: Config = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the files that a run put into the catalog: size, hash, and the step that put each last."""
+    from magnus_render.cli import run_step
+
+    store = stores.open_run_log_store(stores.services(file, config))
+    files = run_step.Told.read(store, stores.known_run(store, run_id)).files()
+    if as_json:
+        rows = [{**entry, "step": path} for _, (entry, path) in sorted(files.items())]
+        print(json.dumps([{k: v for k, v in row.items() if k != "stage"} for row in rows], indent=2))
+        return
+    for line in run_step.table(files) if files else [f"run {run_id} has put no files into the catalog"]:
+        print(line)
+
+
+@app.command("get")
+def get_files(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE...", help="Names of files, or globs, as `runs files` lists them."),
+    ],
+    folder: Annotated[
+        str, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write them; here by default.")
+    ] = ".",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    file: File = "",
+    config: Config = "",
+) -> None:
+    """Bring files of a run back from the catalog, with their names and modes. A file that is there is not replaced."""
+    from magnus_render.cli import run_step
+
+    services = stores.services(file, config)
+    store = stores.open_run_log_store(services)
+    told = run_step.Told.read(store, stores.known_run(store, run_id))
+    for path in run_step.bring(told, lookup.load("catalog", services["catalog"]), names, folder, force):
+        print(safe(path))
 
 
 @app.command("diff")

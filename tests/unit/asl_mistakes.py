@@ -1,6 +1,7 @@
 """A state machine that uses every construct, and mistakes to make in it, each by itself.
 
-`good()` returns the machine; `MISTAKES` maps a mistake's name to what makes it and what is to be found.
+`good()` returns the machine; `MISTAKES` maps a mistake's name to what makes it and what is to be found. Of the pipeline
+behind the machine, `CONDITIONALS` and `NODES` tell what the check of conditionals must know.
 """
 
 from __future__ import annotations
@@ -8,11 +9,20 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from magnus_render.targets.stepfunctions.lint.conditionals import Conditional
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Machine = dict[str, Any]
 
+CONDITIONALS = {"pick": Conditional("pick", ("good", "poor"))}
+NODES = {
+    "pick": "pick",
+    "pick.good.A": "pick.good.a",
+    "pick.good.B": "pick.good.b",
+    "pick.poor.A": "pick.poor.a",
+}
 BATCH = "arn:aws:states:::batch:submitJob.sync"
 RETRY = [
     {"ErrorEquals": ["Batch.ServerException"], "MaxAttempts": 6, "JitterStrategy": "FULL"},
@@ -252,8 +262,28 @@ def _good() -> Machine:
                 "Resource": "arn:aws:lambda:eu-west-1:123456789012:function:last",
                 "Arguments": {"run": "{% $run %}"},
                 "Catch": [{"ErrorEquals": ["Lambda.TooManyRequestsException"], "Next": "fail"}],
-                "Next": "success",
+                "Next": "pick: choice",
             },
+            "pick: choice": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
+                "Arguments": {"Bucket": "runs", "Key": "{% 'log/' & $run & '/steps/pick/start.json' %}"},
+                "Output": "{% $parse($states.result.Body).choice %}",
+                "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "pick", "Next": "fail"}],
+                "Next": "pick",
+            },
+            "pick": {
+                "Type": "Choice",
+                "Choices": [
+                    {"Condition": "{% $states.input = 'good' %}", "Next": "pick.good.A"},
+                    {"Condition": "{% $states.input = 'poor' %}", "Next": "pick.poor.A"},
+                ],
+                "Output": "{% 'pick' %}",
+                "Default": "fail",
+            },
+            "pick.good.A": _job("pipeline-pick-good-A", Next="pick.good.B"),
+            "pick.good.B": _job("pipeline-pick-good-B", Next="success"),
+            "pick.poor.A": _job("pipeline-pick-poor-A", Next="success"),
             "success": {"Type": "Succeed", "Output": {"status": "SUCCESS", "run": "{% $run %}"}},
             "fail": {
                 "Type": "Fail",
@@ -360,6 +390,20 @@ def _long_environment(machine: Machine) -> None:
     machine["States"]["A"]["Arguments"]["ContainerOverrides"]["Environment"] = "{% $environment %}"
 
 
+def _no_choice(machine: Machine) -> None:
+    machine["States"]["pick"] = {"Type": "Pass", "Next": "pick.good.A"}
+
+
+def _is(branch: str) -> str:
+    return f"{{% $states.input = '{branch}' %}}"
+
+
+def _key(folder: str) -> str:
+    return f"{{% 'log/' & $run & '/{folder}/start.json' %}}"
+
+
+_RULES = ("pick", "Choices")
+_KEY = ("pick: choice", "Arguments", "Key")
 _OUTPUT = ("A", "Output")
 _ARGS = ("A", "Arguments")
 _RETRY = ("A", "Retry")
@@ -502,6 +546,40 @@ MISTAKES: dict[str, Mistake] = {
         _set("far.container", "Arguments", "LaunchType", "FARGATES"), "MR246", "far.container"
     ),
     "long overrides": Mistake(_long_environment, "MR247", "A"),
+    # conditionals
+    "rule of no branch": Mistake(_set(*_RULES, 0, "Condition", _is("goods")), "MR252", "pick"),
+    "rule of a name": Mistake(_set(*_RULES, 0, "Condition", _is("Good")), "MR252", "pick"),
+    "two rules of a branch": Mistake(_set(*_RULES, 1, "Condition", _is("good")), "MR252", "pick"),
+    "rule without a branch": Mistake(_set(*_RULES, 1, "Condition", "{% true %}"), "MR252", "pick"),
+    "rule of two branches": Mistake(
+        _set(*_RULES, 0, "Condition", "{% $states.input in ['good', 'poor'] %}"), "MR252", "pick"
+    ),
+    "branch without a rule": Mistake(_drop(*_RULES, 1), "MR252", "pick"),
+    "rule into another branch": Mistake(_set(*_RULES, 1, "Next", "pick.good.A"), "MR252", "pick"),
+    "conditional without Default": Mistake(_drop("pick", "Default"), "MR252", "pick"),
+    "Default into a branch": Mistake(_set("pick", "Default", "pick.poor.A"), "MR252", "pick"),
+    "Default to success": Mistake(_set("pick", "Default", "success"), "MR252", "pick: choice"),
+    "no Choice": Mistake(_no_choice, "MR252", "pick"),
+    "choice of another node": Mistake(_set(*_KEY, _key("steps/pick2")), "MR252", "pick: choice"),
+    "choice of an inner node": Mistake(_set(*_KEY, _key("steps/pick/good/pick")), "MR252", "pick: choice"),
+    "choice out of another record": Mistake(
+        _set(*_KEY, "{% 'log/' & $run & '/steps/pick/join.json' %}"), "MR252", "pick: choice"
+    ),
+    "count for a choice": Mistake(
+        _set("pick: choice", "Output", "{% $parse($states.result.Body).count %}"), "MR252", "pick: choice"
+    ),
+    "choice without Catch": Mistake(_drop("pick: choice", "Catch"), "MR252", "pick: choice"),
+    "choice that catches too little": Mistake(
+        _set("pick: choice", "Catch", 0, "ErrorEquals", ["States.TaskFailed"]), "MR252", "pick: choice"
+    ),
+    "choice that is not read": Mistake(_set("function", "Next", "pick"), "MR252", "function"),
+    "end into another branch": Mistake(_set("pick.good.B", "Next", "pick.poor.A"), "MR253", "pick.good.B"),
+    "failure into another branch": Mistake(
+        _set("pick.poor.A", "Catch", [{"ErrorEquals": ["States.ALL"], "Next": "pick.good.B"}]),
+        "MR253",
+        "pick.poor.A",
+    ),
+    "past the Choice": Mistake(_set("process", "Next", "pick.good.A"), "MR253", "process"),
 }
 BY_MODEL = frozenset(
     {

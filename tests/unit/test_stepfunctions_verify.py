@@ -15,14 +15,14 @@ from magnus_render.targets.stepfunctions.lint import codes, quotas, services
 from magnus_render.targets.stepfunctions.lint.jsonata import read
 from magnus_render.targets.stepfunctions.lint.members import java_name
 from magnus_render.targets.stepfunctions.lint.run import verify
-from tests.unit.asl_mistakes import BATCH, BY_MODEL, MISTAKES, Machine, good
+from tests.unit.asl_mistakes import BATCH, BY_MODEL, CONDITIONALS, MISTAKES, NODES, Machine, good
 
 WARNINGS = {"no Default", "unknown States error", "retries of Runtime"}
 SMALL = 1000
 
 
 def found(machine: Any, *, size: int = SMALL, models: bool = True) -> list[Finding]:
-    return verify(machine, size=size, models=models)
+    return verify(machine, size=size, node_of=NODES, conditionals=CONDITIONALS, models=models)
 
 
 def about(finding: Finding, state: str) -> bool:

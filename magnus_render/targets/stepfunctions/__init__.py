@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from magnus_render import naming
 from magnus_render.errors import Refused
-from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK, as_is_text
+from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, TASK, as_is_text
 from magnus_render.services.s3 import DEFAULT_PREFIX, Place
 from magnus_render.targets import codes as common_codes
 from magnus_render.targets import options
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from magnus_render.plan import Config, Node, Plan, ServiceConfig
+    from magnus_render.targets.stepfunctions.lint.conditionals import Conditional
     from magnus_render.targets.stepfunctions.model import Machine
 
 BUCKET = "magnus"
@@ -59,6 +60,7 @@ class StepFunctionsTarget(BaseTarget):
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         MAP: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         DAG: frozenset({"on_failure", "separate"}),
+        CONDITIONAL: frozenset({"on_failure"}),
         AS_IS: frozenset({"on_failure"}),
     }
 
@@ -210,8 +212,12 @@ class StepFunctionsTarget(BaseTarget):
         """Check structure, references, expressions, service parameters and limits."""
         from magnus_render.targets.stepfunctions.lint.run import verify
 
-        size = len(document.text.encode())
-        return verify(document.content, size=size, node_of=_NodesByState(output.plan))
+        return verify(
+            document.content,
+            size=len(document.text.encode()),
+            node_of=_NodesByState(output.plan),
+            conditionals=_conditionals(output.plan),
+        )
 
 
 class _NodesByState(dict[str, str]):
@@ -226,6 +232,20 @@ class _NodesByState(dict[str, str]):
             names = StateNames(self._plan)
             self.update((names.of(node), node["address"]) for node in self._plan["nodes"].values())
         return super().get(name, default)
+
+
+def _conditionals(plan: Plan) -> dict[str, Conditional]:
+    """Return the conditionals of a plan by the names of their states."""
+    found = [node for node in plan["nodes"].values() if node["type"] == CONDITIONAL]
+    if not found:
+        return {}
+    from magnus_render.targets.stepfunctions.lint.conditionals import Conditional
+
+    names = StateNames(plan)
+    return {
+        names.of(node): Conditional(node["address"], tuple(branch["slug"] for branch in node["branches"]))
+        for node in found
+    }
 
 
 def _place(block: Literal["run_log_store", "catalog"], config: Config) -> Place:

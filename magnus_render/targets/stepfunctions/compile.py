@@ -1,21 +1,34 @@
 """From graphs to states: which states a plan becomes, in reading order, and where each leads.
 
 A map or a parallel becomes a state with machines of its own inside; a dag is written in place, its success leading to what
-follows the dag. Branches end in data, not in an error, so that siblings run to their end: '' for success, else what
-failed; behind the composite a Choice goes on. On the way to a fail node a state's data names the steps that failed.
+follows the dag, and so are the branches of a conditional, behind the Choice between them. Branches of maps and parallels
+end in data, not in an error, so that siblings run to their end: '' for success, else what failed; behind the composite a
+Choice goes on. On the way to a fail node a state's data names the steps that failed.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.graph.view import View
-from magnus_render.plan import AS_IS, DAG, FAIL_NODE, MAP, PARALLEL, SUCCESS_NODE, TASK, failure_target
+from magnus_render.plan import (
+    AS_IS,
+    CONDITIONAL,
+    DAG,
+    DECIDED,
+    FAIL_NODE,
+    MAP,
+    PARALLEL,
+    SUCCESS_NODE,
+    TASK,
+    failure_target,
+)
 from magnus_render.targets.stepfunctions import failed_steps, limits
-from magnus_render.targets.stepfunctions.jsonata import expression
-from magnus_render.targets.stepfunctions.model import Machine, State
+from magnus_render.targets.stepfunctions.jsonata import expression, string
+from magnus_render.targets.stepfunctions.model import Machine, Rule, State
 from magnus_render.targets.stepfunctions.names import RECORD, START, StateNames
 from magnus_render.targets.stepfunctions.scope import Scope
 
@@ -24,6 +37,12 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import Graph, Node, Plan
     from magnus_render.targets.stepfunctions.jobs import Jobs
+
+    _Place = tuple[Graph, str, bool]
+    """A graph, the slug of a node in it, and whether what stands in place of that node is behind."""
+
+_HELPERS = {MAP: ("map_count", "items", "count"), CONDITIONAL: ("choose", "choose", "choice")}
+"""Of what is decided as it is entered: the callback that decides where no step does, and the words of both states."""
 
 
 def compile_plan(plan: Plan, jobs: Jobs, native: Callable[[Node], Any]) -> list[Machine]:
@@ -92,8 +111,9 @@ class _Compiler:
         states = [first] if first is not None else []
         if first is not None:
             first.next = begin
-        for inner, slug in self._reading_order(head):
-            states.extend(self._states(inner, self.view.node(inner, slug), scope))
+        for inner, slug, behind in self._reading_order(head):
+            make = self._behind if behind else self._states
+            states.extend(make(inner, self.view.node(inner, slug), scope))
         success, fail = self._end_names(head)
         states.append(State("success" if graph else "root_success", success, scope))
         states.extend(self._fail(head, fail, scope, first_of_all=begin == fail))
@@ -130,23 +150,23 @@ class _Compiler:
         job = self.jobs.make(node, scope, self._callback(node, scope))
         return State("job", name, scope, address, node, then, then, job=job)
 
-    def _reading_order(self, head: Graph) -> Iterator[tuple[Graph, str]]:
-        """Yield the nodes of a graph but its status nodes; a dag that stands in place behind its own nodes."""
-        waiting = [(head, self.view.steps(head))]
+    def _reading_order(self, head: Graph) -> Iterator[_Place]:
+        """Yield the nodes of a graph but its status nodes; what stands in place a second time, behind its own nodes."""
+        waiting = [self._entered(head)]
         while waiting:
-            graph, slugs = waiting[-1]
-            slug = next(slugs, None)
-            if slug is None:
+            place = next(waiting[-1], None)
+            if place is None:
                 waiting.pop()
-                if waiting:
-                    yield waiting[-1][0], naming.last(naming.parent(graph["address"]))
                 continue
+            yield place
+            graph, slug, behind = place
             node = self.view.node(graph, slug)
-            if node["type"] == DAG and not node["separate"]:
-                inner = self.view.inner(node)
-                waiting.append((inner, self.view.steps(inner)))
-            else:
-                yield graph, slug
+            if not behind and _stands_in_place(node):
+                inside = map(self._entered, self.view.inner_graphs(node))
+                waiting.append(chain(*inside, [(graph, slug, True)]))
+
+    def _entered(self, graph: Graph) -> Iterator[_Place]:
+        return ((graph, slug, False) for slug in self.view.steps(graph))
 
     def _end_names(self, head: Graph) -> tuple[str, str]:
         success, fail = (self.view.node(head, head[end]) for end in ("success", "fail"))
@@ -170,21 +190,22 @@ class _Compiler:
                     return self._failed(outer)
                 else:
                     slug = failure_target(outer)
-            elif kind == DAG and not node["separate"]:
+            elif kind == DAG and _stands_in_place(node):
                 graph = self.view.inner(node)
                 slug = graph["start"]
             else:
                 return self._first(node)
 
     def _in_place(self, graph: Graph) -> Node | None:
-        """Return the dag that a graph stands in place for, None if the graph is a machine's own."""
+        """Return the dag or conditional that a graph stands in place for, None if the graph is a machine's own."""
         node = self.view.around(graph)
-        return node if node is not None and node["type"] == DAG and not node["separate"] else None
+        return node if node is not None and _stands_in_place(node) else None
 
     def _first(self, node: Node) -> str:
         name = self.names.of(node)
-        if node["type"] == MAP:
-            return f"{name}: count" if node["counted_by"] else f"{name}: items"
+        if node["type"] in DECIDED:
+            _, decide, read = _HELPERS[node["type"]]
+            return f"{name}: {read if node['counted_by'] else decide}"
         if node["type"] == PARALLEL and node["fan_in"]:
             return f"{name}: fan in"
         return name
@@ -218,14 +239,23 @@ class _Compiler:
             yield from self._map(node, scope, name, address, then, failure)
         elif kind == PARALLEL:
             yield from self._parallel(node, scope, name, address, then, failure)
+        elif kind == CONDITIONAL:
+            yield from self._conditional(node, scope, name, address, failure)
         elif node["separate"]:
             self.separate.append(node)
             state = State("child", name, scope, address, node, comment=comment)
             state.key = scope.code(self.view.inner(node)["address"])
             state.target = self.jobs.config(node).state_machine or child_name(self.plan, node)
             yield from self._with_outcome(state, then, failure)
-        elif self.view.none_before_fail(inner := self.view.inner(node)):
-            yield self._fail_record(inner, scope, failure)
+        if self.view.must_confirm(node) and not _stands_in_place(node):
+            yield self._confirmation(graph, node, scope)
+
+    def _behind(self, graph: Graph, node: Node, scope: Scope) -> Iterator[State]:
+        """Yield what follows the branches of a dag or conditional that stand in place."""
+        _, failure = self._edges(graph, node)
+        for inner in self.view.inner_graphs(node):
+            if self.view.none_before_fail(inner):
+                yield self._fail_record(inner, scope, failure)
         if self.view.must_confirm(node):
             yield self._confirmation(graph, node, scope)
 
@@ -272,12 +302,7 @@ class _Compiler:
     def _map(
         self, node: Node, scope: Scope, name: str, address: str, then: str, failure: str
     ) -> Iterator[State]:
-        count = f"{name}: count"
-        if not node["counted_by"]:
-            words = self._callback(node, scope, "map_count")
-            yield self._helper(node, scope, f"{name}: items", words, count, failure)
-        yield State("count", count, scope, address, node, name, failure, fixed=True,
-                    key=f"{scope.folder(node['address'])} & '/start.json'")  # fmt: skip
+        yield from self._decided(node, scope, name, address, failure)
         distributed = self.jobs.config(node).distributed
         inside = scope.inside(node["address"], distributed)
         graph = self.view.inner(node)["address"]
@@ -290,6 +315,27 @@ class _Compiler:
         state.limit, state.distributed = node["max_concurrency"], distributed
         state.comment = node.get("description", "")
         yield from self._with_outcome(state, then, failure)
+
+    def _conditional(
+        self, node: Node, scope: Scope, name: str, address: str, failure: str
+    ) -> Iterator[State]:
+        yield from self._decided(node, scope, name, address, failure)
+        state = State("conditional", name, scope, address, node, otherwise=failure)
+        state.comment = node.get("description", "")
+        for inner in self.view.inner_graphs(node):
+            condition = expression(f"$states.input = {string(naming.last(inner['address']))}")
+            state.choices.append(Rule(condition, self._entry(inner, inner["start"])))
+        yield state
+
+    def _decided(self, node: Node, scope: Scope, name: str, address: str, failure: str) -> Iterator[State]:
+        """Yield what reads how many items a map has, or which branch of a conditional runs; first what records it."""
+        command, decide, read = _HELPERS[node["type"]]
+        reads = f"{name}: {read}"
+        if not node["counted_by"]:
+            words = self._callback(node, scope, command)
+            yield self._helper(node, scope, f"{name}: {decide}", words, reads, failure)
+        yield State(read, reads, scope, address, node, name, failure, fixed=True,
+                    key=f"{scope.folder(node['address'])} & '/start.json'")  # fmt: skip
 
     def _parallel(
         self, node: Node, scope: Scope, name: str, address: str, then: str, failure: str
@@ -306,7 +352,7 @@ class _Compiler:
             state.items = list(range(len(branches)))
             pick = State("pick", f"{name}: branch", scope)
             pick.choices = [
-                (expression(f"$states.input = {number}"), branch.start)
+                Rule(expression(f"$states.input = {number}"), branch.start)
                 for number, branch in enumerate(branches)
             ]
             inside = [pick, *(inner for branch in branches for inner in branch.states)]
@@ -324,3 +370,8 @@ class _Compiler:
         outcome = f"{state.name}: outcome"
         state.next = outcome
         yield State("outcome", outcome, state.scope, state.address, state.node, then, otherwise=failure)
+
+
+def _stands_in_place(node: Node) -> bool:
+    """Tell whether the graphs of a node are written into the machine around it, among its states."""
+    return node["type"] == CONDITIONAL or (node["type"] == DAG and not node["separate"])

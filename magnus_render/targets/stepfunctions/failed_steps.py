@@ -22,11 +22,18 @@ def mark(machine: Machine, fail: str) -> None:
     and that goes on to the fail node itself, names itself.
     """
     states = {state.name: state for state in machine.states}
-    normal = _reached({name: (state.next,) for name, state in states.items()}, machine.start)
+    normal = _reached({name: state.successors for name, state in states.items()}, machine.start)
     leads = _leading(states, fail)
+    lost = leads - normal
     for state in machine.states:
         if state.kind in ("map", "parallel", "child"):
             state.output = state.output or _composite(state)
+        elif state.kind == "conditional":
+            state.output = _itself(state)
+            state.choices = [
+                rule._replace(output=_itself(state) if rule.next == fail or rule.next in lost else "")
+                for rule in state.choices
+            ]
         if state.fixed or state.name not in leads:
             continue
         if state.kind == "outcome":
@@ -55,7 +62,7 @@ def _itself(state: State) -> str:
 def reached(states: Iterable[State], start: str) -> set[str]:
     """Return the names of the states that are reached from the start, by success or failure."""
     return _reached(
-        {state.name: (state.next, state.catch, state.otherwise) for state in states},
+        {state.name: (*state.successors, state.catch, state.otherwise) for state in states},
         start,
     )
 

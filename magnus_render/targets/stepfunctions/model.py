@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from magnus_render.plan import Node
     from magnus_render.targets.stepfunctions.jobs import Job
     from magnus_render.targets.stepfunctions.scope import Scope
+
+
+class Rule(NamedTuple):
+    """A way out of a Choice between branches."""
+
+    condition: str
+    """The field's value."""
+    next: str
+    output: str = ""
+    """What becomes of the data on this way, as a field's value; '' for nothing."""
 
 
 @dataclass
@@ -26,9 +36,10 @@ class State:
     catch: str = ""
     """Where an error leads; '' if nothing is caught."""
     otherwise: str = ""
-    """Of a Choice behind a composite: where its failure leads."""
+    """Of a Choice: where the failure of its composite leads."""
     output: str = ""
-    """What a success makes of the data, as a field's value; '' for what the engine does by itself."""
+    """What a success makes of the data, as a field's value; '' for what the engine does by itself. Of a conditional's
+    Choice: what the failure makes of it."""
     job: Job | None = None
     machines: list[Machine] = field(default_factory=list)
     """Of a composite: what runs inside."""
@@ -40,9 +51,9 @@ class State:
     native: dict[str, Any] = field(default_factory=dict)
     """Of an as-is: the user's own state."""
     key: str = ""
-    """Of a count: the code for the key of the record to read."""
-    choices: list[tuple[str, str]] = field(default_factory=list)
-    """Of a Choice between branches: condition and state."""
+    """Of a count or a choice: the code for the key of the record to read."""
+    choices: list[Rule] = field(default_factory=list)
+    """Of a Choice between branches: one rule for each."""
     target: str = ""
     """Of a child machine: its name."""
     comment: str = ""
@@ -54,6 +65,11 @@ class State:
         """The name of the template that writes it: that of its kind, or of where a job runs."""
         kind = self.job.compute if self.job is not None else self.kind.replace("_", "-")
         return f"stepfunctions/state-{kind}.json.j2"
+
+    @property
+    def successors(self) -> tuple[str, ...]:
+        """Where it leads if nothing fails."""
+        return (self.next, *(rule.next for rule in self.choices))
 
     @property
     def failed(self) -> str:

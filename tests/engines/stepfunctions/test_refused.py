@@ -44,6 +44,19 @@ def each(branch: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {"type": "map", **over, "branch": branch, "next": "success", **fields}
 
 
+def conditional(default: dict[str, Any] | None, branch: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return a conditional that has no branch for the list `items` but its default, if it has one."""
+    other = {} if default is None else {"default": default}
+    return {
+        "type": "conditional",
+        "parameter": "items",
+        "branches": {"x": branch},
+        **other,
+        "next": "success",
+        **fields,
+    }
+
+
 def native(state: dict[str, Any], text: str, **fields: Any) -> dict[str, Any]:
     return {
         "type": "as-is",
@@ -93,6 +106,9 @@ def handled(command: str) -> dict[str, dict[str, Any]]:
         "dag": {"d": dag(graph(t=task), **well)},
         "dags": {"d": dag(graph(e=dag(graph(t=task))), **well)},
         "separate": {"d": dag(graph(t=task), separate=True, **well)},
+        "conditional": {"c": conditional(graph(t=task), graph(n=QUIET), **well)},
+        "conditional without a branch": {"c": conditional(None, graph(t=task), on_failure="q"), "q": QUIET},
+        "conditional in an item": {"m": each(graph(c=conditional(quietly, graph(n=QUIET), **well)))},
         "native": {"n": native(MISSING if command == "exit 1" else {"Type": "Pass"}, command, **well)},
         "in a dag": {"d": dag(quietly)},
         "in a branch": {"p": parallel(quietly)},
@@ -101,6 +117,7 @@ def handled(command: str) -> dict[str, dict[str, Any]]:
         "next to what is doomed": {"p": parallel(graph(n=DOOMED), graph(t=task), **well)},
         "doomed": {"p": parallel(graph(n=DOOMED), graph(), **well)},
         "a doomed dag": {"d": dag(graph(n=DOOMED), **well)},
+        "a doomed conditional": {"c": conditional(graph(n=DOOMED), graph(n=QUIET), **well)},
         "a doomed separate dag": {"d": dag(graph(n=DOOMED), separate=True, **well)},
     }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.lint.report import shown
 from magnus_render.targets.stepfunctions.lint import codes
+from magnus_render.targets.stepfunctions.lint.conditionals import Conditional, check_conditionals
 from magnus_render.targets.stepfunctions.lint.fields import check_fields
 from magnus_render.targets.stepfunctions.lint.graph import check_graphs
 from magnus_render.targets.stepfunctions.lint.machine import Report, scan
@@ -23,15 +24,22 @@ if TYPE_CHECKING:
     from magnus_render.targets.base import Finding
 
 _NO_NODES: Mapping[str, str] = {}
+_NO_CONDITIONALS: Mapping[str, Conditional] = {}
 
 
 def verify(
-    machine: Mapping[str, Any], *, size: int, node_of: Mapping[str, str] = _NO_NODES, models: bool = True
+    machine: Mapping[str, Any],
+    *,
+    size: int,
+    node_of: Mapping[str, str] = _NO_NODES,
+    conditionals: Mapping[str, Conditional] = _NO_CONDITIONALS,
+    models: bool = True,
 ) -> list[Finding]:
     """Return what is wrong with a definition, errors and warnings, in the order of the checks.
 
     `machine` is the parsed definition in the Amazon States Language, query language JSONata; `size` the bytes of its
-    text; `node_of` the definition address of the pipeline's node by the state's name, for `Finding.address`. With
+    text; `node_of` the definition address of the pipeline's node by the state's name, for `Finding.address`;
+    `conditionals` those of the pipeline by the names of their states, which `node_of` must know too. With
     `models`, literal parameters of calls are checked against the service models of botocore if it is installed (some
     10 ms for each service that is called); without, only against the rules that are written down here.
     """
@@ -44,6 +52,7 @@ def verify(
     check_graphs(scopes, report)
     check_fields(scopes, report)
     check_expressions(scopes, report)
+    check_conditionals(scopes, conditionals, report)
     check_services(scopes, report, models)
     check_history(scopes, report)
     check_payloads(scopes, size, report)

@@ -1,0 +1,287 @@
+"""One step of a run, its logs, and the files that a run left: `magnus runs show --step`, `log`, `files` and `get`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.cli.run_text import log_path, painted, steps_of
+from magnus_render.errors import MagnusError, Refused
+from magnus_render.executors.summary import of_item
+from magnus_render.executors.terminal import duration, fit
+from magnus_render.plan import COMPOSITES
+from magnus_render.runtime.exchange import restore
+from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.fold_attempts import Records, Tried
+from magnus_render.runtime.names import matches
+from magnus_render.runtime.records import Run
+from magnus_render.runtime.tasks.base import TaskFailure
+from magnus_render.texts import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magnus_render.plan import CatalogRecord, CompositeStart, Join, State
+    from magnus_render.services.base import BaseCatalog, BaseRunLogStore
+
+    Step = dict[str, Any]
+    Files = dict[str, tuple[CatalogRecord, str]]
+
+_COLUMNS = 100
+_SHORT = 12
+"""Hexadecimal digits of a hash that people see."""
+_RUNNING = ("PROCESSING", "TRIGGERED")
+
+
+@dataclass
+class Told:
+    """A run, read and folded: what these commands ask of it."""
+
+    run: Run
+    log: dict[str, Any]
+    records: Records
+
+    @classmethod
+    def read(cls, store: BaseRunLogStore, run_id: str) -> Told:
+        """Read a run; raise `MagnusError` if it is not there or cannot be read."""
+        plan, run, records = read_run(store, run_id)
+        return cls(Run(store, run_id, run), fold(plan, run, records, time.time()), Records(records, run_id))
+
+    @property
+    def running(self) -> bool:
+        """True if more may come."""
+        return self.log["status"] in _RUNNING
+
+    def step(self, name: str) -> tuple[str, Step]:
+        """Return dot path and step, given either its dot path or its address; raise `Refused` with near misses."""
+        steps = dict(steps_of(self.log))
+        for path, step in steps.items():
+            if name in (path, step["internal_name"]):
+                return path, step
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, steps, n=3)
+        hint = (
+            f"did you mean {' or '.join(map(safe, near))}?" if near else "`magnus runs show` lists its steps"
+        )
+        raise Refused(f"run '{self.run.run_id}' came to no step '{safe(name)}': {hint}")
+
+    def saw(self, step: Step) -> State | None:
+        """Return the state that a step saw; None if nothing is recorded of it."""
+        address = step["internal_name"]
+        if step["step_type"] in COMPOSITES:
+            start: CompositeStart | None = self.records.of(address, "start")
+            return self.records.state(start["sees"]) if start else None
+        tried = Tried(self.records, address)
+        if tried.outcome is not None:
+            return self.records.state(tried.outcome["sees"])
+        return self.records.state(tried.starts[tried.last]["sees"]) if tried.starts else None
+
+    def set(self, step: Step) -> dict[str, Any]:
+        """Return what a step set: a failed one too, though no other sees it; a composite once its join is recorded."""
+        address = step["internal_name"]
+        if step["step_type"] in COMPOSITES:
+            join: Join | None = self.records.of(address, "join")
+            return self.records.unpack(join["set"]) if join else {}
+        end = Tried(self.records, address).last_end
+        return self.records.unpack(end["set"]) if end else {}
+
+    def files(self) -> Files:
+        """Return the files that successful steps put, by name: of each what the last one put, and the dot path of that."""
+        found: Files = {}
+        for path, step in steps_of(self.log):
+            if step["step_type"] in COMPOSITES or step["status"] != "SUCCESS":
+                continue
+            end = Tried(self.records, step["internal_name"]).last_end
+            for entry in end["catalog"] if end else ():
+                if entry["stage"] == "put":
+                    found[entry["path"]] = (entry, path)
+        return found
+
+
+# ---- magnus runs show --step ----
+
+
+def as_json(told: Told, name: str) -> dict[str, Any]:
+    """Return a folded step with what it saw and set: `saw` is null if nothing is recorded of that."""
+    path, step = told.step(name)
+    state = told.saw(step)
+    saw = None
+    if state is not None:
+        files = {name: entry["sha256"] for name, entry in state["files"].items()}
+        saw = {"parameters": told.records.unpack(state["parameters"]), "files": files}
+    return {"path": path, **step, "saw": saw, "set": told.set(step)}
+
+
+def show_step(told: Told, name: str, colour: bool) -> Iterator[str]:
+    """Yield the lines that tell of a step: how it ended, what it saw, set and put, its attempts and where their logs are."""
+    path, step = told.step(name)
+    node = told.run.find(step["internal_name"])
+    try:
+        item = of_item(told.run, step["internal_name"])
+    except MagnusError:  # of a node that nothing is recorded of
+        item = ""
+    yield f"step {safe(path)}{item}: {painted(step['status'], colour)}"
+    yield from (f"  {safe(line)}" for line in step["message"].splitlines())
+    what = step["step_type"]
+    if node is not None and "command" in node:
+        what += f" ({node['command_type']}): {safe(node['command'])}"
+    yield f"  {fit(what, _COLUMNS)}"
+    if step["mock"]:
+        yield f"  not run again: taken over from run {told.run.record['original_run_id']}"
+    state = told.saw(step)
+    if state is not None:
+        yield from _values("saw", told.records.unpack(state["parameters"]))
+        yield from _titled("saw the files", state["files"].items())
+    yield from _values("set", told.set(step))
+    for stage in ("get", "put"):
+        entries = [(one["name"], one) for one in step["data_catalog"] if one["stage"] == stage]
+        yield from _titled(stage, entries)
+    yield from _values("metrics", step["user_defined_metrics"])
+    if step["attempts"]:
+        yield "  attempts:"
+    for attempt in step["attempts"]:
+        yield from _attempt(told, attempt, colour)
+
+
+def _attempt(told: Told, attempt: dict[str, Any], colour: bool) -> Iterator[str]:
+    began = ""
+    if attempt["start_time"]:
+        local = datetime.fromisoformat(attempt["start_time"]).astimezone()
+        began = f"  {local.strftime('%Y-%m-%d %H:%M:%S')}"
+    took = "" if attempt["duration"] is None else f", took {duration(attempt['duration'])}"
+    whose = ", ended by the platform" if attempt.get("platform") else ""
+    status = painted(attempt["status"], colour, 10)
+    yield f"    {attempt['attempt_number']}  {status}{began}{took}{whose}"
+    yield from (f"       {safe(line)}" for line in attempt["message"].splitlines())
+    if where := log_path(told.run.store, attempt["log"]):
+        yield f"       log: {safe(where)}"
+
+
+def _values(title: str, values: dict[str, Any]) -> Iterator[str]:
+    if values:
+        yield f"  {title}:"
+    for name, value in sorted(values.items()):
+        yield "    " + fit(f"{safe(name)} = {safe(json.dumps(value, ensure_ascii=False))}", _COLUMNS)
+
+
+def _titled(title: str, files: Any) -> Iterator[str]:
+    lines = [
+        f"    {safe(name)}  {size(entry['size'])}" for name, entry in sorted(files, key=lambda one: one[0])
+    ]
+    yield from ([f"  {title}:", *lines] if lines else ())
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people: `12 B`, `3.4 KiB`."""
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+# ---- magnus runs log ----
+
+
+def write_log(told: Told, name: str, attempt: int | None) -> None:
+    """Write the log of one attempt of a step to standard output as it is: the last one, if none is named."""
+    path, step = told.step(name)
+    tried = {one["attempt_number"]: one for one in step["attempts"]}
+    number = attempt if attempt is not None else max(tried, default=0)
+    if number not in tried:
+        has = f"its attempts: {', '.join(map(str, tried))}" if tried else "it has no attempts"
+        which = "" if attempt is None else f" attempt {attempt} of"
+        raise Refused(f"there is no log of{which} '{safe(path)}': {has}")
+    data = told.run.store.read(tried[number]["log"])
+    if data is None:
+        raise Refused(f"there is no log of attempt {number} of '{safe(path)}' yet")
+    _write(data)
+
+
+class Logs:
+    """All logs of a run, written as they grow: each piece below a line that names its step."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, int] = {}
+        self._last = ""
+
+    def write(self, told: Told) -> None:
+        """Write to standard output what the logs of a run have and was not written before, in the order of the walk."""
+        for path, step in steps_of(told.log):
+            for attempt in step["attempts"]:
+                key = attempt["log"]
+                done = self._written.get(key, 0)
+                if done < 0:
+                    continue
+                data = told.run.store.read(key) or b""
+                if len(data) > done:
+                    self._head(key, f"{safe(path)}, attempt {attempt['attempt_number']}")
+                    _write(data[done:])
+                self._written[key] = len(data) if attempt["status"] == "PROCESSING" else -1
+
+    def _head(self, key: str, title: str) -> None:
+        if key != self._last:
+            print(f"{'' if not self._last else os.linesep}==> {title} <==", flush=True)
+        self._last = key
+
+
+def _write(data: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+# ---- magnus runs files, magnus runs get ----
+
+
+def table(files: Files) -> Iterator[str]:
+    """Yield a table of the files of a run: name, size, the beginning of the SHA-256, the step that put it."""
+    rows = [("FILE", "SIZE", "SHA-256", "PUT BY")]
+    rows += [
+        (safe(name), size(entry["size"]), entry["sha256"][:_SHORT], safe(path))
+        for name, (entry, path) in sorted(files.items())
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def bring(told: Told, catalog: BaseCatalog, wanted: list[str], folder: str, force: bool) -> Iterator[str]:
+    """Bring files of a run from the catalog into a folder, with their names and modes; yield their paths.
+
+    `wanted` are names or globs. Nothing is brought if one matches no file, or, without `force`, if a file is there already.
+    Raises `Refused`, and `PlatformError` as the catalog does.
+    """
+    files = told.files()
+    chosen: dict[str, None] = {}
+    for pattern in wanted:
+        found = [name for name in sorted(files) if name == pattern or matches(pattern, name)]
+        if not found:
+            from difflib import get_close_matches
+
+            near = get_close_matches(pattern, files, n=3)
+            hint = (
+                f"did you mean {' or '.join(map(safe, near))}?"
+                if near
+                else "`magnus runs files` lists its files"
+            )
+            raise Refused(f"run '{told.run.run_id}' left no file '{safe(pattern)}': {hint}")
+        chosen.update(dict.fromkeys(found))
+    there = [name for name in chosen if os.path.lexists(os.path.join(folder, name))]
+    if there and not force:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        path = os.path.join(folder, there[0])
+        raise Refused(f"{safe(path)} is there already{more}: -o FOLDER writes elsewhere, --force replaces")
+    for name in chosen:
+        try:
+            restore(catalog, files[name][0], folder, name)
+        except TaskFailure as error:
+            raise Refused(str(error)) from None
+        yield os.path.join(folder, name)
