@@ -29,6 +29,7 @@ _OF_ITEMS = frozenset(("AnySucceeded", "AllFailed"))
 _OPERATORS = "in or and not matches contains startsWith endsWith let if else true false nil"
 _WORDS = frozenset(_OPERATORS.split())
 RESULT = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*)(?:\.([a-zA-Z]+))?")
+"""A task in `depends`, and the result that is asked of it."""
 _USUAL = frozenset(("name", "template", "depends", "arguments"))
 """Fields that most tasks have, and no others."""
 _NO_POD_FIELDS = ("activeDeadlineSeconds", "timeout")
