@@ -2,8 +2,8 @@
 
 It knows what the manifests use: `depends`, `when`, `withParam`, templates with inputs, `templateRef`, and how a DAG's phase
 comes about. The rules were read from Argo's source, folder `workflow/controller`; each function names the file and the
-function there. A pod and its retries are one node (operator.go, getRetryNodeChildrenIds: a Retry node stands for its last try). Not
-simulated: shutdown, deadlines, exit handlers, and the order in which pods run at the same time, but for `order`.
+function there. A pod and its retries are one node (operator.go, getRetryNodeChildrenIds: a Retry node stands for its last
+try). Not simulated: shutdown, deadlines, exit handlers, and the order in which pods run at the same time, but for `order`.
 """
 
 from __future__ import annotations
