@@ -22,8 +22,6 @@ OUTPUTS = {"bash": "bash.sh", "stepfunctions": "pipeline.asl.json", "argo": "wor
 _CONFIGS = {"bash": "config.yaml", "stepfunctions": "aws.yaml", "argo": "argo.yaml"}
 _LEFT_OUT = {
     ("as_is", "stepfunctions"),
-    ("choices", "bash"),
-    ("choices", "argo"),
     ("launcher", "stepfunctions"),
     ("launcher", "argo"),
     ("native", "bash"),

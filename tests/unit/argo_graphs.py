@@ -59,15 +59,21 @@ class _Drawn:
         return task(retry=2) if rng.random() < 0.05 else task()
 
     def composite(self, address: str, level: int) -> dict[str, Any]:
-        """Return a parallel, a map or a dag."""
+        """Return a parallel, a map, a conditional or a dag."""
         rng = self.rng
 
         def branch(name: str) -> dict[str, Any]:
             return self.graph(f"{address}.{name}", rng.choice([0, 1, 1, 2, 3, 4]), level + 1)
 
-        step: dict[str, Any] = {"type": rng.choice(["parallel", "map", "dag"])}
+        step: dict[str, Any] = {"type": rng.choice(["parallel", "map", "dag", "conditional"])}
         if step["type"] == "dag":
             return {**step, "branch": branch("branch"), "separate": rng.random() < 0.2}
+        if step["type"] == "conditional":
+            step |= {
+                "parameter": "p",
+                "branches": {name: branch(name) for name in "xyz"[: rng.choice([1, 2, 3])]},
+            }
+            return {**step, "default": branch("default")} if rng.random() < 0.3 else step
         if step["type"] == "map":
             step |= {"iterate_on": "l", "iterate_as": f"v{level}", "branch": branch("_")}
         else:

@@ -371,4 +371,99 @@ spec:
             valueFrom: {path: /tmp/text}
 """
 
-MANIFESTS = {"template": TEMPLATE, "cron": CRON, "pair": PAIR}
+CHOICE = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata:
+  generateName: chosen-
+spec:
+  entrypoint: pipeline
+  templateDefaults: {container: {image: busybox, command: [magnus]}}
+  templates:
+    - name: pipeline
+      dag:
+        tasks:
+          - name: first
+            template: choose
+            arguments: {parameters: [{name: step, value: first}]}
+          - name: assess
+            depends: first.Succeeded
+            template: choose
+            arguments: {parameters: [{name: step, value: assess}]}
+          - name: pick
+            depends: assess.Succeeded
+            template: pick
+            arguments:
+              parameters:
+                - {name: choice, value: "{{tasks.assess.outputs.parameters.choice}}"}
+          - name: alert
+            depends: pick.Failed || pick.Errored
+            template: step
+            arguments: {parameters: [{name: step, value: alert}]}
+          - name: success
+            depends: pick.Succeeded || alert.Succeeded
+            template: pass
+
+    - name: pick
+      inputs: {parameters: [{name: choice}]}
+      dag:
+        tasks:
+          - name: good
+            when: "'{{inputs.parameters.choice}}' == 'good'"
+            template: pick-good
+          - name: n-3
+            when: "'{{inputs.parameters.choice}}' == '3'"
+            template: pick-3
+          - name: default
+            when: "'{{inputs.parameters.choice}}' == 'default'"
+            template: pass
+          - name: no-branch
+            depends: good.Skipped && n-3.Skipped && default.Skipped
+            template: pass
+            withParam: "choice: {{inputs.parameters.choice}}"
+          - name: success
+            depends: (good.Succeeded || n-3.Succeeded || default.Succeeded) && no-branch.Omitted
+            template: pass
+
+    - name: pick-good
+      dag:
+        tasks:
+          - name: sign
+            template: step
+            arguments: {parameters: [{name: step, value: pick.good.sign}]}
+
+    - name: pick-3
+      dag:
+        tasks:
+          - name: review
+            template: step
+            arguments: {parameters: [{name: step, value: pick.3.review}]}
+
+    - name: step
+      inputs: {parameters: [{name: step}]}
+      container:
+        args: [execute_single_node, "{{inputs.parameters.step}}"]
+
+    - name: choose
+      inputs: {parameters: [{name: step}]}
+      outputs:
+        parameters:
+          - name: choice
+            valueFrom: {path: /tmp/choice, default: no branch was chosen}
+      container:
+        args: [execute_single_node, "{{inputs.parameters.step}}"]
+
+    - name: pass
+      suspend: {duration: "0"}
+
+    - name: exit
+      steps:
+        - - name: record
+            when: "{{workflow.status}} != Succeeded"
+            template: pass
+        - - name: told
+            when: "'{{steps.record.status}}' == 'Skipped' && '{{workflow.name}}' != 'x'"
+            template: pass
+"""
+
+MANIFESTS = {"template": TEMPLATE, "cron": CRON, "pair": PAIR, "choice": CHOICE}

@@ -53,6 +53,20 @@ _SECRET = "secretKeyRef: {name: database, key: password}"
 _STEP_ARGS = 'args: [$(MAGNUS_RUN_ID), "{{inputs.parameters.step}}", --text, "$$(HOME) and $(date)"]'
 _EXPRESSION = "{{=sprig.b64enc(workflow.parameters.parameters)}}"
 
+_NO_BRANCH = """          - name: no-branch
+            depends: good.Skipped && n-3.Skipped && default.Skipped
+            template: pass
+            withParam: "choice: {{inputs.parameters.choice}}"
+"""
+_CHOSEN = """          - name: success
+            depends: (good.Succeeded || n-3.Succeeded || default.Succeeded) && no-branch.Omitted
+            template: pass
+"""
+_CHOICE = """            arguments:
+              parameters:
+                - {name: choice, value: "{{tasks.assess.outputs.parameters.choice}}"}
+"""
+
 MISTAKES: dict[str, Mistake] = {
     # the object
     "old apiVersion": Mistake("apiVersion: argoproj.io/v1alpha1", "apiVersion: argoproj.io/v1", "MR320"),
@@ -397,6 +411,92 @@ MISTAKES: dict[str, Mistake] = {
     "concurrencyPolicy": Mistake("Forbid", "Never", "MR355", manifest="cron"),
     "pull policy": Mistake("IfNotPresent", "IfNotpresent", "MR355"),
     "toleration": Mistake("operator: Equal", "operator: Equals", "MR355"),
+    # conditionals
+    "when without quotes": Mistake(
+        "'{{inputs.parameters.choice}}' == 'good'",
+        "{{inputs.parameters.choice}} == good",
+        "MR362",
+        _t("pick", "good"),
+        "choice",
+    ),
+    "quote not closed": Mistake("== 'good'\"", "== 'good\"", "MR362", _t("pick", "good"), "choice"),
+    "slug of no branch": Mistake("== 'good'", "== 'god'", "MR363", _t("pick", "good"), "choice"),
+    "slug of another branch": Mistake("== '3'", "== 'good'", "MR363", _t("pick", "n-3"), "choice"),
+    "two branches at once": Mistake("== 'default'", "== 'good'", "MR363", _t("pick"), "choice"),
+    "branch without when": Mistake(
+        "            when: \"'{{inputs.parameters.choice}}' == 'default'\"\n",
+        "",
+        "MR363",
+        _t("pick"),
+        "choice",
+    ),
+    "branch of another choice": Mistake(
+        "'{{inputs.parameters.choice}}' == 'default'",
+        "'{{workflow.name}}' == 'default'",
+        "MR363",
+        _t("pick"),
+        "choice",
+    ),
+    "steps of another branch": Mistake(
+        "            template: pick-3\n",
+        "            template: pick-good\n",
+        "MR363",
+        _t("pick", "n-3"),
+        "choice",
+    ),
+    "nothing chosen is a success": Mistake(
+        _NO_BRANCH + _CHOSEN, _CHOSEN.replace(" && no-branch.Omitted", ""), "MR363", _t("pick"), "choice"
+    ),
+    "nothing chosen is a leaf of its own": Mistake(
+        " && no-branch.Omitted", "", "MR333", _t("pick"), "choice"
+    ),
+    "nothing chosen is an empty list": Mistake(
+        'withParam: "choice: {{inputs.parameters.choice}}"', 'withParam: "[]"', "MR363", _t("pick"), "choice"
+    ),
+    "nothing chosen is looked for too late": Mistake(
+        "depends: good.Skipped && n-3.Skipped",
+        "depends: good.Succeeded && n-3.Skipped",
+        "MR363",
+        _t("pick"),
+        "choice",
+    ),
+    "success of a branch not accepted": Mistake(
+        "(good.Succeeded || n-3.Succeeded ||",
+        "(good.Succeeded && !n-3.Succeeded ||",
+        "MR363",
+        _t("pick"),
+        "choice",
+    ),
+    "success of all branches": Mistake(
+        "(good.Succeeded || n-3.Succeeded || default.Succeeded)",
+        "(good.Succeeded && n-3.Succeeded && default.Succeeded)",
+        "MR363",
+        _t("pick"),
+        "choice",
+    ),
+    "failure of a branch leads on": Mistake(
+        "(good.Succeeded ||", "(good.Succeeded || good.Failed ||", "MR363", _t("pick"), "choice"
+    ),
+    "no last task behind branches": Mistake(_CHOSEN, "", "MR363", _t("pick"), "choice"),
+    "nothing chosen beside a branch": Mistake(
+        "default.Skipped\n", "n-3.Skipped\n", "MR363", _t("pick"), "choice"
+    ),
+    "choice of no ancestor": Mistake(
+        "            depends: assess.Succeeded\n", "", "MR336", _t("pipeline", "pick"), "choice"
+    ),
+    "choice of an earlier task": Mistake(
+        "{{tasks.assess.", "{{tasks.first.", "MR363", _t("pipeline", "pick"), "choice"
+    ),
+    "choice that nobody makes": Mistake(
+        '"{{tasks.assess.outputs.parameters.choice}}"', "good", "MR363", _t("pipeline", "pick"), "choice"
+    ),
+    "choice not handed over": Mistake(_CHOICE, "", "MR338", _t("pipeline", "pick"), "choice"),
+    "choice not declared": Mistake(
+        "      inputs: {parameters: [{name: choice}]}\n", "", "MR339", _t("pick", "good"), "choice"
+    ),
+    "choice by default": Mistake(
+        "default: no branch was chosen", "default: good", "MR363", _t("pipeline", "pick"), "choice"
+    ),
     # across objects
     "caller lacks a parameter": Mistake(
         "      - name: run-id\n", "      - name: run\n", "MR359", _t("pipeline", "part"), "pair"
@@ -430,7 +530,12 @@ mount, request above limit, retry limit, factor not whole, backoff without durat
 duration in days, duration in words, timezone, pull policy, toleration, caller lacks a volume, caller lacks the image,
 label of runs, image with a blank, image with capitals, limit below the request of all, schedule twice,
 label of scheduled runs, typo in a patch, typo deep in a patch, patch of the wrong kind,
-patch that is no mapping, patch that is not YAML
+patch that is no mapping, patch that is not YAML,
+branch of another choice, nothing chosen beside a branch, branch without when, choice by default, choice of an
+earlier task, choice that nobody makes, failure of a branch leads on, no last task behind branches, nothing chosen is a
+leaf of its own, nothing chosen is a success, nothing chosen is an empty list, nothing chosen is looked for too late,
+quote not closed, slug of another branch, slug of no branch, steps of another branch, success of a branch not accepted,
+success of all branches, two branches at once, when without quotes
 """
 OURS_ALONE = frozenset(" ".join(_ALONE.split()).split(", "))
 """Mistakes that neither Argo's lint nor the full CRDs nor the schemas find."""

@@ -1,9 +1,9 @@
 """What Argo makes of DAG templates: a simulator of the controller of 3.7.4, for thousands of runs in a second or two.
 
-It knows what the manifests use: `depends`, `withParam`, templates with inputs, `templateRef`, and how a DAG's phase comes
-about. The rules were read from Argo's source, folder `workflow/controller`; each function names the file and the function
-there. A pod and its retries are one node (operator.go, getRetryNodeChildrenIds: a Retry node stands for its last try). Not
-simulated: shutdown, deadlines, exit handlers, and the order in which pods run at the same time, but for `order`.
+It knows what the manifests use: `depends`, `when`, `withParam`, templates with inputs, `templateRef`, and how a DAG's phase
+comes about. The rules were read from Argo's source, folder `workflow/controller`; each function names the file and the
+function there. A pod and its retries are one node (operator.go, getRetryNodeChildrenIds: a Retry node stands for its last
+try). Not simulated: shutdown, deadlines, exit handlers, and the order in which pods run at the same time, but for `order`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _RESULTS = {
 }  # fmt: skip
 _RESULT = re.compile(rf"([a-zA-Z0-9][-a-zA-Z0-9]*)\.({'|'.join(_RESULTS)})\b")
 _TAG = re.compile(r"\{\{([^{}]+)\}\}")
+_WHEN = re.compile(r"'([^'\"\\]*)' == '([^'\"\\]*)'")
 
 
 class SimulationError(Exception):
@@ -214,9 +215,10 @@ class _Run:
             if task.condition is not None and not eval(task.condition, {"phases": phases}):
                 node = _Node("Skipped", "Omitted", since)
             else:
-                # dag.go, buildLocalScopeFromTask: outputs of ancestors, however far; a pod's has one name here, `items`.
+                # dag.go, buildLocalScopeFromTask: outputs of ancestors, however far; a pod has one here, whatever its name.
                 seen = {one: outputs[one] for one in dag.ancestors[name] if outputs.get(one)}
-                known = {**inputs, **{f"tasks.{one}.outputs.parameters.items": seen[one] for one in seen}}
+                told = ((one, output) for one in seen for output in ("items", "choice"))
+                known = {**inputs, **{f"tasks.{one}.outputs.parameters.{of}": seen[one] for one, of in told}}
                 node, outputs[name] = self._task(scope, task, known, since)
             # dag.go, connectDependencies in executeDAGTask
             above: Iterable[_Node] = (last for one in task.needs for last in _outbound(nodes[one]))
@@ -236,6 +238,8 @@ class _Run:
         scope, name = (
             (reference["name"], reference["template"]) if reference else (scope, task.fields["template"])
         )
+        if "when" in task.fields and not _should_execute(_replaced(task.fields["when"], known)):
+            return _Node("Skipped", "Skipped", before), ""
         if "withParam" not in task.fields:
             return self.template(scope, name, _given(task, known), before)
         try:
@@ -254,6 +258,14 @@ class _Run:
             if node.phase in BAD:
                 group.phase = node.phase
         return group, ""
+
+
+def _should_execute(when: str) -> bool:
+    """Tell whether a condition holds; steps.go, shouldExecute. Other conditions than ours are not simulated."""
+    compared = _WHEN.fullmatch(when)
+    if compared is None:
+        raise SimulationError(f"a when that the simulator does not know: {when}")
+    return compared[1] == compared[2]
 
 
 def _given(task: _Task, known: dict[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.plan import AS_IS, MAP, PARALLEL, SUCCESS_NODE, TASK
+from magnus_render.plan import AS_IS, CONDITIONAL, DECIDED, MAP, PARALLEL, SUCCESS_NODE, TASK
 from tests.unit.argo_simulator import COMPLETED, Pod, SimulationError, Workflow
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 """A pod: what it runs, and the address of the node that it does so for."""
-STEP, COUNT, FAN_IN, START = "execute_single_node", "map_count", "fan_in", "start_run"
+STEP, COUNT, CHOOSE, FAN_IN = "execute_single_node", "map_count", "choose", "fan_in"
+START = "start_run"
 CONFIRM, DONE, FAILED = "--confirm-failure", "--exit-status 0", "--exit-status 1"
 SCRIPT, NATIVE = "script", "native"
 
@@ -31,7 +32,7 @@ class Scenario:
     fails: dict[Key, str] = field(default_factory=dict)
     """The pods that fail, each with its phase."""
     items: int = 0
-    """Chooses how many items maps have; 0: each has two."""
+    """Chooses how many items maps have, and the branches of conditionals; 0: each has two, and the first is chosen."""
     refused: int | None = None
     """The place of the pod from which on no callback is accepted any more: it exits 65, and records nothing."""
     order: int = 0
@@ -41,6 +42,19 @@ class Scenario:
         """Return how many items a map has; None if it has no list."""
         choice = zlib.crc32(f"{self.items} {address}".encode())
         return (0, 1, 2, 2, 2, 3, None)[choice % 7] if self.items else 2
+
+    def branch(self, node: Node, address: str) -> str | None:
+        """Return the slug of the branch of a conditional that runs; None if none is chosen."""
+        slugs = [branch["slug"] for branch in node["branches"]]
+        choice = zlib.crc32(f"{self.items} {address}".encode())
+        return [*slugs, *slugs, None][choice % (2 * len(slugs) + 1)] if self.items else slugs[0]
+
+    def decided(self, node: Node, address: str) -> str | None:
+        """Return what an engine is told of a map or conditional; None if it cannot start."""
+        if node["type"] == CONDITIONAL:
+            return self.branch(node, address)
+        count = self.count(address)
+        return None if count is None else str([*range(count)])
 
 
 class World:
@@ -65,15 +79,19 @@ class World:
             return phase, ""
         if kind == STEP:
             then = self.plan["nodes"][_of_any_item(address)]["next"]
-            if then["type"] != MAP:
-                raise SimulationError(f"{address} hands over a list, though no map follows")
+            if then["type"] not in DECIDED:
+                raise SimulationError(f"{address} hands over {outputs}, though nothing that needs it follows")
             address = ".".join([*address.split(".")[:-1], then["slug"]])
-        count = self.scenario.count(address)
-        if kind == COUNT and count is None:
+        node = self.plan["nodes"][_of_any_item(f"{address}.")[:-1]]
+        decided = self.scenario.decided(node, address)
+        (output,) = outputs["parameters"]
+        if output["name"] != ("choice" if node["type"] == CONDITIONAL else "items"):
+            raise SimulationError(f"{address} is a {node['type']}, but is told {output['name']}")
+        if kind in (COUNT, CHOOSE) and decided is None:
             phase = "Failed"
-        if phase != "Succeeded" or count is None:
-            return phase, outputs["parameters"][0]["valueFrom"]["default"]
-        return phase, str([*range(count)])
+        if phase != "Succeeded" or decided is None:
+            return phase, output["valueFrom"]["default"]
+        return phase, decided
 
 
 def what_runs(pod: Pod) -> Key:
@@ -164,7 +182,14 @@ class Walk:
             return False
         if kind == MAP and not node["counted_by"] and not self._pod(COUNT, at, before):
             return False
+        if kind == CONDITIONAL and not node["counted_by"] and not self._pod(CHOOSE, at, before):
+            return False
         instances = [b["slug"] for b in node["branches"]]
+        if kind == CONDITIONAL:
+            chosen = self.scenario.branch(node, at)
+            if chosen is None:
+                return False
+            instances = [chosen]
         if kind == MAP:
             count = self.scenario.count(at)
             if count is None:

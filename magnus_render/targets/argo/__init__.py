@@ -7,8 +7,8 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render import naming
-from magnus_render.plan import AS_IS, DAG, MAP, PARALLEL, TASK
-from magnus_render.runtime.handover import CANNOT_START
+from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, TASK
+from magnus_render.runtime.handover import CANNOT_START, NOT_CHOSEN
 from magnus_render.spec.tree import Map, Seq
 from magnus_render.targets import options
 from magnus_render.targets.argo import codes, containers, names, quote
@@ -54,6 +54,7 @@ class ArgoTarget(BaseTarget):
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         MAP: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         DAG: frozenset({"on_failure", "separate"}),
+        CONDITIONAL: frozenset({"on_failure"}),
         AS_IS: frozenset({"on_failure"}),
     }
 
@@ -158,6 +159,8 @@ class ArgoTarget(BaseTarget):
                 "exit": manifest.exit,
                 "items_file": containers.ITEMS_FILE,
                 "cannot_start": CANNOT_START,
+                "choice_file": containers.CHOICE_FILE,
+                "not_chosen": NOT_CHOSEN,
                 "grace": containers.GRACE,
                 "deadline": None,
             }

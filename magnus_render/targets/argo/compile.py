@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.graph.view import View
-from magnus_render.plan import AS_IS, MAP, PARALLEL, SUCCESS_NODE, TASK
+from magnus_render.plan import AS_IS, CONDITIONAL, DECIDED, MAP, PARALLEL, SUCCESS_NODE, TASK
 from magnus_render.targets.argo import names
-from magnus_render.targets.argo.model import BRANCH, ITEMS, Dag, Manifest, Task
+from magnus_render.targets.argo.model import BRANCH, CHOICE, ITEMS, Dag, Manifest, Task
 from magnus_render.targets.argo.split import in_parts
 from magnus_render.targets.base import graph_title
 
@@ -93,6 +93,8 @@ class _Compiler:
             node = self._node(slug)
             if node["type"] == MAP and not node["counted_by"]:
                 wanted[f"{slug}: items"] = f"{own[slug]}-items"
+            elif node["type"] == CONDITIONAL and not node["counted_by"]:
+                wanted[f"{slug}: choice"] = f"{own[slug]}-choice"
             elif node["type"] == PARALLEL and node["fan_in"]:
                 wanted[f"{slug}: fan-in"] = f"{own[slug]}-fan-in"
             elif node["type"] == AS_IS and isinstance(self.text(node), dict):
@@ -168,7 +170,7 @@ class _Compiler:
         slug = head["start"]
         while slug not in (head["success"], head["fail"]):
             node = self.view.node(head, slug)
-            if node["type"] in (TASK, MAP):
+            if node["type"] in (TASK, *DECIDED):
                 return False
             inside = self.view.inner_graphs(node)
             if (node["type"] == AS_IS and not self.view.is_silent(node)) or any(
@@ -231,7 +233,7 @@ class _Compiler:
 
     def _ended_badly(self, node: Node, slug: str) -> list[str]:
         tasks = [self.names[slug]]
-        for helper in ("items", "fan-in", "record"):
+        for helper in ("items", "choice", "fan-in", "record"):
             if f"{slug}: {helper}" in self.names and (helper != "record" or self._is_recorded(node)):
                 tasks.append(self.names[f"{slug}: {helper}"])
         if f"{slug}: failed" in self.names and not self.view.must_confirm(node):
@@ -269,7 +271,7 @@ class _Compiler:
             description=node.get("description", ""),
         )
         if kind == TASK:
-            task.template, task.arguments = self.steps.call(node, counts=self.view.counts(node))
+            task.template, task.arguments = self.steps.call(node, decides=self._decides(node))
             return [task]
         if kind == AS_IS:
             return self._as_is(node, slug, task)
@@ -277,7 +279,13 @@ class _Compiler:
             return self._map(node, slug, task)
         if kind == PARALLEL:
             return self._parallel(node, slug, task)
+        if kind == CONDITIONAL:
+            return self._conditional(node, slug, task)
         return [self._dag(node, task)]
+
+    def _decides(self, node: Node) -> str:
+        """Return the type of what a task's hand-over decides: the map or conditional behind it; '' if that is none."""
+        return node["next"]["type"] if self.view.counts(node) else ""
 
     def _as_is(self, node: Node, slug: str, task: Task) -> list[Task]:
         text = self.text(node)
@@ -304,17 +312,8 @@ class _Compiler:
         return tasks
 
     def _map(self, node: Node, slug: str, task: Task) -> list[Task]:
-        tasks = [task]
-        counter = node["counted_by"]
-        if counter:
-            counter = self.names[counter]
-        else:
-            counter = self.names[f"{slug}: items"]
-            call = self.steps.call(node, command="map_count", counts=True)
-            title = f"counts the items of {node['name']}"
-            tasks.insert(0, Task(counter, *call, depends=task.depends, title=title))
-            task.depends = [f"{counter}.Succeeded"]
-        listed = f"{{{{tasks.{counter}.outputs.parameters.{ITEMS}}}}}"
+        title = f"counts the items of {node['name']}"
+        tasks, listed = self._decided(node, task, f"{slug}: items", "map_count", ITEMS, title)
         branch = {BRANCH: f"{self.steps.address(node['address'])}.{{{{item}}}}"}
         inner = self.view.inner(node)["address"]
         inside = self.steps.template(inner)
@@ -334,6 +333,62 @@ class _Compiler:
         self.inside += [around, (inner, inside)]
         return tasks
 
+    def _decided(
+        self, node: Node, task: Task, helper: str, command: str, output: str, title: str
+    ) -> tuple[list[Task], str]:
+        """Return the task of a map or conditional, behind the callback that decides it if no step does.
+
+        With them a reference to what was decided. `helper` is the callback's key among the names of tasks.
+        """
+        if node["counted_by"]:
+            tasks, decider = [task], self.names[node["counted_by"]]
+        else:
+            decider = self.names[helper]
+            call = self.steps.call(node, command=command, decides=node["type"])
+            tasks = [Task(decider, *call, depends=task.depends, title=title), task]
+            task.depends = [f"{decider}.Succeeded"]
+        return tasks, f"{{{{tasks.{decider}.outputs.parameters.{output}}}}}"
+
+    def _conditional(self, node: Node, slug: str, task: Task) -> list[Task]:
+        """Return the task of a conditional; its template has all branches, and skips those that are not chosen.
+
+        A DAG of which all is skipped succeeds. So what no branch has for its name must fail, and does so without a pod:
+        it is handed over as a list of items, which it never is.
+        """
+        title = f"chooses the branch of {node['name']}"
+        tasks, chosen = self._decided(node, task, f"{slug}: choice", "choose", CHOICE, title)
+        outer = self._inputs(naming.parent(node["address"]))
+        task.template = self.steps.template(node["address"])
+        task.arguments = {**self._pass_on(outer), CHOICE: chosen}
+        title = f"the branches of {node['path']}: one runs, by the value of {node['parameter']}"
+        around = Dag(task.template, title, [], [*outer, CHOICE])
+        self.inside.append(around)
+        branches = self._branches(node, ["no-branch", "success"])
+        none = Task("no-branch", self.steps.nothing(), items=f"choice: {{{{inputs.parameters.{CHOICE}}}}}")
+        none.title = "fails if no branch was chosen, for it is given no list"
+        none.only_if = " && ".join(f"{one.name}.Skipped" for one in branches)
+        end = Task("success", self.steps.nothing(), title="success")
+        end.depends = [f"{one.name}.Succeeded" for one in branches]
+        end.only_if = f"{none.name}.Omitted"
+        around.tasks = [*branches, none, end]
+        return tasks
+
+    def _branches(self, node: Node, taken: list[str]) -> list[Task]:
+        """Return a task for each branch of a parallel or conditional; `taken` are names of others beside them."""
+        wanted = {branch["slug"]: names.task_name(branch["slug"]) for branch in node["branches"]}
+        found, own = [], names.distinct(wanted, taken)
+        arguments = self._pass_on(self._inputs(naming.parent(node["address"])))
+        for branch in node["branches"]:
+            graph = f"{node['address']}.{branch['slug']}"
+            template = self.steps.template(graph)
+            self.inside.append((graph, template))
+            task = Task(own[branch["slug"]], template, arguments=arguments, title=branch["name"])
+            if node["type"] == CONDITIONAL:
+                # Quoted on both sides it is compared as text: 3, true and a-b are something else to Argo.
+                task.when = f"'{{{{inputs.parameters.{CHOICE}}}}}' == '{branch['slug']}'"
+            found.append(task)
+        return found
+
     def _parallel(self, node: Node, slug: str, task: Task) -> list[Task]:
         tasks = [task]
         if node["fan_in"]:
@@ -347,15 +402,7 @@ class _Compiler:
         around = Dag(task.template, f"the branches of {node['path']}", [], inputs)
         around.fail_fast, around.parallelism = bool(node["fail_fast"]), node["max_concurrency"]
         self.inside.append(around)
-        slugs = names.distinct({b["slug"]: names.task_name(b["slug"]) for b in node["branches"]}, ["success"])
-        for branch in node["branches"]:
-            graph = f"{node['address']}.{branch['slug']}"
-            template = self.steps.template(graph)
-            self.inside.append((graph, template))
-            arguments = self._pass_on(inputs)
-            around.tasks.append(
-                Task(slugs[branch["slug"]], template, arguments=arguments, title=branch["name"])
-            )
+        around.tasks = self._branches(node, ["success"])
         if around.parallelism is None:
             end = Task("success", self.steps.nothing(), title="success")
             end.only_if = " && ".join(f"{one.name}.Succeeded" for one in around.tasks)

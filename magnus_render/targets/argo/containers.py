@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import errors, naming
-from magnus_render.plan import AS_IS, TASK
+from magnus_render.plan import AS_IS, CONDITIONAL, MAP, TASK
 from magnus_render.spec import blocks
 from magnus_render.targets import environment as callbacks
 from magnus_render.targets import options
@@ -33,6 +33,9 @@ PLATFORM = f"lastRetry.status == 'Error' || !(lastRetry.exitCode in [{_FINAL}])"
 """A callback ends by itself with 0, 1, 64, 65 or 75, or with `AGAIN`; anything else, and a pod that was lost, is the
 platform's doing. What a try had recorded by then counts: the runtime tells which of the user's attempts are spent."""
 ITEMS_FILE = "/tmp/magnus/items.json"
+CHOICE_FILE = "/tmp/magnus/choice"
+_TOLD = {MAP: ("items", ITEMS_FILE), CONDITIONAL: ("choice", CHOICE_FILE)}
+"""By type of what is decided: the end of a template's name, and the file that a callback tells it in."""
 _INPUT = "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
 
 
@@ -63,6 +66,8 @@ class Template:
     """Seconds the engine gives an attempt, 0 for no limit."""
     counts: bool = False
     """Its output is the list of a map's indices."""
+    chooses: bool = False
+    """Its output is the slug of a conditional's branch."""
     own: ArgoConfig | None = None
     """What a node sets that the pipeline does not."""
     environment: dict[str, str] = field(default_factory=dict)
@@ -153,13 +158,14 @@ class Steps:
         node: Node,
         *,
         command: str = "execute_single_node",
-        counts: bool = False,
+        decides: str = "",
         exit_status: int | None = None,
         confirm: bool = False,
     ) -> tuple[str, dict[str, str]]:
         """Return the template and the arguments of a callback for a node.
 
-        `counts` asks for the indices of a map; `exit_status` and `confirm` are for the record of what has ended.
+        `decides` is the type of what it decides: a map asks for indices, a conditional for its branch. `exit_status` and
+        `confirm` are for the record of what has ended.
         """
         arguments = {"step": self.address(node["address"])}
         step = node["type"] == TASK and command == "execute_single_node" and not confirm
@@ -168,16 +174,16 @@ class Steps:
         own = self._own(node) if step else None
         secrets = self.secrets.of(node) if step else {}
         if own is not None:
-            made = self._container(self._names[node["address"]], command, retry, timeout, counts, None)
+            made = self._container(self._names[node["address"]], command, retry, timeout, decides, None)
             made.title, made.address = node["path"], node["address"]
             made.secrets = secrets
             self._settle(made, own)
             self.templates[made.name] = made
             return made.name, arguments
-        name = _shared_name(command, retry, timeout, counts, exit_status, confirm)
+        name = _shared_name(command, retry, timeout, decides, exit_status, confirm)
         name = self.secrets.template(name, secrets)
         if name not in self.templates:
-            made = self._container(name, command, retry, timeout, counts, exit_status)
+            made = self._container(name, command, retry, timeout, decides, exit_status)
             made.secrets = secrets
             if confirm:
                 made.args = [*made.args[:2], "--confirm-failure"]
@@ -236,7 +242,7 @@ class Steps:
         command: str,
         retry: Retry | None,
         timeout: float | None,
-        counts: bool,
+        decides: str,
         exit_status: int | None,
     ) -> Template:
         made = Template(name, "container", inputs=["step"], environment=dict(self._environment))
@@ -247,9 +253,9 @@ class Steps:
             made.args += ["--attempt", "{{=asInt(retries) + 1}}"]
         if retry is not None and not retry["delay"]:
             made.args += ["--again", str(errors.AGAIN)]
-        if counts:
-            made.args += ["--fan-out", ITEMS_FILE]
-            made.counts = True
+        if decides:
+            made.args += ["--fan-out", _TOLD[decides][1]]
+            made.counts, made.chooses = decides == MAP, decides == CONDITIONAL
         if exit_status is not None:
             made.args += ["--exit-status", str(exit_status)]
         if timeout is not None:
@@ -362,7 +368,7 @@ def _shared_name(
     command: str,
     retry: Retry | None,
     timeout: float | None,
-    counts: bool,
+    decides: str,
     exit_status: int | None,
     confirm: bool,
 ) -> str:
@@ -383,8 +389,8 @@ def _shared_name(
                 parts.append(f"to-{_duration(retry['max_delay'])}")
     if timeout is not None:
         parts.append(f"timeout-{math.ceil(timeout)}s")
-    if counts:
-        parts.append("items")
+    if decides:
+        parts.append(_TOLD[decides][0])
     return names.shortened("-".join(parts))
 
 

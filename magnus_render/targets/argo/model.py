@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
 ITEMS = "items"
 """The output of a callback that counts a map's items, and the input of a template that runs them: a list of indices."""
+CHOICE = "choice"
+"""The output of a callback that chooses a conditional's branch, and the input of its template: the branch's slug."""
 BRANCH = "branch"
 """The input that says which item of which map a template runs for: the address of the branch."""
 
@@ -27,8 +29,10 @@ class Task:
     """Of a fail node: it starts as well if none of these came about."""
     only_if: str = ""
     """What must hold besides."""
+    when: str = ""
+    """Of a branch of a conditional: what must hold as well, or it is skipped."""
     items: str = ""
-    """Of a map: the list of indices."""
+    """Of a map: the list of indices. Of what fails where no branch was chosen: a text that is no list."""
     reference: str = ""
     """Of a separate dag: the WorkflowTemplate that the template stands in."""
     address: str = ""

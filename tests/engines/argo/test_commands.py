@@ -184,16 +184,42 @@ def test_retry_after_the_platform_lost_a_step_goes_on(tmp_path: Path) -> None:
         assert here.ran() == ["a", "b"]
 
 
-def test_retry_behind_a_composite_goes_on_but_the_workflow_stays_running(tmp_path: Path) -> None:
+BEFORE: list[dict[str, Any]] = [
+    {"type": "dag", "branch": graph({"a": shell(NOTE)})},
+    {
+        "type": "conditional",
+        "parameter": "text",
+        "branches": {"x": graph({})},
+        "default": graph({"a": shell(NOTE)}),
+    },
+]
+
+
+def test_retry_in_a_branch_that_was_chosen_goes_on(tmp_path: Path) -> None:
+    steps = {"d": {**BEFORE[1], "default": graph(LINE), "next": "success"}}
+    with session(tmp_path, steps, [lost("d.default.b")]) as here:
+        here.mend()
+        name = here.type("argo submit workflow.yaml -f arguments.yaml -o name")
+        assert here.ended(name).log["status"] == "FAIL"
+        here.type(f"argo retry {name}")
+        assert here.ended(name).log["status"] == "SUCCESS"
+        assert here.ran() == ["d.default.a", "d.default.b"]
+
+
+@pytest.mark.parametrize("before", BEFORE, ids=["dag", "conditional"])
+def test_retry_behind_a_composite_goes_on_but_the_workflow_stays_running(
+    tmp_path: Path, before: dict[str, Any]
+) -> None:
     """So does Argo 3.7.4 with any dag before a task with retries: it has reset the dag, and does not look at it again."""
-    steps = {"d": {"type": "dag", "branch": graph({"a": shell(NOTE)}), "next": "b"}, "b": LINE["b"]}
+    steps = {"d": {**before, "next": "b"}, "b": LINE["b"]}
     with session(tmp_path, steps, [lost("b")]) as here:
         here.mend()
         name = here.type("argo submit workflow.yaml -f arguments.yaml -o name")
         assert here.ended(name).log["status"] == "FAIL"
         here.type(f"argo retry {name}")
         here.opened.follow(name)
-        run = here.opened.until(lambda run: run.phases("success") == ["Succeeded", "Succeeded"])
+        successes = ["Succeeded"] * (3 if before["type"] == "conditional" else 2)
+        run = here.opened.until(lambda run: run.phases("success") == successes)
         assert here.project.log("n-7", run.told)["status"] == "SUCCESS", run.told
         assert run.phases("d") == ["Running"], "docs/targets/argo.md need not say so any more"
         here.type(f"argo stop {name}")

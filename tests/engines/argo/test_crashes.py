@@ -67,6 +67,23 @@ def test_what_a_lost_pod_has_done_is_done_once(tmp_path: Path, turn: int) -> Non
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_choice_is_told_again_by_the_pod_that_follows_a_lost_one(tmp_path: Path, kind: Kind) -> None:
+    """Of a step that hands it over, and of a callback that only chooses; the branches run once."""
+    project = Project(tmp_path / "argo", {"a": shell(NOTE, "c"), "c": choose("d"), "d": choose("success")})
+    faults = [lose(step, Crash(kind), Crash(kind, "end")) for step in ("a", "d")]
+    ended = project.run(parameters={"p": "y"}, faults=faults)
+    assert ended.log["status"] == "SUCCESS", ended.run.told
+    assert (project.folder / "ran").read_text().split() == ["a", "c.y.t", "d.y.t"]
+    assert len(ended.run.pods) == 3 + 1 + 4, ended.run.told
+
+
+def choose(then: str) -> dict[str, Any]:
+    """Return a conditional with the branches `x` and `y`."""
+    branches = {name: graph({"t": shell(NOTE)}) for name in ("x", "y")}
+    return {"type": "conditional", "parameter": "p", "branches": branches, "next": then}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_step_that_was_broken_off(tmp_path: Path, kind: Kind) -> None:
     """It crashed, which is an attempt of the user's; a pod that is gone without a trace is made anew by Argo itself."""
     folder = tmp_path / "argo"

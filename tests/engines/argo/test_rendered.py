@@ -292,6 +292,42 @@ def test_siblings_go_on_where_one_fails(tmp_path: Path) -> None:
     assert [branches[name]["status"] for name in ("p.b0", "p.b1")] == ["FAIL", "SUCCESS"]
 
 
+# ---- conditionals ----
+
+TYPES: list[Any] = ["3", 3, True, "null", None, "a-b", "2026-01-02", "x", "success", "no-branch", "1e3"]
+"""Values that Argo would take for something else than a text, or for a task of ours, were they not quoted."""
+
+
+def chosen(value: Any) -> dict[str, Any]:
+    """Return a step, a conditional with a branch for each of the values but x, and its handler."""
+    names = ["3", "true", "null", "a-b", "2026-01-02", "2026-01-03", "success", "no-branch", "1e3", "1000"]
+    branches = {name: graph({"t": shell('echo "$MAGNUS_STEP" > "$HOME/ran"')}) for name in names}
+    pick = {"type": "conditional", "parameter": "p", "branches": branches, "next": "success"}
+    return {"a": shell("true", "pick"), "pick": {**pick, "on_failure": "h"}, "h": shell("true")}
+
+
+def test_a_branch_is_chosen_by_its_text(tmp_path: Path) -> None:
+    """Each by one pod; none by none, but that of the handler."""
+    for number, value in enumerate(TYPES):
+        project = Project(tmp_path / f"argo-{number}", chosen(value))
+        ended = project.run(parameters={"p": value})
+        check(project, ended, tmp_path / str(number), {"p": value})
+        assert (ended.log["status"], len(ended.run.pods)) == ("SUCCESS", 2), ended.run.told
+        ran = project.folder / "ran"
+        assert ("h" in ended.log["steps"], ran.exists()) == ((True, False) if value == "x" else (False, True))
+
+
+def test_a_choice_that_nobody_handles_fails_the_run(tmp_path: Path) -> None:
+    steps = chosen("x")
+    del steps["pick"]["on_failure"], steps["h"]
+    project = Project(tmp_path / "argo", steps)
+    with project.start(parameters={"p": "x"}) as started:
+        run = started.wait()
+    assert (run.phase, len(run.pods)) == ("Error", 2), run.told  # the step, the exit handler
+    check(project, Ended(run, project.log()), tmp_path, {"p": "x"})
+    assert "could not be parsed as a JSON list: choice: no branch was chosen" in run.told
+
+
 # ---- long graphs ----
 
 

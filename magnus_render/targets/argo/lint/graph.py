@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,8 @@ _SUCCESS = frozenset(("Succeeded", "AnySucceeded"))
 _OF_ITEMS = frozenset(("AnySucceeded", "AllFailed"))
 _OPERATORS = "in or and not matches contains startsWith endsWith let if else true false nil"
 _WORDS = frozenset(_OPERATORS.split())
-_RESULT = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*)(?:\.([a-zA-Z]+))?")
+RESULT = re.compile(r"([a-zA-Z0-9][-a-zA-Z0-9]*)(?:\.([a-zA-Z]+))?")
+"""A task in `depends`, and the result that is asked of it."""
 _USUAL = frozenset(("name", "template", "depends", "arguments"))
 """Fields that most tasks have, and no others."""
 _NO_POD_FIELDS = ("activeDeadlineSeconds", "timeout")
@@ -247,7 +247,8 @@ def _check_edges(template: Template, report: Report) -> None:
         what = "some of its tasks use depends, others dependencies"
         report.error(codes.EXCLUSIVE, template, what, "use depends in all")
     needed: set[str] = set()
-    skipping = {task.name for task in template.tasks if _may_skip(task)}
+    # Of what is chosen from all but one are skipped: `choices.py` looks at that.
+    skipping = {task.name for task in template.tasks if task.choice is None and _may_skip(task)}
     for task in template.tasks:
         if "depends" in styles and task.body.get("continueOn") is not None:
             what = "continueOn cannot go with depends"
@@ -268,11 +269,11 @@ def _read_edges(task: Task, skipping: Collection[str], report: Report) -> None:
     if isinstance(depends, str) and depends:
         if "{{" in depends:
             return
-        if not _well_formed(_RESULT.sub("x", depends).replace(" ", "")):
+        if not _well_formed(RESULT.sub("x", depends).replace(" ", "")):
             what = f"depends {shown(depends)} cannot be parsed"
             report.error(codes.DEPENDS, task, what, "combine task.Result by &&, ||, ! and parentheses")
             return
-        for name, result in _RESULT.findall(depends):
+        for name, result in RESULT.findall(depends):
             if name in needs:
                 needs[name].add(result)
             else:
@@ -336,23 +337,30 @@ def _well_formed(code: str) -> bool:
     return value and not depth
 
 
-def _check_cycle(template: Template, report: Report) -> None:
+def in_order(template: Template) -> list[Task]:
+    """Return the tasks of a DAG, each behind those it waits for; without those that wait for each other."""
     tasks = template.by_name
-    waits = {name: {n for n in task.needs if n in tasks} for name, task in tasks.items()}
-    before: dict[str, list[str]] = {name: [] for name in tasks}
-    for name, needs in waits.items():
-        for other in needs:
-            before[other].append(name)
-    left = {name: len(needs) for name, needs in waits.items()}
-    ready = deque(name for name, number in left.items() if not number)
-    while ready:
-        done = ready.popleft()
-        del left[done]
-        for name in before[done]:
+    behind: dict[str, list[str]] = {name: [] for name in tasks}
+    left = dict.fromkeys(tasks, 0)
+    for name, task in tasks.items():
+        for other in task.needs:
+            if other in tasks:
+                behind[other].append(name)
+                left[name] += 1
+    ready = [name for name, number in left.items() if not number]
+    for done in ready:  # grows
+        for name in behind[done]:
             left[name] -= 1
             if not left[name]:
                 ready.append(name)
+    return [tasks[name] for name in ready]
+
+
+def _check_cycle(template: Template, report: Report) -> None:
+    tasks = template.by_name
+    left = tasks.keys() - {task.name for task in in_order(template)}
     if left:
+        waits = {name: {n for n in tasks[name].needs if n in tasks} for name in left}
         path = {min(left): 0}
         last = next(iter(path))
         while (following := min(n for n in waits[last] if n in left)) not in path:

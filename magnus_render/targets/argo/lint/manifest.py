@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ TYPES = (
 """Fields of a template that say what it is; it has one of them."""
 PODS = frozenset(("container", "script", "containerSet", "resource", "data"))
 """Types that run as a pod of their own."""
+_CHOICE = re.compile(r"'\{\{\s*([^{}'\"=]+?)\s*\}\}' == '([^{}'\"]*)'")
 
 
 @dataclass(eq=False)
@@ -128,6 +130,13 @@ class Task:
     def loops(self) -> bool:
         """It runs once for each of several items."""
         return any(self.body.get(name) is not None for name in ("withItems", "withParam", "withSequence"))
+
+    @cached_property
+    def choice(self) -> tuple[str, str] | None:
+        """The reference and the text that its `when` compares: it is one of several that are chosen from."""
+        when = self.body.get("when")
+        found = _CHOICE.fullmatch(when) if isinstance(when, str) else None
+        return (found[1], found[2]) if found else None
 
 
 Owner = Document | Template | Task

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.argo.lint.called import check_called
+from magnus_render.targets.argo.lint.choices import check_choices
 from magnus_render.targets.argo.lint.fields import check_fields
 from magnus_render.targets.argo.lint.graph import (
     check_depth,
@@ -62,6 +63,7 @@ def verify(
         check_references(document, report)
         check_depth(document, report)
         check_tasks(document, known, report)
+        check_choices(document, known, report)
         check_pods(document, report)
         check_tags(document, known, report)
         check_called(document, known, report)
