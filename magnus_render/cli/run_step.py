@@ -131,6 +131,9 @@ def show_step(told: Told, name: str, colour: bool) -> Iterator[str]:
     what = step["step_type"]
     if node is not None and "command" in node:
         what += f" ({node['command_type']}): {safe(node['command'])}"
+    elif node is not None and "parameter" in node:
+        chosen = "".join(f": {safe(branch.rpartition('.')[2])}" for branch in step["branches"])
+        what += f", by {safe(node['parameter'])}{chosen}"
     yield f"  {fit(what, _COLUMNS)}"
     if step["mock"]:
         yield f"  not run again: taken over from run {told.run.record['original_run_id']}"
@@ -201,7 +204,7 @@ def write_log(told: Told, name: str, attempt: int | None) -> None:
         raise Refused(f"there is no log of{which} '{safe(path)}': {has}")
     data = told.run.store.read(tried[number]["log"])
     if data is None:
-        raise Refused(f"there is no log of attempt {number} of '{safe(path)}' yet")
+        raise Refused(f"there is no log of attempt {number} of '{safe(path)}' in the run log store")
     _write(data)
 
 
@@ -220,11 +223,15 @@ class Logs:
                 done = self._written.get(key, 0)
                 if done < 0:
                     continue
-                data = told.run.store.read(key) or b""
-                if len(data) > done:
-                    self._head(key, f"{safe(path)}, attempt {attempt['attempt_number']}")
+                data = told.run.store.read(key)
+                running = attempt["status"] == "PROCESSING"
+                title = f"{safe(path)}, attempt {attempt['attempt_number']}"
+                if data is None and not running:
+                    self._head(key, f"{title}: there is no log in the run log store")
+                elif data is not None and len(data) > done:
+                    self._head(key, title)
                     _write(data[done:])
-                self._written[key] = len(data) if attempt["status"] == "PROCESSING" else -1
+                self._written[key] = len(data or b"") if running else -1
 
     def _head(self, key: str, title: str) -> None:
         if key != self._last:
@@ -256,8 +263,8 @@ def table(files: Files) -> Iterator[str]:
 def bring(told: Told, catalog: BaseCatalog, wanted: list[str], folder: str, force: bool) -> Iterator[str]:
     """Bring files of a run from the catalog into a folder, with their names and modes; yield their paths.
 
-    `wanted` are names or globs. Nothing is brought if one matches no file, or, without `force`, if a file is there already.
-    Raises `Refused`, and `PlatformError` as the catalog does.
+    `wanted` are names or globs. Nothing is brought if one matches no file, if a file is there already (without `force`), or
+    if one can have no place there. Raises `Refused`, and `PlatformError` as the catalog does.
     """
     files = told.files()
     chosen: dict[str, None] = {}
@@ -280,8 +287,29 @@ def bring(told: Told, catalog: BaseCatalog, wanted: list[str], folder: str, forc
         path = os.path.join(folder, there[0])
         raise Refused(f"{safe(path)} is there already{more}: -o FOLDER writes elsewhere, --force replaces")
     for name in chosen:
+        _check_place(folder, name)
+    for name in chosen:
         try:
             restore(catalog, files[name][0], folder, name)
         except TaskFailure as error:
             raise Refused(str(error)) from None
         yield os.path.join(folder, name)
+
+
+def _check_place(folder: str, name: str) -> None:
+    """Raise `Refused` if a name is none of a file below a folder, or if its place, or one above it, is taken."""
+    if (
+        "\0" in name
+        or os.path.isabs(name)
+        or os.path.normpath(name) != name
+        or name.split("/")[0] in (".", "..")
+    ):
+        raise Refused(f"the run's record names the file '{safe(name)}', which is no path below a folder")
+    parts = name.split("/")
+    for number in range(len(parts)):
+        above = os.path.join(folder, *parts[:number])
+        if os.path.lexists(above) and not os.path.isdir(above):
+            raise Refused(f"there is no place for '{safe(name)}': '{safe(above)}' is no folder")
+    path = os.path.join(folder, name)
+    if os.path.isdir(path) and not os.path.islink(path):
+        raise Refused(f"there is no place for '{safe(name)}': '{safe(path)}' is a folder")

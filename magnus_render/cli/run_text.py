@@ -217,7 +217,7 @@ def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:
             yield path, step
 
 
-def _led_to_fail(log: Log) -> Iterator[str]:
+def _led_to_fail(log: Log, run: Run) -> Iterator[str]:
     """Yield a line for each graph that came to its fail node though no step of it failed."""
     graphs = [("", log["steps"])]
     graphs += [entry for _, step in steps_of(log) for entry in step["branches"].items()]
@@ -227,13 +227,27 @@ def _led_to_fail(log: Log) -> Iterator[str]:
         if last is None or last["step_type"] != FAIL_NODE or any(s["status"] != "SUCCESS" for s in before):
             continue
         graph = f"the branch '{safe(path)}'" if path else "the pipeline"
-        how = f"behind '{safe(before[-1]['name'])}', which succeeded" if before else "at once"
-        yield f"  {graph} comes to its fail node {how}"
+        behind = f"behind '{safe(before[-1]['name'])}', which succeeded" if before else "at once"
+        if _leads_to_fail(run, before[-1] if before else None, last):
+            yield f"  {graph} comes to its fail node {behind}"
+        else:
+            limit = run.record["max_time"]
+            why = "" if limit is None else f" (max_time is {limit:g} s)"
+            yield f"  {graph} ended {behind if before else 'before its first step'}: what follows was not started{why}"
+
+
+def _leads_to_fail(run: Run, before: Step | None, fail: Step) -> bool:
+    """Tell whether a graph leads to its fail node by the success of a step, or starts there (`before` is None)."""
+    if before is None:
+        graph = run.node(fail["internal_name"])["graph"]
+        return graph["start"] == graph["fail"]
+    node = run.node(before["internal_name"])
+    return node["next"]["slug"] == node["graph"]["fail"]
 
 
 def _failures(log: Log, run: Run, colour: bool) -> Iterator[str]:
     failed = list(failed_steps(log))
-    led = list(_led_to_fail(log))
+    led = list(_led_to_fail(log, run))
     if failed or led:
         yield ""
         yield "What failed:"

@@ -25,13 +25,15 @@ if TYPE_CHECKING:
     from magnus_render.services.base import BaseRunLogStore
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Run logs: list, show, log, files, get, diff, prune."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Run logs: list, show, diff, prune; their logs and files.",
 )
 
 
 _DAY = 86400
 _POLL = 1.0
-"""Seconds between two looks at a run that is followed."""
+"""Seconds between two looks at a run that is followed, at least."""
 
 File = Annotated[
     str,
@@ -105,6 +107,10 @@ def show_run(
     A step is named as the tree names it, with dots: regions.0.train. --json prints the folded run log of docs/semantics.md.
     """
     store = stores.open_run_log_store(stores.services(file, config))
+    if step and everything:
+        raise UsageError(
+            "runs show: --all shows the items of maps in the tree, and --step one step: give one of them"
+        )
     if step:
         from magnus_render.cli import run_step
 
@@ -156,10 +162,13 @@ def show_log(
         return
     logs = run_step.Logs()
     logs.write(told)
+    took = 0.0
     while follow and told.running:
-        time.sleep(_POLL)
+        time.sleep(max(_POLL, took))  # a large run, or a distant store, is looked at less often
+        began = time.monotonic()
         told = run_step.Told.read(store, run_id)
         logs.write(told)
+        took = time.monotonic() - began
 
 
 @app.command("files")
@@ -199,6 +208,8 @@ def get_files(
     """Bring files of a run back from the catalog, with their names and modes. A file that is there is not replaced."""
     from magnus_render.cli import run_step
 
+    if not folder:
+        raise UsageError("runs get: -o FOLDER is empty; '.' is this folder")
     services = stores.services(file, config)
     store = stores.open_run_log_store(services)
     told = run_step.Told.read(store, stores.known_run(store, run_id))

@@ -115,7 +115,11 @@ def check_values(definition: Definition, report: Report) -> None:
             continue
         for name in branches:
             place = branches.key_place(name)
-            if place.source.text.startswith(name, place.offset):
+            if "${" in name:
+                what = f"branch '{step.path}.{name}': a variable in a name is not filled in"
+                fix = "only these characters themselves come to this branch: write a value"
+                report.warning(codes.ONLY_A_TEXT, place, what, fix)
+            if name and place.source.text.startswith(name, place.offset):
                 _value(step, name, place, report)
 
 
@@ -185,7 +189,7 @@ def check_reachable(definition: Definition, report: Report) -> None:
                 continue
             if step.type == SUCCESS_NODE:
                 if info.scopes and info.scopes[-1]["type"] == CONDITIONAL:
-                    continue  # to fail is what such a branch may be for
+                    continue  # to fail is what such a branch may be for; not what all are for, see below
                 what = f"{info.owner} cannot succeed: no step leads to '{step.name}'"
                 report.warning(codes.NEVER_SUCCEEDS, step.place, what, "let a step's 'next' name it")
             else:
@@ -193,3 +197,20 @@ def check_reachable(definition: Definition, report: Report) -> None:
                 report.warning(
                     codes.UNREACHABLE, step.place, what, "let a step's 'next' or 'on_failure' name it"
                 )
+    for address, step in definition.steps.items():
+        ends = [f"{address}.{branch['slug']}" for branch in step.branches]
+        if (
+            step.type == CONDITIONAL
+            and address in found
+            and not any(_succeeds(definition, end) for end in ends)
+        ):
+            what = f"{step.owner} cannot succeed: in none of its branches a step leads to success"
+            report.warning(
+                codes.NEVER_SUCCEEDS, step.place, what, "let a step of one of them lead to success"
+            )
+
+
+def _succeeds(definition: Definition, graph: str) -> bool:
+    """Tell whether a walk of a graph may come to its success node."""
+    info, found = definition.graphs[graph], reachable(definition)
+    return any(a in found and definition.steps[a].type == SUCCESS_NODE for a in info.steps)

@@ -353,10 +353,13 @@ class _Fold:
                 for i in range(count)
                 if head is not None
             ]
+        taken = node["branches"]
+        if node["type"] == CONDITIONAL and start is not None:
+            chosen = shapes.choice(self.run["run_id"], address, taken, start)
+            taken = [branch for branch in taken if branch["slug"] == chosen]
         return [
             _Graph(head, f"{address}.{b['slug']}", f"{path}.{b['name']}", closed, graph.mocked)
-            for b in node["branches"]
-            if node["type"] != CONDITIONAL or (start is not None and b["slug"] == start["choice"])
+            for b in taken
             if (head := heads.get(f"{node['address']}.{b['slug']}")) is not None
         ]
 

@@ -12,7 +12,7 @@ import time
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
 from magnus_render.plan import COMPOSITES, CONDITIONAL, DECIDED, ITEMS_PER_PAGE, failure_target
-from magnus_render.runtime import state
+from magnus_render.runtime import shapes, state
 from magnus_render.runtime.records import Run, dumps
 from magnus_render.texts import say
 
@@ -154,11 +154,11 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | str 
     if what["type"] not in DECIDED:
         state.enter_composite(run, address, digest)
         return None
+    node = run.node(address)
     recorded: CompositeStart | None = run.of(address, "start")
     if recorded is None:
         recorded = {"sees": digest, "count": None, "message": "", "items_mocked": None}
-        node = run.node(address)
-        name = node["parameter"] if what["type"] == CONDITIONAL else node["iterate_on"]
+        name = node["parameter"] if node["type"] == CONDITIONAL else node["iterate_on"]
         seen = run.state(digest)
         variables = run.map_variables(address, node["scopes"])
         there, value = True, None
@@ -168,10 +168,10 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | str 
             value = run.unpack_one(seen["parameters"], name)
         else:
             there, recorded["message"] = False, f"parameter '{name}' is missing"
-        if what["type"] == CONDITIONAL:
+        if node["type"] == CONDITIONAL:
             recorded["choice"] = _chosen(node, value) if there else ""
             if there and not recorded["choice"]:
-                recorded["message"] = f"no branch has the value of parameter '{name}' for its name"
+                recorded["message"] = f"no branch is named like the value of parameter '{name}'"
         elif isinstance(value, list):
             recorded["count"] = len(value)
             _write_items(run, address, value)
@@ -179,14 +179,16 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | str 
                 recorded["items_mocked"] = _same_items(run, address, value)
         elif there:
             recorded["message"] = f"parameter '{name}' is not a list"
-        run.create(f"{naming.key(address)}/start.json", recorded)
+        if not run.create(f"{naming.key(address)}/start.json", recorded):
+            recorded = (
+                run.of(address, "start") or recorded
+            )  # another callback was first: what it decided counts
     if recorded["message"]:
-        node = run.node(address)
         say(f"{naming.shown(node['path'], address)}: {recorded['message']}")
         if not _is_handled(node):
             _stop_siblings(run, naming.parent(address), node)
-    if what["type"] == CONDITIONAL:
-        return recorded["choice"] or None
+    if node["type"] == CONDITIONAL:
+        return shapes.choice(run.run_id, address, node["branches"], recorded) or None
     return recorded["count"]
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 
 from magnus_render.errors import Refused
-from magnus_render.plan import COMPOSITES, FAIL_NODE, SUCCESS_NODE
+from magnus_render.plan import COMPOSITES, CONDITIONAL, FAIL_NODE, SUCCESS_NODE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
+
+    from magnus_render.plan import Branch, CompositeStart
 
     Shape = Any
 
@@ -141,6 +143,9 @@ _NODE = {
     "tails?": Each([[TEXT]]), "settled?": Each({"status": STATUSES, "handled": FLAG}),
 }  # fmt: skip
 
+_OF_TYPE = {"map": ("iterate_on", "iterate_as"), CONDITIONAL: ("parameter", "default")}
+"""What nodes of a type have besides."""
+
 _FIXED = {
     "run.json": _RUN,
     "start.json": _NATIVE,
@@ -232,12 +237,36 @@ def _contradiction(key: str, value: Any) -> str:
     return ""
 
 
+def choice(run_id: str, address: str, branches: list[Branch], start: CompositeStart) -> str:
+    """Return the branch that the start of a conditional chose, '' if it failed; raise `Damaged` if it is neither."""
+    chosen = start.get("choice")
+    known = [branch["slug"] for branch in branches]
+    if chosen is None or (chosen not in known if not start["message"] else chosen):
+        why = (
+            "lacks 'choice'"
+            if chosen is None
+            else f"'choice' must be one of its branches, not {_short(chosen)}"
+        )
+        raise Damaged(run_id, f"steps/{address.replace('.', '/')}/start.json", why)
+    return chosen
+
+
 def _node_problem(value: Any) -> str:
     if why := _problem(value, _NODE):
         return why
-    ends = value["type"] in (SUCCESS_NODE, FAIL_NODE)
-    needed = () if ends else ("next", "branches") if value["type"] in COMPOSITES else ("next",)
-    return next((f"lacks '{name}'" for name in needed if name not in value), "")
+    kind = value["type"]
+    needed: tuple[str, ...] = ("next",)
+    if kind in (SUCCESS_NODE, FAIL_NODE):
+        needed = ()
+    elif kind in COMPOSITES:
+        needed = ("next", "branches", *_OF_TYPE.get(kind, ()))
+    if missing := [name for name in needed if name not in value]:
+        return f"lacks '{missing[0]}'"
+    if kind == CONDITIONAL:
+        slugs = [branch["slug"] for branch in value["branches"]]
+        if len(set(slugs)) < len(slugs) or value["default"] not in ("", *slugs):
+            return "must have branches of which each is another, and its default is one of them"
+    return ""
 
 
 def _problem(value: Any, shape: Shape) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DECIDED, MAP, TASK, failure_target, file_entry
-from magnus_render.runtime import merge
+from magnus_render.runtime import merge, shapes
 from magnus_render.runtime import outcome as outcomes
 from magnus_render.texts import say
 
@@ -256,7 +256,8 @@ def branch_graphs(run: Run, address: str, node: Node) -> list[str]:
     if node["type"] in DECIDED:
         start: CompositeStart | None = run.of(address, "start")
         if node["type"] == CONDITIONAL:
-            return [f"{address}.{start['choice']}"] if start and start["choice"] else []
+            chosen = shapes.choice(run.run_id, address, node["branches"], start) if start else ""
+            return [f"{address}.{chosen}"] if chosen else []
         count = (start["count"] or 0) if start else 0
         return [f"{address}.{index}" for index in range(count)]
     return [f"{address}.{branch['slug']}" for branch in node["branches"]]

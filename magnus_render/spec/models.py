@@ -107,7 +107,7 @@ def _render(value: Any) -> Any:
 
 def _graph(value: Any) -> Any:
     if not isinstance(value, dict):
-        fix = "write the graph here; a value that has no branch comes to it"
+        fix = "write the graph that runs for all other values"
         raise wrong(
             codes.WRONG_TYPE, "must be a graph with 'start_at' and 'steps', not {kind}", fix, kind=kind(value)
         )

@@ -44,6 +44,7 @@ _USUAL_MISTAKES = {
 _BY_TYPE = {
     "conditional": {
         **dict.fromkeys(("max_concurrency", "fail_fast"), "remove it: one branch runs, never several"),
+        "separate": "put a dag with 'separate: true' into the branch",
         **dict.fromkeys(
             ("choices", "cases", "when", "if", "rules"),
             "the graphs stand in 'branches', each under its value",

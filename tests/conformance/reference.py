@@ -110,7 +110,7 @@ class Interpreter:
                 return [(named, node["branches"][named], here.inside(named))], ""
             if "default" in node:
                 return [("default", node["default"], here.inside("default"))], ""
-            return [], f"no branch has the value of parameter '{key}' for its name"
+            return [], f"no branch is named like the value of parameter '{key}'"
         if not isinstance(value, list):
             return [], f"parameter '{key}' is not a list"
         variable = node["iterate_as"]

@@ -24,7 +24,8 @@ def parallel(branches: dict[str, Tree], next: str = "success", **fields: Any) ->
 
 
 def map_(branch: Tree, next: str = "success", **fields: Any) -> Tree:
-    return {"type": "map", "next": next, "inside": {"_": branch}, **fields}
+    named = {"iterate_on": "xs", "iterate_as": "x"}
+    return {"type": "map", "next": next, "inside": {"_": branch}, **named, **fields}
 
 
 def dag(branch: Tree, next: str = "success", **fields: Any) -> Tree:

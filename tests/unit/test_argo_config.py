@@ -60,6 +60,11 @@ def test_a_node_states_only_what_differs(tmp_path: Path) -> None:
             "MR354 executor.config: schedule '@daily': it stands there twice",
         ),
         ({"timezone": "Europe/Paris"}, "MR305 executor.config: timezone without a schedule"),
+        ({"priority": 2**31}, "MR103 executor.config: 'priority' must be a whole number of at most 32 bits"),
+        (
+            {"metrics": [{"name": "a", "help": "b"}]},
+            "MR103 executor.config: 'metrics[0]' must have one of counter, gauge",
+        ),
         ({"concurrency_policy": "Allow"}, "MR305 executor.config: concurrency_policy without a schedule"),
         (
             {"failed_jobs_history_limit": 0},

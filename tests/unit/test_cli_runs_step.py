@@ -126,7 +126,15 @@ def test_what_is_not_there(words: tuple[str, ...], said: str, capfd: pytest.Capt
     assert status == 65 and said in err
 
 
-@pytest.mark.parametrize("words", [("log", "r", "list", "--follow"), ("log", "r", "--attempt", "1")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("log", "r", "list", "--follow"),
+        ("log", "r", "--attempt", "1"),
+        ("get", "r", "m/1.bin", "-o", ""),
+        ("show", "r", "--step", "list", "--all"),
+    ],
+)
 def test_words_that_do_not_go_together(words: tuple[str, ...], capfd: pytest.CaptureFixture[str]) -> None:
     assert told(capfd, *words)[0] == 64
 
@@ -175,6 +183,50 @@ def test_files_are_brought_back_and_none_is_replaced(
     assert there.read_text() == "2\n" and sorted(os.listdir(tmp_path / "got/m")) == ["1.bin", "2.bin"]
 
 
+def test_places_are_looked_for_before_the_first_file_is_written(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "got/m/2.bin").mkdir(parents=True)
+    status, out, err = told(capfd, "get", "r", "m/*", "-o", str(tmp_path / "got"), "--force")
+    assert (status, out) == (65, "") and "m/2.bin' is a folder" in err
+    assert not (tmp_path / "got/m/1.bin").exists()
+    (tmp_path / "file").write_text("mine")
+    status, out, err = told(capfd, "get", "r", "m/*", "-o", str(tmp_path / "file"))
+    assert (status, out) == (65, "") and "file' is no folder" in err
+
+
+def test_a_log_that_is_gone_is_said_to_be(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(".run_log_store", copy)
+    (copy / "r/steps/list/1.log").unlink()
+    (tmp_path / "config.yaml").write_text(f"run_log_store: {{type: file-system, config: {{path: {copy}}}}}")
+    where = ("-c", str(tmp_path / "config.yaml"))
+    assert (
+        "==> list, attempt 1: there is no log in the run log store <==" in told(capfd, "log", "r", *where)[1]
+    )
+    status, _, err = told(capfd, "log", "r", "list", *where)
+    assert status == 65 and "there is no log of attempt 1 of 'list'" in err
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/../../b", "/etc/x", "a\0b", "a//b"])
+def test_a_record_that_names_no_file_is_refused(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(".run_log_store", copy)
+    (record,) = copy.glob("r/steps/each/0/*/outcome.json")
+    content = json.loads(record.read_text())
+    content["catalog"][0]["path"] = name
+    record.chmod(0o600)
+    record.write_text(json.dumps(content))
+    (tmp_path / "config.yaml").write_text(
+        f"run_log_store: {{type: file-system, config: {{path: {copy}}}}}\ncatalog: {{type: file-system}}"
+    )
+    given = ("-c", str(tmp_path / "config.yaml"), "-o", str(tmp_path / "got"), "--force")
+    status, _, err = told(capfd, "get", "r", "*", "**/*", name or "*", *given)
+    assert status == 65 and "Traceback" not in err and not (tmp_path / "got").exists()
+
+
 def test_no_file_is_written_through_a_link(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "got").mkdir()
@@ -204,7 +256,9 @@ def test_logs_are_followed_until_the_run_has_ended(
                 go.close()
             executed.wait(60)
 
-        monkeypatch.setattr(runs, "time", SimpleNamespace(sleep=pause, time=time.time))
+        monkeypatch.setattr(
+            runs, "time", SimpleNamespace(sleep=pause, time=time.time, monotonic=time.monotonic)
+        )
         status, out, _ = told(capfd, "log", "f", "--follow")
     assert (status, out) == (0, "==> a, attempt 1 <==\none\ntwo\nthree\n")
 
@@ -224,3 +278,19 @@ def test_a_graph_that_comes_to_its_fail_node_by_a_success_is_told(
     assert out.endswith(
         "What failed:\n  the branch 'd.branch' comes to its fail node behind 'b', which succeeded\n"
     )
+
+
+def test_a_graph_that_ended_between_two_steps_is_not_said_to_lead_to_its_fail_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("dag.yaml").write_text(
+        "dag: {start_at: a, max_time: 1000, steps: {a: {type: task, command_type: shell, command: 'true', next: b},"
+        " b: {type: task, command_type: shell, command: 'true', next: ok}, ok: {type: success}, no: {type: fail}}}\n"
+        "run_log_store: {type: file-system}\n"
+    )
+    calls = (["start_run", "h"], ["execute_single_node", "h", "a"], ["execute_single_node", "h", "no"])
+    assert [magnus([*words, "-f", "dag.yaml"]) for words in calls] == [0, 0, 1]
+    _, out, _ = told(capfd, "show", "h")
+    end = "  the pipeline ended behind 'a', which succeeded: what follows was not started (max_time is 1000 s)\n"
+    assert out.endswith(f"What failed:\n{end}")

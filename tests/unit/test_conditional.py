@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from magnus_render.cli.main import run as magnus
 from magnus_render.errors import FAILED, PLATFORM, REFUSED, SUCCESS, USAGE
 from magnus_render.runtime.handover import NOT_CHOSEN
 from tests.unit.view_graphs import begin, call, graph, log, step, task
@@ -48,7 +49,7 @@ def test_no_branch_has_the_name(capfd: pytest.CaptureFixture[str]) -> None:
     started("neither")
     assert step("a", "--fan-out", "choice") == SUCCESS
     assert Path("choice").read_text() == f"{NOT_CHOSEN}\n"
-    assert "c: no branch has the value of parameter 'p' for its name\n" in capfd.readouterr().err
+    assert "c: no branch is named like the value of parameter 'p'\n" in capfd.readouterr().err
     assert call("choose", "c") == FAILED
     assert [step("c.good.x"), step("b")] == [REFUSED, REFUSED]
     assert log()["steps"]["c"]["status"] == "FAIL" and log()["steps"]["c"]["branches"] == {}
@@ -114,6 +115,55 @@ def test_the_handler_of_what_was_never_decided(undecided: dict[str, Any]) -> Non
         ("h", "SUCCESS"),
         ("success", "SUCCESS"),
     ]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"choice": "zzz"}, {"choice": ""}, {"choice": None}, {"choice": "good", "message": "it failed"}],
+)
+def test_a_choice_that_is_none_is_damaged(changed: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+    """A choice is there, it is a branch, and it is empty only where a message says why."""
+    started("good")
+    assert step("a") == SUCCESS
+    path = Path(".run_log_store/r/steps/c/start.json")
+    kept = {**json.loads(path.read_text()), **changed}
+    path.unlink()
+    path.write_text(json.dumps({key: value for key, value in kept.items() if value is not None}))
+    capfd.readouterr()
+    assert [call("choose", "c"), step("c.good.x"), step("b", "--after", "c")] == [REFUSED] * 3
+    assert magnus(["runs", "show", "r"]) == REFUSED
+    out, err = capfd.readouterr()
+    assert err.count("the record steps/c/start.json is damaged: ") == 4 and "Traceback" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("default", None, "lacks 'default'"),
+        ("parameter", None, "lacks 'parameter'"),
+        ("default", "zzz", "its default is one of them"),
+        ("branches", [{"slug": "good", "name": "good"}] * 2, "of which each is another"),
+    ],
+)
+def test_a_plan_without_what_a_conditional_needs_is_refused(
+    field: str, value: Any, why: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    begin(graph(a=task(), c=pick(), b=task()), p="good")
+    Path("config.yaml").write_text("run_log_store: {type: file-system}")
+    assert (
+        magnus(
+            ["render", "dag.yaml", "--plan", "plan.json", "-c", "config.yaml", "-t", "bash", "-o", "run.sh"]
+        )
+        == 0
+    )
+    document = json.loads(Path("plan.json").read_text())
+    node = document["plan"]["nodes"]["c"]
+    node.pop(field) if value is None else node.update({field: value})
+    Path("plan.json").write_text(json.dumps(document))
+    capfd.readouterr()
+    assert magnus(["execute_single_node", "q", "a", "--plan", "plan.json"]) == REFUSED
+    out, err = capfd.readouterr()
+    assert why in err and "Traceback" not in out + err
 
 
 def test_only_a_conditional_chooses(capfd: pytest.CaptureFixture[str]) -> None:

@@ -75,7 +75,7 @@ def picture(plan: Plan, outcome: Mapping[str, list[str]] | None = None) -> Pictu
     boxes: dict[str, Box] = {}
     graphs: dict[str, list[str]] = {address: [] for address in plan["graphs"]}
     drawn = _drawn(plan)
-    reached = {naming.parent(address) for address in outcome or ()}
+    reached = {naming.parent(address) for address in outcome or ()} | {*(outcome or ())}
     for address, node in plan["nodes"].items():
         if address not in drawn:
             continue
@@ -106,7 +106,7 @@ def _drawn(plan: Plan) -> set[str]:
 
 
 def _branches(address: str, node: Node, reached: set[str]) -> list[tuple[str, str]]:
-    """Return address and title of each branch graph of a node; `reached` has the graphs that a run came to."""
+    """Return address and title of each branch graph of a node; `reached` has the graphs and nodes that a run came to."""
     graphs = [naming.join(address, branch["slug"]) for branch in node.get("branches", ())]
     if node["type"] in (MAP, DAG):
         return [(graph, "") for graph in graphs]
@@ -114,7 +114,7 @@ def _branches(address: str, node: Node, reached: set[str]) -> list[tuple[str, st
     if node["type"] == CONDITIONAL:
         if node["default"]:
             titles[-1] = "default: any other value"
-        if not reached.isdisjoint(graphs):
+        if address in reached:
             titles = [
                 title if graph in reached else f"{title} (not taken)"
                 for graph, title in zip(graphs, titles, strict=True)

@@ -150,6 +150,9 @@ class ArgoTarget(BaseTarget):
                 "environment": containers.environment(common),
                 "secrets": made.secrets.shared,
                 "resources": _resources(common.resources),
+                "metrics": [
+                    one.model_dump(exclude_none=True, exclude_defaults=True) for one in common.metrics
+                ],
                 "claims": made.claims,
                 "mounts": [(made.claims[one.claim], one.mount_path) for one in common.persistent_volumes],
                 "node_selector": made.node_selector,

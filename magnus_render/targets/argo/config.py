@@ -6,6 +6,7 @@ definition renderable; `image` is the one that fits nobody.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
     Field,
     StrictInt,
     StrictStr,
+    model_validator,
 )
 
 from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text, matching
@@ -85,6 +87,27 @@ class PersistentVolume(BaseModel):
     mount_path: MountPath
 
 
+def _32_bits(value: int) -> int:
+    if not -(2**31) <= value < 2**31:
+        raise ValueError("must be a whole number of at most 32 bits")
+    return value
+
+
+def _reference(value: str) -> str:
+    if value.count("{{") != value.count("}}"):
+        raise ValueError("has a '{{' that is not closed")
+    for inside in re.findall(r"{{(.*?)}}", value, re.DOTALL):
+        if not inside.strip().startswith(("workflow.", "=")):
+            raise ValueError(
+                f"has no value for '{{{{{inside}}}}}': the whole run knows {{{{workflow.…}}}} alone"
+            )
+    return value
+
+
+Reference = Annotated[Text, AfterValidator(_reference)]
+"""A text in which Argo replaces what it knows of the whole run."""
+
+
 class Semaphore(BaseModel):
     """A key of a ConfigMap whose value is the number of runs that may be at work."""
 
@@ -99,8 +122,42 @@ class Synchronization(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    mutexes: list[Text] = []
+    mutexes: list[Reference] = []
     semaphores: list[Semaphore] = []
+
+
+class Label(BaseModel):
+    """A label of a metric."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    key: Annotated[
+        StrictStr, matching(r"[a-zA-Z_][a-zA-Z0-9_]*", "is no label of Prometheus: letters, digits, '_'")
+    ]
+    value: Reference
+
+
+class Metric(BaseModel):
+    """A Prometheus metric that the controller makes of a run, as Argo writes it."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    name: Annotated[
+        StrictStr,
+        matching(r"[a-zA-Z_:][a-zA-Z0-9_:]*", "is no metric of Prometheus: letters, digits, '_', ':'"),
+    ]
+    help: Text
+    labels: list[Label] = []
+    when: Reference | None = None
+    counter: dict[str, Any] | None = None
+    gauge: dict[str, Any] | None = None
+    histogram: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Metric:
+        if sum(one is not None for one in (self.counter, self.gauge, self.histogram)) != 1:
+            raise ValueError("must have one of counter, gauge and histogram")
+        return self
 
 
 class ArgoConfig(BaseModel):
@@ -125,13 +182,12 @@ class ArgoConfig(BaseModel):
     image_pull_secrets: list[ObjectName] = []
     parallelism: Annotated[StrictInt, Field(ge=1)] | None = None
     """Pods at a time, in the whole run."""
-    priority: StrictInt | None = None
+    priority: Annotated[StrictInt, AfterValidator(_32_bits), ANY] | None = None
     """Of the workflow, among those that wait for the controller: the highest begins first."""
     priority_class: ObjectName | None = None
     """Of all pods."""
     synchronization: Synchronization = Synchronization()
-    metrics: list[dict[str, Any]] = []
-    """Prometheus metrics that the controller makes of a run, as Argo writes them."""
+    metrics: list[Metric] = []
     ttl_seconds_after_completion: Annotated[StrictInt, Field(ge=0)] | None = None
     pod_gc: Literal["OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"] | None = (
         None
