@@ -18,6 +18,8 @@ SUCCESS_NODE, FAIL_NODE = "success", "fail"
 COMPOSITES = frozenset((PARALLEL, MAP, DAG, CONDITIONAL))
 DECIDED = frozenset((MAP, CONDITIONAL))
 """Composites of which a callback records, as the walk enters them, which branches there are."""
+RUN, SKIP = "run", "skip"
+"""What is decided of a task that has a condition, `when`."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,6 +124,14 @@ if TYPE_CHECKING:
         type: NodeType
         iterate_on: str  # of a map, else ''
         iterate_as: str
+        when: NotRequired[bool]  # there if true: a task that has a condition
+
+    class When(TypedDict):
+        """A condition: the value of a parameter, as text, is (`among`) or is not one of some."""
+
+        parameter: str
+        values: list[str]
+        among: bool
 
     class Node(TypedDict):
         """One node of a plan. Fields that a type does not have are absent; all times are in seconds."""
@@ -145,6 +155,7 @@ if TYPE_CHECKING:
         catalog: NotRequired[Catalog]
         retry: NotRequired[Retry]
         timeout: NotRequired[float | None]
+        when: NotRequired[When]
         secrets: NotRequired[dict[str, str]]  # environment variable -> secret name
         # composites
         branches: NotRequired[
@@ -154,7 +165,8 @@ if TYPE_CHECKING:
         iterate_as: NotRequired[str]
         max_concurrency: NotRequired[int | None]
         fail_fast: NotRequired[bool]
-        # map, conditional: slug of the task whose hand-over tells the engine the item count or the branch, '' if none can
+        # map, conditional, task with a condition: slug of the task whose hand-over tells the engine what is decided (the
+        # item count, the branch, whether it runs), '' if none can
         counted_by: NotRequired[str]
         parameter: NotRequired[str]  # conditional: its value names the branch
         default: NotRequired[
@@ -318,11 +330,16 @@ if TYPE_CHECKING:
         handed_to: str  # slug of the node that the walk goes to
         state: str  # sha256 of what is visible afterwards: after a failure, what the step saw
         mock: bool
+        skipped: NotRequired[bool]  # there if true: its condition did not hold, so it did not run
 
     class CompositeStart(TypedDict):
+        """What was decided as the walk came to a composite, or to a task that has a condition."""
+
         sees: str  # sha256 of the state the composite sees
         count: int | None  # of a map
-        choice: NotRequired[str]  # of a conditional: slug of the branch that runs, '' if it failed
+        choice: NotRequired[
+            str
+        ]  # of a conditional: slug of the branch that runs, '' if it failed; of a task: run or skip
         message: str  # not empty: the map or conditional failed, and why
         items_mocked: list[bool] | None  # of a map in a run with --use-cached: same item at the same index
 

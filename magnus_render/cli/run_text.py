@@ -27,7 +27,14 @@ if TYPE_CHECKING:
     Log = dict[str, Any]
     Span = tuple[float, float] | None
 
-_COLOURS = {"SUCCESS": "32", "FAIL": "31", "CRASHED": "31", "PROCESSING": "33", "TRIGGERED": "36"}
+_COLOURS = {
+    "SUCCESS": "32",
+    "FAIL": "31",
+    "CRASHED": "31",
+    "PROCESSING": "33",
+    "TRIGGERED": "36",
+    "SKIPPED": "36",
+}
 _VALUE_COLUMNS = 100
 _ITEMS_SHOWN = 10
 _FAILURES_SHOWN = 20

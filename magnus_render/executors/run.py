@@ -234,7 +234,7 @@ class _Run:
         if call in self.counts:
             decided = _taken(self.counts.pop(call))
         status = self.place.ended(call, child)
-        kind, attempt = call.kind, call.attempt
+        kind, attempt, skipped = call.kind, call.attempt, len(self.walk.skipped)
         self.walk.finish(call, status, now, decided)
         if self.walk.broken is call:
             self.said = child.said
@@ -256,6 +256,8 @@ class _Run:
             self.shown.say(
                 f"{where}:{tried} failed after {took} ({self.place.how(call, status)}){again}", "failed"
             )
+        for path in self.walk.skipped[skipped:]:
+            self.shown.say(f"{safe(path)}: skipped")
 
     def _taken_over(self, call: Call) -> str:
         """Return the run that a step's success was taken over from; '' if the step was run."""

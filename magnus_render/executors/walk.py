@@ -23,6 +23,8 @@ from magnus_render.plan import (
     CONDITIONAL,
     FAIL_NODE,
     MAP,
+    RUN,
+    SKIP,
     SUCCESS_NODE,
     TASK,
     as_is_text,
@@ -64,6 +66,8 @@ class Walk:
     """Address and path of every node, composites apart, that failed for good, in order."""
     succeeded: int = 0
     """Steps that succeeded."""
+    skipped: list[str] = field(default_factory=list)
+    """Paths of the tasks whose condition did not hold, in order."""
     _ready: deque[Call] = field(default_factory=deque)
     _paused: list[tuple[float, int, Call]] = field(default_factory=list)
     _open: list[CompositeFrame] = field(default_factory=list)
@@ -168,8 +172,18 @@ class Walk:
             self._advance(self._behind(frame, node, False))
 
     def _decided(self, frame: GraphFrame, node: Node, decided: str) -> None:
-        """Open a map or conditional, given what was said of it; anything but a number, or a branch, means that it failed."""
-        chosen = [branch for branch in node["branches"] if branch["slug"] == decided]
+        """Go on at a map, a conditional or a task that has a condition, given what was decided.
+
+        Anything but a number, a branch, RUN or SKIP means that it failed.
+        """
+        if node["type"] == TASK and decided == RUN:
+            self._call("step", frame, node)
+            return
+        if node["type"] == TASK and decided == SKIP:
+            self.skipped.append(instance(frame, node)[1])
+            self._advance(self._behind(frame, node, True))
+            return
+        chosen = [branch for branch in node.get("branches", ()) if branch["slug"] == decided]
         if node["type"] == CONDITIONAL and chosen:
             self._open_composite(frame, node, iter(chosen))
         elif node["type"] == MAP and decided.isascii() and decided.isdigit():
@@ -204,6 +218,8 @@ class Walk:
             else:
                 if kind == AS_IS:
                     self._call("text", frame, node, text=text or "")
+                elif kind == TASK and "when" in node:
+                    self._call("choose", frame, node)
                 elif kind == TASK:
                     self._call("step", frame, node, fan_out=self._view.counts(node))
                 elif kind == MAP:

@@ -12,13 +12,15 @@ from magnus_render import registry
 from magnus_render.graph.checks import reachable
 from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DAG, MAP, PARALLEL, PLAN_VERSION, TASK
 from magnus_render.runtime.names import NOTEBOOK_OUTPUT, executed_notebook
+from magnus_render.runtime.records import as_text
+from magnus_render.spec.models import NOTHING
 from magnus_render.spec.tree import plain
 
 if TYPE_CHECKING:
     from magnus_render.graph.definition import Definition, GraphInfo, Step
-    from magnus_render.plan import After, Before, Catalog, Graph, GraphHead, Node, Plan, Retry
+    from magnus_render.plan import After, Before, Catalog, Graph, GraphHead, Node, Plan, Retry, When
     from magnus_render.spec.config import Settings
-    from magnus_render.spec.models import MapSpec, ParallelSpec, TaskSpec
+    from magnus_render.spec.models import MapSpec, ParallelSpec, TaskSpec, WhenSpec
 
 _EXECUTOR_FIELDS = frozenset(("executor_config", "render", "separate"))
 _NOT_IN_DAG_HASH = frozenset(("dag_hash", "variables"))
@@ -167,12 +169,15 @@ class _Resolver:
         target = self._definition.steps[f"{info.address}.{slug}" if info.address else slug]
         spec = target.spec
         is_map = target.type == MAP
-        return {
+        after: After = {
             "slug": slug,
             "type": target.type,  # type: ignore[typeddict-item]
             "iterate_on": spec.iterate_on if is_map else "",
             "iterate_as": spec.iterate_as if is_map else "",
         }
+        if target.type == TASK and spec.when is not None:
+            after["when"] = True
+        return after
 
     def _before(self, address: str) -> list[Before]:
         steps = self._definition.steps
@@ -239,6 +244,9 @@ class _Resolver:
                 "max_delay": retry.max_delay,
             }
         node["timeout"] = spec.timeout
+        if spec.when is not None:
+            node["when"] = _when(spec.when)
+            node["counted_by"] = self._counted_by(node)
         node["secrets"] = spec.secrets
 
     def _executed(self, notebook: str, address: str) -> str:
@@ -260,14 +268,26 @@ class _Resolver:
         if step.type == CONDITIONAL:
             node["parameter"] = spec.parameter
             node["default"] = step.branches[-1]["slug"] if spec.default is not None else ""
-            node["counted_by"] = _counted_by(node)
+            node["counted_by"] = self._counted_by(node)
             return
         bounded: ParallelSpec | MapSpec = spec
         node["max_concurrency"] = bounded.max_concurrency
         node["fail_fast"] = bounded.fail_fast
         if step.type == MAP:
             node["iterate_on"], node["iterate_as"] = spec.iterate_on, spec.iterate_as
-            node["counted_by"] = _counted_by(node)
+            node["counted_by"] = self._counted_by(node)
+
+    def _counted_by(self, node: Node) -> str:
+        """Return the slug of the task that alone leads to a node on which something is decided.
+
+        '' if others lead there, if a failure does, or if that task may be skipped: then no callback of it tells anything.
+        """
+        before = node["before"]
+        if len(before) != 1 or before[0]["type"] != TASK or before[0]["via"] != "next":
+            return ""
+        graph = node["graph"]["address"]
+        address = f"{graph}.{before[0]['slug']}" if graph else before[0]["slug"]
+        return before[0]["slug"] if self._definition.steps[address].spec.when is None else ""
 
     def _order(self, kept: dict[str, Step]) -> list[str]:
         """Return composites and as-is nodes, each after all that come before it or around it."""
@@ -298,11 +318,12 @@ class _Resolver:
             node["fan_in"] = joins
 
 
-def _counted_by(node: Node) -> str:
-    """Return the slug of the task that alone leads to a map or conditional, '' if others lead there, or a failure does."""
-    before = node["before"]
-    counted = len(before) == 1 and before[0]["type"] == TASK and before[0]["via"] == "next"
-    return before[0]["slug"] if counted else ""
+def _when(spec: WhenSpec) -> When:
+    """Return a condition with its values as text."""
+    if spec.is_not is not NOTHING:
+        return {"parameter": spec.parameter, "values": [as_text(plain(spec.is_not))], "among": False}
+    values = [spec.is_] if spec.in_ is NOTHING else spec.in_
+    return {"parameter": spec.parameter, "values": [as_text(plain(one)) for one in values], "among": True}
 
 
 def _is_notebook(spec: Any) -> bool:

@@ -84,9 +84,9 @@ class View:
         return (slug for slug in graph["nodes"] if slug not in (graph["success"], graph["fail"]))
 
     def counts(self, node: Node) -> bool:
-        """Tell whether a task's hand-over tells the item count of the map behind it, or the branch of the conditional."""
+        """Tell whether a task's hand-over tells what is decided of the node behind it: see `counted_by` of `plan.Node`."""
         following = node["next"]
-        if following["type"] not in DECIDED:
+        if following["type"] not in DECIDED and not following.get("when"):
             return False
         counted: Node = self.node(self.graph_of(node), following["slug"])
         return counted.get("counted_by") == naming.last(node["address"])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from magnus_render import naming
-from magnus_render.errors import FAILED, PLATFORM, SHORTAGES
-from magnus_render.plan import TASK, failure_target
+from magnus_render.errors import FAILED, PLATFORM, SHORTAGES, SUCCESS
+from magnus_render.plan import SKIP, TASK, failure_target
 from magnus_render.runtime import earlier, outcome, process, state
 from magnus_render.runtime.cached import mock
 from magnus_render.runtime.handover import answer, deadline, overdue, stopped
@@ -81,6 +81,11 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         return FAILED
     with process.Signals() as signals:
         sees = state.seen_by(run, address, options.after)
+        if "when" in node:
+            from magnus_render.runtime import skipping
+
+            if skipping.decide(run, address, sees) == SKIP:
+                return SUCCESS
         if options.exit_status is None and (taken := mock(run, address, node, sees)):
             return answer(run, address, node, taken, options.fan_out)
         return _Attempt(run, services, address, node, options, sees, signals).run()
@@ -120,6 +125,10 @@ class _Attempt:
         if status is not None:
             return status
         try:
+            if "when" in self.node:
+                from magnus_render.runtime import skipping
+
+                skipping.check(self.run_, self.address, self.node, self.sees)
             if self.options.exit_status is None:
                 self.work.do(self.number)
             elif self.options.exit_status:

@@ -100,6 +100,8 @@ class _Call:
                 return self._fail(run, node)
             if node["type"] not in COMPOSITES:
                 return SUCCESS
+        elif self.line.command == "choose" and "when" in node:
+            pass
         elif node["type"] not in COMPOSITES or node["type"] != _ONLY.get(self.line.command, node["type"]):
             raise UsageError(f"{self.line.command}: '{self.line.address}' is a {node['type']}")
         return self._enter(run)
@@ -125,7 +127,7 @@ class _Call:
             return FAILED
         seen = state.seen_by(run, self.line.address, self.line.after())
         decided = enter(run, self.line.address, node, seen)
-        if node["type"] not in DECIDED:
+        if node["type"] not in DECIDED and "when" not in node:
             return SUCCESS
         if self.line.values.get("--fan-out"):
             tell(self.line.values["--fan-out"], node, decided)

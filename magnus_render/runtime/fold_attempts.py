@@ -205,6 +205,8 @@ def task_step(tried: Tried, run: RunRecord, node: Node, address: str, over: bool
     step["status"] = tried.status(over, now)
     step["attempts"] = tried.attempts(run, address, over, now)
     step["mock"] = tried.outcome is not None and tried.outcome["mock"]
+    if tried.outcome is not None and tried.outcome.get("skipped"):
+        step["status"] = "SKIPPED"
     end = tried.last_end
     if end is not None:
         step["user_defined_metrics"] = end["metrics"]

@@ -5,27 +5,22 @@ And what keeps a node from beginning: `max_time`, and the end of a branch, where
 
 from __future__ import annotations
 
-import json
 import os
 import time
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
-from magnus_render.plan import COMPOSITES, CONDITIONAL, DECIDED, ITEMS_PER_PAGE, failure_target
+from magnus_render.plan import COMPOSITES, CONDITIONAL, DECIDED, ITEMS_PER_PAGE, TASK, failure_target
 from magnus_render.runtime import shapes, state
-from magnus_render.runtime.records import Run, dumps
+from magnus_render.runtime.records import Run, as_text, dumps
 from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from magnus_render.plan import After, CompositeStart, FailFast, GraphEnd, Json, Node, Outcome, Status
 
 CANNOT_START = "the map cannot start"
 NOT_CHOSEN = "no branch was chosen"
-_AS_TEXT: dict[str, Any] = {"ensure_ascii": False, "sort_keys": True, "separators": (",", ":")}
-"""How a value that is no text is compared with the name of a branch."""
 
 
 def answer(run: Run, address: str, node: Node, outcome: Outcome, fan_out: str) -> int:
@@ -49,9 +44,9 @@ def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out:
             fail_graph(run, graph, node)
         return
     for after in (node.get("next"), node.get("on_failure")):
-        if after and after["slug"] == to and after["type"] in COMPOSITES:
+        if after and after["slug"] == to and (after["type"] in COMPOSITES or after.get("when")):
             decided = enter(run, naming.join(graph, to), after, digest)
-            if fan_out and after["type"] in DECIDED:
+            if fan_out and (after["type"] in DECIDED or after.get("when")):
                 tell(fan_out, after, decided)
             return
 
@@ -59,8 +54,9 @@ def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out:
 def tell(file: str, what: After | Node, decided: int | str | None) -> None:
     """Tell an engine what was decided as a map or conditional was entered.
 
-    Of a map the number of its items or, in a .json file, the list of their indices; of a conditional the slug of the branch.
-    Of what cannot start (`None`) the text says so. No engine takes that for a list, for the lack of one, or for a branch.
+    Of a map the number of its items or, in a .json file, the list of their indices; of a conditional the slug of the branch;
+    of a task that has a condition, `run` or `skip`. Of what cannot start (`None`) the text says so. No engine takes
+    that for a list, for the lack of one, or for a branch.
     """
     if decided is None:
         text = NOT_CHOSEN if what["type"] == CONDITIONAL else CANNOT_START
@@ -149,8 +145,12 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | str 
     """Record what a composite sees and what is decided there: of a map its items, of a conditional its branch.
 
     Return the number of items or the slug of the branch; None if there is none. The message of a map or conditional that
-    cannot start is recorded in its place.
+    cannot start is recorded in its place. Of a task that has a condition, RUN or SKIP.
     """
+    if what["type"] == TASK:
+        from magnus_render.runtime import skipping
+
+        return skipping.decide(run, address, digest)
     if what["type"] not in DECIDED:
         state.enter_composite(run, address, digest)
         return None
@@ -160,14 +160,9 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | str 
         recorded = {"sees": digest, "count": None, "message": "", "items_mocked": None}
         name = node["parameter"] if node["type"] == CONDITIONAL else node["iterate_on"]
         seen = run.state(digest)
-        variables = run.map_variables(address, node["scopes"])
-        there, value = True, None
-        if name in variables:
-            value = variables[name]
-        elif name in seen["parameters"]["values"] or name in seen["parameters"]["large"]:
-            value = run.unpack_one(seen["parameters"], name)
-        else:
-            there, recorded["message"] = False, f"parameter '{name}' is missing"
+        there, value = state.value_of(run, address, node, digest, name)
+        if not there:
+            recorded["message"] = f"parameter '{name}' is missing"
         if node["type"] == CONDITIONAL:
             recorded["choice"] = _chosen(node, value) if there else ""
             if there and not recorded["choice"]:
@@ -194,7 +189,7 @@ def enter(run: Run, address: str, what: After | Node, digest: str) -> int | str 
 
 def _chosen(node: Node, value: Json) -> str:
     """Return the slug of the branch of a conditional that a value names, of its default if none is named, else ''."""
-    text = value if isinstance(value, str) else json.dumps(value, **_AS_TEXT)
+    text = as_text(value)
     for branch in node["branches"]:
         if branch["name"] == text and branch["slug"] != node["default"]:
             return branch["slug"]

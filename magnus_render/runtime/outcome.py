@@ -41,7 +41,7 @@ def decide(run: Run, address: str, outcome: Outcome) -> Outcome:
 
 def made_of(end: AttemptEnd, to: str, digest: str) -> Outcome:
     """Return the outcome that the end of an attempt is, which leads to the node `to` with the state `digest`."""
-    return {**end, "handed_to": to, "state": digest, "mock": False}
+    return {**end, "handed_to": to, "state": digest, "mock": False}  # type: ignore[typeddict-item]
 
 
 def settle(run: Run, address: str, node: Node, sees: str = "", to: str = "") -> Outcome | None:

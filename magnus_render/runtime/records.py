@@ -27,6 +27,16 @@ def dumps(value: Json) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
+def as_text(value: Json) -> str:
+    """Return how a value is compared with a text, such as the name of a branch: a text as it is, anything else as JSON.
+
+    Without blanks, the keys of objects sorted.
+    """
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def valid_run_id(text: str) -> bool:
     """Tell whether a text is a run id: `[A-Za-z0-9][A-Za-z0-9_-]{0,79}`."""
     return (

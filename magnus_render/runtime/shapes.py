@@ -111,7 +111,7 @@ _ATTEMPT_END = {
     "attempt": WHOLE, "try_": WHOLE, "status": STATUSES, "time": TIME, "message": TEXT, "set": _PACKED,
     "catalog": [_CATALOGUED], "metrics": OBJECT, "sees": HASH, "platform": FLAG,
 }  # fmt: skip
-_OUTCOME = {**_ATTEMPT_END, "handed_to": SLUG, "state": HASH, "mock": FLAG}
+_OUTCOME = {**_ATTEMPT_END, "handed_to": SLUG, "state": HASH, "mock": FLAG, "skipped?": FLAG}
 _COMPOSITE_START = {
     "sees": HASH,
     "count": MAYBE_WHOLE,
@@ -129,7 +129,7 @@ _DEFINITION = {
     "version": WHOLE, "name": TEXT, "description": TEXT, "max_time": MAYBE_NUMBER, "dag_hash": HASH,
     "variables": Each(TEXT), "graphs": _GRAPHS,
 }  # fmt: skip
-_AFTER = {"slug": SLUG, "type": TYPES, "iterate_on": TEXT, "iterate_as": TEXT}
+_AFTER = {"slug": SLUG, "type": TYPES, "iterate_on": TEXT, "iterate_as": TEXT, "when?": FLAG}
 _NODE = {
     "address": ADDRESS, "name": TEXT, "path": TEXT, "type": TYPES, "hash": TEXT, "order": WHOLE, "graph": _HEAD,
     "scopes": [{"address": ADDRESS, "type": TYPES, "iterate_as": TEXT, "fail_fast?": FLAG}],
@@ -141,6 +141,7 @@ _NODE = {
     "iterate_on?": TEXT, "iterate_as?": TEXT, "max_concurrency?": MAYBE_WHOLE, "fail_fast?": FLAG,
     "counted_by?": SLUG, "parameter?": TEXT, "default?": SLUG, "fan_in?": FLAG, "separate?": FLAG, "silent?": FLAG,
     "tails?": Each([[TEXT]]), "settled?": Each({"status": STATUSES, "handled": FLAG}),
+    "when?": {"parameter": TEXT, "values": [TEXT], "among": FLAG},
 }  # fmt: skip
 
 _OF_TYPE = {"map": ("iterate_on", "iterate_as"), CONDITIONAL: ("parameter", "default")}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         FileEntry,
         GraphEnd,
         Join,
+        Json,
         Node,
         Outcome,
         Packed,
@@ -94,6 +95,17 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
         else:
             digest = run.unmocked(digest)
     return digest
+
+
+def value_of(run: Run, address: str, node: Node, digest: str, name: str) -> tuple[bool, Json]:
+    """Return whether a node that sees a state sees a parameter or map variable of a name, and its value."""
+    variables = run.map_variables(address, node["scopes"])
+    if name in variables:
+        return True, variables[name]
+    packed = run.state(digest)["parameters"]
+    if name in packed["values"] or name in packed["large"]:
+        return True, run.unpack_one(packed, name)
+    return False, None
 
 
 def enter_composite(run: Run, address: str, digest: str) -> None:

@@ -27,6 +27,8 @@ from magnus_render.spec import codes
 from magnus_render.spec.tree import kind
 
 TEN_YEARS = 315_360_000
+NOTHING = object()
+"""Stands for a value that is not given, where null is a value."""
 _DOTTED = re.compile(r"[^\s./\\'\"()]+(?:\.[^\s./\\'\"()]+)+\Z")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -114,6 +116,14 @@ def _graph(value: Any) -> Any:
     return value
 
 
+def _several(value: Any) -> Any:
+    if value is not NOTHING and (not isinstance(value, list) or not value):
+        raise wrong(
+            codes.WRONG_TYPE, "must be a list of values, not {kind}", "such as [good, fair]", kind=kind(value)
+        )
+    return value
+
+
 def _one_line(name: str) -> str:
     if control_characters(name):
         raise wrong(codes.BAD_NAME, "a name contains no control characters", "choose another name")
@@ -182,6 +192,29 @@ class NodeSpec(Spec):
     )
 
 
+class WhenSpec(Spec):
+    """A condition of a task: the value of a parameter. Where it does not hold the task is skipped."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    parameter: Text = Field(description="The parameter that is looked at.")
+    is_: Any = Field(default=NOTHING, alias="is", description="The value with which the task runs.")
+    is_not: Any = Field(default=NOTHING, description="The value with which it is skipped.")
+    in_: Annotated[Any, BeforeValidator(_several)] = Field(
+        default=NOTHING, alias="in", description="The values with which it runs."
+    )
+
+    @model_validator(mode="after")
+    def _one_test(self) -> WhenSpec:
+        if sum(given is not NOTHING for given in (self.is_, self.is_not, self.in_)) != 1:
+            raise wrong(
+                codes.MISSING_FIELD,
+                "must have one of 'is', 'is_not' and 'in'",
+                "such as {parameter: p, is: v}",
+            )
+        return self
+
+
 class TaskSpec(NodeSpec):
     """One command: a Python function or lambda, a shell command or a notebook."""
 
@@ -193,6 +226,9 @@ class TaskSpec(NodeSpec):
     retry: Annotated[RetrySpec, BeforeValidator(_retry)] | None = None
     timeout: Seconds | None = Field(default=None, description="Seconds per attempt.")
     secrets: Secrets = Field(default_factory=dict, description="Secrets to set as environment variables.")
+    when: WhenSpec | None = Field(
+        default=None, description="The condition without which the task is skipped."
+    )
 
     @model_validator(mode="after")
     def _command_fits(self) -> TaskSpec:

@@ -54,7 +54,7 @@ class Line:
     argv: list[str] = field(default_factory=list)
     """Of a task whose callbacks are not started like those of all others."""
     fan_out: bool = False
-    """The task's hand-over tells the item count of the map behind it, or the branch of the conditional."""
+    """The task's hand-over tells what is decided of the node behind it: see `counted_by` of `plan.Node`."""
 
 
 @dataclass(slots=True)

@@ -12,6 +12,8 @@ from magnus_render.texts import safe
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from magnus_render.plan import When
+
 COMMENT_COLUMN = 50
 COMMENT_LENGTH = 60
 _DELIMITER = "END_OF_LINES"
@@ -91,11 +93,18 @@ def seconds(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
+def condition(when: When) -> str:
+    """Return a task's condition for people, such as `quality is good or 3`."""
+    test = "is" if when["among"] else "is not"
+    return brief(f"{when['parameter']} {test} {' or '.join(when['values'])}")
+
+
 FILTERS: Mapping[str, Callable[..., str]] = {
     "brief": brief,
     "canonical": canonical,
     "column": column,
     "comment": comment,
+    "condition": condition,
     "delimiter": delimiter,
     "node_word": node_word,
     "seconds": seconds,
