@@ -98,6 +98,7 @@ CHECKED: Mapping[str, Capability] = {
     "timeout": Capability(lambda value: value is not None, "a timeout"),
     "catalog": Capability(lambda value: bool(value["get"] or value["put"]), "catalogued files"),
     "secrets": Capability(bool, "secrets"),
+    "when": Capability(bool, "a condition"),
     "on_failure": Capability(bool, "a failure handler"),
     "max_concurrency": Capability(lambda value: value is not None, "a bound on concurrency"),
     "fail_fast": Capability(bool, "stopping the other branches when one fails"),

@@ -50,7 +50,7 @@ class ArgoTarget(BaseTarget):
         "or into the step's executor_config"
     )
     capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
-        TASK: frozenset({"retry", "timeout", "catalog", "secrets", "on_failure"}),
+        TASK: frozenset({"retry", "timeout", "catalog", "secrets", "when", "on_failure"}),
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         MAP: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         DAG: frozenset({"on_failure", "separate"}),

@@ -25,7 +25,7 @@ class BashTarget(BaseTarget):
     template = "bash/script.sh.j2"
     executable = True
     capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
-        TASK: frozenset({"retry", "timeout", "catalog", "secrets", "on_failure"}),
+        TASK: frozenset({"retry", "timeout", "catalog", "secrets", "when", "on_failure"}),
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         MAP: frozenset({"max_concurrency", "fail_fast", "on_failure"}),
         DAG: frozenset({"on_failure", "separate"}),
