@@ -85,7 +85,7 @@ if TYPE_CHECKING:
 
     Json = Any
     NodeType = Literal["task", "parallel", "map", "dag", "conditional", "as-is", "success", "fail"]
-    Status = Literal["SUCCESS", "FAIL", "PROCESSING", "TRIGGERED", "CRASHED"]
+    Status = Literal["SUCCESS", "FAIL", "PROCESSING", "TRIGGERED", "CRASHED", "SKIPPED"]
 
     class Retry(TypedDict):
         """Attempts in all (1 or more); `delay` and `max_delay` in seconds, `backoff` a factor of 1 or more."""

@@ -7,6 +7,10 @@ import sys
 
 from magnus_render.errors import FAILED, PLATFORM
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from magnus_render.plan import When
+
 
 def safe(text: str) -> str:
     """Return a text with everything that does not show as itself (controls, direction marks, ...) as an escape."""
@@ -46,3 +50,18 @@ def flushed(status: int) -> int:
         os.write(2, f"magnus: cannot write: {error.strerror}\n".encode())
         return status or PLATFORM
     return status
+
+
+def condition(when: When) -> str:
+    """Return a task's condition for people, such as `quality is good or 3`. It is not made safe for a terminal."""
+    test = "is" if when["among"] else "is not"
+    return f"{when['parameter']} {test} {' or '.join(when['values'])}"
+
+
+def why_skipped(when: When) -> str:
+    """Return for people that a task's condition did not hold, such as `quality is not good`, or `is neither good nor 3`."""
+    values = when["values"]
+    if not when["among"]:
+        return f"{when['parameter']} is {values[0]}"
+    test = f"is not {values[0]}" if len(values) == 1 else f"is neither {' nor '.join(values)}"
+    return f"{when['parameter']} {test}"

@@ -46,7 +46,7 @@ CALLBACKS = {
     "execute_single_node": "Run one attempt of one step.",
     "start_run": "Create the record of a run.",
     "map_count": "Record a map's items and print their number.",
-    "choose": "Record which branch of a conditional runs and print its identifier.",
+    "choose": "Record which branch of a conditional runs, or whether a task does; print that.",
     "fan_in": "Record what a composite sees.",
 }
 _COMPLETION = ("--install-completion", "--show-completion")

@@ -21,7 +21,7 @@ from magnus_render.runtime.fold_attempts import Records, Tried
 from magnus_render.runtime.names import matches
 from magnus_render.runtime.records import Run
 from magnus_render.runtime.tasks.base import TaskFailure
-from magnus_render.texts import safe
+from magnus_render.texts import condition, safe, why_skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,13 +129,17 @@ def show_step(told: Told, name: str, colour: bool) -> Iterator[str]:
     yield f"step {safe(path)}{item}: {painted(step['status'], colour)}"
     yield from (f"  {safe(line)}" for line in step["message"].splitlines())
     what = step["step_type"]
+    if node is not None and "when" in node and step["status"] == "SKIPPED":
+        yield f"  {fit('skipped: ' + safe(why_skipped(node['when'])), _COLUMNS)}"
     if node is not None and "command" in node:
         what += f" ({node['command_type']}): {safe(node['command'])}"
     elif node is not None and "parameter" in node:
         chosen = "".join(f": {safe(branch.rpartition('.')[2])}" for branch in step["branches"])
         what += f", by {safe(node['parameter'])}{chosen}"
     yield f"  {fit(what, _COLUMNS)}"
-    if step["mock"]:
+    if node is not None and "when" in node and step["status"] != "SKIPPED":
+        yield f"  {fit('if ' + safe(condition(node['when'])), _COLUMNS)}"
+    if step["mock"] and step["status"] != "SKIPPED":
         yield f"  not run again: taken over from run {told.run.record['original_run_id']}"
     state = told.saw(step)
     if state is not None:

@@ -35,6 +35,7 @@ _COLOURS = {
     "TRIGGERED": "36",
     "SKIPPED": "36",
 }
+_FINE = ("SUCCESS", "SKIPPED")
 _VALUE_COLUMNS = 100
 _ITEMS_SHOWN = 10
 _FAILURES_SHOWN = 20
@@ -206,7 +207,7 @@ class _Tree:
             yield f"by {safe(self._plan['nodes'][address]['parameter'])}{chosen}"
         if len(step["attempts"]) > 1:
             yield f"{len(step['attempts'])} attempts"
-        if step["mock"]:
+        if step["mock"] and step["status"] != "SKIPPED":
             yield "not run again"
         if took(self._times[path]):
             yield took(self._times[path])
@@ -231,10 +232,13 @@ def _led_to_fail(log: Log, run: Run) -> Iterator[str]:
     for path, branch in graphs:
         steps = branch["steps"] if path else branch
         *before, last = list(steps.values()) or [None]
-        if last is None or last["step_type"] != FAIL_NODE or any(s["status"] != "SUCCESS" for s in before):
+        if last is None or last["step_type"] != FAIL_NODE or any(s["status"] not in _FINE for s in before):
             continue
         graph = f"the branch '{safe(path)}'" if path else "the pipeline"
-        behind = f"behind '{safe(before[-1]['name'])}', which succeeded" if before else "at once"
+        behind = "at once"
+        if before:
+            how = "was skipped" if before[-1]["status"] == "SKIPPED" else "succeeded"
+            behind = f"behind '{safe(before[-1]['name'])}', which {how}"
         if _leads_to_fail(run, before[-1] if before else None, last):
             yield f"  {graph} comes to its fail node {behind}"
         else:

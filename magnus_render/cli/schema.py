@@ -60,6 +60,7 @@ def _as_written(definitions: dict[str, Any]) -> None:
         globs.pop("type")
     attempts = definitions["RetrySpec"]["properties"]["attempts"]
     bounds = {key: attempts[key] for key in ("type", "minimum", "maximum")}
+    task["when"] = {"$ref": "#/$defs/WhenSpec", "description": task["when"]["description"]}
     task["retry"] = {"anyOf": [bounds, {"$ref": "#/$defs/RetrySpec"}]}
     names = {"type": "array", "items": {"type": "string", "minLength": 1}}
     task["secrets"] = {**task["secrets"], "anyOf": [names, {"type": "object"}]}

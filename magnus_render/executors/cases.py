@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _KEYS = ("parameters", "steps", "expect")
 _EXPECTED = ("status", "steps", "parameters")
 _STATUSES = ("SUCCESS", "FAIL")
+_OF_STEPS = (*_STATUSES, "SKIPPED")
 
 
 class Case(NamedTuple):
@@ -128,12 +129,14 @@ def _case(tree: Map, name: str, plan: Plan, report: Report) -> Case | None:
     _check_keys(expect, _EXPECTED, f"case '{name}': expect", report)
     _check_steps(steps, plan, f"case '{name}'", report)
     status = expect.get("status", "SUCCESS")
-    _check_status(expect, "status", status, "leave it out for SUCCESS", report)
+    _check_status(expect, "status", _STATUSES, "leave it out for SUCCESS", report)
     expected, left = (_mapping(expect, key, f"case '{name}': expect", report) for key in _EXPECTED[1:])
     known = [node["path"] for node in plan["nodes"].values() if node["type"] not in (SUCCESS_NODE, FAIL_NODE)]
     for path, wanted in expected.items():
         if wanted is not None:
-            _check_status(expected, path, wanted, "null stands for a step that is not run", report)
+            _check_status(
+                expected, path, _OF_STEPS, "null stands for a step that the run does not come to", report
+            )
         if not any(_is_of(path, one) for one in known):
             shown = ", ".join(one.replace("._.", ".0.") for one in known)
             fix = f"its steps are {shown}; a number is that of a map's item"
@@ -155,9 +158,10 @@ def _check_steps(steps: Map, plan: Plan, where: str, report: Report) -> None:
         report.error(codes.BAD_CASE, holder.key_place(path[-1]), f"{where}: {what}", fix)
 
 
-def _check_status(holder: Map, key: str, status: object, fix: str, report: Report) -> None:
-    if status not in _STATUSES:
-        what = f"'{key}' is {status!r}, not {' or '.join(_STATUSES)}"
+def _check_status(holder: Map, key: str, known: tuple[str, ...], fix: str, report: Report) -> None:
+    status = holder.get(key, known[0])
+    if status not in known:
+        what = f"'{key}' is {status!r}, not {', '.join(known[:-1])} or {known[-1]}"
         report.error(codes.BAD_CASE, holder.value_place(key), what, fix)
 
 

@@ -301,7 +301,9 @@ class _Run:
         """Say how the run ended, and tidy up behind one that ended well."""
         self.shown.close()
         walk = getattr(self, "walk", None)
-        counts = (walk.succeeded, len(walk.failures), self.taken) if walk else (0, 0, 0)
+        counts = (0, 0, 0, 0)
+        if walk:
+            counts = (walk.succeeded, len(walk.failures), self.taken, len(walk.skipped))
         line, word = summary.outcome(self.order, status, time.monotonic() - self.began, counts)
         self.shown.say(line, word)
         if walk is not None and status != 0:

@@ -98,18 +98,19 @@ def _log(run: Run, address: str, number: int) -> str:
     return path if relative.startswith("..") else relative
 
 
-def outcome(order: Order, status: int, seconds: float, counts: tuple[int, int, int]) -> tuple[str, str]:
+def outcome(order: Order, status: int, seconds: float, counts: tuple[int, int, int, int]) -> tuple[str, str]:
     """Return the line that says how the run ended, and the word in it that a console may colour.
 
-    `status` is the exit status, `counts` the numbers of steps that succeeded, that failed for good, and, of those that
-    succeeded, that were taken over from another run.
+    `status` is the exit status, `counts` the numbers of steps that succeeded, that failed for good, that were taken over
+    from another run (of those that succeeded), and that were skipped.
     """
     word = {0: "success", 1: "failed", 64: "refused", 65: "refused", 75: "broken off"}.get(status, "stopped")
-    succeeded, failed, taken = counts
+    succeeded, failed, taken, skipped = counts
     steps = f"{succeeded} step{'s' * (succeeded != 1)} done"
     if taken:
         run = succeeded - taken
         steps = f"{taken} step{'s' * (taken != 1)} taken over, {run} run"
+    steps += f", {skipped} skipped" if skipped else ""
     steps += f", {failed} failed" if failed else ""
     return f"run {order.run_id}: {word} after {duration(seconds)} ({steps})", word
 

@@ -13,7 +13,6 @@ from magnus_render.graph.checks import reachable
 from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DAG, MAP, PARALLEL, PLAN_VERSION, TASK
 from magnus_render.runtime.names import NOTEBOOK_OUTPUT, executed_notebook
 from magnus_render.runtime.records import as_text
-from magnus_render.spec.models import NOTHING
 from magnus_render.spec.tree import plain
 
 if TYPE_CHECKING:
@@ -320,9 +319,10 @@ class _Resolver:
 
 def _when(spec: WhenSpec) -> When:
     """Return a condition with its values as text."""
-    if spec.is_not is not NOTHING:
+    given = spec.model_fields_set
+    if "is_not" in given:
         return {"parameter": spec.parameter, "values": [as_text(plain(spec.is_not))], "among": False}
-    values = [spec.is_] if spec.in_ is NOTHING else spec.in_
+    values = spec.in_ if "in_" in given else [spec.is_]
     return {"parameter": spec.parameter, "values": [as_text(plain(one)) for one in values], "among": True}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from magnus_render import naming
-from magnus_render.errors import FAILED, PLATFORM, SHORTAGES, SUCCESS
-from magnus_render.plan import SKIP, TASK, failure_target
+from magnus_render.errors import FAILED, PLATFORM, SHORTAGES
+from magnus_render.plan import TASK, failure_target
 from magnus_render.runtime import earlier, outcome, process, state
 from magnus_render.runtime.cached import mock
 from magnus_render.runtime.handover import answer, deadline, overdue, stopped
 from magnus_render.runtime.records import attempts_of
-from magnus_render.runtime.tasks.base import TaskFailure, Unsaid
+from magnus_render.runtime.tasks.base import FinalFailure, TaskFailure, Unsaid
 from magnus_render.runtime.work import Work
 from magnus_render.texts import say
 
@@ -84,8 +84,9 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         if "when" in node:
             from magnus_render.runtime import skipping
 
-            if skipping.decide(run, address, sees) == SKIP:
-                return SUCCESS
+            skipping.decide(run, address, sees)
+            if (done := outcome.of(run, address)) is not None:
+                return answer(run, address, node, done, options.fan_out)
         if options.exit_status is None and (taken := mock(run, address, node, sees)):
             return answer(run, address, node, taken, options.fan_out)
         return _Attempt(run, services, address, node, options, sees, signals).run()
@@ -140,6 +141,7 @@ class _Attempt:
             return self._failed(f"the step cannot be started: {error.strerror}")
         except TaskFailure as failure:
             self.work.platform = self.work.platform or isinstance(failure, Unsaid)
+            self.work.final = self.work.final or isinstance(failure, FinalFailure)
             message, secrets = str(failure), self.work.secrets
             return self._failed(secrets.hide(message) if secrets else message)
         return self._succeeded()

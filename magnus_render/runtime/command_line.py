@@ -34,7 +34,7 @@ _VALUES = {
 _NODE_VALUES = {"--after": "STEP        the step that handed over to this one"}
 _FAN_OUT = {
     "--fan-out": "FILE      where to write the item count of the map that follows (to a .json file, the list of its "
-    "indices), or the branch of the conditional"
+    "indices), the branch of the conditional, or run or skip"
 }
 _STEP_VALUES = {
     **_NODE_VALUES,

@@ -190,6 +190,9 @@ class _Fold:
 
     def _task(self, graph: _Graph, node: Node, address: str) -> tuple[Step | None, str]:
         """Return a task's folded step (None: never reached) and where the walk goes on ('': nowhere)."""
+        start: CompositeStart | None = self.records.of(address, "start") if "when" in node else None
+        if start is not None:
+            shapes.decision(self.run["run_id"], address, start)
         tried = Tried(self.records, address)
         if not tried.recorded:
             return (None if graph.closed else blank(node, address, node["name"])), ""

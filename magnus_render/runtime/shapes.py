@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from magnus_render.errors import Refused
-from magnus_render.plan import COMPOSITES, CONDITIONAL, FAIL_NODE, SUCCESS_NODE
+from magnus_render.plan import COMPOSITES, CONDITIONAL, FAIL_NODE, RUN, SKIP, SUCCESS_NODE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -250,6 +250,15 @@ def choice(run_id: str, address: str, branches: list[Branch], start: CompositeSt
         )
         raise Damaged(run_id, f"steps/{address.replace('.', '/')}/start.json", why)
     return chosen
+
+
+def decision(run_id: str, address: str, start: CompositeStart) -> str:
+    """Return what was decided of a task that has a condition, RUN or SKIP; raise `Damaged` if it is neither."""
+    decided = start.get("choice")
+    if decided not in (RUN, SKIP):
+        why = f"'choice' must be {RUN} or {SKIP}, not {_short(decided)}" if decided else "lacks 'choice'"
+        raise Damaged(run_id, f"steps/{address.replace('.', '/')}/start.json", why)
+    return decided
 
 
 def _node_problem(value: Any) -> str:

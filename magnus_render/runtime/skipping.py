@@ -6,7 +6,7 @@ import time
 
 from magnus_render import naming
 from magnus_render.plan import RUN, SKIP
-from magnus_render.runtime import outcome, state
+from magnus_render.runtime import outcome, shapes, state
 from magnus_render.runtime.handover import hand_over
 from magnus_render.runtime.records import as_text
 from magnus_render.runtime.tasks.base import FinalFailure
@@ -29,9 +29,13 @@ def decide(run: Run, address: str, sees: str) -> str:
         recorded = {"sees": sees, "count": None, "choice": choice, "message": "", "items_mocked": None}
         if not run.create(f"{naming.key(address)}/start.json", recorded):
             recorded = run.of(address, "start") or recorded
-    if recorded.get("choice") != SKIP:
+    if shapes.decision(run.run_id, address, recorded) == RUN:
         return RUN
     done = outcome.of(run, address) or outcome.decide(run, address, _skipped(run, node, recorded["sees"]))
+    if not done.get("skipped"):
+        return (
+            RUN  # a handler has settled it as failed by then: a call of it answers by that, and runs nothing
+        )
     hand_over(run, address, node, done["handed_to"], done["state"], "")
     return SKIP
 

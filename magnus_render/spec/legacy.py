@@ -47,12 +47,13 @@ def node(raw: Map, owner: str, report: Report) -> Map:
     """Return a node with today's names and without empty fields.
 
     An empty `default` of a conditional is kept, to be refused: left out, it would let values fail that it was written for.
+    So is an empty `when`: without it the node would always run.
     """
     if raw.get("type") == "stub":
         raw = raw.replaced({**raw, "type": "as-is"})
     if None in raw.values():
-        kept = "default" if raw.get("type") == CONDITIONAL else ""
-        raw = raw.without(*(key for key, value in raw.items() if value is None and key != kept))
+        kept = ("when", "default") if raw.get("type") == CONDITIONAL else ("when",)
+        raw = raw.without(*(key for key, value in raw.items() if value is None and key not in kept))
     if "mode_config" in raw and "executor_config" not in raw:
         raw = raw.renamed("mode_config", "executor_config")
     kind = raw.get("type")

@@ -27,8 +27,8 @@ from magnus_render.spec import codes
 from magnus_render.spec.tree import kind
 
 TEN_YEARS = 315_360_000
-NOTHING = object()
-"""Stands for a value that is not given, where null is a value."""
+NO_TASK = "only a task has a condition: write it at the tasks inside, or use a conditional"
+"""The fix for `when` at another node."""
 _DOTTED = re.compile(r"[^\s./\\'\"()]+(?:\.[^\s./\\'\"()]+)+\Z")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -117,11 +117,25 @@ def _graph(value: Any) -> Any:
 
 
 def _several(value: Any) -> Any:
-    if value is not NOTHING and (not isinstance(value, list) or not value):
+    if not isinstance(value, list):
         raise wrong(
-            codes.WRONG_TYPE, "must be a list of values, not {kind}", "such as [good, fair]", kind=kind(value)
+            codes.WRONG_TYPE,
+            "must be a list of values, not {kind}",
+            "for one value use 'is'",
+            kind=kind(value),
         )
     return value
+
+
+def _condition(value: Any) -> Any:
+    if not isinstance(value, dict):
+        fix = "such as 'when: {parameter: quality, is: good}'"
+        raise wrong(codes.WRONG_TYPE, "must be a mapping, not {kind}", fix, kind=kind(value))
+    return value
+
+
+def _no_default(schema: dict[str, Any]) -> None:
+    del schema["default"]
 
 
 def _one_line(name: str) -> str:
@@ -193,25 +207,42 @@ class NodeSpec(Spec):
 
 
 class WhenSpec(Spec):
-    """A condition of a task: the value of a parameter. Where it does not hold the task is skipped."""
+    """A condition of a task: the value of a parameter. Where it does not hold the task is skipped.
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    Null is a value: `model_fields_set` tells which of the three tests is given.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": [name]} for name in ("is", "is_not", "in")]}
+    )
 
     parameter: Text = Field(description="The parameter that is looked at.")
-    is_: Any = Field(default=NOTHING, alias="is", description="The value with which the task runs.")
-    is_not: Any = Field(default=NOTHING, description="The value with which it is skipped.")
-    in_: Annotated[Any, BeforeValidator(_several)] = Field(
-        default=NOTHING, alias="in", description="The values with which it runs."
+    is_: Any = Field(
+        default=None,
+        alias="is",
+        description="The value with which the task runs.",
+        json_schema_extra=_no_default,
+    )
+    is_not: Any = Field(
+        default=None, description="The value with which it is skipped.", json_schema_extra=_no_default
+    )
+    in_: Annotated[list[Any], BeforeValidator(_several)] = Field(
+        default=[],
+        alias="in",
+        min_length=1,
+        description="The values with which it runs.",
+        json_schema_extra=_no_default,
     )
 
     @model_validator(mode="after")
     def _one_test(self) -> WhenSpec:
-        if sum(given is not NOTHING for given in (self.is_, self.is_not, self.in_)) != 1:
-            raise wrong(
-                codes.MISSING_FIELD,
-                "must have one of 'is', 'is_not' and 'in'",
-                "such as {parameter: p, is: v}",
-            )
+        tests = self.model_fields_set - {"parameter"}
+        if not tests:
+            fix = "add the value with which the task runs, such as 'is: good'"
+            raise wrong(codes.MISSING_FIELD, "must have one of 'is', 'is_not' and 'in'", fix)
+        if len(tests) > 1:
+            fix = "leave one of them; for several values use 'in'"
+            raise wrong(codes.WRONG_TYPE, "must have only one of 'is', 'is_not' and 'in'", fix)
         return self
 
 
@@ -226,7 +257,7 @@ class TaskSpec(NodeSpec):
     retry: Annotated[RetrySpec, BeforeValidator(_retry)] | None = None
     timeout: Seconds | None = Field(default=None, description="Seconds per attempt.")
     secrets: Secrets = Field(default_factory=dict, description="Secrets to set as environment variables.")
-    when: WhenSpec | None = Field(
+    when: Annotated[WhenSpec | None, BeforeValidator(_condition)] = Field(
         default=None, description="The condition without which the task is skipped."
     )
 
@@ -298,6 +329,12 @@ class AsIsSpec(NodeSpec):
     render_string: Annotated[Any, BeforeValidator(_render), WithJsonSchema(_RENDER_SCHEMA)] = Field(
         default=None, description="Text, or a mapping of targets to text or a native mapping."
     )
+
+    @model_validator(mode="after")
+    def _no_condition(self) -> AsIsSpec:
+        if "when" in (self.model_extra or {}):
+            raise wrong(codes.UNKNOWN_FIELD, "unknown field 'when'", NO_TASK, field="when")
+        return self
 
 
 class SuccessSpec(Spec):

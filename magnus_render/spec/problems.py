@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 
 from magnus_render.spec import codes
+from magnus_render.spec.models import NO_TASK
 from magnus_render.spec.tree import Map, Seq, Value, clipped, kind
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ _USUAL_MISTAKES = {
     "parameters": "parameters are given with -p when the run is started, and set by steps",
     "env": "a task's environment comes from parameters and 'secrets'; an executor's from its 'environment'",
     "dag": "a graph inside of a node has no key 'dag'; in a dag node it is 'branch' or 'dag_definition'",
+    "when": NO_TASK,
 }
 _BY_TYPE = {
     "conditional": {
@@ -51,9 +53,19 @@ _BY_TYPE = {
         ),
         **dict.fromkeys(("else", "otherwise"), "use 'default'"),
         **dict.fromkeys(("variable", "value", "expression", "on", "iterate_on"), "use 'parameter'"),
-    }
+    },
+    "task": dict.fromkeys(
+        ("if", "condition", "only_if", "run_if", "skip_if", "unless"), "use 'when: {parameter: p, is: v}'"
+    ),
 }
 """Usual mistakes at one type of node. They come before names that are spelled much alike."""
+_IN_WHEN = {
+    **dict.fromkeys(("equals", "eq", "value", "equal"), "use 'is'"),
+    **dict.fromkeys(("not", "isnt", "unless", "not_equals", "ne"), "use 'is_not'"),
+    **dict.fromkeys(("any_of", "one_of", "values"), "use 'in'"),
+    **dict.fromkeys(("variable", "name", "param"), "use 'parameter'"),
+}
+"""Usual mistakes in the condition of a task."""
 
 
 def validate(model: type[_Spec], raw: Map, owner: str, place: Place, report: Report) -> _Spec | None:
@@ -103,7 +115,10 @@ def _report(
     elif error == "extra_forbidden":
         name = str(loc[-1])
         known = _fields(model, loc)
-        fix = _BY_TYPE.get(str(raw.get("type")), {}).get(name, "") if len(loc) == 1 else ""
+        usual = (
+            _BY_TYPE.get(str(raw.get("type")), {}) if len(loc) == 1 else _IN_WHEN if loc[0] == "when" else {}
+        )
+        fix = usual.get(name, "")
         fix = fix or report.did_you_mean(name, known) or _USUAL_MISTAKES.get(name, "")
         at = box.key_place(name) if isinstance(box, Map) else where
         if not fix:
@@ -147,6 +162,7 @@ def _missing_fix(raw: Map, field: str) -> str:
         "command": "add 'command', such as 'command: package.module.function'",
         "start_at": "name the first step",
         "parameter": "name the parameter whose value decides which branch runs",
+        "when.parameter": "name the parameter that is looked at",
         "steps": "add the steps",
     }.get(field, "")
 
@@ -191,7 +207,9 @@ def _fields(model: type[Spec], loc: tuple[Any, ...]) -> list[str]:
         if field is None:
             return []
         current = next((one for one in _members(field.annotation) if hasattr(one, "model_fields")), None)
-    return list(current.model_fields) if hasattr(current, "model_fields") else []
+    if not hasattr(current, "model_fields"):
+        return []
+    return [field.alias or name for name, field in current.model_fields.items()]
 
 
 def _members(annotation: Any) -> list[Any]:

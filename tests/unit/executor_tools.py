@@ -107,6 +107,7 @@ def _add(
                     "type": target["type"],
                     "iterate_on": target.get("iterate_on", ""),
                     "iterate_as": target.get("iterate_as", ""),
+                    **({"when": True} if "when" in target else {}),
                 }
         for field in (
             "max_concurrency",
@@ -131,7 +132,9 @@ def _add(
             if "catalog" in step:
                 node["catalog"] = step["catalog"]
         inner: dict[str, Definition] = step.get("branches", {})
-        if kind in ("map", "conditional"):
+        if "when" in step:
+            node["when"] = step["when"]
+        if kind in ("map", "conditional") or "when" in step:
             only = [b for b in before[name] if b["slug"]]
             counted = len(only) == 1 and only[0]["type"] == "task" and only[0]["via"] == "next"
             node["counted_by"] = only[0]["slug"] if counted and head["start"] != slugs[name] else ""

@@ -340,6 +340,65 @@ def test_a_conditional_that_cannot_choose_goes_to_its_handler(tmp_path: Path) ->
     assert script.steps() == ["start_run", "choose c", "h"]
 
 
+WHEN = "{parameter: p, is: v}"
+
+
+@pytest.mark.parametrize(
+    ("told", "called", "status"),
+    [
+        ("run", ["w", "b"], 0),
+        ("skip", ["b"], 0),
+        ("", ["fail"], 1),
+        ("ru", ["fail"], 1),
+        ("skipped", ["fail"], 1),
+        ("*", ["fail"], 1),
+    ],
+)
+def test_a_condition_that_the_step_before_decides(
+    tmp_path: Path, told: str, called: list[str], status: int
+) -> None:
+    script = Script(tmp_path, dag("a", task("a", "w"), task("w", "b", when=WHEN), task("b")))
+    script.told("a.count", f"{told}\n")
+    done = script.run("R1")
+    assert done.returncode == status
+    assert script.steps() == ["start_run", "a", *called]
+    assert ("w: skipped" in done.stderr) == (told == "skip")
+
+
+def test_a_condition_that_no_step_decides(tmp_path: Path) -> None:
+    steps = (task("w", "v", when=WHEN), task("v", "b", when=WHEN, on_failure="h"), task("b"), task("h", "b"))
+    script = Script(tmp_path, dag("w", *steps))
+    script.told("w.count", "skip")
+    script.told("v.count", "run")
+    script.told("v.1", "1")
+    assert script.run("R1").returncode == 0
+    assert script.steps() == ["start_run", "choose w", "choose v", "v", "h", "b"]
+
+
+def test_a_condition_that_cannot_be_decided_goes_to_the_handler(tmp_path: Path) -> None:
+    script = Script(tmp_path, dag("w", task("w", when=WHEN, on_failure="h"), task("h")))
+    script.told("choose", "1")
+    assert script.run("R1").returncode == 0
+    assert script.steps() == ["start_run", "choose w", "h"]
+
+
+def test_what_stands_behind_a_task_that_may_be_skipped_decides_by_itself(tmp_path: Path) -> None:
+    script = Script(tmp_path, dag("w", task("w", "c", when=WHEN), choose("c", "b"), task("b")))
+    script.told("w.count", "skip")
+    script.told("c.count", "no")
+    assert script.run("R1").returncode == 0
+    assert script.steps() == ["start_run", "choose w", "choose c", "c.no.u", "b"]
+
+
+def test_a_task_that_runs_on_its_condition_is_tried_again(tmp_path: Path) -> None:
+    retry = "{attempts: 2, delay: 0}"
+    script = Script(tmp_path, dag("w", task("w", when=WHEN, retry=retry)))
+    script.told("w.count", "run")
+    script.told("w.1", "1")
+    assert script.run("R1").returncode == 0
+    assert script.steps() == ["start_run", "choose w", "w", "w#2"]
+
+
 def test_siblings_of_a_failed_branch_finish(tmp_path: Path) -> None:
     script = Script(
         tmp_path, dag("m", each("m", graph("b", task("b", "c"), task("c")), on_failure="h"), task("h"))

@@ -88,7 +88,7 @@ def test_all_that_is_wrong_with_a_file_is_told_at_its_place(capsys: pytest.Captu
         "5:13: error MR079: case 'a': 'fetch': 'fail' must be a number of attempts, or true for all of them, not 'x'",
         "6:5: error MR079: case 'a': 'report' must be a mapping",
         "8:13: error MR079: there is no step 'each.0.trin'",
-        "8:39: error MR079: 'fetch' is 'OK', not SUCCESS or FAIL",
+        "8:39: error MR079: 'fetch' is 'OK', not SUCCESS, FAIL or SKIPPED",
         "9:13: error MR079: 'status' is 'GOOD', not SUCCESS or FAIL",
         "10:17: error MR079: case 'a': expect: 'parameters' must be a mapping",
         "11:4: error MR079: case 'b' must be a mapping",

@@ -235,6 +235,41 @@ def test_a_conditional_without_a_branch_has_failed(said: str) -> None:
     assert played.log == ["step a#1<", "step h#1<c"] and played.walk.failures == [("c", "c")]
 
 
+WHEN = {"parameter": "p", "values": ["v"], "among": True}
+
+
+@pytest.mark.parametrize(
+    ("said", "log", "skipped"),
+    [("run", ["step w#1<a", "step b#1<w"], []), ("skip", ["step b#1<w"], ["w"])],
+)
+def test_a_condition_is_decided_by_the_task_before(said: str, log: list[str], skipped: list[str]) -> None:
+    definition = graph(a=task("w"), w=task("b", when=WHEN), b=task())
+    played = play(definition, lambda call: (0, said if call.fan_out else ""))
+    assert [line.partition("<")[0] for line in played.log] == [
+        line.partition("<")[0] for line in ["step a#1<", *log]
+    ]
+    assert (played.walk.status, played.walk.skipped) == (0, skipped)
+    assert played.walk.succeeded == len(log) + 1
+
+
+def test_a_condition_is_decided_by_a_callback_of_its_own() -> None:
+    definition = graph(w=task("v", when=WHEN), v=task(when=WHEN, on_failure="h"), h=task())
+    said = {"w": "skip", "v": "run"}
+    played = play(
+        definition, lambda call: (int(call.kind == "step" and call.path == "v"), said.get(call.path, ""))
+    )
+    assert [line.partition("#")[0] for line in played.log] == ["choose w", "choose v", "step v", "step h"]
+    assert (played.walk.status, played.walk.skipped, played.walk.failures) == (0, ["w"], [("v", "v")])
+
+
+@pytest.mark.parametrize("said", ["", "other", "1", "skipp"])
+def test_a_condition_of_which_nothing_was_decided_has_failed(said: str) -> None:
+    definition = graph(a=task("w"), w=task(when=WHEN, on_failure="h"), h=task())
+    played = play(definition, lambda call: (0, said if call.fan_out else ""))
+    assert [line.partition("#")[0] for line in played.log] == ["step a", "step h"]
+    assert played.walk.failures == [("w", "w")] and not played.walk.skipped
+
+
 @pytest.mark.parametrize("limit", [1, 2, 3, None])
 def test_max_concurrency_bounds_the_branches(limit: int | None) -> None:
     inner = graph(x=task("y"), y=task())

@@ -282,6 +282,60 @@ def test_a_step_of_a_branch_and_the_handler_of_its_conditional(fails: bool) -> N
     assert tried(check, base, Made("c.1.t", fails=fails), Made("h")) > 0
 
 
+WHEN = {"parameter": "by_a", "is": 1}
+
+
+def guarded(when: dict[str, Any]) -> Store:
+    """Return a run at `a`, which decides whether `w` runs."""
+    return begin(graph(a=task(), w=task(when=when), b=task()))
+
+
+@pytest.mark.parametrize("when", [WHEN, {"parameter": "by_a", "is_not": 1}])
+@pytest.mark.parametrize("kill", [-1, *range(6)])
+def test_the_step_that_decides_and_another_delivery_of_it(when: dict[str, Any], kill: int) -> None:
+    """The first delivery may be killed before one of its writes."""
+    skips = "is_not" in when
+
+    def check(store: Store, one: Callback, other: Callback) -> None:
+        assert other.status == SUCCESS and one.status == (None if one.killed else SUCCESS)
+        assert (store.step("b") == SUCCESS) == skips
+        assert [store.step("w"), store.step("b")] == [SUCCESS, SUCCESS]
+        log = store.log()
+        assert log["steps"]["w"]["status"] == ("SKIPPED" if skips else "SUCCESS")
+        assert len(log["steps"]["w"]["attempts"]) == (not skips)
+        assert ("by_w" in log["parameters"]) != skips and log["status"] == "SUCCESS"
+
+    assert tried(check, guarded(when), Made("a", kill=kill), Made("a")) > 0
+
+
+def may_skip() -> Store:
+    """Return a run at `w`, which is skipped; its success leads to `b` and its failure to `h`."""
+    skipped = task(when={"parameter": "p", "is": 1}, on_failure="h")
+    return begin(graph(w=skipped, b=task(next="success"), h=task()), "--param", "p=2")
+
+
+def test_two_calls_of_a_task_that_is_skipped() -> None:
+    base = may_skip()
+
+    def check(store: Store, one: Callback, other: Callback) -> None:
+        assert (one.status, other.status) == (SUCCESS, SUCCESS)
+        assert [store.step("h"), store.step("b")] == [REFUSED, SUCCESS]
+        assert store.log()["steps"]["w"]["status"] == "SKIPPED"
+
+    assert tried(check, base, Made("w"), Made("w")) > 0
+
+
+def test_a_task_that_is_skipped_and_its_handler() -> None:
+    """Whichever records the outcome first, the other goes by it."""
+    base = may_skip()
+
+    def check(store: Store, one: Callback, other: Callback) -> None:
+        assert (one.status, other.status) in ((SUCCESS, REFUSED), (FAILED, SUCCESS))
+        assert (store.step("b") == SUCCESS) == (one.status == SUCCESS)
+
+    assert tried(check, base, Made("w"), Made("h")) > 0
+
+
 def test_two_deliveries_of_the_successor_of_branches() -> None:
     base = begin(graph(p=two_branches(), b=task()))
     assert [base.step("p.x.t"), base.step("p.y.t")] == [SUCCESS, SUCCESS]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.plan import CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
-from magnus_render.texts import safe
+from magnus_render.texts import condition, safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,10 +20,11 @@ COLOURS: Mapping[str, tuple[str, str]] = {
     "CRASHED": ("#fbd9d9", "#b71c1c"),
     "PROCESSING": ("#fff3c4", "#b58900"),
     "TRIGGERED": ("#fff3c4", "#b58900"),
+    "SKIPPED": ("#e3e7f1", "#5b6b94"),
     "": ("#f5f5f5", "#555555"),
 }
 """Fill and line of each status, '' where a node was not reached or no run is shown."""
-_WORST = ("CRASHED", "FAIL", "PROCESSING", "TRIGGERED", "SUCCESS")
+_WORST = ("CRASHED", "FAIL", "PROCESSING", "TRIGGERED", "SUCCESS", "SKIPPED")
 _DETAIL_LENGTH = 40
 
 
@@ -37,9 +38,11 @@ class Box:
     title: str
     detail: str
     """What it does, in a few words."""
+    condition: str = ""
+    """Of a task that has one: `if quality is good`."""
     status: str = ""
     count: str = ""
-    """Of a node in a map, in a run: how many of its instances succeeded, `3/5`."""
+    """Of a node in a map, in a run: how many of its instances succeeded, `3/5`. Of one that all skipped, how many did."""
     edges: list[tuple[str, str]] = field(default_factory=list)
     """Address of a node it leads to, and whether by `next` or `on_failure`."""
     branches: list[tuple[str, str]] = field(default_factory=list)
@@ -52,7 +55,7 @@ class Box:
             return [line for line in (f"{self.title}: {self.detail}", last) if line]
         plain = self.kind in (TASK, MAP, SUCCESS_NODE, FAIL_NODE)
         first = self.title if plain else f"{self.title} ({self.kind})"
-        return [line for line in (first, self.detail, last) if line]
+        return [line for line in (first, self.detail, self.condition, last) if line]
 
 
 @dataclass
@@ -81,9 +84,12 @@ def picture(plan: Plan, outcome: Mapping[str, list[str]] | None = None) -> Pictu
             continue
         box = Box(f"n{len(boxes)}", node["type"], safe(node["name"]), _detail(node))
         found = (outcome or {}).get(address, [])
+        if "when" in node:
+            box.condition = _clipped(f"if {condition(node['when'])}")
         box.status = next((status for status in _WORST if status in found), "")
         if outcome is not None and any(scope["type"] == MAP for scope in node["scopes"]) and found:
-            box.count = f"{found.count('SUCCESS')}/{len(found)}"
+            good = "SKIPPED" if box.status == "SKIPPED" else "SUCCESS"
+            box.count = f"{found.count(good)}/{len(found)}"
         base = node["graph"]["address"]
         for via, after in (("next", node.get("next")), ("on_failure", node.get("on_failure"))):
             if after is not None:
@@ -132,6 +138,10 @@ def _detail(node: Node) -> str:
         text = f"by {node['parameter']}"
     else:
         return ""
+    return _clipped(text)
+
+
+def _clipped(text: str) -> str:
     lines = text.strip().splitlines() or [""]
     shown = safe(lines[0].strip())
     return shown if len(shown) <= _DETAIL_LENGTH else shown[: _DETAIL_LENGTH - 3] + "..."

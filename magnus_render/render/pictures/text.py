@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SHAPES = {SUCCESS_NODE: "ellipse", FAIL_NODE: "ellipse", CONDITIONAL: "diamond"}
 """Of Graphviz; all others are boxes."""
-_MARKS = {"SUCCESS": "+", "FAIL": "x", "CRASHED": "x", "PROCESSING": "~", "TRIGGERED": "~"}
+_MARKS = {"SUCCESS": "+", "FAIL": "x", "CRASHED": "x", "PROCESSING": "~", "TRIGGERED": "~", "SKIPPED": "o"}
 
 
 def _walk(picture: Picture) -> Iterator[tuple[str, int, str, str]]:
@@ -147,7 +147,7 @@ def tree(picture: Picture) -> str:
         elif kind == "box":
             box = picture.boxes[address]
             mark = f"{_MARKS.get(box.status, '-')} "
-            detail = f"  ({', '.join(part for part in (box.kind, box.detail) if part)})"
+            detail = f"  ({', '.join(part for part in (box.kind, box.detail, box.condition) if part)})"
             if box.kind in (SUCCESS_NODE, FAIL_NODE):
                 detail = ""
             outcome = f"  {' '.join(part for part in (box.status, box.count) if part)}" if box.status else ""

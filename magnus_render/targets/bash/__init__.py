@@ -67,9 +67,8 @@ class BashTarget(BaseTarget):
             "services": services_of(config),
             "fail": plan["graphs"][""]["fail"],
             "functions": functions,
-            "conditionals": any(
-                node["type"] == CONDITIONAL or "when" in node for node in plan["nodes"].values()
-            ),
+            "conditionals": any(node["type"] == CONDITIONAL for node in plan["nodes"].values()),
+            "conditions": any("when" in node for node in plan["nodes"].values()),
             "texts": [
                 flow.Text(flow.text_function(plan, node), text)
                 for node in plan["nodes"].values()

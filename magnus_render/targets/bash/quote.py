@@ -7,6 +7,7 @@ import re
 import string
 from typing import TYPE_CHECKING, Any
 
+from magnus_render import texts
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -94,9 +95,8 @@ def seconds(value: float) -> str:
 
 
 def condition(when: When) -> str:
-    """Return a task's condition for people, such as `quality is good or 3`."""
-    test = "is" if when["among"] else "is not"
-    return brief(f"{when['parameter']} {test} {' or '.join(when['values'])}")
+    """Return a task's condition for a remark, such as `quality is good or 3`."""
+    return brief(texts.condition(when))
 
 
 FILTERS: Mapping[str, Callable[..., str]] = {
