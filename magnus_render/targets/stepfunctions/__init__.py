@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from magnus_render import naming
 from magnus_render.errors import Refused
-from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, TASK, as_is_text
+from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, RUN, SKIP, TASK, as_is_text
 from magnus_render.services.s3 import DEFAULT_PREFIX, Place
 from magnus_render.targets import codes as common_codes
 from magnus_render.targets import options
@@ -235,17 +235,22 @@ class _NodesByState(dict[str, str]):
 
 
 def _conditionals(plan: Plan) -> dict[str, Conditional]:
-    """Return the conditionals of a plan by the names of their states."""
-    found = [node for node in plan["nodes"].values() if node["type"] == CONDITIONAL]
+    """Return the conditionals of a plan, and its tasks that have a condition, by the names of their Choices."""
+    found = [node for node in plan["nodes"].values() if node["type"] == CONDITIONAL or "when" in node]
     if not found:
         return {}
     from magnus_render.targets.stepfunctions.lint.conditionals import Conditional
 
     names = StateNames(plan)
-    return {
-        names.of(node): Conditional(node["address"], tuple(branch["slug"] for branch in node["branches"]))
-        for node in found
-    }
+    told = {}
+    for node in found:
+        name = names.of(node)
+        if node["type"] == TASK:
+            told[f"{name}: when"] = Conditional(node["address"], (SKIP, RUN), name)
+        else:
+            branches = tuple(branch["slug"] for branch in node["branches"])
+            told[name] = Conditional(node["address"], branches)
+    return told
 
 
 def _place(block: Literal["run_log_store", "catalog"], config: Config) -> Place:

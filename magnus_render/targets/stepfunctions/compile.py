@@ -1,9 +1,10 @@
 """From graphs to states: which states a plan becomes, in reading order, and where each leads.
 
 A map or a parallel becomes a state with machines of its own inside; a dag is written in place, its success leading to what
-follows the dag, and so are the branches of a conditional, behind the Choice between them. Branches of maps and parallels
-end in data, not in an error, so that siblings run to their end: '' for success, else what failed; behind the composite a
-Choice goes on. On the way to a fail node a state's data names the steps that failed.
+follows the dag, and so are the branches of a conditional, behind the Choice between them. A task that has a condition stands
+behind a Choice too, which leads to it or past it. Branches of maps and parallels end in data, not in an error, so that
+siblings run to their end: '' for success, else what failed; behind the composite a Choice goes on. On the way to a fail node
+a state's data names the steps that failed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from magnus_render.plan import (
     FAIL_NODE,
     MAP,
     PARALLEL,
+    RUN,
+    SKIP,
     SUCCESS_NODE,
     TASK,
     failure_target,
@@ -41,7 +44,11 @@ if TYPE_CHECKING:
     _Place = tuple[Graph, str, bool]
     """A graph, the slug of a node in it, and whether what stands in place of that node is behind."""
 
-_HELPERS = {MAP: ("map_count", "items", "count"), CONDITIONAL: ("choose", "choose", "choice")}
+_HELPERS = {
+    MAP: ("map_count", "items", "count"),
+    CONDITIONAL: ("choose", "choose", "choice"),
+    TASK: ("choose", "choose", "choice"),
+}
 """Of what is decided as it is entered: the callback that decides where no step does, and the words of both states."""
 
 
@@ -203,7 +210,7 @@ class _Compiler:
 
     def _first(self, node: Node) -> str:
         name = self.names.of(node)
-        if node["type"] in DECIDED:
+        if node["type"] in DECIDED or "when" in node:
             _, decide, read = _HELPERS[node["type"]]
             return f"{name}: {read if node['counted_by'] else decide}"
         if node["type"] == PARALLEL and node["fan_in"]:
@@ -228,6 +235,8 @@ class _Compiler:
         name, address = self.names.of(node), scope.address(node["address"])
         comment = node.get("description", "")
         if kind == TASK:
+            if "when" in node:
+                yield from self._condition(node, scope, name, address, then, failure)
             words = [*self._callback(node, scope)]
             if node["retry"]["attempts"] > 1:
                 words += ["--attempt", "{% $string($states.context.State.RetryCount + 1) %}"]
@@ -302,7 +311,7 @@ class _Compiler:
     def _map(
         self, node: Node, scope: Scope, name: str, address: str, then: str, failure: str
     ) -> Iterator[State]:
-        yield from self._decided(node, scope, name, address, failure)
+        yield from self._decided(node, scope, name, name, failure)
         distributed = self.jobs.config(node).distributed
         inside = scope.inside(node["address"], distributed)
         graph = self.view.inner(node)["address"]
@@ -319,7 +328,7 @@ class _Compiler:
     def _conditional(
         self, node: Node, scope: Scope, name: str, address: str, failure: str
     ) -> Iterator[State]:
-        yield from self._decided(node, scope, name, address, failure)
+        yield from self._decided(node, scope, name, name, failure)
         state = State("conditional", name, scope, address, node, otherwise=failure)
         state.comment = node.get("description", "")
         for inner in self.view.inner_graphs(node):
@@ -327,14 +336,28 @@ class _Compiler:
             state.choices.append(Rule(condition, self._entry(inner, inner["start"])))
         yield state
 
-    def _decided(self, node: Node, scope: Scope, name: str, address: str, failure: str) -> Iterator[State]:
-        """Yield what reads how many items a map has, or which branch of a conditional runs; first what records it."""
+    def _condition(
+        self, node: Node, scope: Scope, name: str, address: str, then: str, failure: str
+    ) -> Iterator[State]:
+        """Yield what leads to a task that has a condition, or to what its success leads to."""
+        when = f"{name}: when"
+        for state in self._decided(node, scope, name, when, failure):
+            state.fixed = False
+            yield state
+        rules = [
+            Rule(expression(f"$states.input = {string(choice)}"), to)
+            for choice, to in ((SKIP, then), (RUN, name))
+        ]
+        yield State("when", when, scope, address, node, name, otherwise=failure, choices=rules)
+
+    def _decided(self, node: Node, scope: Scope, name: str, then: str, failure: str) -> Iterator[State]:
+        """Yield what reads how many items a map has, which branch runs, or whether a task does; first what records it."""
         command, decide, read = _HELPERS[node["type"]]
         reads = f"{name}: {read}"
         if not node["counted_by"]:
             words = self._callback(node, scope, command)
             yield self._helper(node, scope, f"{name}: {decide}", words, reads, failure)
-        yield State(read, reads, scope, address, node, name, failure, fixed=True,
+        yield State(read, reads, scope, scope.address(node["address"]), node, then, failure, fixed=True,
                     key=f"{scope.folder(node['address'])} & '/start.json'")  # fmt: skip
 
     def _parallel(

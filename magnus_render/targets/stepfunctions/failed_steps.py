@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from magnus_render.targets.stepfunctions.jsonata import expression, string
+from magnus_render.targets.stepfunctions.model import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from magnus_render.targets.stepfunctions.model import Machine, State
 
 PASSED_ON = "{% $states.input %}"
+_BESIDE_CHOICE = "{% $states.input[1] %}"
 _FAILED_BRANCHES = "{% $substring($trim($join($states.result, ' ')), 0, 1000) %}"
 
 
@@ -19,7 +21,7 @@ def mark(machine: Machine, fail: str) -> None:
     """Settle the outputs of the states whose success leads to the fail node called `fail`.
 
     A state that is only ever reached after a failure hands the names of what failed on; one that a success may lead to,
-    and that goes on to the fail node itself, names itself.
+    and that goes on to the fail node itself, names itself. So does a task that is skipped.
     """
     states = {state.name: state for state in machine.states}
     normal = _reached({name: state.successors for name, state in states.items()}, machine.start)
@@ -34,6 +36,9 @@ def mark(machine: Machine, fail: str) -> None:
                 rule._replace(output=_itself(state) if rule.next == fail or rule.next in lost else "")
                 for rule in state.choices
             ]
+        elif state.kind == "when":
+            _mark_when(state, fail, passes_on=state.name in lost)
+            continue
         if state.fixed or state.name not in leads:
             continue
         if state.kind == "outcome":
@@ -46,6 +51,22 @@ def mark(machine: Machine, fail: str) -> None:
             state.output = PASSED_ON
         elif state.next == fail:
             state.output = _itself(state)
+
+
+def _mark_when(state: State, fail: str, passes_on: bool) -> None:
+    """Settle the outputs of the Choice before a task that has a condition.
+
+    What has to pass names on gets them beside what was decided: `state-choice.json.j2` puts them there.
+    """
+    state.output = _itself(state)
+    skip, run = state.choices
+    if passes_on:
+        state.choices = [
+            Rule(rule.condition.replace("$states.input", "$states.input[0]"), rule.next, _BESIDE_CHOICE)
+            for rule in (skip, run)
+        ]
+    elif skip.next == fail:
+        state.choices = [skip._replace(output=_itself(state)), run]
 
 
 def _composite(state: State) -> str:

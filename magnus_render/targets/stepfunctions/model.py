@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Rule(NamedTuple):
-    """A way out of a Choice between branches."""
+    """A way out of a Choice between branches, or of that before a task that has a condition."""
 
     condition: str
     """The field's value."""
@@ -38,8 +38,8 @@ class State:
     otherwise: str = ""
     """Of a Choice: where the failure of its composite leads."""
     output: str = ""
-    """What a success makes of the data, as a field's value; '' for what the engine does by itself. Of a conditional's
-    Choice: what the failure makes of it."""
+    """What a success makes of the data, as a field's value; '' for what the engine does by itself. Of a Choice
+    between branches, or before a task that has a condition: what the failure makes of it."""
     job: Job | None = None
     machines: list[Machine] = field(default_factory=list)
     """Of a composite: what runs inside."""
@@ -53,7 +53,7 @@ class State:
     key: str = ""
     """Of a count or a choice: the code for the key of the record to read."""
     choices: list[Rule] = field(default_factory=list)
-    """Of a Choice between branches: one rule for each."""
+    """Of a Choice between branches: one rule for each. Of that before a task that has a condition: to skip it, to run it."""
     target: str = ""
     """Of a child machine: its name."""
     comment: str = ""

@@ -1,5 +1,7 @@
 """Checks of conditionals against the pipeline: is the recorded branch the one that runs, and no other?
 
+A task that has a condition is checked alike: the Choice before it has a rule for each of the two words that are recorded.
+
 The text of a definition does not say what was meant: a Choice between wrong branches is a correct Choice. So these checks
 are told which conditionals there are, and where in the pipeline each state belongs (`Report.address`). They look at what
 the templates wrote: what reads the choice, the Choice behind it, and each way into a branch.
@@ -14,6 +16,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render import naming
+from magnus_render.plan import RUN
 from magnus_render.targets.lint.report import near, objects, shown, text
 from magnus_render.targets.stepfunctions.lint import codes
 
@@ -27,16 +30,23 @@ _CHOICE = re.compile(r"\bchoice\b")
 
 
 class Conditional(NamedTuple):
-    """A conditional of the pipeline."""
+    """A conditional of the pipeline, or a task that has a condition."""
 
     address: str
     """Its definition address."""
     branches: tuple[str, ...]
-    """The slugs of its branches, the default among them."""
+    """The slugs of its branches, the default among them; of a task the words for what is decided."""
+    task: str = ""
+    """The name of the task's state, '' of a conditional."""
+
+    @property
+    def kind(self) -> str:
+        """What it is."""
+        return "task" if self.task else "conditional"
 
 
 def check_conditionals(scopes: list[Scope], pipeline: Mapping[str, Conditional], report: Report) -> None:
-    """Check the conditionals of a pipeline, given by the names of their states.
+    """Check the conditionals of a pipeline, given by the names of their states: of the Choice, where it is a task.
 
     Those that stand in another machine say nothing here: all of a separate dag may be in a branch of one.
     """
@@ -44,12 +54,18 @@ def check_conditionals(scopes: list[Scope], pipeline: Mapping[str, Conditional],
         return
     standing = {name for scope in scopes for name in scope.states}
     conditionals = {name: told for name, told in pipeline.items() if name in standing}
-    graphs = {f"{c.address}.{slug}": slug for c in conditionals.values() for slug in c.branches}
+    graphs = {f"{c.address}.{slug}": slug for c in conditionals.values() for slug in c.branches if not c.task}
+    choices = {told.task: name for name, told in conditionals.items() if told.task}
     for scope in scopes:
         reads: dict[str, list[str]] = {}
         for name in scope.states:
             _check_ways(name, scope, conditionals, graphs, report)
             for edge in scope.ways(name):
+                if choices.get(edge.target, name) != name:
+                    what = f"{edge.field} leads to '{edge.target}', past the Choice that may skip it"
+                    report.error(
+                        codes.CONDITIONAL, name, what, f"lead to what leads to '{choices[edge.target]}'"
+                    )
                 if edge.target in conditionals and not edge.caught:
                     reads.setdefault(edge.target, []).append(name)
         for name, sources in reads.items():
@@ -64,7 +80,7 @@ def check_conditionals(scopes: list[Scope], pipeline: Mapping[str, Conditional],
 
 def _check_choice(name: str, state: dict[str, Any], told: Conditional, report: Report) -> None:
     if state.get("Type") != "Choice":
-        what = f"it stands for a conditional, and is a {shown(state.get('Type'))} instead of a Choice"
+        what = f"it stands for a {_stands_for(told)}, and is a {shown(state.get('Type'))} instead of a Choice"
         report.error(codes.CONDITIONAL, name, what)
         return
     tested: list[str] = []
@@ -84,6 +100,10 @@ def _check_choice(name: str, state: dict[str, Any], told: Conditional, report: R
         elif (inside := _branch_of(report.address(text(rule.get("Next"))), told)) not in ("", branch):
             what = f"rule {number} is for the branch {shown(branch)}, and leads into {shown(inside)}"
             report.error(codes.CONDITIONAL, name, what)
+        elif told.task and (branch == RUN) != (rule.get("Next") == told.task):
+            what = f"rule {number} is for {shown(branch)}, and leads to {shown(rule.get('Next'))}"
+            fix = f"only the rule for '{RUN}' leads to the task, '{told.task}'"
+            report.error(codes.CONDITIONAL, name, what, fix)
         tested.append(branch)
     for branch in told.branches:
         if branch not in tested:
@@ -91,7 +111,10 @@ def _check_choice(name: str, state: dict[str, Any], told: Conditional, report: R
             report.error(codes.CONDITIONAL, name, what, f"add one: {{% $states.input = '{branch}' %}}")
     if "Default" not in state:
         what = "it has no Default: where no branch can be chosen, the run ends without a record of that"
-        report.error(codes.CONDITIONAL, name, what, "lead to what follows the failure of the conditional")
+        report.error(codes.CONDITIONAL, name, what, f"lead to what follows the failure of the {told.kind}")
+    elif told.task and state["Default"] == told.task:
+        what = "its Default leads to the task: it is to run only where that was decided"
+        report.error(codes.CONDITIONAL, name, what, "lead to what follows the failure of the task")
     elif _branch_of(report.address(text(state["Default"])), told):
         what = f"its Default leads into a branch, to {shown(state['Default'])}"
         report.error(codes.CONDITIONAL, name, what, "lead to what follows the failure of the conditional")
@@ -107,13 +130,13 @@ def _check_read(
     arguments = read.get("Arguments")
     key = arguments.get("Key") if isinstance(arguments, dict) else None
     if read.get("Type") != "Task" or key is None:
-        what = f"it leads to the Choice of the conditional '{name}', and reads no record"
-        report.error(codes.CONDITIONAL, source, what, "read the choice from start.json of the conditional")
+        what = f"it leads to the Choice of the {told.kind} '{name}', and reads no record"
+        report.error(codes.CONDITIONAL, source, what, f"read the choice from start.json of the {told.kind}")
         return
     end = (_literals(key) or [str(key)])[-1]
     wanted = f"/{naming.key(told.address)}/start.json"
     if not wanted.endswith(end) or not end.endswith(f"/{naming.last(told.address)}/start.json"):
-        what = f"the record that it reads is not that of the conditional '{name}': {shown(key)}"
+        what = f"the record that it reads is not that of the {told.kind} '{name}': {shown(key)}"
         report.error(codes.CONDITIONAL, source, what, f"its key ends with {shown(wanted)}")
     if not _CHOICE.search(f"{read.get('Output')} {read.get('Assign')}"):
         what = f"it takes something else than `choice` from the record: {shown(read.get('Output'))}"
@@ -125,9 +148,13 @@ def _check_read(
     elif default is not None and catchers[-1].get("Next") != default:
         what = (
             f"its Catch leads to {shown(catchers[-1].get('Next'))}, the Default of '{name}' to "
-            f"{shown(default)}: both are what follows the failure of the conditional"
+            f"{shown(default)}: both are what follows the failure of the {told.kind}"
         )
         report.error(codes.CONDITIONAL, source, what, "lead to the same state")
+
+
+def _stands_for(told: Conditional) -> str:
+    return "task's condition" if told.task else "conditional"
 
 
 def _literals(expression: Any) -> list[str]:
