@@ -161,7 +161,7 @@ def expand(short: Any) -> Log:
 
     Left out may be `tag`, `original_run_id`, `message`, `mock`, `metrics`, `catalog` and `branches` when empty or false;
     `name` (the last segment of the dot path), `internal_name` (the dot path) and `attempts` (one, that ended as the step
-    did, or none if the step was mocked or is not a task). A step is `{type, status, ...}`, an attempt
+    did, or none if the step was mocked, was skipped or is not a task). A step is `{type, status, ...}`, an attempt
     `[status, message]`, a catalog entry `[stage, path, text of the file]`.
     """
     return {
@@ -176,7 +176,7 @@ def expand(short: Any) -> Log:
 
 def _step(path: str, step: Any) -> Log:
     status, message, mock = step["status"], step.get("message", ""), step.get("mock", False)
-    default = [[status, message]] if step["type"] == "task" and not mock else []
+    default = [[status, message]] if step["type"] == "task" and status != "SKIPPED" and not mock else []
     return {
         "name": step.get("name", path.rpartition(".")[2]),
         "internal_name": step.get("internal_name", path),

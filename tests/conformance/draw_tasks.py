@@ -30,6 +30,8 @@ VALUES = (
     | st.lists(SCALARS, max_size=3)
     | st.dictionaries(st.sampled_from(["k", "", "a b"]), SCALARS | st.lists(SCALARS, max_size=2), max_size=2)
 )
+VARIABLE = "item"
+"""The variable of most maps."""
 PARAMETERS = ["a", "b", "A", "list", "rows", "a b", "$(id)'\"", "é"]
 LISTS = ["list", "rows"]
 WAY = "way"
@@ -85,6 +87,8 @@ class Drawing:
             node["command"] = PYTHON_COMMAND
         else:
             node.update(command_type="shell", command=SHELL_COMMAND)
+        if self.chance(15):
+            node["when"] = self.condition(path)
         attempts = self.choice([1, 1, 1, 1, 2, 3])
         if attempts > 1:
             node["retry"] = {"attempts": attempts, "delay": 0} if self.chance(30) else attempts
@@ -98,6 +102,17 @@ class Drawing:
             self.table[".".join(index if part == "*" else part for part in path)] = actions()
         self.table[".".join(path)] = actions()
         return node
+
+    def condition(self, path: tuple[str, ...]) -> dict[str, Any]:
+        """Draw a task's `when`: mostly on the parameter `WAY` or, in a map, on the map's variable."""
+        in_map = [VARIABLE] * 6 if "*" in path else []
+        others = [VARIABLE, "it em", *PARAMETERS, "nowhere"]
+        value = (
+            st.sampled_from(self.ways * 3 + WAYS) | VALUES | st.sampled_from(["run", "skip", "1.0", "null"])
+        )
+        test = self.choice(["is", "is", "is_not", "in"])
+        told = self.draw(st.lists(value, min_size=1, max_size=3) if test == "in" else value)
+        return {"parameter": self.choice([WAY] * 12 + in_map + others), test: told}
 
     def catalog(self, node: dict[str, Any]) -> tuple[list[str], str]:
         """Draw a task's `catalog`; return what it should write, and its data folder if that has another name."""

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import strategies as st
 
 from tests.conformance.behaviour import Behaviour
-from tests.conformance.draw_tasks import AS_IS_FAILS, LISTS, WAY, Drawing
+from tests.conformance.draw_tasks import AS_IS_FAILS, LISTS, VARIABLE, WAY, Drawing
 from tests.conformance.reference import branch_named_by, interpret
 
 MOST_ATTEMPTS = 25
@@ -36,9 +36,6 @@ NAMES = (
     | st.text(_LETTERS, min_size=1, max_size=8).filter(lambda name: name != "*")
     | st.text("aA -_'\"$`\\", min_size=1, max_size=3)
 )
-
-VARIABLE = "item"
-"""The variable of most maps."""
 
 
 def may_be_name(text: str) -> bool:

@@ -121,10 +121,22 @@ class Interpreter:
     # §3.6 Tasks, §4 attempts
 
     def task(self, node: Any, name: str, here: Place, state: State) -> tuple[bool, Log, State]:
+        if "when" in node:
+            visible, parameter = {**state.parameters, **here.variables}, node["when"]["parameter"]
+            if parameter not in visible:
+                self.attempts += 1
+                message = f"parameter '{parameter}' is missing"
+                attempts: list[Log] = [{"attempt_number": 1, "status": "FAIL", "message": message}]
+                return False, step_log(name, here, node, False, message, attempts=attempts), state
+            if not holds(node["when"], visible[parameter]):
+                log = step_log(name, here, node, True, mock=state.mocked and self.cached is not None)
+                return True, {**log, "status": "SKIPPED"}, state
         definition = {k: v for k, v in node.items() if k not in ("next", "on_failure")}
+        if "when" in node:  # conditions that compare alike are the same
+            definition["when"] = [node["when"]["parameter"], *compared(node["when"])]
         saw = [{**state.parameters, **here.variables}, state.files]
         before = self.cached.tasks.get(here.address) if self.cached and state.mocked else None
-        if before and before.definition == definition and equal(before.saw, saw):
+        if before and equal(before.definition, definition) and equal(before.saw, saw):
             self.memory.tasks[here.address] = before
             return (
                 True,
@@ -132,7 +144,7 @@ class Interpreter:
                 state.plus(before.set, before.files, True),
             )
         retry = node.get("retry", 1)
-        attempts: list[Log] = []
+        attempts = []
         for n in range(1, (retry["attempts"] if isinstance(retry, dict) else retry) + 1):
             self.attempts += 1
             action = self.behaviour.action(here.path, n)
@@ -149,6 +161,19 @@ class Interpreter:
             return False, log, state
         self.memory.tasks[here.address] = Remembered(definition, saw, attempt.set, attempt.files, log)
         return True, log, state.plus(attempt.set, attempt.files, False)
+
+
+def holds(when: Any, value: Any) -> bool:
+    """Tell whether a condition of a task holds for the value of its parameter."""
+    texts, among = compared(when)
+    return (branch_named_by(value) in texts) == among
+
+
+def compared(when: Any) -> tuple[list[str], bool]:
+    """Return the texts that a condition compares with, and whether it holds for those or for all others."""
+    if "is_not" in when:
+        return [branch_named_by(when["is_not"])], False
+    return [branch_named_by(one) for one in (when["in"] if "in" in when else [when["is"]])], True
 
 
 def branch_named_by(value: Any) -> str:

@@ -43,6 +43,7 @@ class _Drawn:
         self.composites = composites
         self.depth = depth
         self.to_fail = to_fail
+        self.conditions = rng.choice([0, 0, 0.2, 0.5])
 
     # ---- steps ----
 
@@ -56,7 +57,8 @@ class _Drawn:
             return as_is(text) if text else {"type": "as-is"}
         if level < self.depth and rng.random() < self.composites:
             return self.composite(address, level)
-        return task(retry=2) if rng.random() < 0.05 else task()
+        when = {"when": {"parameter": "p", "is": "v"}} if rng.random() < self.conditions else {}
+        return task(retry=2, **when) if rng.random() < 0.05 else task(**when)
 
     def composite(self, address: str, level: int) -> dict[str, Any]:
         """Return a parallel, a map, a conditional or a dag."""

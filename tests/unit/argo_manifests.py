@@ -466,4 +466,53 @@ spec:
             template: pass
 """
 
-MANIFESTS = {"template": TEMPLATE, "cron": CRON, "pair": PAIR, "choice": CHOICE}
+WHEN = """
+apiVersion: argoproj.io/v1alpha1
+kind: Workflow
+metadata: {generateName: when-}
+spec:
+  entrypoint: pipeline
+  templateDefaults: {container: {image: busybox, command: [magnus]}}
+  templates:
+    - name: pipeline
+      dag:
+        tasks:
+          - name: first
+            template: choose
+            arguments: {parameters: [{name: step, value: first}]}
+          - name: assess
+            depends: first.Succeeded
+            template: choose
+            arguments: {parameters: [{name: step, value: assess}]}
+          - name: tune
+            depends: assess.Succeeded
+            when: "'{{tasks.assess.outputs.parameters.choice}}' != 'skip'"
+            template: step
+            arguments: {parameters: [{name: step, value: tune}]}
+          - name: report
+            depends: tune.Succeeded || tune.Skipped
+            template: step
+            arguments: {parameters: [{name: step, value: report}]}
+          - name: success
+            depends: report.Succeeded
+            template: pass
+
+    - name: step
+      inputs: {parameters: [{name: step}]}
+      container:
+        args: [execute_single_node, "{{inputs.parameters.step}}"]
+
+    - name: choose
+      inputs: {parameters: [{name: step}]}
+      outputs:
+        parameters:
+          - name: choice
+            valueFrom: {path: /tmp/choice, default: nothing was decided}
+      container:
+        args: [execute_single_node, "{{inputs.parameters.step}}"]
+
+    - name: pass
+      suspend: {duration: "0"}
+"""
+
+MANIFESTS = {"template": TEMPLATE, "cron": CRON, "pair": PAIR, "choice": CHOICE, "when": WHEN}

@@ -497,6 +497,24 @@ MISTAKES: dict[str, Mistake] = {
     "choice by default": Mistake(
         "default: no branch was chosen", "default: good", "MR363", _t("pipeline", "pick"), "choice"
     ),
+    # conditions of steps
+    "skip not accepted": Mistake(" || tune.Skipped", "", "MR335", _t("pipeline", "report"), "when"),
+    "step's choice of an earlier task": Mistake(
+        "{{tasks.assess.", "{{tasks.first.", "MR363", _t("pipeline", "tune"), "when"
+    ),
+    "step's choice of no ancestor": Mistake(
+        "            depends: assess.Succeeded\n", "", "MR336", _t("pipeline", "tune"), "when"
+    ),
+    "step's choice without quotes": Mistake(
+        "'{{tasks.assess.outputs.parameters.choice}}'",
+        "{{tasks.assess.outputs.parameters.choice}}",
+        "MR362",
+        _t("pipeline", "tune"),
+        "when",
+    ),
+    "skip by default": Mistake(
+        "default: nothing was decided", "default: skip", "MR363", _t("pipeline", "tune"), "when"
+    ),
     # across objects
     "caller lacks a parameter": Mistake(
         "      - name: run-id\n", "      - name: run\n", "MR359", _t("pipeline", "part"), "pair"
@@ -535,7 +553,9 @@ branch of another choice, nothing chosen beside a branch, branch without when, c
 earlier task, choice that nobody makes, failure of a branch leads on, no last task behind branches, nothing chosen is a
 leaf of its own, nothing chosen is a success, nothing chosen is an empty list, nothing chosen is looked for too late,
 quote not closed, slug of another branch, slug of no branch, steps of another branch, success of a branch not accepted,
-success of all branches, two branches at once, when without quotes
+success of all branches, two branches at once, when without quotes,
+skip not accepted, step's choice of an earlier task, step's choice of no ancestor, step's choice without quotes,
+skip by default
 """
 OURS_ALONE = frozenset(" ".join(_ALONE.split()).split(", "))
 """Mistakes that neither Argo's lint nor the full CRDs nor the schemas find."""

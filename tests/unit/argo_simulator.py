@@ -25,7 +25,7 @@ _RESULTS = {
 }  # fmt: skip
 _RESULT = re.compile(rf"([a-zA-Z0-9][-a-zA-Z0-9]*)\.({'|'.join(_RESULTS)})\b")
 _TAG = re.compile(r"\{\{([^{}]+)\}\}")
-_WHEN = re.compile(r"'([^'\"\\]*)' == '([^'\"\\]*)'")
+_WHEN = re.compile(r"'([^'\"\\]*)' ([!=]=) '([^'\"\\]*)'")
 
 
 class SimulationError(Exception):
@@ -265,7 +265,9 @@ def _should_execute(when: str) -> bool:
     compared = _WHEN.fullmatch(when)
     if compared is None:
         raise SimulationError(f"a when that the simulator does not know: {when}")
-    return compared[1] == compared[2]
+    if "{{" in compared[1]:
+        raise SimulationError(f"a when of what was not replaced: {when}")
+    return (compared[1] == compared[3]) == (compared[2] == "==")
 
 
 def _given(task: _Task, known: dict[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.plan import AS_IS, CONDITIONAL, DECIDED, MAP, PARALLEL, SUCCESS_NODE, TASK
+from magnus_render.plan import AS_IS, CONDITIONAL, DECIDED, MAP, PARALLEL, RUN, SKIP, SUCCESS_NODE, TASK
 from tests.unit.argo_simulator import COMPLETED, Pod, SimulationError, Workflow
 
 if TYPE_CHECKING:
@@ -32,7 +32,10 @@ class Scenario:
     fails: dict[Key, str] = field(default_factory=dict)
     """The pods that fail, each with its phase."""
     items: int = 0
-    """Chooses how many items maps have, and the branches of conditionals; 0: each has two, and the first is chosen."""
+    """Chooses how many items maps have, the branches of conditionals, and which conditions hold.
+
+    0: each map has two, the first branch is chosen, and all conditions hold.
+    """
     refused: int | None = None
     """The place of the pod from which on no callback is accepted any more: it exits 65, and records nothing."""
     order: int = 0
@@ -49,8 +52,15 @@ class Scenario:
         choice = zlib.crc32(f"{self.items} {address}".encode())
         return [*slugs, *slugs, None][choice % (2 * len(slugs) + 1)] if self.items else slugs[0]
 
+    def runs(self, address: str) -> str | None:
+        """Return what is decided of a task that has a condition; None if nothing is, so that it runs."""
+        choice = zlib.crc32(f"{self.items} {address}".encode())
+        return (RUN, RUN, SKIP, SKIP, None)[choice % 5] if self.items else RUN
+
     def decided(self, node: Node, address: str) -> str | None:
-        """Return what an engine is told of a map or conditional; None if it cannot start."""
+        """Return what an engine is told of a node; None if a map or conditional cannot start."""
+        if node["type"] == TASK:
+            return self.runs(address)
         if node["type"] == CONDITIONAL:
             return self.branch(node, address)
         count = self.count(address)
@@ -79,15 +89,15 @@ class World:
             return phase, ""
         if kind == STEP:
             then = self.plan["nodes"][_of_any_item(address)]["next"]
-            if then["type"] not in DECIDED:
+            if then["type"] not in DECIDED and not then.get("when"):
                 raise SimulationError(f"{address} hands over {outputs}, though nothing that needs it follows")
             address = ".".join([*address.split(".")[:-1], then["slug"]])
         node = self.plan["nodes"][_of_any_item(f"{address}.")[:-1]]
         decided = self.scenario.decided(node, address)
         (output,) = outputs["parameters"]
-        if output["name"] != ("choice" if node["type"] == CONDITIONAL else "items"):
+        if output["name"] != ("items" if node["type"] == MAP else "choice"):
             raise SimulationError(f"{address} is a {node['type']}, but is told {output['name']}")
-        if kind in (COUNT, CHOOSE) and decided is None:
+        if kind in (COUNT, CHOOSE) and decided is None and node["type"] != TASK:
             phase = "Failed"
         if phase != "Succeeded" or decided is None:
             return phase, output["valueFrom"]["default"]
@@ -175,6 +185,11 @@ class Walk:
     def _node(self, node: Node, at: str, before: set[Key]) -> bool:
         kind = node["type"]
         if kind == TASK:
+            if "when" in node:
+                if not node["counted_by"] and not self._pod(CHOOSE, at, before):
+                    return False
+                if self.scenario.runs(at) == SKIP:
+                    return True
             return self._pod(STEP, at, before)
         if kind == AS_IS:
             return self._as_is(node, at, before)
@@ -212,7 +227,8 @@ class Walk:
             return self._pod(SCRIPT, at, before)
         if self._pod(NATIVE, at, before):
             # The task that follows shows that it was passed.
-            return node["next"]["type"] == TASK or self._pod(DONE, at, before)
+            then = node["next"]
+            return (then["type"] == TASK and not then.get("when")) or self._pod(DONE, at, before)
         if at not in self.confirmed:
             self._pod(FAILED, at, before)
         return False

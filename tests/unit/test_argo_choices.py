@@ -12,7 +12,18 @@ import pytest
 
 from magnus_render.runtime.handover import NOT_CHOSEN
 from magnus_render.targets.argo.lint.choices import _holds
-from tests.unit.argo_rendering import as_is, conditions, each, errors, graph, manifest, task, tasks, templates
+from tests.unit.argo_rendering import (
+    as_is,
+    conditions,
+    each,
+    errors,
+    graph,
+    made,
+    manifest,
+    task,
+    tasks,
+    templates,
+)
 from tests.unit.argo_scenarios import Counts, check, rendered
 from tests.unit.argo_simulator import SimulationError, Workflow
 from tests.unit.argo_walk import Comparison
@@ -157,6 +168,89 @@ def test_a_condition_that_is_not_simulated_is_refused(when: str) -> None:
     spec = {"entrypoint": "main", "templates": [{"name": "main", "dag": dag}]}
     with pytest.raises(SimulationError, match="a when"):
         Workflow([{"metadata": {}, "spec": spec}]).run(lambda pod: ("Succeeded", ""))
+
+
+# ---- steps that have a condition ----
+
+WHEN = {"when": {"parameter": "p", "is": "v"}}
+
+
+def test_the_step_before_tells_whether_a_step_runs(tmp_path: Path) -> None:
+    steps = {"a": task("b"), "b": task("m", on_failure="h", **WHEN), "m": each(graph(t=task()))}
+    found = manifest(tmp_path, graph(**steps, h=task("fail")))
+    assert conditions(found) == {
+        "a": "",
+        "b": "a.Succeeded",
+        "m-items": "b.Succeeded || b.Skipped",
+        "m": "m-items.Succeeded",
+        "h": "b.Failed || b.Errored",
+        "fail": "h.Succeeded || !(m.Succeeded || m.Skipped)",
+        "success": "(m.Succeeded || m.Skipped) && fail.Omitted",
+    }
+    assert whens(found, "pipeline") == {"b": "'{{tasks.a.outputs.parameters.choice}}' != 'skip'"}
+    assert (tasks(found)["a"]["template"], tasks(found)["b"]["template"]) == ("step-choice", "step")
+
+
+def test_a_callback_decides_where_no_step_can(tmp_path: Path) -> None:
+    """At the start, and behind what may be skipped; a failure of the callback is one of the step."""
+    again = task(retry=3, **WHEN)
+    found = manifest(tmp_path, graph(a=task("b", on_failure="h", **WHEN), b=again, h=task("b", **WHEN)))
+    assert conditions(found) == {
+        "a-choice": "",
+        "a": "a-choice.Succeeded",
+        "h-choice": "a.Failed || a.Errored || a-choice.Failed || a-choice.Errored",
+        "h": "h-choice.Succeeded",
+        "b-choice": "a.Succeeded || a.Skipped || h.Succeeded || h.Skipped",
+        "b": "b-choice.Succeeded",
+        "success": "b.Succeeded || b.Skipped",
+    }
+    for name in "ahb":
+        assert (
+            whens(found, "pipeline")[name]
+            == f"'{{{{tasks.{name}-choice.outputs.parameters.choice}}}}' != 'skip'"
+        )
+        assert tasks(found)[f"{name}-choice"]["template"] == "magnus-choose"
+
+
+def test_a_template_that_tells_of_both_says_so(tmp_path: Path) -> None:
+    made_of = {
+        "the branch of the conditional that follows": graph(a=task("c"), c=pick("x")),
+        "whether the step that follows runs": graph(a=task("b"), b=task(**WHEN)),
+        "the branch that follows, or whether the step does": graph(
+            a=task("b"), b=task("d", **WHEN), d=task("c"), c=pick("x")
+        ),
+    }
+    for remark, dag in made_of.items():
+        assert f"- name: choice              # {remark}\n" in made(tmp_path, dag).text
+
+
+def _conditions() -> dict[str, Any]:
+    return graph(a=task("b"), b=task("c", on_failure="h", **WHEN), c=task(**WHEN), h=task())
+
+
+def test_steps_that_are_skipped_lead_on(tmp_path: Path) -> None:
+    wrong, number = check(
+        Comparison(*rendered(tmp_path, _conditions())), random.Random(0), Counts(50, 50, 50)
+    )
+    assert (wrong, number > 100) == ([], True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _drop("when", "b"),
+        _drop("when", "c"),
+        _set("when", "b", "'{{tasks.a.outputs.parameters.choice}}' == 'skip'"),
+        _set("when", "b", "'{{tasks.a.outputs.parameters.choice}}' == 'run'"),
+        _set("depends", "c-choice", "b.Succeeded"),
+        _set("depends", "h", "b.Failed || b.Errored || b.Skipped"),
+    ],
+)
+def test_broken_conditions_are_found(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    plan, objects = rendered(tmp_path, _conditions())
+    change(tasks(objects[0]))
+    broken = Comparison(plan, objects)
+    assert any(check(broken, random.Random(seed), Counts(20, 20, 0))[0] for seed in range(60))
 
 
 # ---- what the check reads ----

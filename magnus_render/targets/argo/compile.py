@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.graph.view import View
-from magnus_render.plan import AS_IS, CONDITIONAL, DECIDED, MAP, PARALLEL, SUCCESS_NODE, TASK
+from magnus_render.plan import AS_IS, CONDITIONAL, DECIDED, MAP, PARALLEL, SKIP, SUCCESS_NODE, TASK
 from magnus_render.targets.argo import names
 from magnus_render.targets.argo.model import BRANCH, CHOICE, ITEMS, Dag, Manifest, Task
 from magnus_render.targets.argo.split import in_parts
@@ -93,7 +93,7 @@ class _Compiler:
             node = self._node(slug)
             if node["type"] == MAP and not node["counted_by"]:
                 wanted[f"{slug}: items"] = f"{own[slug]}-items"
-            elif node["type"] == CONDITIONAL and not node["counted_by"]:
+            elif (node["type"] == CONDITIONAL or "when" in node) and not node["counted_by"]:
                 wanted[f"{slug}: choice"] = f"{own[slug]}-choice"
             elif node["type"] == PARALLEL and node["fan_in"]:
                 wanted[f"{slug}: fan-in"] = f"{own[slug]}-fan-in"
@@ -213,7 +213,8 @@ class _Compiler:
 
     def _good(self, node: Node) -> tuple[str, ...]:
         # A list without items is Skipped; within a template of its own that template succeeds.
-        return (*_OK, "Skipped") if node["type"] == MAP and not self._is_bounded(node) else _OK
+        skips = "when" in node or (node["type"] == MAP and not self._is_bounded(node))
+        return (*_OK, "Skipped") if skips else _OK
 
     def _failures(self, node: Node, slug: str) -> list[str]:
         """Return the outcomes of tasks that are a node's failure: of those of its helpers too."""
@@ -242,7 +243,9 @@ class _Compiler:
 
     def _is_recorded(self, node: Node) -> bool:
         """Tell whether a native as-is is followed by a callback: no step does it whose record tells that it was passed."""
-        return node["type"] == AS_IS and isinstance(self.text(node), dict) and node["next"]["type"] != TASK
+        then = node["next"]
+        runs = then["type"] == TASK and not then.get("when")
+        return node["type"] == AS_IS and isinstance(self.text(node), dict) and not runs
 
     @staticmethod
     def _is_bounded(node: Node) -> bool:
@@ -271,8 +274,9 @@ class _Compiler:
             description=node.get("description", ""),
         )
         if kind == TASK:
+            tasks = self._where_it_holds(node, slug, task) if "when" in node else [task]
             task.template, task.arguments = self.steps.call(node, decides=self._decides(node))
-            return [task]
+            return tasks
         if kind == AS_IS:
             return self._as_is(node, slug, task)
         if kind == MAP:
@@ -284,7 +288,7 @@ class _Compiler:
         return [self._dag(node, task)]
 
     def _decides(self, node: Node) -> str:
-        """Return the type of what a task's hand-over decides: the map or conditional behind it; '' if that is none."""
+        """Return the type of the node behind a task of which its hand-over tells what is decided; '' if nothing is."""
         return node["next"]["type"] if self.view.counts(node) else ""
 
     def _as_is(self, node: Node, slug: str, task: Task) -> list[Task]:
@@ -336,7 +340,7 @@ class _Compiler:
     def _decided(
         self, node: Node, task: Task, helper: str, command: str, output: str, title: str
     ) -> tuple[list[Task], str]:
-        """Return the task of a map or conditional, behind the callback that decides it if no step does.
+        """Return a task on which something is decided, behind the callback that decides it if no step does.
 
         With them a reference to what was decided. `helper` is the callback's key among the names of tasks.
         """
@@ -348,6 +352,17 @@ class _Compiler:
             tasks = [Task(decider, *call, depends=task.depends, title=title), task]
             task.depends = [f"{decider}.Succeeded"]
         return tasks, f"{{{{tasks.{decider}.outputs.parameters.{output}}}}}"
+
+    def _where_it_holds(self, node: Node, slug: str, task: Task) -> list[Task]:
+        """Return the task of a step that has a condition, which is Skipped where that does not hold.
+
+        Where nothing was decided it runs: its own callback decides then.
+        """
+        title = f"decides whether {node['name']} runs"
+        tasks, chosen = self._decided(node, task, f"{slug}: choice", "choose", CHOICE, title)
+        # Quoted on both sides it is compared as text.
+        task.when = f"'{chosen}' != '{SKIP}'"
+        return tasks
 
     def _conditional(self, node: Node, slug: str, task: Task) -> list[Task]:
         """Return the task of a conditional; its template has all branches, and skips those that are not chosen.

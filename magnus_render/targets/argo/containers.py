@@ -34,8 +34,12 @@ PLATFORM = f"lastRetry.status == 'Error' || !(lastRetry.exitCode in [{_FINAL}])"
 platform's doing. What a try had recorded by then counts: the runtime tells which of the user's attempts are spent."""
 ITEMS_FILE = "/tmp/magnus/items.json"
 CHOICE_FILE = "/tmp/magnus/choice"
-_TOLD = {MAP: ("items", ITEMS_FILE), CONDITIONAL: ("choice", CHOICE_FILE)}
+_TOLD = {MAP: ("items", ITEMS_FILE), CONDITIONAL: ("choice", CHOICE_FILE), TASK: ("choice", CHOICE_FILE)}
 """By type of what is decided: the end of a template's name, and the file that a callback tells it in."""
+_CHOSEN = {
+    CONDITIONAL: "the branch of the conditional that follows",
+    TASK: "whether the step that follows runs",
+}
 _INPUT = "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
 
 
@@ -66,8 +70,8 @@ class Template:
     """Seconds the engine gives an attempt, 0 for no limit."""
     counts: bool = False
     """Its output is the list of a map's indices."""
-    chooses: bool = False
-    """Its output is the slug of a conditional's branch."""
+    chooses: str = ""
+    """What its output tells, for people, if that is the slug of a conditional's branch, or whether a step runs."""
     own: ArgoConfig | None = None
     """What a node sets that the pipeline does not."""
     environment: dict[str, str] = field(default_factory=dict)
@@ -164,8 +168,8 @@ class Steps:
     ) -> tuple[str, dict[str, str]]:
         """Return the template and the arguments of a callback for a node.
 
-        `decides` is the type of what it decides: a map asks for indices, a conditional for its branch. `exit_status` and
-        `confirm` are for the record of what has ended.
+        `decides` is the type of what it decides: a map asks for indices, a conditional for its branch, a task for whether
+        it runs. `exit_status` and `confirm` are for the record of what has ended.
         """
         arguments = {"step": self.address(node["address"])}
         step = node["type"] == TASK and command == "execute_single_node" and not confirm
@@ -188,6 +192,9 @@ class Steps:
             if confirm:
                 made.args = [*made.args[:2], "--confirm-failure"]
             self.templates[name] = made
+        shared = self.templates[name]
+        if shared.chooses and shared.chooses != _CHOSEN[decides]:
+            shared.chooses = "the branch that follows, or whether the step does"
         return name, arguments
 
     def start_run(self, node: Node) -> tuple[str, dict[str, str]]:
@@ -255,7 +262,7 @@ class Steps:
             made.args += ["--again", str(errors.AGAIN)]
         if decides:
             made.args += ["--fan-out", _TOLD[decides][1]]
-            made.counts, made.chooses = decides == MAP, decides == CONDITIONAL
+            made.counts, made.chooses = decides == MAP, _CHOSEN.get(decides, "")
         if exit_status is not None:
             made.args += ["--exit-status", str(exit_status)]
         if timeout is not None:

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 ITEMS = "items"
 """The output of a callback that counts a map's items, and the input of a template that runs them: a list of indices."""
 CHOICE = "choice"
-"""The output of a callback that chooses a conditional's branch, and the input of its template: the branch's slug."""
+"""The output of a callback that chooses a conditional's branch, and the input of its template: the branch's slug.
+
+Of a step that has a condition it is the output too: `run` or `skip`.
+"""
 BRANCH = "branch"
 """The input that says which item of which map a template runs for: the address of the branch."""
 
@@ -30,7 +33,7 @@ class Task:
     only_if: str = ""
     """What must hold besides."""
     when: str = ""
-    """Of a branch of a conditional: what must hold as well, or it is skipped."""
+    """Of a branch of a conditional, or a step that has a condition: what must hold as well, or it is skipped."""
     items: str = ""
     """Of a map: the list of indices. Of what fails where no branch was chosen: a text that is no list."""
     reference: str = ""

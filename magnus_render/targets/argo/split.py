@@ -209,7 +209,7 @@ def _doors(tasks: list[Task], shared: Shared, recorders: set[str]) -> list[Condi
         for condition in (own, tuple(task.unless), *alone):
             if condition:
                 last[condition] = number
-        for text in (task.items, *task.arguments.values()):
+        for text in (task.items, task.when, *task.arguments.values()):
             for source in _OUTPUT.findall(text):
                 _span(closed, place[source], number)
     opened: Counter[int] = Counter()

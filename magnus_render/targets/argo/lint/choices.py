@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _SAFE = re.compile(r"\{\{\s*(?:=.*|.*\bstatus)\s*\}\}\Z", re.DOTALL)
 """References without quotes whose value is a word, never a number: statuses, and expressions that are true or false."""
 _TOLD = re.compile(r"\{\{tasks\.([^.{}]+)\.outputs\.parameters\.([^.{}]+)\}\}")
+_RUNS_UNLESS = re.compile(rf"'({_TOLD.pattern})' != '([^{{}}'\"]*)'")
+"""The condition of a step: another task tells that it is to be skipped."""
 _COMPLETED = ("Succeeded", "Failed", "Errored")
 _BARE = ("Succeeded", "Skipped")
 """What a task without a result stands for in `depends` (Argo's documentation, "Enhanced depends logic")."""
@@ -41,6 +43,8 @@ def check_choices(document: Document, others: Mapping[str, Document], report: Re
         for task in template.tasks:
             if isinstance(task.body.get("when"), str) and task.choice is None:
                 _check_form(task, task.body["when"], report)
+                if template.type == "dag" and (told := _RUNS_UNLESS.fullmatch(task.body["when"])):
+                    _check_decider(task, told[2], told[3], "its choice", [told[4]], others, report)
             if template.type == "dag" and task.body.get("arguments"):
                 _check_choice(task, others, report)
         if template.type == "dag" and any(task.choice for task in template.tasks):
@@ -78,20 +82,34 @@ def _check_choice(task: Task, others: Mapping[str, Document], report: Report) ->
             what = f"it hands over {shown(given)} as '{name}', which no task chooses"
             report.house(codes.BRANCHES, task, what, f"write '{{{{tasks.NAME.outputs.parameters.{name}}}}}'")
             continue
-        if task.needs != {told[1]: {"Succeeded"}}:
-            what = (
-                f"it takes '{name}' from '{told[1]}', but this is not the one task whose success it waits for"
-            )
-            report.house(
-                codes.BRANCHES, task, what, f"write depends: {told[1]}.Succeeded, or name another task"
-            )
-        decider = task.template.by_name.get(told[1])
-        template = target(decider, others) if decider is not None else None
-        output = template.outputs.get(told[2], {}) if template is not None else {}
-        default = mapping(output.get("valueFrom")).get("default")
-        if default in values:
-            what = f"'{told[1]}' chooses {shown(default)} by default: that branch would run where nothing is chosen"
-            report.house(codes.BRANCHES, task, what, "write a default that is no branch")
+        _check_decider(task, told[1], told[2], f"'{name}'", values, others, report)
+
+
+def _check_decider(
+    task: Task,
+    name: str,
+    told: str,
+    what_of: str,
+    values: list[str],
+    others: Mapping[str, Document],
+    report: Report,
+) -> None:
+    """Check that a task's choice is an output of the one task that it waits for, and none of `values` by default."""
+    if task.needs != {name: {"Succeeded"}}:
+        what = f"it takes {what_of} from '{name}', but this is not the one task whose success it waits for"
+        report.house(codes.BRANCHES, task, what, f"write depends: {name}.Succeeded, or name another task")
+    decider = task.template.by_name.get(name)
+    template = target(decider, others) if decider is not None else None
+    output = template.outputs.get(told, {}) if template is not None else {}
+    default = mapping(output.get("valueFrom")).get("default")
+    if default not in values:
+        return
+    if _RUNS_UNLESS.fullmatch(text(task.body.get("when"))):
+        what = f"'{name}' chooses {shown(default)} by default: the step would be skipped where nothing is decided"
+        report.house(codes.BRANCHES, task, what, "write another default")
+    else:
+        what = f"'{name}' chooses {shown(default)} by default: that branch would run where nothing is chosen"
+        report.house(codes.BRANCHES, task, what, "write a default that is no branch")
 
 
 def _texts(template: Template) -> dict[str, list[str]]:
