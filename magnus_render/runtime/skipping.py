@@ -33,9 +33,8 @@ def decide(run: Run, address: str, sees: str) -> str:
         return RUN
     done = outcome.of(run, address) or outcome.decide(run, address, _skipped(run, node, recorded["sees"]))
     if not done.get("skipped"):
-        return (
-            RUN  # a handler has settled it as failed by then: a call of it answers by that, and runs nothing
-        )
+        # A handler has settled it as failed by then. A call of it answers by that, and runs nothing.
+        return RUN
     hand_over(run, address, node, done["handed_to"], done["state"], "")
     return SKIP
 
