@@ -136,6 +136,9 @@ def _check_branches(template: Template, others: Mapping[str, Document], report: 
     order = in_order(template)
     if any(task.body.get("when") and task.choice is None for task in template.tasks):
         return  # nobody knows what runs
+    known = template.by_name.keys()
+    if len(order) < len(template.tasks) or any(task.needs.keys() - known for task in order):
+        return  # names that are not there, or there twice, and circles are told elsewhere
     if not order or len(order) > limits.TASKS:
         return  # told elsewhere
     for value in dict.fromkeys(task.choice[1] for task in chosen if task.choice is not None):
