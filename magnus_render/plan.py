@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 SERVICES: tuple[Service, ...] = ("run_log_store", "catalog", "secrets")
 
 
+def is_decided(what: Node | After) -> bool:
+    """Tell whether a callback decides something of a node as the walk comes to it: branches, or whether a task runs."""
+    return what["type"] in DECIDED or "when" in what
+
+
 def failure_target(node: Node) -> str:
     """Return the slug of the node that a failure hands over to."""
     handler = node.get("on_failure")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.cli.run_text import log_path, painted, steps_of
+from magnus_render.cli.run_text import log_path, painted, steps_of, values_of
 from magnus_render.errors import MagnusError, Refused
 from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import duration, fit
@@ -143,13 +142,13 @@ def show_step(told: Told, name: str, colour: bool) -> Iterator[str]:
         yield f"  not run again: taken over from run {told.run.record['original_run_id']}"
     state = told.saw(step)
     if state is not None:
-        yield from _values("saw", told.records.unpack(state["parameters"]))
+        yield from values_of("saw", told.records.unpack(state["parameters"]))
         yield from _titled("saw the files", state["files"].items())
-    yield from _values("set", told.set(step))
+    yield from values_of("set", told.set(step))
     for stage in ("get", "put"):
         entries = [(one["name"], one) for one in step["data_catalog"] if one["stage"] == stage]
         yield from _titled(stage, entries)
-    yield from _values("metrics", step["user_defined_metrics"])
+    yield from values_of("metrics", step["user_defined_metrics"])
     if step["attempts"]:
         yield "  attempts:"
     for attempt in step["attempts"]:
@@ -168,13 +167,6 @@ def _attempt(told: Told, attempt: dict[str, Any], colour: bool) -> Iterator[str]
     yield from (f"       {safe(line)}" for line in attempt["message"].splitlines())
     if where := log_path(told.run.store, attempt["log"]):
         yield f"       log: {safe(where)}"
-
-
-def _values(title: str, values: dict[str, Any]) -> Iterator[str]:
-    if values:
-        yield f"  {title}:"
-    for name, value in sorted(values.items()):
-        yield "    " + fit(f"{safe(name)} = {safe(json.dumps(value, ensure_ascii=False))}", _COLUMNS)
 
 
 def _titled(title: str, files: Any) -> Iterator[str]:

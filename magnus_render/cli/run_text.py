@@ -116,7 +116,7 @@ def show(
     times = spans(log, time.time())
     yield f"run {run['run_id']}: {painted(log['status'], colour)}"
     yield "  " + ", ".join(_about(run, times[""]))
-    yield from _values("parameters", log["parameters"])
+    yield from values_of("parameters", log["parameters"])
     yield ""
     yield from _Tree(plan, times, colour, everything).lines(log)
     yield from _failures(log, Run(store, run["run_id"], run), colour)
@@ -137,7 +137,8 @@ def _about(run: RunRecord, span: Span) -> Iterator[str]:
         yield f"commit {run['code']['commit'][:12]}{' with changes' if run['code']['dirty'] else ''}"
 
 
-def _values(title: str, values: dict[str, Any]) -> Iterator[str]:
+def values_of(title: str, values: dict[str, Any]) -> Iterator[str]:
+    """Yield lines of named values under a title, sorted by name; none if there are none."""
     if values:
         yield f"  {title}:"
     for name, value in sorted(values.items()):

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
-from magnus_render.plan import AS_IS, DECIDED, FAIL_NODE, SUCCESS_NODE, TASK, failure_target
+from magnus_render.plan import AS_IS, DECIDED, FAIL_NODE, SUCCESS_NODE, TASK, failure_target, is_decided
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +86,7 @@ class View:
     def counts(self, node: Node) -> bool:
         """Tell whether a task's hand-over tells what is decided of the node behind it: see `counted_by` of `plan.Node`."""
         following = node["next"]
-        if following["type"] not in DECIDED and not following.get("when"):
+        if not is_decided(following):
             return False
         counted: Node = self.node(self.graph_of(node), following["slug"])
         return counted.get("counted_by") == naming.last(node["address"])

@@ -11,7 +11,7 @@ import sys
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError, Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DECIDED, FAIL_NODE, MAP, TASK
+from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, FAIL_NODE, MAP, TASK, is_decided
 from magnus_render.runtime.command_line import CommandLine, usage
 from magnus_render.runtime.records import Run, dumps
 from magnus_render.services import lookup
@@ -127,7 +127,7 @@ class _Call:
             return FAILED
         seen = state.seen_by(run, self.line.address, self.line.after())
         decided = enter(run, self.line.address, node, seen)
-        if node["type"] not in DECIDED and "when" not in node:
+        if not is_decided(node):
             return SUCCESS
         if self.line.values.get("--fan-out"):
             tell(self.line.values["--fan-out"], node, decided)

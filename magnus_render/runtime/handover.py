@@ -10,7 +10,15 @@ import time
 
 from magnus_render import naming
 from magnus_render.errors import FAILED, SUCCESS
-from magnus_render.plan import COMPOSITES, CONDITIONAL, DECIDED, ITEMS_PER_PAGE, TASK, failure_target
+from magnus_render.plan import (
+    COMPOSITES,
+    CONDITIONAL,
+    DECIDED,
+    ITEMS_PER_PAGE,
+    TASK,
+    failure_target,
+    is_decided,
+)
 from magnus_render.runtime import shapes, state
 from magnus_render.runtime.records import Run, as_text, dumps
 from magnus_render.texts import say
@@ -44,9 +52,9 @@ def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out:
             fail_graph(run, graph, node)
         return
     for after in (node.get("next"), node.get("on_failure")):
-        if after and after["slug"] == to and (after["type"] in COMPOSITES or after.get("when")):
+        if after and after["slug"] == to and (after["type"] in COMPOSITES or is_decided(after)):
             decided = enter(run, naming.join(graph, to), after, digest)
-            if fan_out and (after["type"] in DECIDED or after.get("when")):
+            if fan_out and is_decided(after):
                 tell(fan_out, after, decided)
             return
 

@@ -15,7 +15,7 @@ from magnus_render.runtime.records import attempts_of, dumps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from magnus_render.plan import AttemptEnd, AttemptStart, Node, Outcome
+    from magnus_render.plan import AttemptEnd, AttemptStart, Node, Outcome, Status
     from magnus_render.runtime.records import Run
 
 
@@ -41,6 +41,7 @@ def decide(run: Run, address: str, outcome: Outcome) -> Outcome:
 
 def made_of(end: AttemptEnd, to: str, digest: str) -> Outcome:
     """Return the outcome that the end of an attempt is, which leads to the node `to` with the state `digest`."""
+    # mypy wants the key that may be absent, `skipped`, to be named.
     return {**end, "handed_to": to, "state": digest, "mock": False}  # type: ignore[typeddict-item]
 
 
@@ -59,7 +60,7 @@ def settle(run: Run, address: str, node: Node, sees: str = "", to: str = "") -> 
     if end is None:
         if not sees:
             return None
-        end = _crashed(0, 0, sees)
+        end = ended(0, 0, "CRASHED", sees)
         if node["type"] == AS_IS:
             end["status"] = "FAIL"  # what its engine ran has ended, though no callback has said so
     return decide(run, address, made_of(end, to or failure_target(node), run.unmocked(end["sees"])))
@@ -77,17 +78,18 @@ def _last(run: Run, address: str) -> AttemptEnd | None:
         end = ends.get(number)
         if end is None:
             start: AttemptStart = run.of(address, f"{number}.start")
-            end = _crashed(number, start["try_"], start["sees"])
+            end = ended(number, start["try_"], "CRASHED", start["sees"])
         if (number in ends and not end["platform"]) or end["try_"] not in failed:
             return end
     return None
 
 
-def _crashed(number: int, try_: int, sees: str) -> AttemptEnd:
+def ended(number: int, try_: int, status: Status, sees: str) -> AttemptEnd:
+    """Return the end of an attempt that left nothing; number 0 stands for none at all."""
     return {
         "attempt": number,
         "try_": try_,
-        "status": "CRASHED",
+        "status": status,
         "time": time.time(),
         "message": "",
         "set": {"values": {}, "large": {}},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from magnus_render import naming
 from magnus_render.plan import RUN, SKIP
 from magnus_render.runtime import outcome, shapes, state
@@ -54,19 +52,6 @@ def _skips(run: Run, address: str, node: Node, sees: str) -> bool:
 
 def _skipped(run: Run, node: Node, sees: str) -> Outcome:
     """Return the outcome of a task that is skipped: a success that set nothing."""
-    return {
-        "attempt": 0,
-        "try_": 0,
-        "status": "SUCCESS",
-        "time": time.time(),
-        "message": "",
-        "set": {"values": {}, "large": {}},
-        "catalog": [],
-        "metrics": {},
-        "sees": sees,
-        "platform": False,
-        "handed_to": node["next"]["slug"],
-        "state": sees,
-        "mock": run.state(sees)["mocked"],
-        "skipped": True,
-    }
+    done = outcome.made_of(outcome.ended(0, 0, "SUCCESS", sees), node["next"]["slug"], sees)
+    done["mock"], done["skipped"] = run.state(sees)["mocked"], True
+    return done

@@ -19,7 +19,6 @@ from magnus_render.plan import (
     AS_IS,
     CONDITIONAL,
     DAG,
-    DECIDED,
     FAIL_NODE,
     MAP,
     PARALLEL,
@@ -28,6 +27,7 @@ from magnus_render.plan import (
     SUCCESS_NODE,
     TASK,
     failure_target,
+    is_decided,
 )
 from magnus_render.targets.stepfunctions import failed_steps, limits
 from magnus_render.targets.stepfunctions.jsonata import expression, string
@@ -210,7 +210,7 @@ class _Compiler:
 
     def _first(self, node: Node) -> str:
         name = self.names.of(node)
-        if node["type"] in DECIDED or "when" in node:
+        if is_decided(node):
             _, decide, read = _HELPERS[node["type"]]
             return f"{name}: {read if node['counted_by'] else decide}"
         if node["type"] == PARALLEL and node["fan_in"]:

@@ -97,17 +97,12 @@ if_publish__good() {   # publish: quality is good
   step send || return 1                             # python: churn.send
 }
 
-# ---- Conditionals: a script that has none does not hold this --------------------------
+# ---- Conditionals, and steps that may be skipped: a script without any does not hold this
 
 conditional() {   # NODE [BRANCH FUNCTION]...: the function of the branch that is chosen
-  local slug=${1%%=*} title=$shown${1#*=} choice=$items status=1 file
+  local slug=${1%%=*} title=$shown${1#*=} choice status=1
   shift
-  if [[ $choice == unknown ]]; then
-    file=$(mktemp "$scratch/XXXXXX") || break_off 75
-    call choose "$here$slug" ${after:+--after "$after"} >"$file"
-    choice=$(<"$file")
-  fi
-  items=unknown
+  decide "$slug"
   while (( $# )) && [[ ${1%%=*} != "$choice" ]]; do
     shift 2
   done
@@ -120,6 +115,17 @@ conditional() {   # NODE [BRANCH FUNCTION]...: the function of the branch that i
   fi
   after=$slug
   return "$status"
+}
+
+decide() {   # SLUG: $choice is what the step before has told, else what a callback does
+  local file
+  choice=$items
+  if [[ $choice == unknown ]]; then
+    file=$(mktemp "$scratch/XXXXXX") || break_off 75
+    call choose "$here$1" ${after:+--after "$after"} >"$file"
+    choice=$(<"$file")
+  fi
+  items=unknown
 }
 
 # ---- How it runs: the same in every rendered script -----------------------------------
