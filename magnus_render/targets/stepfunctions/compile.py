@@ -94,7 +94,8 @@ class _Compiler:
         """Return the machine of a separate dag: its input tells run and branch."""
         graph = self.view.inner(node)["address"]
         scope = Scope(variable="branch", stands_for=graph, depth=1)
-        first = State("child_start", START, scope, scope.address(graph))
+        # Its own variables are not assigned yet where it names itself.
+        first = State("child_start", START, scope, expression("$states.input.branch"))
         machine = self._recorded(self._machine(graph, scope, first))
         machine.name = child_name(self.plan, node)
         return machine
