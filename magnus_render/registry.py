@@ -69,10 +69,14 @@ DEFAULT = {
 class Described:
     """What a class says of itself where it can be named in a definition or a configuration."""
 
+    summary: ClassVar[str] = ""
+    """What it is, in one line."""
     aliases: ClassVar[tuple[str, ...]] = ()
     """Other names for it, accepted wherever its own is; nothing but its own reaches a plan."""
     keys: ClassVar[Mapping[str, str] | None] = None
     """Keys of its `config`, each with a kind of value (`spec/kinds.py`); None leaves them to `configuration`."""
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {}
+    """What each of `keys` means, and an example of it. The fields of a `configuration` say that themselves."""
     needed: ClassVar[tuple[str, ...]] = ()
     """Keys that must be given."""
     defaults: ClassVar[Mapping[str, Any]] = {}

@@ -23,7 +23,7 @@ else:
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts import argo_fields, integrations_page
+from scripts import argo_fields, integrations_page, reference_pages
 from tests import golden
 from tests.bad import cases
 
@@ -83,6 +83,12 @@ GENERATED = (
         "python -m scripts.integrations_page",
         lambda: iter([(integrations_page.TARGET, integrations_page.page())]),
         lambda: {integrations_page.TARGET},
+    ),
+    Generated(
+        "the reference",
+        "python -m scripts.reference_pages",
+        reference_pages.pages,
+        lambda: set(reference_pages.FOLDER.glob("*.md")),
     ),
     Generated("fields of Argo", "python scripts/argo_fields.py", argo_table, lambda: {argo_fields.TARGET}),
 )

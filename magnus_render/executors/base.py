@@ -46,6 +46,13 @@ class Order:
     resume: bool = False
 
 
+WORKERS_MEANS = (
+    "How many steps run at a time; by default as many as there are processors, at least 2.",
+    4,
+)
+"""What the key `max_workers` means, and an example."""
+
+
 class BaseExecutor(Described):
     """An engine that magnus walks."""
 

@@ -20,6 +20,7 @@ class LocalContainerExecutor(BaseExecutor):
     """Runs the steps by docker, podman or nerdctl."""
 
     name = "local-container"
+    summary = "steps in containers of docker, podman or nerdctl"
     integrations = INTEGRATIONS
     needed = ("image",)
     older_keys: ClassVar[Mapping[str, str]] = {"docker_image": "image"}

@@ -20,10 +20,16 @@ class Resources(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    cpus: Annotated[StrictInt | StrictFloat, Field(gt=0)] | None = None
-    memory: Size = ""
-    gpus: Annotated[Literal["all"] | Annotated[StrictInt, Field(gt=0)] | None, ANY] = None
-    shm_size: Size = ""
+    cpus: Annotated[StrictInt | StrictFloat, Field(gt=0)] | None = Field(default=None, examples=[1.5])
+    """Processors."""
+    memory: Size = Field(default="", examples=["2g"])
+    """Memory: a number with `b`, `k`, `m` or `g`."""
+    gpus: Annotated[Literal["all"] | Annotated[StrictInt, Field(gt=0)] | None, ANY] = Field(
+        default=None, examples=["all"]
+    )
+    """Graphics processors: how many, or `all`."""
+    shm_size: Size = Field(default="", examples=["512m"])
+    """Shared memory, as `memory` is written."""
 
 
 class ContainerConfig(BaseModel):
@@ -31,27 +37,29 @@ class ContainerConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    image: Text
+    image: Text = Field(examples=["acme/pipelines:1.4"])
     """Runs the steps. `magnus` is on its PATH."""
-    engine: Annotated[list[Text], ARGV] = []
+    engine: Annotated[list[Text], ARGV] = Field(default=[], examples=[["podman"]])
     """The command of the engine, such as `podman`; by default the first of docker, podman and nerdctl that is installed."""
     project: Literal["mount", "baked"] = "mount"
     """`mount`: steps see the project's folder, read-only. `baked`: the image has the project in its working folder."""
     magnus_command: Annotated[list[Text], ARGV] = Field(default=["magnus"], min_length=1)
     """The command that callbacks start in the image."""
-    environment: dict[VariableName, Scalar] = {}
+    environment: dict[VariableName, Scalar] = Field(default={}, examples=[{"TZ": "UTC"}])
     """Environment variables of every step. They are seen in the list of processes."""
-    secret_environment: list[VariableName] = []
+    secret_environment: list[VariableName] = Field(default=[], examples=[["DB_PASSWORD"]])
     """Names of variables of this environment that steps are given too. Their values are in no list of processes."""
-    volumes: list[Text] = []
+    volumes: list[Text] = Field(default=[], examples=[["/data:/data:ro"]])
     """Further folders, as the engine writes them: `/data:/data:ro`."""
-    network: Text | Literal[""] = ""
-    user: Text | Literal[""] = ""
+    network: Text | Literal[""] = Field(default="", examples=["host"])
+    """The network of the containers, as the engine names it."""
+    user: Text | Literal[""] = Field(default="", examples=["1000:1000"])
     """`UID:GID`, or a name in the image; `image` leaves it to the image. By default the caller."""
-    resources: Resources = Resources.model_construct()
-    run_options: Annotated[list[Text], ARGV] = []
+    resources: Resources = Field(default=Resources.model_construct(), examples=[{"memory": "2g"}])
+    """What a container may use at most."""
+    run_options: Annotated[list[Text], ARGV] = Field(default=[], examples=[["--tmpfs", "/tmp"]])
     """Further options of the engine's `run`."""
     pull: Literal["missing", "always", "never"] = "missing"
     """When images are pulled: once, before the run begins."""
-    max_workers: Annotated[StrictInt, Field(ge=1)] | None = None
+    max_workers: Annotated[StrictInt, Field(ge=1)] | None = Field(default=None, examples=[4])
     """How many steps run at a time; by default as many as there are processors, at least 2."""

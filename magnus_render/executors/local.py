@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render.errors import Refused
-from magnus_render.executors.base import BaseExecutor, Order, processors
+from magnus_render.executors.base import WORKERS_MEANS, BaseExecutor, Order, processors
 from magnus_render.executors.local_integrations import Buffered
 from magnus_render.services.options import check_keys
 
@@ -21,9 +21,14 @@ class LocalExecutor(BaseExecutor):
     """Runs as many steps at a time as there are processors, or as `max_workers` says."""
 
     name = "local"
+    summary = "steps as processes of this machine"
     integrations = (Buffered,)
 
     keys: ClassVar[Mapping[str, str]] = {"max_workers": "count", "isolated": "flag"}
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        "max_workers": WORKERS_MEANS,
+        "isolated": ("If true, every step works in a folder of its own, as in a container.", True),
+    }
     imports_here = True
     hands_secrets = True
 

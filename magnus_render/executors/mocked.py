@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render.errors import Refused
-from magnus_render.executors.base import BaseExecutor, Order, processors
+from magnus_render.executors.base import WORKERS_MEANS, BaseExecutor, Order, processors
 from magnus_render.executors.local_integrations import BufferedMocked
 from magnus_render.plan import AS_IS, TASK
 from magnus_render.runtime.tasks import mocked
@@ -25,8 +25,16 @@ class MockedExecutor(BaseExecutor):
     """
 
     name = "mocked"
+    summary = "no step runs: the configuration says what each of them comes to"
     integrations = (BufferedMocked,)
     keys: ClassVar[Mapping[str, str]] = {"steps": "mapping", "max_workers": "count"}
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        "steps": (
+            "What tasks come to, by their paths: what they set, and how often they fail.",
+            {"train": {"set": {"accuracy": 0.9}, "fail": 1}},
+        ),
+        "max_workers": WORKERS_MEANS,
+    }
 
     @classmethod
     def problems(cls, config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:

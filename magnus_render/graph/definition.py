@@ -17,7 +17,8 @@ import networkx as nx
 from magnus_render.naming import slug as slug_of
 from magnus_render.plan import COMPOSITES, CONDITIONAL, DAG, MAP, PARALLEL, TASK
 from magnus_render.spec import codes, legacy
-from magnus_render.spec.models import MODELS, GraphSpec, control_characters
+from magnus_render.spec.fields import control_characters
+from magnus_render.spec.models import MODELS, GraphSpec
 from magnus_render.spec.problems import validate
 from magnus_render.spec.report import Place
 from magnus_render.spec.tree import Map, Value, kind

@@ -26,7 +26,16 @@ class AwsSecretsManager(BaseSecrets):
     process: a step that has begun with a secret goes on with it.
     """
 
+    summary = "AWS Secrets Manager"
     keys: ClassVar[Mapping[str, str]] = {"region": "text", "endpoint_url": "text", "prefix": "text"}
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        "region": (
+            "The region of the secrets, by default that of the AWS settings of the machine.",
+            "eu-west-1",
+        ),
+        "endpoint_url": ("Where the service answers, if that is not AWS.", "https://secrets.internal:4566"),
+        "prefix": ("What stands before a secret's name in AWS Secrets Manager.", "prod/"),
+    }
     extra = "aws"
 
     def __init__(self, config: Mapping[str, Any]) -> None:

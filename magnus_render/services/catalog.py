@@ -30,6 +30,7 @@ _HEX = frozenset("0123456789abcdef")
 class DoNothingCatalog(BaseCatalog):
     """Keeps nothing: `get` and `put` of a step have no effect."""
 
+    summary = "no file is kept"
     keeps = False
 
     keys: ClassVar[Mapping[str, str]] = {}
@@ -66,7 +67,11 @@ class FileSystemCatalog(BaseCatalog):
     files that were put with that content.
     """
 
+    summary = "files in a folder"
     keys: ClassVar[Mapping[str, str]] = {"path": "text"}
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        "path": ("The folder that files are kept in, relative to the working folder.", "/shared/catalog"),
+    }
     defaults: ClassVar[Mapping[str, Any]] = {"path": ".catalog"}
     older_keys: ClassVar[Mapping[str, str]] = {"catalog_location": "path"}
 

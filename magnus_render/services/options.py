@@ -8,6 +8,11 @@ from magnus_render.errors import PlatformError, Refused
 
 LOG_LIMIT = 64 << 20
 SMALLEST_LOG_LIMIT = 1024
+LOG_LIMIT_MEANS = (
+    "Bytes of an attempt's log that are kept: its beginning and its end, half and half.",
+    1 << 20,
+)
+"""What `log_limit` of a run log store means, and an example."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from stat import S_ISDIR, S_ISREG
 from magnus_render.errors import Refused
 from magnus_render.services.base import BaseRunLogStore
 from magnus_render.services.options import (
+    LOG_LIMIT_MEANS,
     check_keys,
     log_limit,
     platform_error,
@@ -37,8 +38,13 @@ class FileSystemRunLogStore(BaseRunLogStore):
     whenever the writer is killed, and one of several writers wins. The file system must support hard links.
     """
 
+    summary = "files in a folder"
     aliases: ClassVar[tuple[str, ...]] = ("chunked-fs",)
     keys: ClassVar[Mapping[str, str]] = {"path": "text", "log_limit": "count"}
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        "path": ("The folder that runs are recorded in, relative to the working folder.", "/shared/runs"),
+        "log_limit": LOG_LIMIT_MEANS,
+    }
     defaults: ClassVar[Mapping[str, Any]] = {"path": ".run_log_store"}
     older_keys: ClassVar[Mapping[str, str]] = {"log_folder": "path"}
 
@@ -187,8 +193,10 @@ class FileSystemRunLogStore(BaseRunLogStore):
 class BufferedRunLogStore(FileSystemRunLogStore):
     """A store in a private temporary folder, inherited by forked children, gone when its maker ends."""
 
+    summary = "a private folder, which is gone when the process ends"
     aliases = ()
     keys: ClassVar[Mapping[str, str]] = {"log_limit": "count"}
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {"log_limit": LOG_LIMIT_MEANS}
     defaults: ClassVar[Mapping[str, Any]] = {}
     older_keys: ClassVar[Mapping[str, str]] = {}
     local_only = True

@@ -8,6 +8,7 @@ import time
 from magnus_render.errors import PlatformError, Refused
 from magnus_render.services.base import BaseCatalog, BaseRunLogStore
 from magnus_render.services.options import (
+    LOG_LIMIT_MEANS,
     check_keys,
     log_limit,
     platform_error,
@@ -25,6 +26,17 @@ if TYPE_CHECKING:
 
 DEFAULT_PREFIX = {"run_log_store": "run_log", "catalog": "catalog"}
 KEYS = {"bucket": "text", "prefix": "text", "region": "text", "endpoint_url": "text", "kms_key": "text"}
+MEANINGS: Mapping[str, tuple[str, Any]] = {
+    "bucket": ("The bucket. It must exist.", "acme-pipelines"),
+    "prefix": ("What all keys begin with in the bucket, without a slash at either end.", "team-a/runs"),
+    "region": ("The region of the bucket, by default that of the AWS settings of the machine.", "eu-west-1"),
+    "endpoint_url": ("Where the bucket is asked for, if that is not AWS.", "https://minio.internal:9000"),
+    "kms_key": (
+        "Id or ARN of the key that encrypts what is written; by default the bucket's.",
+        "alias/pipelines",
+    ),
+}
+"""Of `KEYS`: what each means, and an example."""
 BATCH = 256
 BATCH_BYTES = 16 << 20
 LOG_GROWTH = 256 << 10
@@ -78,8 +90,10 @@ class Place:
 class S3RunLogStore(BaseRunLogStore):
     """A record is the object `<prefix>/<key>` (default prefix `run_log`), written if there is none (`If-None-Match`)."""
 
+    summary = "objects in a bucket of S3"
     aliases = ("chunked-s3",)
     keys: ClassVar[Mapping[str, str]] = {**KEYS, "log_limit": "count"}
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {**MEANINGS, "log_limit": LOG_LIMIT_MEANS}
     needed = ("bucket",)
     extra = "aws"
 
@@ -211,7 +225,9 @@ class _Log:
 class S3Catalog(BaseCatalog):
     """A blob is the object `<prefix>/<first two digits>/<sha256>` (default prefix `catalog`). Only content is kept."""
 
+    summary = "objects in a bucket of S3"
     keys: ClassVar[Mapping[str, str]] = KEYS
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = MEANINGS
     needed = ("bucket",)
     extra = "aws"
 

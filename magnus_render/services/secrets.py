@@ -21,6 +21,8 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$", "`"
 class DoNothingSecrets(BaseSecrets):
     """There are no secrets."""
 
+    summary = "no secrets"
+
     empty = True
 
     keys: ClassVar[Mapping[str, str]] = {}
@@ -46,8 +48,12 @@ class DoNothingSecrets(BaseSecrets):
 class EnvSecrets(BaseSecrets):
     """A secret is the environment variable of its name, with `prefix` (default none) in front."""
 
+    summary = "environment variables"
     aliases = ("env-secrets-manager", "env-secrets")
     keys: ClassVar[Mapping[str, str]] = {"prefix": "text"}
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        "prefix": ("What stands before a secret's name in the name of its environment variable.", "PROD_"),
+    }
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         check_keys("secrets 'env'", config, self.keys)
@@ -85,7 +91,11 @@ class DotenvSecrets(BaseSecrets):
     The file is read at the first use; one that does not exist holds no secrets.
     """
 
+    summary = "lines of a file, such as NAME=value"
     keys: ClassVar[Mapping[str, str]] = {"path": "text"}
+    meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        "path": ("The file that holds the secrets, relative to the working folder.", "secrets/.env"),
+    }
     defaults: ClassVar[Mapping[str, Any]] = {"path": ".env"}
     older_keys: ClassVar[Mapping[str, str]] = {"location": "path"}
 

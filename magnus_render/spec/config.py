@@ -14,7 +14,7 @@ from magnus_render.spec.problems import validate
 from magnus_render.spec.tree import Map, Seq, Value, kind, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from magnus_render.plan import Config, ServiceConfig
     from magnus_render.spec.report import Place, Report
@@ -234,6 +234,12 @@ def _walk(value: Value, path: Sequence[str | int]) -> tuple[Place | None, Value]
     return place, value
 
 
+def types_of(block: str) -> Iterator[tuple[str, type[Described]]]:
+    """Yield (name, class) of all that the type of a block may be."""
+    for one in _kinds(block):
+        yield from registry.described(one)
+
+
 def _kinds(block: str) -> tuple[str, ...]:
     return _KINDS.get(block, (block,))
 
@@ -257,7 +263,7 @@ def _find(block: str, name: str) -> type[Described] | None:
 
 def _is_anyones(key: str) -> bool:
     """Tell whether a key belongs to the configuration of any executor or target, by today's name or an older one."""
-    engines = (found for one in _kinds("executor") for _, found in registry.described(one))
+    engines = (found for _, found in types_of("executor"))
     return any(key in (kinds.of(found) or {}) or key in found.older_keys for found in engines)
 
 

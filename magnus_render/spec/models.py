@@ -1,166 +1,40 @@
 """What users write, as pydantic models: one per node type, discriminated by `type`.
 
 A model sees one node at a time: the graphs inside of composites are opaque to it and are read in their turn, so that
-nesting costs no recursion. Validators raise `PydanticCustomError` with one of our codes as its type; `problems.py` turns
-all errors into diagnostics.
+nesting costs no recursion. The text below a field says what it means, to people who write definitions: `magnus schema` and
+docs/reference/ show it (`descriptions.py`).
 """
 
 from __future__ import annotations
 
-import ast
-import re
-import unicodedata
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from magnus_render.spec import codes
-from magnus_render.spec.tree import kind
+from magnus_render.spec.fields import (
+    CONDITION,
+    FROM_ATTEMPTS,
+    GRAPH,
+    Attempts,
+    Bound,
+    Factor,
+    Folder,
+    Globs,
+    Name,
+    Native,
+    Pause,
+    Seconds,
+    Secrets,
+    Several,
+    Text,
+    check_command,
+    without_default,
+    wrong,
+)
 
-TEN_YEARS = 315_360_000
 NO_TASK = "only a task has a condition: write it at the tasks inside, or use a conditional"
 """The fix for `when` at another node."""
-_DOTTED = re.compile(r"[^\s./\\'\"()]+(?:\.[^\s./\\'\"()]+)+\Z")
-_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-def control_characters(name: str) -> bool:
-    """Tell whether a name holds characters that no name may hold: controls, and halves of surrogate pairs."""
-    return not name.isprintable() and any(unicodedata.category(c) in ("Cc", "Cs") for c in name)
-
-
-def wrong(code: str, message: str, fix: str = "", **values: Any) -> PydanticCustomError:
-    """Return an error for a validator to raise; `{name}` in the message is filled in from `values`."""
-    return PydanticCustomError(code, message, {**values, "fix": fix})
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise wrong(codes.WRONG_TYPE, "must be a number, not {value}", value=str(value).lower())
-    return value
-
-
-def _inside(path: str) -> str:
-    """Check a path below the project's or the data folder; return it without a trailing slash."""
-    parts = path.replace("\\", "/").split("/")
-    if path.startswith(("/", "~")) or ".." in parts or re.match(r"[A-Za-z]:", path):
-        raise wrong(
-            codes.OUTSIDE, "'{path}' leaves the folder", "write a path below it, without '..'", path=path
-        )
-    if "\0" in path:
-        raise wrong(codes.OUTSIDE, "a path cannot contain NUL")
-    return path
-
-
-def _folder(path: str) -> str:
-    kept = [part for part in _inside(path).split("/") if part not in ("", ".")]
-    return "/".join(kept) or "."
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _secrets(value: Any) -> Any:
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        return {name: name for name in value}
-    if not isinstance(value, dict):
-        raise wrong(
-            codes.WRONG_TYPE, "must be a list of names, or a mapping of environment variables to names"
-        )
-    return value
-
-
-def _variable_names(value: dict[str, str]) -> dict[str, str]:
-    for name in value:
-        if "${" in name:
-            continue  # reported as a variable that is not set
-        if not _VARIABLE_NAME.match(name) or name.startswith("MAGNUS_"):
-            fix = "map it: {MY_VARIABLE: '" + name + "'}"
-            raise wrong(
-                codes.BAD_VARIABLE_NAME, "'{name}' cannot name an environment variable", fix, name=name
-            )
-    return value
-
-
-def _retry(value: Any) -> Any:
-    return value if isinstance(value, dict) else {"attempts": value}
-
-
-def _render(value: Any) -> Any:
-    fine = isinstance(value, (str, dict))
-    if isinstance(value, dict):
-        fine = all(isinstance(text, (str, dict)) for text in value.values())
-    if not fine:
-        raise wrong(
-            codes.WRONG_TYPE, "must be a text, or a mapping from targets to a text or a native mapping"
-        )
-    return value
-
-
-def _graph(value: Any) -> Any:
-    if not isinstance(value, dict):
-        fix = "write the graph that runs for all other values"
-        raise wrong(
-            codes.WRONG_TYPE, "must be a graph with 'start_at' and 'steps', not {kind}", fix, kind=kind(value)
-        )
-    return value
-
-
-def _several(value: Any) -> Any:
-    if not isinstance(value, list):
-        raise wrong(
-            codes.WRONG_TYPE,
-            "must be a list of values, not {kind}",
-            "for one value use 'is'",
-            kind=kind(value),
-        )
-    return value
-
-
-def _condition(value: Any) -> Any:
-    if not isinstance(value, dict):
-        fix = "such as 'when: {parameter: quality, is: good}'"
-        raise wrong(codes.WRONG_TYPE, "must be a mapping, not {kind}", fix, kind=kind(value))
-    return value
-
-
-def _no_default(schema: dict[str, Any]) -> None:
-    del schema["default"]
-
-
-def _one_line(name: str) -> str:
-    if control_characters(name):
-        raise wrong(codes.BAD_NAME, "a name contains no control characters", "choose another name")
-    return name
-
-
-Text = Annotated[str, Field(min_length=1)]
-Name = Annotated[Text, AfterValidator(_one_line)]
-Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS, allow_inf_nan=False), BeforeValidator(_no_bool)]
-Pause = Annotated[float, Field(ge=0, le=TEN_YEARS, allow_inf_nan=False), BeforeValidator(_no_bool)]
-Factor = Annotated[float, Field(ge=1, le=1000, allow_inf_nan=False), BeforeValidator(_no_bool)]
-Attempts = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_no_bool)]
-Bound = Annotated[int, Field(ge=1, le=1_000_000), BeforeValidator(_no_bool)]
-Glob = Annotated[Text, AfterValidator(_inside)]
-Globs = Annotated[list[Glob], BeforeValidator(_listed)]
-Folder = Annotated[Text, AfterValidator(_folder)]
-_RENDER_SCHEMA = {
-    "anyOf": [
-        {"type": "string"},
-        {"type": "object", "additionalProperties": {"type": ["string", "object"]}},
-    ]
-}
-Secrets = Annotated[dict[str, Text], BeforeValidator(_secrets), AfterValidator(_variable_names)]
 
 
 class Spec(BaseModel):
@@ -172,67 +46,60 @@ class Spec(BaseModel):
 class CatalogSpec(Spec):
     """Files a task takes from the catalog before it runs, and puts there when it has succeeded."""
 
-    get: Globs = Field(
-        default_factory=list, description="Globs of files to fetch, relative to compute_data_folder."
-    )
-    put: Globs = Field(
-        default_factory=list, description="Globs of files to keep, relative to compute_data_folder."
-    )
-    compute_data_folder: Folder | None = Field(
-        default=None, description="Folder of the data, relative to the project; 'data' by default."
-    )
+    get: Globs = Field(default_factory=list, examples=[["raw/*.csv"]])
+    """Globs of files to fetch before the task runs, relative to `compute_data_folder`. One needs no list."""
+    put: Globs = Field(default_factory=list, examples=[["model.pkl", "plots/*.png"]])
+    """Globs of files to keep when the task has succeeded, relative to `compute_data_folder`. One needs no list."""
+    compute_data_folder: Folder | None = Field(default=None, examples=["data"])
+    """Folder of the task's data, relative to the project. By default that of the catalog's configuration, else `data`."""
 
 
 class RetrySpec(Spec):
     """How often a task is attempted, in all, and the pauses between attempts in seconds."""
 
-    attempts: Attempts = 1
-    delay: Pause = 0.0
-    backoff: Factor = 1.0
-    max_delay: Pause | None = None
+    attempts: Attempts = Field(default=1, examples=[3])
+    """Attempts in all, the first one included."""
+    delay: Pause = Field(default=0.0, examples=[10])
+    """Seconds between the first attempt and the second."""
+    backoff: Factor = Field(default=1.0, examples=[2])
+    """Factor by which each pause is longer than the one before it."""
+    max_delay: Pause | None = Field(default=None, examples=[300])
+    """Seconds that no pause exceeds."""
 
 
 class NodeSpec(Spec):
     """What every node but `success` and `fail` has."""
 
-    description: str = ""
-    next: Text = Field(description="The step that follows a success.")
-    on_failure: Text | None = Field(
-        default=None, description="The step that follows the last failed attempt; the fail node by default."
-    )
+    description: str = Field(default="", examples=["Reads the orders of yesterday."])
+    """What the node is for, in words. Pictures and rendered output show it."""
+    next: Text = Field(examples=["train"])
+    """The node that follows a success."""
+    on_failure: Text | None = Field(default=None, examples=["tell_the_team"])
+    """The node that follows a failure, once no attempt is left. By default the fail node of the graph."""
     executor_config: dict[str, dict[str, Any]] = Field(
-        default_factory=dict,
-        description="By executor type: overrides of that executor's config for this node.",
+        default_factory=dict, examples=[{"argo": {"resources": {"requests": {"memory": "4Gi"}}}}]
     )
+    """Keys of an executor's or target's configuration that are other for this node, by the executor's or target's name."""
 
 
 class WhenSpec(Spec):
-    """A condition of a task: the value of a parameter. Where it does not hold the task is skipped.
+    """A condition of a task: the value of a parameter. Where it does not hold the task is skipped."""
 
-    Null is a value: `model_fields_set` tells which of the three tests is given.
-    """
-
+    # Null is a value: `model_fields_set` tells which of the three tests is given.
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [{"required": [name]} for name in ("is", "is_not", "in")]}
     )
 
-    parameter: Text = Field(description="The parameter that is looked at.")
-    is_: Any = Field(
-        default=None,
-        alias="is",
-        description="The value with which the task runs.",
-        json_schema_extra=_no_default,
+    parameter: Text = Field(examples=["quality"])
+    """The parameter, or map variable, that is looked at."""
+    is_: Any = Field(default=None, alias="is", examples=["good"], json_schema_extra=without_default)
+    """The value with which the task runs."""
+    is_not: Any = Field(default=None, examples=["poor"], json_schema_extra=without_default)
+    """The value with which the task is skipped."""
+    in_: Several = Field(
+        default=[], alias="in", min_length=1, examples=[["good", "fair"]], json_schema_extra=without_default
     )
-    is_not: Any = Field(
-        default=None, description="The value with which it is skipped.", json_schema_extra=_no_default
-    )
-    in_: Annotated[list[Any], BeforeValidator(_several)] = Field(
-        default=[],
-        alias="in",
-        min_length=1,
-        description="The values with which it runs.",
-        json_schema_extra=_no_default,
-    )
+    """The values with which the task runs."""
 
     @model_validator(mode="after")
     def _one_test(self) -> WhenSpec:
@@ -250,22 +117,29 @@ class TaskSpec(NodeSpec):
     """One command: a Python function or lambda, a shell command or a notebook."""
 
     type: Literal["task"]
-    command: Text
-    command_type: Text = "python"
-    command_config: dict[str, Any] = Field(default_factory=dict)
-    catalog: CatalogSpec | None = None
-    retry: Annotated[RetrySpec, BeforeValidator(_retry)] | None = None
-    timeout: Seconds | None = Field(default=None, description="Seconds per attempt.")
-    secrets: Secrets = Field(default_factory=dict, description="Secrets to set as environment variables.")
-    when: Annotated[WhenSpec | None, BeforeValidator(_condition)] = Field(
-        default=None, description="The condition without which the task is skipped."
+    """Makes the node a task."""
+    command: Text = Field(examples=["steps.train.fit", "python train.py", "notebooks/train.ipynb"])
+    """What runs: the dotted path of a function, a lambda, a shell command, or the path of a notebook."""
+    command_type: Text = Field(default="python", examples=["shell"])
+    """What `command` is: `python`, `python-lambda`, `shell`, `notebook`, or a type of another package."""
+    command_config: dict[str, Any] = Field(default_factory=dict, examples=[{"shell": "/bin/bash"}])
+    """Settings of the command type: `shell`, the program that runs a shell command; of a notebook what papermill takes."""
+    catalog: CatalogSpec | None = Field(default=None, examples=[{"get": ["raw.csv"], "put": ["clean.csv"]}])
+    """The files that the task gets from the catalog and puts there."""
+    retry: Annotated[RetrySpec, FROM_ATTEMPTS] | None = Field(default=None, examples=[3])
+    """How often the task is attempted, and with which pauses. A number stands for `attempts` alone."""
+    timeout: Seconds | None = Field(default=None, examples=[3600])
+    """Seconds after which an attempt is ended, and has failed."""
+    secrets: Secrets = Field(default_factory=dict, examples=[["DB_PASSWORD"], {"PGPASSWORD": "db/password"}])
+    """Secrets that the task reads as environment variables: a list of names, or a mapping of variables to names."""
+    when: Annotated[WhenSpec | None, CONDITION] = Field(
+        default=None, examples=[{"parameter": "quality", "is": "good"}]
     )
+    """The condition without which the task is skipped."""
 
     @model_validator(mode="after")
     def _command_fits(self) -> TaskSpec:
-        check = _COMMANDS.get(self.command_type)
-        if check:
-            check(self.command)
+        check_command(self.command_type, self.command)
         return self
 
 
@@ -273,31 +147,46 @@ class ParallelSpec(NodeSpec):
     """Branches that run at the same time."""
 
     type: Literal["parallel"]
-    branches: dict[str, Any] = Field(min_length=1, description="Graphs by name.")
-    max_concurrency: Bound | None = None
-    fail_fast: bool = False
+    """Makes the node a parallel."""
+    branches: dict[str, Any] = Field(
+        min_length=1,
+        examples=[{"left": {"start_at": "a", "steps": {}}, "right": {"start_at": "b", "steps": {}}}],
+    )
+    """The graphs that run, by name."""
+    max_concurrency: Bound | None = Field(default=None, examples=[2])
+    """How many branches run at a time, at most. By default as many as the engine runs."""
+    fail_fast: bool = Field(default=False, examples=[True])
+    """If true, no step of another branch begins any more once a branch has failed."""
 
 
 class MapSpec(NodeSpec):
     """One branch, run for each item of a list known at run time."""
 
     type: Literal["map"]
-    iterate_on: Text = Field(description="The parameter that holds the list.")
-    iterate_as: Text = Field(description="The name each item has inside the branch.")
-    branch: dict[str, Any]
-    max_concurrency: Bound | None = None
-    fail_fast: bool = False
+    """Makes the node a map."""
+    iterate_on: Text = Field(examples=["regions"])
+    """The parameter that holds the list."""
+    iterate_as: Text = Field(examples=["region"])
+    """The name by which the branch reads its item: the map variable."""
+    branch: dict[str, Any] = Field(examples=[{"start_at": "fetch", "steps": {}}])
+    """The graph that runs for each item."""
+    max_concurrency: Bound | None = Field(default=None, examples=[10])
+    """How many items run at a time, at most. By default as many as the engine runs."""
+    fail_fast: bool = Field(default=False, examples=[True])
+    """If true, no step of another item begins any more once an item has failed."""
 
 
 class DagSpec(NodeSpec):
     """A graph of another file, or an inline one."""
 
     type: Literal["dag"]
-    dag_definition: Text | None = Field(
-        default=None, description="A file, relative to the one that names it."
-    )
-    branch: dict[str, Any] | None = None
-    separate: bool = False
+    """Makes the node a dag."""
+    dag_definition: Text | None = Field(default=None, examples=["features.yaml"])
+    """The file that holds the graph, relative to the file that names it."""
+    branch: dict[str, Any] | None = Field(default=None, examples=[{"start_at": "clean", "steps": {}}])
+    """The graph itself, in place of `dag_definition`."""
+    separate: bool = Field(default=False, examples=[True])
+    """If true, an engine that can do so runs the graph as a state machine or workflow of its own."""
 
     @model_validator(mode="after")
     def _one_graph(self) -> DagSpec:
@@ -311,13 +200,18 @@ class ConditionalSpec(NodeSpec):
     """Branches of which one runs: the one that has the value of a parameter for its name."""
 
     type: Literal["conditional"]
-    parameter: Text = Field(description="The parameter whose value names the branch that runs.")
+    """Makes the node a conditional."""
+    parameter: Text = Field(examples=["quality"])
+    """The parameter, or map variable, whose value names the branch that runs."""
     branches: dict[str, Any] = Field(
-        min_length=1, description="Graphs by value: a text as it is, any other value as JSON."
+        min_length=1,
+        examples=[{"good": {"start_at": "a", "steps": {}}, "poor": {"start_at": "b", "steps": {}}}],
     )
-    default: Annotated[dict[str, Any] | None, BeforeValidator(_graph)] = Field(
-        default=None, description="The graph that runs if no branch is named by the value."
+    """The graphs by value: a text as it is, any other value as JSON."""
+    default: Annotated[dict[str, Any] | None, GRAPH] = Field(
+        default=None, examples=[{"start_at": "c", "steps": {}}]
     )
+    """The graph that runs if no branch is named by the value. Without it such a value is a failure."""
 
 
 class AsIsSpec(NodeSpec):
@@ -326,9 +220,9 @@ class AsIsSpec(NodeSpec):
     model_config = ConfigDict(extra="allow")
 
     type: Literal["as-is", "stub"]
-    render_string: Annotated[Any, BeforeValidator(_render), WithJsonSchema(_RENDER_SCHEMA)] = Field(
-        default=None, description="Text, or a mapping of targets to text or a native mapping."
-    )
+    """`as-is`; older files say `stub`."""
+    render_string: Native = Field(default=None, examples=["echo 'half way'", {"bash": "echo 'half way'"}])
+    """The text, or a mapping of targets to a text or to a native mapping."""
 
     @model_validator(mode="after")
     def _no_condition(self) -> AsIsSpec:
@@ -341,12 +235,14 @@ class SuccessSpec(Spec):
     """The end of a graph that succeeded."""
 
     type: Literal["success"]
+    """Makes the node the end of a graph that succeeded."""
 
 
 class FailSpec(Spec):
     """The end of a graph that failed."""
 
     type: Literal["fail"]
+    """Makes the node the end of a graph that failed."""
 
 
 Node = Annotated[
@@ -358,33 +254,61 @@ Node = Annotated[
 class GraphSpec(Spec):
     """A graph: where it begins, and its steps."""
 
-    name: Name | None = Field(default=None, description="Root graph only; the file's stem by default.")
-    description: str = ""
-    max_time: Seconds | None = Field(default=None, description="Seconds for the whole run; root graph only.")
-    start_at: Text
-    steps: dict[str, Any] = Field(description="Nodes by name.")
+    name: Name | None = Field(default=None, examples=["daily-report"])
+    """Name of the pipeline, in the root graph alone. By default the name of the file, without its ending."""
+    description: str = Field(default="", examples=["What the shops sold, every morning."])
+    """What the graph is for, in words."""
+    max_time: Seconds | None = Field(default=None, examples=[7200])
+    """Seconds after which no step of the run begins any more, and those at work are ended; in the root graph alone."""
+    start_at: Text = Field(examples=["fetch"])
+    """The node that the graph begins with."""
+    steps: dict[str, Any] = Field(examples=[{"done": {"type": "success"}, "failed": {"type": "fail"}}])
+    """The nodes by name. Among them are one node of type `success` and one of type `fail`."""
 
 
 class ServiceSpec(Spec):
     """An executor or a service, and its configuration."""
 
-    type: Text
-    config: dict[str, Any] = Field(default_factory=dict)
+    type: Text = Field(examples=["file-system"])
+    """Its name."""
+    config: dict[str, Any] = Field(default_factory=dict, examples=[{"path": "runs"}])
+    """What it is configured by."""
 
 
 class ConfigSpec(Spec):
     """A configuration file: what may stand beside `dag` too."""
 
-    executor: ServiceSpec | None = None
-    run_log_store: ServiceSpec | None = None
-    catalog: ServiceSpec | None = None
-    secrets: ServiceSpec | None = None
+    executor: ServiceSpec | None = Field(default=None, examples=[{"type": "local"}])
+    """What runs the pipeline here, or the target it is rendered for; by default `local`."""
+    run_log_store: ServiceSpec | None = Field(default=None, examples=[{"type": "file-system"}])
+    """Where runs are recorded; by default `file-system`."""
+    catalog: ServiceSpec | None = Field(default=None, examples=[{"type": "file-system"}])
+    """Where files of steps are kept; by default `file-system`."""
+    secrets: ServiceSpec | None = Field(default=None, examples=[{"type": "dotenv"}])
+    """Where secrets are read; by default `do-nothing`, which has none."""
 
 
 class DefinitionSpec(ConfigSpec):
     """A definition file."""
 
-    dag: GraphSpec
+    dag: GraphSpec = Field(
+        examples=[
+            {
+                "start_at": "hello",
+                "steps": {
+                    "hello": {
+                        "type": "task",
+                        "command_type": "shell",
+                        "command": "echo hello",
+                        "next": "done",
+                    },
+                    "done": {"type": "success"},
+                    "failed": {"type": "fail"},
+                },
+            }
+        ]
+    )
+    """The pipeline."""
 
 
 MODELS: dict[str, type[Spec]] = {
@@ -396,42 +320,4 @@ MODELS: dict[str, type[Spec]] = {
     "as-is": AsIsSpec,
     "success": SuccessSpec,
     "fail": FailSpec,
-}
-
-
-def _check_python(command: str) -> None:
-    parts = command.replace(":", ".", 1).split(".")
-    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
-        fix = "write package.module.function; for a shell command add 'command_type: shell'"
-        raise wrong(
-            codes.BAD_COMMAND,
-            "command '{command}' is not the dotted path of a function",
-            fix,
-            field="command",
-            command=command,
-        )
-
-
-def _check_lambda(command: str) -> None:
-    fix = "write one lambda expression in quotes, such as \"lambda x: {'x': x + 1}\""
-    try:
-        tree = ast.parse(command.strip(), mode="eval")
-    except SyntaxError as error:
-        reason = str(error.msg)
-        raise wrong(
-            codes.BAD_COMMAND, "command is not Python: {reason}", fix, field="command", reason=reason
-        ) from None
-    except (ValueError, RecursionError, MemoryError) as error:
-        reason = str(error)
-        raise wrong(
-            codes.BAD_COMMAND, "command is not Python: {reason}", fix, field="command", reason=reason
-        ) from None
-    if not isinstance(tree.body, ast.Lambda):
-        raise wrong(codes.BAD_COMMAND, "command is not a lambda expression", fix, field="command")
-
-
-_COMMANDS = {
-    "python": _check_python,
-    "python-function": _check_python,
-    "python-lambda": _check_lambda,
 }

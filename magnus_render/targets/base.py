@@ -134,8 +134,6 @@ class BaseTarget(Described):
 
     name: ClassVar[str]
     """Its name on the command line and as a key of `executor_config` and `render_string`."""
-    summary: ClassVar[str] = ""
-    """What is rendered, in one line."""
     template: ClassVar[str]
     """Name of its main template in the folder `templates()`, such as `mine/script.sh.j2`."""
     integrations: ClassVar[tuple[type[BaseIntegration], ...]] = ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from magnus_render.cli.schema import build
+from magnus_render.spec.schema import build
 from tests.unit.front_end import INLINE, codes_of, dag, loaded
 
 PICK = f"{{type: conditional, parameter: quality, branches: {{good: {INLINE}, 3: {INLINE}}}, next: success}}"

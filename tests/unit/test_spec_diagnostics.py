@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from magnus_render import diagnostics
 from magnus_render.cli.explain import explain
-from magnus_render.cli.schema import build, schema
+from magnus_render.cli.schema import schema
 from magnus_render.cli.validate import validate
 from magnus_render.diagnostics import (
     DefinitionError,
@@ -27,6 +27,7 @@ from magnus_render.diagnostics import (
     format_text,
 )
 from magnus_render.spec import codes
+from magnus_render.spec.schema import build
 from tests.bad import cases
 from tests.unit.front_end import dag
 

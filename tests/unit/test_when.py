@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from magnus_render.cli.main import run as magnus
-from magnus_render.cli.schema import build
 from magnus_render.errors import FAILED, REFUSED, SUCCESS, USAGE
 from magnus_render.graph.load import load
 from magnus_render.render.pictures import FORMATS
 from magnus_render.render.pictures.model import picture
 from magnus_render.runtime.comparing import comparable
+from magnus_render.spec.schema import build
 from tests.unit.front_end import magnus as command
 from tests.unit.view_graphs import begin, call, each, graph, log, step, task
 

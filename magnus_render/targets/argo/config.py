@@ -17,11 +17,14 @@ from pydantic import (
     Field,
     StrictInt,
     StrictStr,
+    WithJsonSchema,
     model_validator,
 )
 
 from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text, matching
 from magnus_render.spec.kinds import ANY, ARGV
+
+_LISTED = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 
 
 def _listed(value: Any) -> Any:
@@ -65,8 +68,10 @@ class Resources(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    requests: dict[Text, Scalar] = {}
-    limits: dict[Text, Scalar] = {}
+    requests: dict[Text, Scalar] = Field(default={}, examples=[{"cpu": "500m", "memory": "2Gi"}])
+    """What a pod is given at least."""
+    limits: dict[Text, Scalar] = Field(default={}, examples=[{"memory": "4Gi"}])
+    """What a pod may use at most."""
 
 
 class SecretKey(BaseModel):
@@ -74,8 +79,10 @@ class SecretKey(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    secret: ObjectName
-    key: Text
+    secret: ObjectName = Field(examples=["database"])
+    """Name of the Secret."""
+    key: Text = Field(examples=["password"])
+    """Its key."""
 
 
 class PersistentVolume(BaseModel):
@@ -83,8 +90,10 @@ class PersistentVolume(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    claim: ObjectName
-    mount_path: MountPath
+    claim: ObjectName = Field(examples=["magnus-stores"])
+    """Name of the PersistentVolumeClaim."""
+    mount_path: MountPath = Field(examples=["/stores"])
+    """The folder in which steps find it."""
 
 
 def _32_bits(value: int) -> int:
@@ -113,8 +122,10 @@ class Semaphore(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    config_map: ObjectName
-    key: Text
+    config_map: ObjectName = Field(examples=["limits"])
+    """Name of the ConfigMap."""
+    key: Text = Field(examples=["warehouse"])
+    """Its key."""
 
 
 class Synchronization(BaseModel):
@@ -122,8 +133,10 @@ class Synchronization(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    mutexes: list[Reference] = []
-    semaphores: list[Semaphore] = []
+    mutexes: list[Reference] = Field(default=[], examples=[["warehouse"]])
+    """Names of locks that one run holds at a time."""
+    semaphores: list[Semaphore] = Field(default=[], examples=[[{"config_map": "limits", "key": "warehouse"}]])
+    """Locks that several runs hold at a time."""
 
 
 class Label(BaseModel):
@@ -133,8 +146,10 @@ class Label(BaseModel):
 
     key: Annotated[
         StrictStr, matching(r"[a-zA-Z_][a-zA-Z0-9_]*", "is no label of Prometheus: letters, digits, '_'")
-    ]
-    value: Reference
+    ] = Field(examples=["status"])
+    """Its name."""
+    value: Reference = Field(examples=["{{workflow.status}}"])
+    """Its value."""
 
 
 class Metric(BaseModel):
@@ -145,13 +160,22 @@ class Metric(BaseModel):
     name: Annotated[
         StrictStr,
         matching(r"[a-zA-Z_:][a-zA-Z0-9_:]*", "is no metric of Prometheus: letters, digits, '_', ':'"),
-    ]
-    help: Text
-    labels: list[Label] = []
-    when: Reference | None = None
-    counter: dict[str, Any] | None = None
-    gauge: dict[str, Any] | None = None
-    histogram: dict[str, Any] | None = None
+    ] = Field(examples=["daily_report_total"])
+    """Its name."""
+    help: Text = Field(examples=["Runs of the daily report."])
+    """What it counts, in words."""
+    labels: list[Label] = Field(default=[], examples=[[{"key": "status", "value": "{{workflow.status}}"}]])
+    """Its labels."""
+    when: Reference | None = Field(default=None, examples=["{{workflow.status}} == Failed"])
+    """The condition on which it is made."""
+    counter: dict[str, Any] | None = Field(default=None, examples=[{"value": "1"}])
+    """Makes it a counter."""
+    gauge: dict[str, Any] | None = Field(default=None, examples=[{"value": "{{workflow.duration}}"}])
+    """Makes it a gauge."""
+    histogram: dict[str, Any] | None = Field(
+        default=None, examples=[{"value": "{{workflow.duration}}", "buckets": [60, 600]}]
+    )
+    """Makes it a histogram."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Metric:
@@ -166,48 +190,80 @@ class ArgoConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     kind: Literal["Workflow", "WorkflowTemplate", "CronWorkflow"] | None = None
-    """None is a CronWorkflow if there is a schedule, else a Workflow."""
-    namespace: Namespace | None = None
-    schedule: Annotated[list[Text], BeforeValidator(_listed), ANY] = Field(default=[], min_length=1)
-    """In cron's five fields; one may stand without a list."""
-    timezone: Text | None = None
+    """The kind of manifest; by default a CronWorkflow if there is a schedule, else a Workflow."""
+    namespace: Namespace | None = Field(default=None, examples=["pipelines"])
+    """The namespace of the manifest."""
+    schedule: Annotated[list[Text], BeforeValidator(_listed), WithJsonSchema(_LISTED), ANY] = Field(
+        default=[], min_length=1, examples=["30 6 * * 1-5"]
+    )
+    """When runs begin, in cron's five fields. One may stand without a list."""
+    timezone: Text | None = Field(default=None, examples=["Europe/Berlin"])
+    """The time zone of the schedule; by default that of the controller."""
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Forbid"
     """What becomes of a scheduled run while the one before it is at work."""
-    starting_deadline_seconds: Annotated[StrictInt, Field(ge=0)] | None = None
-    """How late a scheduled run may still begin."""
-    successful_jobs_history_limit: Annotated[StrictInt, Field(ge=0)] | None = None
-    failed_jobs_history_limit: Annotated[StrictInt, Field(ge=0)] | None = None
-    """How many finished workflows of a schedule are kept."""
-    service_account_name: ObjectName | None = None
-    image_pull_secrets: list[ObjectName] = []
-    parallelism: Annotated[StrictInt, Field(ge=1)] | None = None
+    starting_deadline_seconds: Annotated[StrictInt, Field(ge=0)] | None = Field(default=None, examples=[300])
+    """Seconds by which a scheduled run may be late and still begin."""
+    successful_jobs_history_limit: Annotated[StrictInt, Field(ge=0)] | None = Field(
+        default=None, examples=[3]
+    )
+    """How many workflows of a schedule that succeeded are kept."""
+    failed_jobs_history_limit: Annotated[StrictInt, Field(ge=0)] | None = Field(default=None, examples=[5])
+    """How many workflows of a schedule that failed are kept."""
+    service_account_name: ObjectName | None = Field(default=None, examples=["magnus"])
+    """The service account of all pods."""
+    image_pull_secrets: list[ObjectName] = Field(default=[], examples=[["registry"]])
+    """Secrets with which images are pulled."""
+    parallelism: Annotated[StrictInt, Field(ge=1)] | None = Field(default=None, examples=[20])
     """Pods at a time, in the whole run."""
-    priority: Annotated[StrictInt, AfterValidator(_32_bits), ANY] | None = None
-    """Of the workflow, among those that wait for the controller: the highest begins first."""
-    priority_class: ObjectName | None = None
-    """Of all pods."""
-    synchronization: Synchronization = Synchronization()
-    metrics: list[Metric] = []
-    ttl_seconds_after_completion: Annotated[StrictInt, Field(ge=0)] | None = None
+    priority: Annotated[StrictInt, AfterValidator(_32_bits), ANY] | None = Field(default=None, examples=[10])
+    """Priority of the workflow among those that wait for the controller: the highest begins first."""
+    priority_class: ObjectName | None = Field(default=None, examples=["batch-low"])
+    """The priority class of all pods."""
+    synchronization: Synchronization = Field(default=Synchronization(), examples=[{"mutexes": ["warehouse"]}])
+    """What a run must hold before it begins."""
+    metrics: list[Metric] = Field(
+        default=[], examples=[[{"name": "runs_total", "help": "All runs.", "counter": {"value": "1"}}]]
+    )
+    """Prometheus metrics that the controller makes of a run."""
+    ttl_seconds_after_completion: Annotated[StrictInt, Field(ge=0)] | None = Field(
+        default=None, examples=[86400]
+    )
+    """Seconds after which a finished workflow is deleted; by default it is kept."""
     pod_gc: Literal["OnPodCompletion", "OnPodSuccess", "OnWorkflowCompletion", "OnWorkflowSuccess"] | None = (
         None
     )
     """When pods are deleted."""
 
     image: Text = "magnus"
+    """The image that steps run in. `magnus` is on its PATH."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
+    """When the image is pulled; by default as Kubernetes decides."""
     magnus_command: Annotated[list[Text], ARGV] = Field(default=["magnus"], min_length=1)
     """The command that callbacks start in the image."""
-    plan: Text = ""
+    plan: Text = Field(default="", examples=["/app/plan.json"])
     """Path in the image of the file that `magnus render --plan` wrote: with it no callback reads YAML."""
-    environment: dict[VariableName, Scalar] = {}
-    secret_environment: dict[VariableName, SecretKey] = {}
-    persistent_volumes: list[PersistentVolume] = []
-    resources: Resources = Resources()
-    node_selector: dict[StrictStr, StrictStr] = {}
-    tolerations: list[dict[str, Any]] = []
-    labels: dict[StrictStr, StrictStr] = {}
-    annotations: dict[StrictStr, StrictStr] = {}
+    environment: dict[VariableName, Scalar] = Field(default={}, examples=[{"TZ": "UTC"}])
+    """Environment variables of every step."""
+    secret_environment: dict[VariableName, SecretKey] = Field(
+        default={}, examples=[{"DB_PASSWORD": {"secret": "database", "key": "password"}}]
+    )
+    """Environment variables of every step that asks for them, each from a key of a Secret."""
+    persistent_volumes: list[PersistentVolume] = Field(
+        default=[], examples=[[{"claim": "magnus-stores", "mount_path": "/stores"}]]
+    )
+    """Volumes that every step mounts."""
+    resources: Resources = Field(default=Resources(), examples=[{"requests": {"memory": "2Gi"}}])
+    """What a step asks for."""
+    node_selector: dict[StrictStr, StrictStr] = Field(default={}, examples=[{"pool": "batch"}])
+    """Labels of the nodes of the cluster on which pods may run."""
+    tolerations: list[dict[str, Any]] = Field(
+        default=[], examples=[[{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}]]
+    )
+    """Taints that pods tolerate, as Kubernetes writes them."""
+    labels: dict[StrictStr, StrictStr] = Field(default={}, examples=[{"team": "pricing"}])
+    """Labels of the manifest and of its pods."""
+    annotations: dict[StrictStr, StrictStr] = Field(default={}, examples=[{"owner": "pricing@acme.example"}])
+    """Annotations of the manifest and of its pods."""
     security_context: dict[str, Any] = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -215,7 +271,8 @@ class ArgoConfig(BaseModel):
         "seccompProfile": {"type": "RuntimeDefault"},
     }
     """Of the container; by default what Kubernetes' restricted Pod Security Standard asks for."""
-    pod_spec_patch: Patch = None
+    pod_spec_patch: Patch = Field(default=None, examples=[{"terminationGracePeriodSeconds": 60}])
+    """A patch of each pod's specification, as YAML text or as a mapping."""
 
 
 WHOLE = (

@@ -16,9 +16,9 @@ class BashConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    launcher: Annotated[list[Argument], ARGV] = []
-    """Put before every callback that runs a step: `[srun, --mem=8G]`."""
+    launcher: Annotated[list[Argument], ARGV] = Field(default=[], examples=[["srun", "--mem=8G"]])
+    """A command that is put before every callback that runs a step."""
     magnus_command: Annotated[list[Argument], ARGV] = Field(default=["magnus"], min_length=1)
-    """The command that callbacks start."""
+    """The command that callbacks start: `magnus`, or what finds it."""
     isolated: StrictBool = False
-    """Give every step a workspace of its own, not only every branch."""
+    """If true, every step works in a folder of its own. Otherwise the steps of a branch share one."""

@@ -26,10 +26,12 @@ class Resources(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
-    vcpus: Annotated[StrictInt | StrictFloat, Field(gt=0)] | None = None
-    memory: Annotated[StrictInt, Field(gt=0)] | None = None
-    """MiB."""
-    gpus: Annotated[StrictInt, Field(gt=0)] | None = None
+    vcpus: Annotated[StrictInt | StrictFloat, Field(gt=0)] | None = Field(default=None, examples=[2])
+    """Virtual processors; by default those of the job definition."""
+    memory: Annotated[StrictInt, Field(gt=0)] | None = Field(default=None, examples=[4096])
+    """MiB of memory; by default that of the job definition."""
+    gpus: Annotated[StrictInt, Field(gt=0)] | None = Field(default=None, examples=[1])
+    """Graphics processors."""
 
 
 class StepFunctionsConfig(BaseModel):
@@ -38,44 +40,57 @@ class StepFunctionsConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     compute: Literal["batch", "ecs", "sagemaker", "lambda"] = "batch"
-    """Where a step runs."""
+    """The service that runs a step."""
     magnus_command: Annotated[list[Text], ARGV] = Field(default=["magnus"], min_length=1)
     """The command that callbacks start in the image."""
-    plan: Text = ""
+    plan: Text = Field(default="", examples=["/app/plan.json"])
     """Path in the image of the file that `magnus render --plan` wrote: with it no callback reads YAML."""
-    environment: dict[Text, Scalar] = {}
+    environment: dict[Text, Scalar] = Field(default={}, examples=[{"TZ": "UTC"}])
     """Environment variables of every step."""
-    secret_environment: list[Text] = []
+    secret_environment: list[Text] = Field(default=[], examples=[["DB_PASSWORD"]])
     """Variables that the job definition, task definition or function sets from secrets: nothing is rendered of them."""
-    tags: dict[Text, Scalar] = {}
-    resources: Resources = Resources()
+    tags: dict[Text, Scalar] = Field(default={}, examples=[{"team": "pricing"}])
+    """Tags of the jobs and tasks that steps run as."""
+    resources: Resources = Field(default=Resources(), examples=[{"vcpus": 2, "memory": 4096}])
+    """What a step asks for."""
     distributed: StrictBool = False
     """Run each item of a map as an execution of its own: for more than 40 at a time, or long histories."""
-    mounts: list[Text] = []
+    mounts: list[Text] = Field(default=[], examples=[["/mnt/shared"]])
     """Folders that every job mounts from one shared file system (EFS): stores may lie there."""
 
     job_queue: Text = "magnus"
+    """Of `batch`: name or ARN of the job queue."""
     job_definition: Text = "magnus"
+    """Of `batch`: name or ARN of the job definition."""
 
     cluster: Text = "magnus"
+    """Of `ecs`: name or ARN of the cluster."""
     task_definition: Text = "magnus"
+    """Of `ecs`: family, or ARN, of the task definition."""
     container: Text = "magnus"
-    """Name of the container in the task definition that runs the step."""
+    """Of `ecs`: name of the container in the task definition that runs the step."""
     launch_type: Literal["FARGATE", "EC2", "EXTERNAL"] = "FARGATE"
-    subnets: list[Text] = []
-    security_groups: list[Text] = []
+    """Of `ecs`: what the task runs on."""
+    subnets: list[Text] = Field(default=[], examples=[["subnet-0a1b2c3d"]])
+    """Of `ecs` and `sagemaker`: the subnets that steps run in."""
+    security_groups: list[Text] = Field(default=[], examples=[["sg-0a1b2c3d"]])
+    """Of `ecs` and `sagemaker`: the security groups of steps."""
     assign_public_ip: StrictBool = False
+    """Of `ecs`: give each task a public address."""
 
     image: Text = "magnus"
-    """Of a SageMaker processing job."""
+    """Of `sagemaker`: the image of a processing job."""
     role: Text = "magnus"
-    """ARN of the role that a SageMaker processing job runs with."""
+    """Of `sagemaker`: ARN of the role that a processing job runs with."""
     instance_type: Text = "ml.m5.large"
+    """Of `sagemaker`: the type of machine."""
     volume_size: Annotated[StrictInt, Field(ge=1, le=16384)] = 30
-    """GiB."""
+    """Of `sagemaker`: GiB of disk."""
 
     function: Text = "magnus"
-    """Name or ARN of the Lambda function, whose handler is `magnus_render.lambda_handler.handler`."""
+    """Of `lambda`: name or ARN of the function, whose handler is `magnus_render.lambda_handler.handler`."""
 
-    state_machine: Text = ""
+    state_machine: Text = Field(
+        default="", examples=["arn:aws:states:eu-west-1:123456789012:stateMachine:billing"]
+    )
     """Of a `separate` dag: ARN of its state machine; '' for pipeline and path joined by `_`, beside the parent's."""
