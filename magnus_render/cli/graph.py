@@ -55,7 +55,8 @@ def _picture(file: str, form: str, run_id: str | None, config: str | None) -> st
         return FORMATS[form](picture(loaded.plan))
 
     from magnus_render.cli import stores
-    from magnus_render.runtime.fold import fold, read_run
+    from magnus_render.runtime.fold import fold
+    from magnus_render.runtime.reading import read_run
 
     store = stores.open_run_log_store(loaded.config)
     plan, record, records = read_run(store, stores.known_run(store, run_id))

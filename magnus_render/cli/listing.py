@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from magnus_render.cli.run_text import spans
 from magnus_render.errors import MagnusError
 from magnus_render.runtime import lease
-from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.fold import fold
+from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.records import OtherFormat, Run
 
 if TYPE_CHECKING:

@@ -15,9 +15,10 @@ from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES
 from magnus_render.runtime.exchange import restore
-from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.fold import fold
 from magnus_render.runtime.fold_attempts import Records, Tried
 from magnus_render.runtime.names import matches
+from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.records import Run
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.texts import condition, safe, why_skipped

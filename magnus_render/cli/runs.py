@@ -13,7 +13,8 @@ from magnus_render.cli import stores
 from magnus_render.cli.listing import Listing, status_and_span, status_of
 from magnus_render.cli.run_text import colours, painted, show, took
 from magnus_render.errors import MagnusError, UsageError
-from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.fold import fold
+from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.records import OtherFormat
 from magnus_render.services import lookup
 from magnus_render.texts import safe, say

@@ -18,7 +18,8 @@ from magnus_render.executors.mocked import MockedExecutor, mocked_plan
 from magnus_render.executors.pool import STOPPING
 from magnus_render.executors.walk import Walk
 from magnus_render.runtime import callback
-from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.fold import fold
+from magnus_render.runtime.reading import read_run
 from magnus_render.services import lookup
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import time
 from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SHORTAGES
 from magnus_render.plan import TASK, failure_target
-from magnus_render.runtime import earlier, outcome, process, state
+from magnus_render.runtime import earlier, merge, outcome, process, state
 from magnus_render.runtime.cached import mock
 from magnus_render.runtime.handover import answer, deadline, overdue, stopped
 from magnus_render.runtime.records import attempts_of
@@ -189,10 +189,10 @@ class _Attempt:
     def _succeeded(self) -> int:
         run = self.run_
         packed = run.pack(self.work.set)
-        files = state.files_put(self.work.catalogued)
+        files = merge.files_put(self.work.catalogued)
         # An as-is sets nothing, so what follows it is as mocked as what came before.
         mocked = self.work.state["mocked"] and self.options.exit_status is not None
-        after = run.save({**state.added(self.work.state, packed, files), "mocked": mocked})
+        after = run.save({**merge.added(self.work.state, packed, files), "mocked": mocked})
         end = self._end("SUCCESS", "\n".join(self.work.warnings))
         if self._failed_before():
             return self._overtaken(end)

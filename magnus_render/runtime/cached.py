@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from magnus_render.errors import Refused
-from magnus_render.runtime import outcome, state
+from magnus_render.runtime import merge, outcome
 from magnus_render.runtime.records import Run, dumps
 
 TYPE_CHECKING = False
@@ -35,7 +35,7 @@ def mock(run: Run, address: str, node: Node, sees: str) -> Outcome | None:
     if _sight(original, address, there, end["sees"]) != _sight(run, address, node, sees):
         return None
     packed = run.pack(original.unpack(end["set"]))
-    digest = run.save(state.added(seen, packed, state.files_put(end["catalog"])))
+    digest = run.save(merge.added(seen, packed, merge.files_put(end["catalog"])))
     now = time.time()
     taken: Outcome = {**end, "attempt": 0, "time": now, "set": packed, "sees": sees, "state": digest}
     taken["handed_to"], taken["mock"] = node["next"]["slug"], True

@@ -8,7 +8,6 @@ computed, for no callback stands for them. Any prefix of a run's records folds: 
 from __future__ import annotations
 
 from magnus_render import naming
-from magnus_render.errors import Refused
 from magnus_render.plan import (
     AS_IS,
     COMPOSITES,
@@ -18,7 +17,6 @@ from magnus_render.plan import (
     FAIL_NODE,
     ITEMS_PER_PAGE,
     MAP,
-    PLAN_VERSION,
     SUCCESS_NODE,
     TASK,
     failure_target,
@@ -27,7 +25,6 @@ from magnus_render.plan import (
 from magnus_render.runtime import shapes
 from magnus_render.runtime.fold_attempts import Records, Tried, as_is_step, blank, task_step
 from magnus_render.runtime.merge import Contribution, Merged, merge_dag, merge_map, merge_parallel
-from magnus_render.runtime.records import run_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from magnus_render.plan import CompositeStart, GraphEnd, GraphHead, Join, Node, Plan, RunRecord
-    from magnus_render.services.base import BaseRunLogStore
 
     Log = dict[str, Any]
     Step = dict[str, Any]
@@ -44,37 +40,6 @@ if TYPE_CHECKING:
 MANY_ITEMS = 100_000
 """More branches than that are not believed without their items: a damaged count must not fill the memory."""
 _RUNNING = ("PROCESSING", "TRIGGERED")
-
-
-def read_run(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
-    """Read all there is of a run; raise `Refused` if there is no such run, `OtherFormat` as `run_record` does."""
-    data = store.read(f"{run_id}/run.json")
-    if data is None:
-        raise Refused(f"there is no run '{run_id}' in the run log store")
-    records: dict[str, Any] = {key[len(run_id) + 1 :]: data for key, data in store.read_all(run_id)}
-    run = run_record(run_id, data)
-    folder = f"plan/{run['dag_hash']}/"
-    keys = [key for key in records if key.startswith(folder)]
-    pages = {key: shapes.record(run_id, key, records.pop(key)) for key in keys}
-    plan: Plan = {
-        "version": PLAN_VERSION,
-        "name": run["name"],
-        "description": "",
-        "max_time": run["max_time"],
-        "dag_hash": run["dag_hash"],
-        "variables": run["variables"],
-        "graphs": {},
-        **pages.pop(f"{folder}graphs.json", {}),
-        "nodes": {},
-    }
-    nodes = [
-        (address, shapes.node(run_id, key, address, node))
-        for key, page in pages.items()
-        for address, node in page["nodes"].items()
-    ]
-    nodes.sort(key=lambda entry: entry[1]["order"])
-    plan["nodes"] = dict(nodes)
-    return plan, run, records
 
 
 def fold(plan: Plan, run: RunRecord, records: Mapping[str, Any], now: float) -> Log:

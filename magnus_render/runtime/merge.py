@@ -1,18 +1,19 @@
-"""Joins: what the branches of a composite set becomes what the composite sets (DESIGN §3.4).
+"""What is added to a state: by a step, and by the branches of a composite together, which is a join (docs/semantics.md).
 
-Pure functions, shared by the callback that records a join and by the fold that computes one in memory; texts
-and shapes are those of docs/semantics.md. Only a composite that succeeded is joined: a failed one contributes
-nothing, so callers do not ask.
+Pure functions, shared by the callback that records a join and by the fold that computes one in memory. Only a composite
+that succeeded is joined: a failed one contributes nothing, so callers do not ask.
 """
 
 from __future__ import annotations
+
+from magnus_render.plan import file_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from magnus_render.plan import FileEntry
+    from magnus_render.plan import CatalogRecord, FileEntry, Packed, State
 
 
 class Contribution:
@@ -117,3 +118,26 @@ def _all_equal(values: Iterable[Any]) -> bool:
 def _listed(names: list[str]) -> str:
     """'a', 'b' and 'c'."""
     return names[0] if len(names) < 2 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def added(state: State, packed: Packed, files: dict[str, FileEntry]) -> State:
+    """Return a state with parameters and files added to it."""
+    values, large = dict(state["parameters"]["values"]), dict(state["parameters"]["large"])
+    for name, value in packed["values"].items():
+        large.pop(name, None)
+        values[name] = value
+    for name, digest in packed["large"].items():
+        values.pop(name, None)
+        large[name] = digest
+    return {
+        "parameters": {"values": values, "large": large},
+        "files": {**state["files"], **files},
+        "set": sorted({*state["set"], *packed["values"], *packed["large"]}),
+        "filed": sorted({*state["filed"], *files}),
+        "mocked": state["mocked"],
+    }
+
+
+def files_put(catalogued: list[CatalogRecord]) -> dict[str, FileEntry]:
+    """Return the files that catalog records of a step put, by path."""
+    return {c["path"]: file_entry(c) for c in catalogued if c["stage"] == "put"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DECIDED, MAP, TASK, failure_target, file_entry
+from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DECIDED, MAP, TASK, failure_target
 from magnus_render.runtime import merge, shapes
 from magnus_render.runtime import outcome as outcomes
 from magnus_render.texts import say
@@ -18,15 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from magnus_render.plan import (
         Before,
-        CatalogRecord,
         CompositeStart,
-        FileEntry,
         GraphEnd,
         Join,
         Json,
         Node,
         Outcome,
-        Packed,
         Settled,
         State,
     )
@@ -404,28 +401,5 @@ def join(run: Run, address: str) -> Join:
 def after_composite(run: Run, address: str) -> str:
     """Return the state behind a composite that succeeded: what it saw and what its branches set."""
     joined = join(run, address)
-    state = added(run.state(seen_by(run, address)), joined["set"], joined["files"])
+    state = merge.added(run.state(seen_by(run, address)), joined["set"], joined["files"])
     return run.save({**state, "mocked": joined["mocked"]})
-
-
-def added(state: State, packed: Packed, files: dict[str, FileEntry]) -> State:
-    """Return a state with parameters and files added to it."""
-    values, large = dict(state["parameters"]["values"]), dict(state["parameters"]["large"])
-    for name, value in packed["values"].items():
-        large.pop(name, None)
-        values[name] = value
-    for name, digest in packed["large"].items():
-        values.pop(name, None)
-        large[name] = digest
-    return {
-        "parameters": {"values": values, "large": large},
-        "files": {**state["files"], **files},
-        "set": sorted({*state["set"], *packed["values"], *packed["large"]}),
-        "filed": sorted({*state["filed"], *files}),
-        "mocked": state["mocked"],
-    }
-
-
-def files_put(catalogued: list[CatalogRecord]) -> dict[str, FileEntry]:
-    """Return the files that catalog records of a step put, by path."""
-    return {c["path"]: file_entry(c) for c in catalogued if c["stage"] == "put"}

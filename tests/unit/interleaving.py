@@ -21,7 +21,8 @@ from typing import Any, BinaryIO
 from magnus_render.graph.load import load
 from magnus_render.runtime import attempt, callback
 from magnus_render.runtime.comparing import comparable
-from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.fold import fold
+from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.services import lookup
 from magnus_render.services.base import BaseRunLogStore

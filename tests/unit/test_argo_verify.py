@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from magnus_render.diagnostics import explained
 from magnus_render.targets.argo.lint import codes
-from magnus_render.targets.argo.lint.graph import _well_formed
+from magnus_render.targets.argo.lint.edges import _well_formed
 from magnus_render.targets.argo.lint.run import verify
 from magnus_render.targets.argo.lint.schedule import schedule_problem
 from magnus_render.targets.argo.lint.yaml import load

@@ -11,7 +11,8 @@ import pytest
 
 from magnus_render.cli.main import run as magnus
 from magnus_render.runtime.comparing import comparable
-from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.fold import fold
+from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.records import valid_run_id
 from magnus_render.services import lookup
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from magnus_render.errors import Refused
 from magnus_render.runtime.comparing import comparable
-from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.fold import fold
+from magnus_render.runtime.reading import read_run
 from magnus_render.services.run_log_store import FileSystemRunLogStore
 from tests.unit.fold_tools import Book, as_is, dag, make_plan, make_run, map_, parallel, task
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from magnus_render.cli.main import run as magnus
-from magnus_render.runtime.fold import fold, read_run
+from magnus_render.runtime.fold import fold
+from magnus_render.runtime.reading import read_run
 from magnus_render.services import lookup
 
 TAIL = {"success": {"type": "success"}, "fail": {"type": "fail"}}

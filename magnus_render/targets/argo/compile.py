@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.graph.view import View
-from magnus_render.plan import AS_IS, CONDITIONAL, DECIDED, MAP, PARALLEL, SKIP, SUCCESS_NODE, TASK
+from magnus_render.plan import AS_IS, CONDITIONAL, DECIDED, MAP, PARALLEL, SKIP, TASK
 from magnus_render.targets.argo import names
+from magnus_render.targets.argo.depends import BAD, OK, Depends, is_bounded
 from magnus_render.targets.argo.model import BRANCH, CHOICE, ITEMS, Dag, Manifest, Task
 from magnus_render.targets.argo.split import in_parts
 from magnus_render.targets.base import graph_title
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import Graph, Node, Plan
     from magnus_render.targets.argo.containers import Steps
-
-_OK, _BAD = ("Succeeded",), ("Failed", "Errored")
 
 
 def compile_plan(plan: Plan, steps: Steps, text: Callable[[Node], Any]) -> list[Manifest]:
@@ -72,77 +71,49 @@ class _Compiler:
 
     def _graph(self, head: Graph, name: str) -> Dag:
         """Return the template of a graph; `inside` gets those of its composites, as templates or as graphs to come."""
-        self.head = head
-        self.names = self._task_names(head)
-        # What only a failure leads to is not there if nothing can fail.
-        self.reached = self.view.reached(head)
-        self.slugs = [slug for slug in self.view.steps(head) if slug in self.reached]
+        self.depends = Depends(head, self.view, self.text)
+        self.names = self.depends.names
         tasks: list[Task] = []
-        for slug in self.slugs:
-            tasks += self._confirmation(slug) + self._tasks(self._node(slug))
+        for slug in self.depends.slugs:
+            tasks += self._confirmation(slug) + self._tasks(self.depends.node(slug))
         tasks += self._ends()
         if not head["address"] and (not self.view.surely_calls(head) or self._acts_first(head)):
             tasks = self._recorded(tasks)
         return Dag(name, graph_title(self.plan, head["address"]), tasks, self._inputs(head["address"]))
 
-    def _task_names(self, head: Graph) -> dict[str, str]:
-        """Return task names by slug; those of helpers under `slug: helper`."""
-        own = names.distinct({slug: names.task_name(slug) for slug in head["nodes"]})
-        wanted: dict[str, str] = {}
-        for slug in head["nodes"]:
-            node = self._node(slug)
-            if node["type"] == MAP and not node["counted_by"]:
-                wanted[f"{slug}: items"] = f"{own[slug]}-items"
-            elif (node["type"] == CONDITIONAL or "when" in node) and not node["counted_by"]:
-                wanted[f"{slug}: choice"] = f"{own[slug]}-choice"
-            elif node["type"] == PARALLEL and node["fan_in"]:
-                wanted[f"{slug}: fan-in"] = f"{own[slug]}-fan-in"
-            elif node["type"] == AS_IS and isinstance(self.text(node), dict):
-                wanted[f"{slug}: record"] = f"{own[slug]}-record"
-                wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
-            if self.view.must_confirm(node):
-                if self._is_confirmed_there(node):
-                    to = node["on_failure"]["slug"]
-                    wanted[f"{to}: confirm"] = f"{own[to]}-confirm"
-                else:
-                    wanted[f"{slug}: failed"] = f"{own[slug]}-failed"
-        if not head["address"]:
-            wanted[": record"] = names.RECORD
-        return {**own, **names.distinct(wanted, own.values())}
-
-    def _node(self, slug: str) -> Node:
-        return self.view.node(self.head, slug)
-
     def _ends(self) -> list[Task]:
         """Return the tasks of the status nodes: the fail node's only if a success leads there."""
-        head = self.head
+        head = self.depends.head
         success, fail = head["success"], head["fail"]
         ends = self._confirmation(success)
-        arriving = self._arriving(success)
+        arriving = self.depends.arriving(success)
         leading = [
-            f"{self._last(node, slug)}.{phase}"
-            for slug in self.slugs
-            if (node := self._node(slug))["next"]["slug"] == fail
-            for phase in self._good(node)
+            f"{self.depends.last(node, slug)}.{phase}"
+            for slug in self.depends.slugs
+            if (node := self.depends.node(slug))["next"]["slug"] == fail
+            for phase in self.depends.good(node)
         ]
         # What records a failure that nobody handles leads to the fail node, or else away from success.
         recorders = [
             self.names[f"{slug}: failed"]
-            for slug in self.slugs
-            if f"{slug}: failed" in self.names and self.view.edges(self._node(slug))[1] == fail
+            for slug in self.depends.slugs
+            if f"{slug}: failed" in self.names and self.view.edges(self.depends.node(slug))[1] == fail
         ]
         starts_to_fail = head["start"] == fail
         if leading or starts_to_fail:
-            leading += [f"{name}.{phase}" for name in recorders for phase in _BAD]
+            leading += [f"{name}.{phase}" for name in recorders for phase in BAD]
             recorders = []
-            node = self._node(fail)
+            node = self.depends.node(fail)
             task = Task(
                 self.names[fail], *self.steps.call(node), depends=leading, unless=arriving, title=node["name"]
             )
             ends.append(task)
-        if success in self.reached:
+        if success in self.depends.reached:
             task = Task(
-                self.names[success], self.steps.nothing(), depends=arriving, title=self._node(success)["name"]
+                self.names[success],
+                self.steps.nothing(),
+                depends=arriving,
+                title=self.depends.node(success)["name"],
             )
             never = [self.names[fail]] if leading else recorders
             task.only_if = " && ".join(f"{name}.Omitted" for name in never)
@@ -153,15 +124,15 @@ class _Compiler:
         """Return the callback between a node and the failures that lead there, where it must say that they are on record."""
         failures = [
             one
-            for before in self._node(slug)["before"]
-            if before["via"] == "on_failure" and before["slug"] in self.reached
-            if self.view.must_confirm(failed := self._node(before["slug"]))
-            and self._is_confirmed_there(failed)
-            for one in self._ended_badly(failed, before["slug"])
+            for before in self.depends.node(slug)["before"]
+            if before["via"] == "on_failure" and before["slug"] in self.depends.reached
+            if self.view.must_confirm(failed := self.depends.node(before["slug"]))
+            and self.depends.is_confirmed_there(failed)
+            for one in self.depends.ended_badly(failed, before["slug"])
         ]
         if not failures:
             return []
-        call = self.steps.call(self._node(slug), confirm=True)
+        call = self.steps.call(self.depends.node(slug), confirm=True)
         name = self.names[f"{slug}: confirm"]
         return [Task(name, *call, depends=failures, title="is the failure on record?")]
 
@@ -185,71 +156,13 @@ class _Compiler:
     def _recorded(self, tasks: list[Task]) -> list[Task]:
         """Return the tasks of a pipeline in which nothing calls back, behind one that creates the run."""
         name = self.names[": record"]
-        record = Task(name, *self.steps.start_run(self._node(self.head["fail"])), title="creates the run")
+        record = Task(
+            name, *self.steps.start_run(self.depends.node(self.depends.head["fail"])), title="creates the run"
+        )
         for task in tasks:
             if not task.depends and not task.unless:
                 task.depends = [f"{name}.Succeeded"]
         return [record, *tasks]
-
-    # ---- what leads to a node ----
-
-    def _arriving(self, slug: str) -> list[str]:
-        """Return the outcomes of tasks that lead to a node; empty for a graph's start."""
-        found: list[str] = []
-        for before in self._node(slug)["before"]:
-            if before["slug"] not in self.reached:
-                continue
-            node = self._node(before["slug"])
-            then, otherwise = self.view.edges(node)
-            if before["via"] == "next" and then == slug:
-                found += [f"{self._last(node, before['slug'])}.{phase}" for phase in self._good(node)]
-            elif before["via"] == "on_failure" and otherwise == slug:
-                found += self._failures(node, before["slug"])
-        return list(dict.fromkeys(found))
-
-    def _last(self, node: Node, slug: str) -> str:
-        """Return the task whose success is the node's."""
-        return self.names[f"{slug}: record"] if self._is_recorded(node) else self.names[slug]
-
-    def _good(self, node: Node) -> tuple[str, ...]:
-        # A list without items is Skipped; within a template of its own that template succeeds.
-        skips = "when" in node or (node["type"] == MAP and not self._is_bounded(node))
-        return (*_OK, "Skipped") if skips else _OK
-
-    def _failures(self, node: Node, slug: str) -> list[str]:
-        """Return the outcomes of tasks that are a node's failure: of those of its helpers too."""
-        if not self.view.must_confirm(node):
-            return self._ended_badly(node, slug)
-        to = node["on_failure"]["slug"]
-        helper = f"{to}: confirm" if self._is_confirmed_there(node) else f"{slug}: failed"
-        return [f"{self.names[helper]}.Succeeded"]
-
-    def _is_confirmed_there(self, node: Node) -> bool:
-        """Tell whether a failure is confirmed where it leads to, with all others that do, and not at the node itself.
-
-        An as-is may have left no record by which it could be found; a composite is asked for its own failure.
-        """
-        to = self._node(node["on_failure"]["slug"])
-        return node["type"] != AS_IS and to["type"] in (AS_IS, SUCCESS_NODE)
-
-    def _ended_badly(self, node: Node, slug: str) -> list[str]:
-        tasks = [self.names[slug]]
-        for helper in ("items", "choice", "fan-in", "record"):
-            if f"{slug}: {helper}" in self.names and (helper != "record" or self._is_recorded(node)):
-                tasks.append(self.names[f"{slug}: {helper}"])
-        if f"{slug}: failed" in self.names and not self.view.must_confirm(node):
-            tasks[0] = self.names[f"{slug}: failed"]
-        return [f"{task}.{phase}" for task in tasks for phase in _BAD]
-
-    def _is_recorded(self, node: Node) -> bool:
-        """Tell whether a native as-is is followed by a callback: no step does it whose record tells that it was passed."""
-        then = node["next"]
-        runs = then["type"] == TASK and not then.get("when")
-        return node["type"] == AS_IS and isinstance(self.text(node), dict) and not runs
-
-    @staticmethod
-    def _is_bounded(node: Node) -> bool:
-        return bool(node["fail_fast"]) or node["max_concurrency"] is not None
 
     # ---- nodes ----
 
@@ -257,9 +170,9 @@ class _Compiler:
         """Return the tasks that a node becomes."""
         slug = naming.last(node["address"])
         tasks = self._own_tasks(node, slug)
-        if self.view.must_confirm(node) and not self._is_confirmed_there(node):
+        if self.view.must_confirm(node) and not self.depends.is_confirmed_there(node):
             call = self.steps.call(node, confirm=True)
-            bad = self._ended_badly(node, slug)
+            bad = self.depends.ended_badly(node, slug)
             tasks.append(Task(self.names[f"{slug}: failed"], *call, depends=bad, title="record its failure"))
         return tasks
 
@@ -268,7 +181,7 @@ class _Compiler:
         task = Task(
             self.names[slug],
             "",
-            depends=self._arriving(slug),
+            depends=self.depends.arriving(slug),
             address=node["address"],
             title=node["name"],
             description=node.get("description", ""),
@@ -301,17 +214,15 @@ class _Compiler:
             return [task]
         task.template, task.arguments = self.steps.native(node, text)
         tasks, own = [task], f"{task.name}."
-        if self._is_recorded(node):
+        if self.depends.is_recorded(node):
             name = self.names[f"{slug}: record"]
             call = self.steps.call(node, exit_status=0)
-            tasks.append(
-                Task(name, *call, depends=[own + phase for phase in _OK], title="record its success")
-            )
+            tasks.append(Task(name, *call, depends=[own + phase for phase in OK], title="record its success"))
         if not self.view.must_confirm(node):
             name = self.names[f"{slug}: failed"]
             call = self.steps.call(node, exit_status=1)
             tasks.append(
-                Task(name, *call, depends=[own + phase for phase in _BAD], title="record its failure")
+                Task(name, *call, depends=[own + phase for phase in BAD], title="record its failure")
             )
         return tasks
 
@@ -321,7 +232,7 @@ class _Compiler:
         branch = {BRANCH: f"{self.steps.address(node['address'])}.{{{{item}}}}"}
         inner = self.view.inner(node)["address"]
         inside = self.steps.template(inner)
-        if not self._is_bounded(node):
+        if not is_bounded(node):
             self.inside.append((inner, inside))
             task.template, task.arguments, task.items = inside, branch, listed
             return tasks

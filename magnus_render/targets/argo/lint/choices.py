@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from magnus_render.targets.argo import limits
 from magnus_render.targets.argo.lint import codes
-from magnus_render.targets.argo.lint.graph import RESULT, in_order, target
+from magnus_render.targets.argo.lint.edges import RESULT, in_order
+from magnus_render.targets.argo.lint.graph import target
 from magnus_render.targets.argo.lint.manifest import named
 from magnus_render.targets.lint.report import mapping, shown, text
 

@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render.targets.argo.lint import codes
-from magnus_render.targets.argo.lint.graph import ancestors, target
+from magnus_render.targets.argo.lint.edges import ancestors
+from magnus_render.targets.argo.lint.graph import target
 from magnus_render.targets.argo.lint.manifest import PODS, Document, Task, Template, named, strings
 from magnus_render.targets.lint.report import mapping, near, shown
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.targets.argo.lint.called import check_called
 from magnus_render.targets.argo.lint.choices import check_choices
+from magnus_render.targets.argo.lint.edges import check_depth
 from magnus_render.targets.argo.lint.fields import check_fields
 from magnus_render.targets.argo.lint.graph import (
-    check_depth,
     check_references,
     check_tasks,
     check_templates,
