@@ -13,7 +13,7 @@ from magnus_render import naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, FAIL_NODE, MAP, TASK, is_decided
 from magnus_render.runtime.command_line import CommandLine, usage
-from magnus_render.runtime.records import Run, dumps
+from magnus_render.runtime.records import Run, check_format, dumps
 from magnus_render.services import lookup
 from magnus_render.texts import say
 
@@ -83,6 +83,7 @@ class _Call:
     # ---- what is meant ----
 
     def run(self) -> int:
+        check_format(os.environ.get("MAGNUS_RECORDS", ""))
         if self.line.command == "start_run":
             if self._native() is None:
                 self._start()

@@ -66,6 +66,15 @@ class OtherFormat(Refused):
         self.version = version
 
 
+def check_format(rendered_for: str) -> None:
+    """Raise `Refused` if an output was rendered for records of another format than this version's; '' is any format."""
+    if rendered_for not in ("", str(RECORDS_VERSION)):
+        raise Refused(
+            f"the pipeline was rendered for records of format {rendered_for}, this version of magnus-render reads and "
+            f"writes format {RECORDS_VERSION}: render it anew, or use an image with the version that rendered it"
+        )
+
+
 def run_record(run_id: str, data: bytes) -> RunRecord:
     """Return what `run.json` of a run says; raise `OtherFormat` if its version is not ours."""
     record: RunRecord = shapes.record(run_id, "run.json", data)

@@ -39,6 +39,7 @@ _OWN = (
     "MAGNUS_TARGET",
     "MAGNUS_INPUT",
     "MAGNUS_WALKER",
+    "MAGNUS_RECORDS",
 )
 
 LEFT_BEHIND = (

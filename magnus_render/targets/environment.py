@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from magnus_render.plan import services_of
+from magnus_render.plan import RECORDS_VERSION, services_of
 
 if TYPE_CHECKING:
     from magnus_render.plan import Config, Plan
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 CONFIG, DAG_HASH, PLAN, FILE = "MAGNUS_CONFIG", "MAGNUS_DAG_HASH", "MAGNUS_PLAN", "MAGNUS_FILE"
 RUN_ID, WALK, INPUT, TARGET = "MAGNUS_RUN_ID", "MAGNUS_WALK", "MAGNUS_INPUT", "MAGNUS_TARGET"
+RECORDS = "MAGNUS_RECORDS"
+"""Names the format of the records that an output was rendered for: a callback of another format refuses it."""
 VARIABLE = "MAGNUS_VAR_"
 """Begins the names of the definition's own variables."""
 _OURS = re.compile(
-    "MAGNUS_(RUN_ID|WALK|INPUT|TARGET|DAG_HASH|CONFIG|PLAN|FILE|STEP|BRACE|OWN_BRACE|VAR_.*)", re.DOTALL
+    "MAGNUS_(RUN_ID|WALK|INPUT|TARGET|RECORDS|DAG_HASH|CONFIG|PLAN|FILE|STEP|BRACE|OWN_BRACE|VAR_.*)",
+    re.DOTALL,
 )
 
 
@@ -32,12 +35,12 @@ def stores(config: Config) -> str:
 
 
 def shared(plan: Plan, config: Config, source: Source, plan_file: str = "") -> dict[str, str]:
-    """Return what tells every callback of a pipeline where its stores are, and what it was rendered from.
+    """Return what tells every callback of a pipeline where its stores are, and what it was rendered from and for.
 
     `plan_file` is the path, where callbacks run, of the file that `magnus render --plan` wrote. Without it the callback
     that creates the run reads the definition, with the values that its variables had.
     """
-    told = {CONFIG: stores(config), DAG_HASH: plan["dag_hash"]}
+    told = {CONFIG: stores(config), RECORDS: str(RECORDS_VERSION), DAG_HASH: plan["dag_hash"]}
     if plan_file:
         return {**told, PLAN: plan_file}
     variables = {f"{VARIABLE}{name}": value for name, value in sorted(plan["variables"].items())}

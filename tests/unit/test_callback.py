@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from magnus_render.cli.main import run as magnus
+from magnus_render.errors import REFUSED
 from magnus_render.runtime.comparing import comparable
 from magnus_render.runtime.fold import fold
 from magnus_render.runtime.reading import read_run
@@ -373,3 +374,28 @@ def test_a_run_of_another_format_is_refused(project: Path, capfd: pytest.Capture
     assert out.splitlines()[1].split() == ["r", "FORMAT", "1"] and said in err and "prune" not in err
     assert magnus(["runs", "prune", "--keep", "0"]) == 0
     assert said in capfd.readouterr().out and path.exists()
+
+
+@pytest.mark.parametrize("command", [("start_run",), ("execute_single_node", "a"), ("map_count", "m")])
+def test_an_output_that_was_rendered_for_other_records_is_refused(
+    command: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    project: Path,
+) -> None:
+    monkeypatch.setenv("MAGNUS_RECORDS", "1")
+    assert call(command[0], *command[1:]) == REFUSED
+    said = capsys.readouterr().err
+    assert "rendered for records of format 1" in said and "writes format 2" in said
+    assert not (project / ".run_log_store").exists()
+    monkeypatch.setenv("MAGNUS_RECORDS", "2")
+    assert call("start_run") == 0
+
+
+def test_a_task_does_not_see_for_which_records_its_pipeline_was_rendered(
+    monkeypatch: pytest.MonkeyPatch, project: Path
+) -> None:
+    (project / "dag.yaml").write_text(DEFINITION.replace("echo ran >> ran.txt", "env > ran.txt"))
+    monkeypatch.setenv("MAGNUS_RECORDS", "2")
+    assert call("execute_single_node", "a") == 0
+    assert "MAGNUS_RECORDS" not in (project / "ran.txt").read_text()

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, TASK, as_is_text, services_of
+from magnus_render.plan import (
+    AS_IS,
+    CONDITIONAL,
+    DAG,
+    MAP,
+    PARALLEL,
+    RECORDS_VERSION,
+    TASK,
+    as_is_text,
+    services_of,
+)
 from magnus_render.targets import codes, options
 from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, Source, own_config
 from magnus_render.targets.bash import flow, quote, syntax
@@ -65,6 +75,7 @@ class BashTarget(BaseTarget):
             "steps": [*common.launcher, *common.magnus_command],
             "workspaces": "step" if common.isolated else "branch",
             "services": services_of(config),
+            "records": RECORDS_VERSION,
             "fail": plan["graphs"][""]["fail"],
             "functions": functions,
             "conditionals": any(node["type"] == CONDITIONAL for node in plan["nodes"].values()),
