@@ -213,7 +213,7 @@ def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:
 
 def _failures(log: Log, run: Run, colour: bool) -> Iterator[str]:
     failed = list(failed_steps(log))
-    led = [f"  {line}" for line in led_to_fail(log, run, _FAILURES_SHOWN)]
+    led = [f"  {line}" for line in led_to_fail(log, run, _FAILURES_SHOWN, unstarted=True)]
     if failed or led:
         yield ""
         yield "What failed:"

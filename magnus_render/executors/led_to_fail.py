@@ -38,10 +38,11 @@ def steps_of(log: Log) -> list[tuple[str, Step]]:
     return found
 
 
-def led_to_fail(log: Log, run: Run, most: int) -> Iterator[str]:
+def led_to_fail(log: Log, run: Run, most: int, *, unstarted: bool = False) -> Iterator[str]:
     """Yield a line for each graph that came to its fail node though no step of it failed.
 
-    Those beyond the first `most` are counted in a last line.
+    Those beyond the first `most` are counted in a last line. `unstarted`: graphs are told of too that ended since what
+    followed was not started. The walk that met it names what was not started, so that it needs no such line.
     """
     graphs = [("", log["steps"])]
     graphs += [
@@ -52,12 +53,14 @@ def led_to_fail(log: Log, run: Run, most: int) -> Iterator[str]:
         *before, last = list(steps.values()) or [None]
         if last is None or last["step_type"] != FAIL_NODE or any(s["status"] not in _FINE for s in before):
             continue
+        if not _leads_to_fail(run, before, last) and not unstarted:
+            continue
         found += 1
         if found <= most:
             graph = f"the branch '{safe(path)}'" if path else "the pipeline"
             yield graph + _values(run, last["internal_name"]) + _how(run, before, last)
     if found > most:
-        yield f"and {found - most} more graphs came to their fail node in this way"
+        yield f"and {found - most} more came to a fail node in this way"
 
 
 def _how(run: Run, before: list[Step], fail: Step) -> str:
@@ -66,19 +69,19 @@ def _how(run: Run, before: list[Step], fail: Step) -> str:
     if before:
         how = "was skipped" if before[-1]["status"] == "SKIPPED" else "succeeded"
         behind = f"behind '{safe(before[-1]['name'])}', which {how}"
-    if _leads_to_fail(run, before[-1] if before else None, fail):
+    if _leads_to_fail(run, before, fail):
         return f" comes to its fail node '{safe(fail['name'])}' {behind or 'at once'}"
     limit = run.record["max_time"]
     why = "" if limit is None else f" (max_time is {limit:g} s)"
     return f" ended {behind or 'before its first step'}: what follows was not started{why}"
 
 
-def _leads_to_fail(run: Run, before: Step | None, fail: Step) -> bool:
-    """Tell whether a graph leads to its fail node by the success of a step, or starts there (`before` is None)."""
-    if before is None:
+def _leads_to_fail(run: Run, before: list[Step], fail: Step) -> bool:
+    """Tell whether a graph leads to its fail node by the success of its last step, or starts there."""
+    if not before:
         graph = run.node(fail["internal_name"])["graph"]
         return graph["start"] == graph["fail"]
-    node = run.node(before["internal_name"])
+    node = run.node(before[-1]["internal_name"])
     return node["next"]["slug"] == node["graph"]["fail"]
 
 

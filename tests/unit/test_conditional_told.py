@@ -174,8 +174,8 @@ def test_execute_and_show_say_which_fail_node_ended_a_run(
     assert said[ended + 1 : ended + 3] == [f"magnus:   {line}" for line in why]
     assert tree(capsys, "r")[-4:] == ["", "What failed:", *(f"  {line}" for line in why)]
     said = run("many", status=1, levels=["low"] * 23).splitlines()
-    assert "magnus:   and 13 more graphs came to their fail node in this way" in said
-    assert tree(capsys, "many")[-1] == "  and 3 more graphs came to their fail node in this way"
+    assert "magnus:   and 13 more came to a fail node in this way" in said
+    assert tree(capsys, "many")[-1] == "  and 3 more came to a fail node in this way"
 
 
 def test_diff_of_two_branches(pipeline: Path, capsys: pytest.CaptureFixture[str]) -> None:
