@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from magnus_render.graph.definition import Definition, Step
-    from magnus_render.plan import Json
     from magnus_render.spec.report import Place, Report
     from magnus_render.spec.tree import Value
 
@@ -52,8 +51,7 @@ def _branch(step: Step, name: str, place: Place, report: Report) -> None:
             fix = f"for all other values write 'default:' beside 'branches'; {quoted}"
             report.warning(codes.ONLY_A_TEXT, place, what, fix)
         return
-    value = _looks_like(name, place)
-    text = as_text(value)
+    text = _looks_like(name, place)
     if text == name or "." in name:  # a name with a point is an error
         return
     fix = f"write '{text}'"
@@ -77,7 +75,7 @@ def _condition(step: Step, when: Map, report: Report) -> None:
                 codes.TWICE, place, what, "remove one; a text and the value that reads so are the same"
             )
         seen.add(text)
-        if not isinstance(given, str) or (value := as_text(_looks_like(given, place))) == given:
+        if not isinstance(given, str) or (value := _looks_like(given, place)) == given:
             continue
         fix = f"write {clipped(value)} without quotes"
         if _is_plain(given, place):
@@ -101,19 +99,22 @@ def _is_plain(text: str, place: Place) -> bool:
     return bool(text) and place.source.text.startswith(text, place.offset)
 
 
-def _looks_like(text: str, place: Place) -> Json:
-    """Return the value that a text seems to be, the text itself if it seems to be nothing else."""
+def _looks_like(text: str, place: Place) -> str:
+    """Return how the value that a text seems to be is compared: the text itself if it seems to be nothing else."""
     if text[:1] in ("[", "{") and len(text) <= _LONG:
-        with suppress(ValueError, RecursionError):
-            return json.loads(text)
+        with suppress(ValueError, RecursionError):  # what no parameter can be is a text
+            value = json.loads(text)
+            json.dumps(value, allow_nan=False)
+            as_text(value).encode()
+            return as_text(value)
     if not _is_plain(text, place):
         return text
     if text == "None":
-        return None
+        return as_text(None)
     try:
         value = resolve(text.replace("_", "") if text[:1].isdigit() else text)
     except ValueError:
         return text
-    if isinstance(value, float) and value.is_integer() and "." in json.dumps(value):
-        return int(value)
-    return value
+    if isinstance(value, float) and value.is_integer() and "." in as_text(value):
+        value = int(value)
+    return text if isinstance(value, str) else as_text(value)
