@@ -52,15 +52,20 @@ def flushed(status: int) -> int:
     return status
 
 
+def _shown(value: str) -> str:
+    """Return a value of a condition for people: in quotes where it would not be seen, or not where it ends."""
+    return value if value and value == value.strip() else f"'{value}'"
+
+
 def condition(when: When) -> str:
     """Return a task's condition for people, such as `quality is good or 3`. It is not made safe for a terminal."""
     test = "is" if when["among"] else "is not"
-    return f"{when['parameter']} {test} {' or '.join(when['values'])}"
+    return f"{when['parameter']} {test} {' or '.join(map(_shown, when['values']))}"
 
 
 def why_skipped(when: When) -> str:
     """Return for people that a task's condition did not hold, such as `quality is not good`, or `is neither good nor 3`."""
-    values = when["values"]
+    values = [_shown(value) for value in when["values"]]
     if not when["among"]:
         return f"{when['parameter']} is {values[0]}"
     test = f"is not {values[0]}" if len(values) == 1 else f"is neither {' nor '.join(values)}"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.cli.run_text import log_path, painted, steps_of, values_of
+from magnus_render.cli.run_text import log_path, painted, values_of
 from magnus_render.errors import MagnusError, Refused
+from magnus_render.executors.led_to_fail import steps_of
 from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES

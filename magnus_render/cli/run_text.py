@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.errors import MagnusError
+from magnus_render.executors.led_to_fail import led_to_fail, steps_of
 from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES, CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
@@ -35,7 +36,6 @@ _COLOURS = {
     "TRIGGERED": "36",
     "SKIPPED": "36",
 }
-_FINE = ("SUCCESS", "SKIPPED")
 _VALUE_COLUMNS = 100
 _ITEMS_SHOWN = 10
 _FAILURES_SHOWN = 20
@@ -50,21 +50,6 @@ def painted(status: str, colour: bool, columns: int = 0) -> str:
     """Return a status, padded to some columns, in its colour if wanted."""
     text = status.ljust(columns)
     return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if colour and status in _COLOURS else text
-
-
-def steps_of(log: Log) -> list[tuple[str, Step]]:
-    """Return all steps of a folded log by dot path, those of branches behind their composite."""
-    found: list[tuple[str, Step]] = []
-    stack = [iter(log["steps"].items())]
-    while stack:
-        for path, step in stack[-1]:
-            found.append((path, step))
-            inside = [item for branch in step["branches"].values() for item in branch["steps"].items()]
-            stack.append(iter(inside))
-            break
-        else:
-            stack.pop()
-    return found
 
 
 def spans(log: Log, now: float) -> dict[str, Span]:
@@ -226,44 +211,13 @@ def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:
             yield path, step
 
 
-def _led_to_fail(log: Log, run: Run) -> Iterator[str]:
-    """Yield a line for each graph that came to its fail node though no step of it failed."""
-    graphs = [("", log["steps"])]
-    graphs += [entry for _, step in steps_of(log) for entry in step["branches"].items()]
-    for path, branch in graphs:
-        steps = branch["steps"] if path else branch
-        *before, last = list(steps.values()) or [None]
-        if last is None or last["step_type"] != FAIL_NODE or any(s["status"] not in _FINE for s in before):
-            continue
-        graph = f"the branch '{safe(path)}'" if path else "the pipeline"
-        behind = "at once"
-        if before:
-            how = "was skipped" if before[-1]["status"] == "SKIPPED" else "succeeded"
-            behind = f"behind '{safe(before[-1]['name'])}', which {how}"
-        if _leads_to_fail(run, before[-1] if before else None, last):
-            yield f"  {graph} comes to its fail node {behind}"
-        else:
-            limit = run.record["max_time"]
-            why = "" if limit is None else f" (max_time is {limit:g} s)"
-            yield f"  {graph} ended {behind if before else 'before its first step'}: what follows was not started{why}"
-
-
-def _leads_to_fail(run: Run, before: Step | None, fail: Step) -> bool:
-    """Tell whether a graph leads to its fail node by the success of a step, or starts there (`before` is None)."""
-    if before is None:
-        graph = run.node(fail["internal_name"])["graph"]
-        return graph["start"] == graph["fail"]
-    node = run.node(before["internal_name"])
-    return node["next"]["slug"] == node["graph"]["fail"]
-
-
 def _failures(log: Log, run: Run, colour: bool) -> Iterator[str]:
     failed = list(failed_steps(log))
-    led = list(_led_to_fail(log, run))
+    led = [f"  {line}" for line in led_to_fail(log, run, _FAILURES_SHOWN, unstarted=True)]
     if failed or led:
         yield ""
         yield "What failed:"
-    yield from led[:_FAILURES_SHOWN]
+    yield from led
     for path, step in failed[:_FAILURES_SHOWN]:
         lines = step["message"].splitlines() or ["left no word (was it killed?)"]
         try:

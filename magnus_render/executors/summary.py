@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from magnus_render import naming
 from magnus_render.errors import MagnusError
+from magnus_render.executors.led_to_fail import led_to_fail
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES
 from magnus_render.runtime import outcome as outcomes
+from magnus_render.runtime.fold import fold, read_run
 from magnus_render.runtime.masking import Masker
 from magnus_render.runtime.records import Run, attempts_of
 from magnus_render.services import lookup
@@ -30,10 +33,15 @@ _ITEM_COLUMNS = 80
 
 
 def failures(store: BaseRunLogStore, order: Order, failed: list[tuple[str, str]]) -> Iterator[str]:
-    """Yield lines about the nodes (address, path) that failed for good, in the order they did."""
+    """Yield lines about graphs that came to their fail node, then about the nodes (address, path) that failed for good.
+
+    The nodes stand in the order they failed.
+    """
     run = Run.open(store, order.run_id)
     if run is None:
         return
+    with suppress(MagnusError):  # what cannot be read is told of its own node, or has broken the walk off
+        yield from led_to_fail(fold(*read_run(store, order.run_id), time.time()), run, _MOST_FAILURES)
     for address, path in failed[:_MOST_FAILURES]:
         item = ""
         try:

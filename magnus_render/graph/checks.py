@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import networkx as nx
 
+from magnus_render.graph.values import check_values
 from magnus_render.plan import CONDITIONAL, FAIL_NODE, SUCCESS_NODE
 from magnus_render.spec import codes
-from magnus_render.spec.tree import Map, resolve
+from magnus_render.spec.tree import Map
 
 if TYPE_CHECKING:
-    from magnus_render.graph.definition import Definition, GraphInfo, Step
+    from magnus_render.graph.definition import Definition, GraphInfo
     from magnus_render.spec.report import Place, Report
 
 _SHOWN_STEPS = 10
@@ -102,51 +102,6 @@ def _edge_place(definition: Definition, source: str, target: str) -> Place:
     raw = definition.steps[source].raw
     field = definition.graph.edges[source, target]["via"][0]
     return raw.value_place(field)
-
-
-def check_values(definition: Definition, report: Report) -> None:
-    """Warn of names in a conditional that look like a value, and that this value does not match.
-
-    A name in quotes is meant as a text: of it nothing is said.
-    """
-    for step in definition.steps.values():
-        branches = step.raw.get("branches")
-        if step.type != CONDITIONAL or not isinstance(branches, Map):
-            continue
-        for name in branches:
-            place = branches.key_place(name)
-            if "${" in name:
-                what = f"branch '{step.path}.{name}': a variable in a name is not filled in"
-                fix = "only these characters themselves come to this branch: write a value"
-                report.warning(codes.ONLY_A_TEXT, place, what, fix)
-            if name and place.source.text.startswith(name, place.offset):
-                _value(step, name, place, report)
-
-
-def _value(step: Step, name: str, place: Place, report: Report) -> None:
-    """Warn of one name that stands without quotes."""
-    owner = f"branch '{step.path}.{name}'"
-    quoted = f"if the text is meant, put it in quotes: '{name}'"
-    if name == "default":
-        if "default" not in step.raw:
-            what = f"{owner}: only the text 'default' comes to this branch, no other value"
-            fix = f"for all other values write 'default:' beside 'branches'; {quoted}"
-            report.warning(codes.ONLY_A_TEXT, place, what, fix)
-        return
-    try:
-        value = resolve(name.replace("_", "") if name[:1].isdigit() else name)
-    except ValueError:
-        return
-    if isinstance(value, float) and value.is_integer() and "." in json.dumps(value):
-        value = int(value)
-    text = json.dumps(value)
-    if isinstance(value, str) or text == name:
-        return
-    fix = f"write '{text}'"
-    if "." in text:
-        fix = "let the step set a text: no branch is named by a number with a point"
-    what = f"{owner}: only the text '{name}' comes to this branch, the value {text} does not"
-    report.warning(codes.ONLY_A_TEXT, place, what, f"{fix}; {quoted}")
 
 
 def reachable(definition: Definition) -> set[str]:

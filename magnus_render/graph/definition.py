@@ -41,6 +41,8 @@ DEFAULT_BRANCH = "default"
 _TYPES = (*MODELS, "stub")
 _OTHER_WORDS = frozenset(("choice", "switch", "case", "if", "when", "branch", "decision"))
 """What other systems call a conditional."""
+_NO_NAME_FOR_VALUE = "let the step before set a word for such a value, and name the branch by that word"
+"""The fix for a branch of a conditional that cannot have the name that its value would ask for."""
 
 
 @dataclass(slots=True)
@@ -183,11 +185,13 @@ class Builder:
         what = f"the definition has more than {MAX_NODES:,} nodes, included ones counted as often as they are used"
         self._report.error(codes.TOO_MANY, place, what, "use a map, or split the pipeline")
 
-    def _name(self, name: str, place: Place, taken: dict[str, str], owner: str) -> str:
+    def _name(
+        self, name: str, place: Place, taken: dict[str, str], owner: str, fix: str = "choose another name"
+    ) -> str:
         """Check the name of a step or branch, return its slug."""
         problem = _name_problem(name)
         if problem:
-            self._report.error(codes.BAD_NAME, place, f"{owner}: a name {problem}", "choose another name")
+            self._report.error(codes.BAD_NAME, place, f"{owner}: a name {problem}", fix)
         slug = slug_of(name)
         other = taken.setdefault(slug, name)
         if other != name:
@@ -265,12 +269,13 @@ class Builder:
         branches = step.raw.get("branches")
         if not isinstance(branches, Map):
             return []
+        fix = _NO_NAME_FOR_VALUE if step.type == CONDITIONAL else "choose another name"
         found: list[GraphInfo] = []
         taken: dict[str, str] = {}
         for name, raw in branches.items():
             place = branches.key_place(name)
             owner = f"branch '{step.path}.{name}'"
-            slug = self._name(name, place, taken, owner)
+            slug = self._name(name, place, taken, owner, fix)
             if slug == default:
                 what = f"{owner}: this is the name of the graph 'default:' beside 'branches'"
                 fix = "remove this branch: 'default:' runs for the text 'default' too"

@@ -163,6 +163,7 @@ def _missing_fix(raw: Map, field: str) -> str:
         "start_at": "name the first step",
         "parameter": "name the parameter whose value decides which branch runs",
         "when.parameter": "name the parameter that is looked at",
+        "when.in": "name at least one value with which the task runs",
         "steps": "add the steps",
     }.get(field, "")
 

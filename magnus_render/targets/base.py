@@ -24,6 +24,7 @@ from magnus_render import naming
 from magnus_render.plan import COMPOSITES, CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE
 from magnus_render.registry import Described
 from magnus_render.targets import codes, secrets
+from magnus_render.texts import condition, safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from magnus_render.integrations.base import BaseIntegration
     from magnus_render.plan import Config, Node, Plan
 
+_TITLE = 80
+"""Characters of a condition in a comment."""
 _STATUS_NODES = frozenset((SUCCESS_NODE, FAIL_NODE))
 
 
@@ -250,3 +253,9 @@ def graph_title(plan: Plan, address: str) -> str:
         value = "something else" if branch == composite["default"] else name
         return f"{composite['path']}: {composite['parameter']} is {value}"
     return f"branch {name} of {composite['path']}"
+
+
+def condition_title(node: Node) -> str:
+    """Return what the condition of a task is, for people: `if quality is good or 3`, at most `_TITLE` characters."""
+    text = safe(f"if {condition(node['when'])}")
+    return text if len(text) <= _TITLE else f"{text[: _TITLE - 3]}..."

@@ -110,9 +110,20 @@ def test_in_a_map_branches_are_told_their_item(tmp_path: Path) -> None:
     )
 
 
-def test_more_branches_than_a_dag_takes_tasks(tmp_path: Path) -> None:
-    found = errors(tmp_path, graph(a=task("c"), c=pick(*(f"b{number}" for number in range(200)))))
-    assert {one[:5] for one in found} == {"MR357"}
+def test_more_branches_than_an_object_takes_templates(tmp_path: Path) -> None:
+    names = [f"b{number}" for number in range(198)]
+    found = errors(tmp_path, graph(a=task("c"), c=pick(*names)))
+    assert [one.partition("\n")[0] for one in found] == [
+        "MR357 step 'c': its 198 branches are more than fit: each is a template, an object takes 200"
+    ]
+    branch = graph(
+        d={"type": "dag", "separate": True, "next": "success", "branch": graph(c=pick(*names[100:]))}
+    )
+    found = manifest(tmp_path, graph(a=task("c"), c=pick(*names[:100], default=branch)))
+    assert conditions(found, "c-default") == {"d": "", "success": "d.Succeeded"}
+    both = {name: graph(t=task()) for name in names}
+    (error,) = errors(tmp_path, graph(a={"type": "parallel", "branches": both, "next": "success"}))
+    assert error.startswith("MR357 step 'a': its 198 branches are more than fit")
 
 
 # ---- what the comparison must find ----

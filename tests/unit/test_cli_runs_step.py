@@ -276,7 +276,7 @@ def test_a_graph_that_comes_to_its_fail_node_by_a_success_is_told(
     assert command(tmp_path, "execute", "-f", "dag.yaml", "--run-id", "g").returncode == 1
     _, out, _ = told(capfd, "show", "g")
     assert out.endswith(
-        "What failed:\n  the branch 'd.branch' comes to its fail node behind 'b', which succeeded\n"
+        "What failed:\n  the branch 'd.branch' comes to its fail node 'no' behind 'b', which succeeded\n"
     )
 
 

@@ -142,13 +142,16 @@ def test_definitions_without_conditionals_keep_their_hashes(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "name",
     ["good", "true", "false", "null", "0", "-3", "123", "1e+22", "yes", "no", "12:30", "2024-01-01", "_1", "x_1", "0x",
-     "'True'", '"~"', "'01'", '" good "', "Good one", "é", "'default'", "'[1, 2]'"],
+     "'True'", '"~"', "'01'", '" good "', "Good one", "é", "'default'", "'[1,2]'", "'[one, two]'"],
 )  # fmt: skip
 def test_nothing_is_said_of_names_that_values_match(tmp_path: Path, name: str) -> None:
     assert codes_of(tmp_path, dag(f"    a: {PICK.replace('good:', f'{name}:')}")) == []
 
 
-@pytest.mark.parametrize("name", ["True", "NULL", "~", "0x10", "0o17", "01", "1_000", "+3", "1e3", "default"])
+@pytest.mark.parametrize(
+    "name",
+    ["True", "NULL", "~", "None", "0x10", "0o17", "01", "1_000", "+3", "1e3", "default", "'[1, 2]'"],
+)  # fmt: skip
 def test_a_name_that_only_a_text_matches_is_warned_of(tmp_path: Path, name: str) -> None:
     assert codes_of(tmp_path, dag(f"    a: {PICK.replace('good:', f'{name}:')}")) == ["MR080"]
 

@@ -155,6 +155,29 @@ def test_show_in_a_map(project: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "[6 (not taken)]" in picture[8]
 
 
+def test_execute_and_show_say_which_fail_node_ended_a_run(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reject = f"""{{start_at: pick, steps: {{pick: {{type: conditional, parameter: level, next: ok, branches: {{
+      low: {{start_at: no, steps: {{{ENDS}}}}}}},
+      default: {{start_at: look, steps: {{look: {{type: task, command: to.come, next: no}}, {ENDS}}}}}}}, {ENDS}}}}}"""
+    (project / "dag.yaml").write_text(
+        f"dag: {{start_at: m, steps: {{m: {{type: map, iterate_on: levels, iterate_as: level, next: ok, branch: {reject}}},"
+        f" {ENDS}}}}}\n"
+    )
+    why = [
+        "the branch 'm.0.pick.low' (level = \"low\") comes to its fail node 'no' at once",
+        "the branch 'm.1.pick.default' (level = 0.5) comes to its fail node 'no' behind 'look', which succeeded",
+    ]
+    said = run("r", status=1, levels=["low", 0.5]).splitlines()
+    ended = next(number for number, line in enumerate(said) if "run r: failed after" in line)
+    assert said[ended + 1 : ended + 3] == [f"magnus:   {line}" for line in why]
+    assert tree(capsys, "r")[-4:] == ["", "What failed:", *(f"  {line}" for line in why)]
+    said = run("many", status=1, levels=["low"] * 23).splitlines()
+    assert "magnus:   and 13 more came to a fail node in this way" in said
+    assert tree(capsys, "many")[-1] == "  and 3 more came to a fail node in this way"
+
+
 def test_diff_of_two_branches(pipeline: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("a", quality="good")
     run("b", quality="not good")

@@ -273,7 +273,7 @@ def test_show_says_what_led_to_the_fail_node(pipeline: Path, capsys: pytest.Capt
         pipeline, "execute", "-f", "dag.yaml", "-c", "mocked.yaml", "--run-id=r", '--param=quality="good"'
     )
     shown = told(capsys, "runs", "show", "r")
-    assert "  the pipeline comes to its fail node behind 'repair', which was skipped" in shown
+    assert "  the pipeline comes to its fail node 'fail' behind 'repair', which was skipped" in shown
 
 
 @pytest.mark.parametrize("form", sorted(FORMATS))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.plan import AS_IS, TASK, as_is_text
+from magnus_render.plan import AS_IS, CONDITIONAL, PARALLEL, TASK, as_is_text
 from magnus_render.targets import options
 from magnus_render.targets.argo import codes, containers, limits
 from magnus_render.targets.argo.check_config import check_config
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LEAST_BYTES = 108
 """Of a task as JSON, with names of one character: what is certain not to fit need not be rendered to be refused."""
+_MOST_BRANCHES = limits.TEMPLATES - 3
+"""Each is a template. Beside them there are at least the graph around them, their own DAG and the end of that."""
 _TYPES = ("container", "script", "resource", "suspend", "data", "dag", "steps")
 _WITHOUT_DEFAULTS = ("http", "containerSet", "plugin")
 """Types that `templateDefaults` of a container turn into a second type (Argo's source, Template.SetType)."""
@@ -51,12 +53,25 @@ def check(target: BaseTarget, plan: Plan, config: Config, findings: Findings) ->
         elif node["type"] == TASK:
             tasks += 1
             _check_factor(node, findings)
+        elif node["type"] in (PARALLEL, CONDITIONAL):
+            _check_branches(node, findings)
     if tasks * _LEAST_BYTES > limits.OBJECT_BYTES and not any(
         node.get("separate") for node in plan["nodes"].values()
     ):
         what = f"{tasks:,} steps are more than fit in an object of {limits.OBJECT_BYTES:,} bytes, the cluster's limit"
         fix = "move parts into nodes of type dag with `separate: true`: each becomes a WorkflowTemplate of its own"
         findings.add(lint_codes.SIZE, None, what, fix)
+
+
+def _check_branches(node: Node, findings: Findings) -> None:
+    count = len(node["branches"])
+    if count <= _MOST_BRANCHES:
+        return
+    what = f"its {count} branches are more than fit: each is a template, an object takes {limits.TEMPLATES}"
+    other = "another parallel, in a dag with `separate: true` in a branch"
+    if node["type"] == CONDITIONAL:
+        other = f"another conditional by '{node['parameter']}', in a dag with `separate: true` in 'default'"
+    findings.add(lint_codes.COUNT, node, what, f"put some of them into {other}", "branches")
 
 
 def _check_factor(node: Node, findings: Findings) -> None:

@@ -17,7 +17,7 @@ from magnus_render.targets.argo import names
 from magnus_render.targets.argo.depends import BAD, OK, Depends, is_bounded
 from magnus_render.targets.argo.model import BRANCH, CHOICE, ITEMS, Dag, Manifest, Task
 from magnus_render.targets.argo.split import in_parts
-from magnus_render.targets.base import graph_title
+from magnus_render.targets.base import condition_title, graph_title
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,7 +272,7 @@ class _Compiler:
         title = f"decides whether {node['name']} runs"
         tasks, chosen = self._decided(node, task, f"{slug}: choice", "choose", CHOICE, title)
         # Quoted on both sides it is compared as text.
-        task.when = f"'{chosen}' != '{SKIP}'"
+        task.when, task.remark = f"'{chosen}' != '{SKIP}'", condition_title(node)
         return tasks
 
     def _conditional(self, node: Node, slug: str, task: Task) -> list[Task]:

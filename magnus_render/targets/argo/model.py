@@ -34,6 +34,8 @@ class Task:
     """What must hold besides."""
     when: str = ""
     """Of a branch of a conditional, or a step that has a condition: what must hold as well, or it is skipped."""
+    remark: str = ""
+    """What `when` says, in words."""
     items: str = ""
     """Of a map: the list of indices. Of what fails where no branch was chosen: a text that is no list."""
     reference: str = ""

@@ -29,6 +29,7 @@ from magnus_render.plan import (
     failure_target,
     is_decided,
 )
+from magnus_render.targets.base import condition_title
 from magnus_render.targets.stepfunctions import failed_steps, limits
 from magnus_render.targets.stepfunctions.jsonata import expression, string
 from magnus_render.targets.stepfunctions.model import Machine, Rule, State
@@ -349,7 +350,9 @@ class _Compiler:
             Rule(expression(f"$states.input = {string(choice)}"), to)
             for choice, to in ((SKIP, then), (RUN, name))
         ]
-        yield State("when", when, scope, address, node, name, otherwise=failure, choices=rules)
+        state = State("when", when, scope, address, node, name, otherwise=failure, choices=rules)
+        state.comment = condition_title(node)
+        yield state
 
     def _decided(self, node: Node, scope: Scope, name: str, then: str, failure: str) -> Iterator[State]:
         """Yield what reads how many items a map has, which branch runs, or whether a task does; first what records it."""
