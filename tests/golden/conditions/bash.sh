@@ -25,6 +25,7 @@ fail_node=fail
 at_once=${MAGNUS_MAX_CONCURRENCY:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)}
 
 export MAGNUS_CONFIG='{"catalog":{"config":{"path":".catalog"},"type":"file-system"},"run_log_store":{"config":{"path":".run_log_store"},"type":"file-system"},"secrets":{"config":{},"type":"do-nothing"}}'
+export MAGNUS_RECORDS=2   # the format of the records: a magnus of another format refuses this script
 export MAGNUS_WORKSPACES=branch   # each branch works in a folder of its own
 
 # ---- The pipeline: each line runs if the one above it succeeded; next=F goes on with F --
