@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from magnus_render import naming
 from magnus_render.errors import MagnusError
 from magnus_render.executors.summary import of_item
-from magnus_render.executors.terminal import duration, fit
-from magnus_render.plan import COMPOSITES, CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+from magnus_render.executors.terminal import fit
+from magnus_render.plan import CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+from magnus_render.report.told import failed_steps, led_to_fail, spans, took
 from magnus_render.runtime.records import Run
 from magnus_render.texts import safe
 
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from magnus_render.plan import Plan, RunRecord
+    from magnus_render.report.told import Log, Span, Step
     from magnus_render.services.base import BaseRunLogStore
-
-    Step = dict[str, Any]
-    Log = dict[str, Any]
-    Span = tuple[float, float] | None
 
 _COLOURS = {
     "SUCCESS": "32",
@@ -35,7 +33,6 @@ _COLOURS = {
     "TRIGGERED": "36",
     "SKIPPED": "36",
 }
-_FINE = ("SUCCESS", "SKIPPED")
 _VALUE_COLUMNS = 100
 _ITEMS_SHOWN = 10
 _FAILURES_SHOWN = 20
@@ -50,51 +47,6 @@ def painted(status: str, colour: bool, columns: int = 0) -> str:
     """Return a status, padded to some columns, in its colour if wanted."""
     text = status.ljust(columns)
     return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if colour and status in _COLOURS else text
-
-
-def steps_of(log: Log) -> list[tuple[str, Step]]:
-    """Return all steps of a folded log by dot path, those of branches behind their composite."""
-    found: list[tuple[str, Step]] = []
-    stack = [iter(log["steps"].items())]
-    while stack:
-        for path, step in stack[-1]:
-            found.append((path, step))
-            inside = [item for branch in step["branches"].values() for item in branch["steps"].items()]
-            stack.append(iter(inside))
-            break
-        else:
-            stack.pop()
-    return found
-
-
-def spans(log: Log, now: float) -> dict[str, Span]:
-    """Return when each step began and ended (seconds since the epoch), by dot path; the whole run's under ''.
-
-    What is still running counts until `now`.
-    """
-    result: dict[str, Span] = {}
-    steps = steps_of(log)
-    for path, step in reversed(steps):
-        times = [
-            datetime.fromisoformat(attempt[key]).timestamp()
-            for attempt in step["attempts"]
-            for key in ("start_time", "end_time")
-            if attempt[key]
-        ]
-        if times and step["attempts"][-1]["status"] == "PROCESSING":
-            times.append(now)
-        for branch in step["branches"].values():
-            for inner in branch["steps"]:
-                times += result[inner] or ()
-        result[path] = (min(times), max(times)) if times else None
-    moments = [moment for path in log["steps"] for moment in (result[path] or ())]
-    result[""] = (min(moments), max(moments)) if moments else None
-    return result
-
-
-def took(span: Span) -> str:
-    """Return how long a span is, for people; '' if it is not known."""
-    return "" if span is None else duration(span[1] - span[0])
 
 
 def log_path(store: BaseRunLogStore, key: str) -> str:
@@ -217,49 +169,9 @@ class _Tree:
         return painted(of["status"], self._colour, columns)
 
 
-def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:
-    """Yield the steps where something went wrong: tasks and as-is, and maps that could not start."""
-    for path, step in steps_of(log):
-        if step["status"] not in ("FAIL", "CRASHED") or step["step_type"] in (SUCCESS_NODE, FAIL_NODE):
-            continue
-        if step["step_type"] not in COMPOSITES or not step["branches"]:
-            yield path, step
-
-
-def _led_to_fail(log: Log, run: Run) -> Iterator[str]:
-    """Yield a line for each graph that came to its fail node though no step of it failed."""
-    graphs = [("", log["steps"])]
-    graphs += [entry for _, step in steps_of(log) for entry in step["branches"].items()]
-    for path, branch in graphs:
-        steps = branch["steps"] if path else branch
-        *before, last = list(steps.values()) or [None]
-        if last is None or last["step_type"] != FAIL_NODE or any(s["status"] not in _FINE for s in before):
-            continue
-        graph = f"the branch '{safe(path)}'" if path else "the pipeline"
-        behind = "at once"
-        if before:
-            how = "was skipped" if before[-1]["status"] == "SKIPPED" else "succeeded"
-            behind = f"behind '{safe(before[-1]['name'])}', which {how}"
-        if _leads_to_fail(run, before[-1] if before else None, last):
-            yield f"  {graph} comes to its fail node {behind}"
-        else:
-            limit = run.record["max_time"]
-            why = "" if limit is None else f" (max_time is {limit:g} s)"
-            yield f"  {graph} ended {behind if before else 'before its first step'}: what follows was not started{why}"
-
-
-def _leads_to_fail(run: Run, before: Step | None, fail: Step) -> bool:
-    """Tell whether a graph leads to its fail node by the success of a step, or starts there (`before` is None)."""
-    if before is None:
-        graph = run.node(fail["internal_name"])["graph"]
-        return graph["start"] == graph["fail"]
-    node = run.node(before["internal_name"])
-    return node["next"]["slug"] == node["graph"]["fail"]
-
-
 def _failures(log: Log, run: Run, colour: bool) -> Iterator[str]:
     failed = list(failed_steps(log))
-    led = list(_led_to_fail(log, run))
+    led = [f"  {line}" for line in led_to_fail(log, run)]
     if failed or led:
         yield ""
         yield "What failed:"

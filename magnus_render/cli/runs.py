@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from magnus_render.cli import stores
-from magnus_render.cli.listing import Listing, status_and_span, status_of
-from magnus_render.cli.run_text import colours, painted, show, took
+from magnus_render.cli.run_text import colours, painted, show
 from magnus_render.errors import MagnusError, UsageError
+from magnus_render.report.listing import Listing, status_and_span, status_of
+from magnus_render.report.told import Told, took
 from magnus_render.runtime.fold import fold, read_run
 from magnus_render.runtime.records import OtherFormat
 from magnus_render.services import lookup
@@ -114,7 +115,7 @@ def show_run(
     if step:
         from magnus_render.cli import run_step
 
-        told = run_step.Told.read(store, stores.known_run(store, run_id))
+        told = Told.read(store, stores.known_run(store, run_id))
         if as_json:
             print(json.dumps(run_step.as_json(told, step), indent=2))
             return
@@ -152,7 +153,7 @@ def show_log(
     from magnus_render.cli import run_step
 
     store = stores.open_run_log_store(stores.services(file, config))
-    told = run_step.Told.read(store, stores.known_run(store, run_id))
+    told = Told.read(store, stores.known_run(store, run_id))
     if step and follow:
         raise UsageError("runs log: --follow prints the logs of all steps: leave STEP out")
     if attempt is not None and not step:
@@ -166,7 +167,7 @@ def show_log(
     while follow and told.running:
         time.sleep(max(_POLL, took))  # a large run, or a distant store, is looked at less often
         began = time.monotonic()
-        told = run_step.Told.read(store, run_id)
+        told = Told.read(store, run_id)
         logs.write(told)
         took = time.monotonic() - began
 
@@ -182,7 +183,7 @@ def list_files(
     from magnus_render.cli import run_step
 
     store = stores.open_run_log_store(stores.services(file, config))
-    files = run_step.Told.read(store, stores.known_run(store, run_id)).files()
+    files = Told.read(store, stores.known_run(store, run_id)).files()
     if as_json:
         rows = [{**entry, "step": path} for _, (entry, path) in sorted(files.items())]
         print(json.dumps([{k: v for k, v in row.items() if k != "stage"} for row in rows], indent=2))
@@ -212,7 +213,7 @@ def get_files(
         raise UsageError("runs get: -o FOLDER is empty; '.' is this folder")
     services = stores.services(file, config)
     store = stores.open_run_log_store(services)
-    told = run_step.Told.read(store, stores.known_run(store, run_id))
+    told = Told.read(store, stores.known_run(store, run_id))
     for path in run_step.bring(told, lookup.load("catalog", services["catalog"]), names, folder, force):
         print(safe(path))
 
