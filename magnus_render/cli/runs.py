@@ -218,6 +218,33 @@ def get_files(
         print(safe(path))
 
 
+@app.command("report")
+def report_run(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the page to this file, whole or not at all. Default: standard output.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is no report.")] = False,
+    file: File = "",
+    config: Config = "",
+) -> None:
+    """Write a report of a run: one page of HTML to look at, print or mail. It may still be running.
+
+    The page loads nothing. It tells how the run ended and why, the graph, when each step waited and ran, parameters, files,
+    logs, the code, and how long earlier runs took. An earlier report is replaced, and no other file unless --force says so.
+    """
+    from magnus_render.cli import run_report
+
+    store = stores.open_run_log_store(stores.services(file, config))
+    run_report.write(Told.read(store, stores.known_run(store, run_id)), output, force)
+
+
 @app.command("diff")
 def diff_runs(
     a: Annotated[str, typer.Argument(metavar="A", help="The id of one run.")],

@@ -18,7 +18,7 @@ from magnus_render.texts import safe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from magnus_render.plan import CatalogRecord, CompositeStart, Join, State
+    from magnus_render.plan import CatalogRecord, CompositeStart, Join, Plan, State
     from magnus_render.services.base import BaseRunLogStore
 
     Step = dict[str, Any]
@@ -42,9 +42,10 @@ class Told:
     @classmethod
     def read(cls, store: BaseRunLogStore, run_id: str) -> Told:
         """Read a run; raise `MagnusError` if it is not there or cannot be read."""
-        plan, run, records = read_run(store, run_id)
+        plan, run, found = read_run(store, run_id)
+        records = Records(found, run_id)
         log = fold(plan, run, records, time.time())
-        return cls(Run(store, run_id, run), log, Records(records, run_id), plan)
+        return cls(Run(store, run_id, run), log, records, plan)
 
     @property
     def running(self) -> bool:
