@@ -1,4 +1,4 @@
-"""`magnus runs`: list, show, compare and delete the runs in a run log store; their logs and files."""
+"""`magnus runs`: list, show, report, compare and delete the runs in a run log store; their logs and files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Run logs: list, show, diff, prune; their logs and files.",
+    help="Run logs: list, show, report, diff, prune; their logs and files.",
 )
 
 

@@ -147,13 +147,18 @@ def _failure(told: Told, path: str, step: dict[str, Any], told_logs: dict[str, l
 
 
 def _graph(told: Told, rows: list[Row]) -> Markup:
-    """Return the picture of the run's pipeline; '' for one that is too large to look at."""
+    """Return the picture of the run's pipeline; '' if it is too large to look at, or its records are not all there."""
     if len(told.plan["nodes"]) > BOXES:
         return Markup("")
     links: dict[str, str] = {}
     for row in sorted((row for row in rows if row.step is not None), key=lambda row: row.status == "SUCCESS"):
         links.setdefault(row.address, f"#{row.anchor}")
-    return Markup(FORMATS["svg"](picture(told.plan, statuses(told.plan, told.log), links)))
+    try:
+        return Markup(FORMATS["svg"](picture(told.plan, statuses(told.plan, told.log), links)))
+    except (
+        KeyError
+    ):  # each record of the definition is sound, but one names what none has: a page of it is gone
+        return Markup("")
 
 
 def _width(graph: str) -> str:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from magnus_render.report.told import Log, Span, Step
 
 _TICKS = 6
+_SHORTEST = 0.1
+"""Seconds of an axis: what people are told has two decimals."""
 _OPEN_SHARE = 0.03
 """Of the axis of a run at work: room behind its last record, so that what runs can be seen."""
 
@@ -55,7 +57,7 @@ class Axis:
         self.began = min([created, *known])
         self.last = last
         """The last moment on record: a page says no time that is not there."""
-        self._length = max(last - self.began, 0.001) * (1 + _OPEN_SHARE * running)
+        self._length = max(last - self.began, _SHORTEST) * (1 + _OPEN_SHARE * running)
 
     @property
     def end(self) -> float:
