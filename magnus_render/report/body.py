@@ -33,6 +33,8 @@ class Attempt(NamedTuple):
 
     number: int
     status: str
+    platform: bool
+    """True if it was not one of the user's attempts."""
     began: float | None
     waited: str
     ran: str
@@ -108,13 +110,15 @@ def _facts(told: Told, row: Row, node: Node | None) -> Iterator[Named]:
 def _attempts(row: Row, step: Step, logs: Mapping[str, Log]) -> list[Attempt]:
     found = []
     for attempt, turn in zip(step["attempts"], turns(step, row.ready), strict=True):
-        status = attempt["status"] + (", ended by the platform" if attempt.get("platform") else "")
         waited = "" if turn.waited is None else duration(turn.waited)
         ran = "" if turn.ran is None else duration(turn.ran)
         log = logs.get(attempt["log"])
-        found.append(
-            Attempt(attempt["attempt_number"], status, turn.began, waited, ran, message(attempt), log)
+        number, status, platform = (
+            attempt["attempt_number"],
+            attempt["status"],
+            attempt.get("platform", False),
         )
+        found.append(Attempt(number, status, platform, turn.began, waited, ran, message(attempt), log))
     return found
 
 

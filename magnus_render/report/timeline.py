@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from magnus_render.report.told import Log, Span, Step
 
 _TICKS = 6
+_ROUND = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000)
+"""Seconds that people count time in."""
 _SHORTEST = 0.1
 """Seconds of an axis: what people are told has two decimals."""
 _OPEN_SHARE = 0.03
@@ -131,8 +133,10 @@ def _moment(text: object) -> float | None:
 
 
 def _round_up(seconds: float) -> float:
-    """Return the least round span that is not shorter: 1, 2 or 5 times a power of ten of the unit that fits."""
-    unit = next((unit for unit in (86400, 3600, 60) if seconds > unit), 1)
+    """Return the least round span that is not shorter; below a second and above hours 1, 2 or 5 times a power of ten."""
+    if 1 < seconds <= _ROUND[-1]:
+        return next(span for span in _ROUND if span >= seconds)
+    unit = 1 if seconds <= 1 else 86400
     power = 10.0 ** math.floor(math.log10(seconds / unit))
     return next(number * power * unit for number in (1, 2, 5, 10) if number * power * unit >= seconds)
 
