@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from magnus_render.errors import MagnusError
 from magnus_render.executors.terminal import duration
 from magnus_render.report.listing import Listing
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from magnus_render.report.told import Told
@@ -55,7 +56,7 @@ def history(told: Told, seconds: float | None) -> History:
             continue
         if end is not None:
             created = run.record["created"]
-            runs.append(Ended(run.run_id, end["status"], created, max(0.0, end["time"] - created)))
+            runs.append(Ended(safe(run.run_id), end["status"], created, max(0.0, end["time"] - created)))
     longest = max([*(run.seconds for run in runs), seconds or 0.0])
     return History(runs[::-1], _comparison(runs, seconds), longest, unread)
 
