@@ -328,12 +328,24 @@ def whole_runs(bench: Bench) -> None:
     )
 
 
+def report(bench: Bench) -> None:
+    """The page of a run of 1000 steps, from the default store: no definition is read for it."""
+    stores = {**STORES, "run_log_store": {"type": "file-system", "config": {}}}
+    path = folder(bench, "report", linear(1000, "python", stores))
+    bench.seconds("magnus", "execute", "-f", "dag.yaml", "--run-id", RUN, cwd=path)
+    argv = ("magnus", "runs", "report", RUN, "-o", "report.html")
+    taken = bench.median(lambda: bench.seconds(*argv, cwd=path))
+    bench.add("report of a run of 1000 steps", taken, 40, "")
+    bench.add("report of a run of 1000 steps, size", (path / "report.html").stat().st_size / 1e6, 3, "", "MB")
+
+
 ROWS = {
     "help": start_up,
     "render": render,
     "callback": callback,
     "callback_s3": callback_s3,
     "execute": whole_runs,
+    "report": report,
     "stepfunctions": state_machines,
     "argo": manifests,
 }

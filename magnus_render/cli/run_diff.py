@@ -6,13 +6,13 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from magnus_render.cli.run_text import spans
-from magnus_render.executors.led_to_fail import steps_of
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import CONDITIONAL, FAIL_NODE, SUCCESS_NODE
+from magnus_render.report.told import spans
 from magnus_render.runtime.comparing import users_attempts
 from magnus_render.runtime.fold_attempts import Records
 from magnus_render.runtime.merge import json_equal
+from magnus_render.runtime.reading import steps_of
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
-from magnus_render.cli.listing import in_progress
 from magnus_render.errors import MagnusError, PlatformError
+from magnus_render.report.listing import in_progress
 from magnus_render.runtime import lease, scratch
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from magnus_render.cli.listing import Listing
+    from magnus_render.report.listing import Listing
     from magnus_render.services.base import BaseCatalog, BaseRunLogStore
 
 WORKSPACES = os.path.join(".magnus", "workspaces")

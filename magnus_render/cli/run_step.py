@@ -4,105 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.cli.run_text import log_path, painted, values_of
 from magnus_render.errors import MagnusError, Refused
-from magnus_render.executors.led_to_fail import steps_of
 from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import duration, fit
-from magnus_render.plan import COMPOSITES
+from magnus_render.report.told import size
 from magnus_render.runtime.exchange import restore
-from magnus_render.runtime.fold import fold
-from magnus_render.runtime.fold_attempts import Records, Tried
 from magnus_render.runtime.names import matches
-from magnus_render.runtime.reading import read_run
-from magnus_render.runtime.records import Run
+from magnus_render.runtime.reading import steps_of
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.texts import condition, safe, why_skipped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from magnus_render.plan import CatalogRecord, CompositeStart, Join, State
-    from magnus_render.services.base import BaseCatalog, BaseRunLogStore
-
-    Step = dict[str, Any]
-    Files = dict[str, tuple[CatalogRecord, str]]
+    from magnus_render.report.told import Files, Told
+    from magnus_render.services.base import BaseCatalog
 
 _COLUMNS = 100
 _SHORT = 12
 """Hexadecimal digits of a hash that people see."""
-_RUNNING = ("PROCESSING", "TRIGGERED")
-
-
-@dataclass
-class Told:
-    """A run, read and folded: what these commands ask of it."""
-
-    run: Run
-    log: dict[str, Any]
-    records: Records
-
-    @classmethod
-    def read(cls, store: BaseRunLogStore, run_id: str) -> Told:
-        """Read a run; raise `MagnusError` if it is not there or cannot be read."""
-        plan, run, records = read_run(store, run_id)
-        return cls(Run(store, run_id, run), fold(plan, run, records, time.time()), Records(records, run_id))
-
-    @property
-    def running(self) -> bool:
-        """True if more may come."""
-        return self.log["status"] in _RUNNING
-
-    def step(self, name: str) -> tuple[str, Step]:
-        """Return dot path and step, given either its dot path or its address; raise `Refused` with near misses."""
-        steps = dict(steps_of(self.log))
-        for path, step in steps.items():
-            if name in (path, step["internal_name"]):
-                return path, step
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, steps, n=3)
-        hint = (
-            f"did you mean {' or '.join(map(safe, near))}?" if near else "`magnus runs show` lists its steps"
-        )
-        raise Refused(f"run '{self.run.run_id}' came to no step '{safe(name)}': {hint}")
-
-    def saw(self, step: Step) -> State | None:
-        """Return the state that a step saw; None if nothing is recorded of it."""
-        address = step["internal_name"]
-        if step["step_type"] in COMPOSITES:
-            start: CompositeStart | None = self.records.of(address, "start")
-            return self.records.state(start["sees"]) if start else None
-        tried = Tried(self.records, address)
-        if tried.outcome is not None:
-            return self.records.state(tried.outcome["sees"])
-        return self.records.state(tried.starts[tried.last]["sees"]) if tried.starts else None
-
-    def set(self, step: Step) -> dict[str, Any]:
-        """Return what a step set: a failed one too, though no other sees it; a composite once its join is recorded."""
-        address = step["internal_name"]
-        if step["step_type"] in COMPOSITES:
-            join: Join | None = self.records.of(address, "join")
-            return self.records.unpack(join["set"]) if join else {}
-        end = Tried(self.records, address).last_end
-        return self.records.unpack(end["set"]) if end else {}
-
-    def files(self) -> Files:
-        """Return the files that successful steps put, by name: of each what the last one put, and the dot path of that."""
-        found: Files = {}
-        for path, step in steps_of(self.log):
-            if step["step_type"] in COMPOSITES or step["status"] != "SUCCESS":
-                continue
-            end = Tried(self.records, step["internal_name"]).last_end
-            for entry in end["catalog"] if end else ():
-                if entry["stage"] == "put":
-                    found[entry["path"]] = (entry, path)
-        return found
 
 
 # ---- magnus runs show --step ----
@@ -176,16 +100,6 @@ def _titled(title: str, files: Any) -> Iterator[str]:
         f"    {safe(name)}  {size(entry['size'])}" for name, entry in sorted(files, key=lambda one: one[0])
     ]
     yield from ([f"  {title}:", *lines] if lines else ())
-
-
-def size(count: int) -> str:
-    """Return a number of bytes for people: `12 B`, `3.4 KiB`."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"
 
 
 # ---- magnus runs log ----

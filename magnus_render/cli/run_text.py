@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import naming
 from magnus_render.errors import MagnusError
-from magnus_render.executors.led_to_fail import led_to_fail, steps_of
+from magnus_render.executors.led_to_fail import led_to_fail
 from magnus_render.executors.summary import of_item
-from magnus_render.executors.terminal import duration, fit
-from magnus_render.plan import COMPOSITES, CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+from magnus_render.executors.terminal import fit
+from magnus_render.plan import CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
+from magnus_render.report.told import failed_steps, spans, took
 from magnus_render.runtime.records import Run
 from magnus_render.texts import safe
 
@@ -22,11 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from magnus_render.plan import Plan, RunRecord
+    from magnus_render.report.told import Log, Span, Step
     from magnus_render.services.base import BaseRunLogStore
-
-    Step = dict[str, Any]
-    Log = dict[str, Any]
-    Span = tuple[float, float] | None
 
 _COLOURS = {
     "SUCCESS": "32",
@@ -50,36 +48,6 @@ def painted(status: str, colour: bool, columns: int = 0) -> str:
     """Return a status, padded to some columns, in its colour if wanted."""
     text = status.ljust(columns)
     return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if colour and status in _COLOURS else text
-
-
-def spans(log: Log, now: float) -> dict[str, Span]:
-    """Return when each step began and ended (seconds since the epoch), by dot path; the whole run's under ''.
-
-    What is still running counts until `now`.
-    """
-    result: dict[str, Span] = {}
-    steps = steps_of(log)
-    for path, step in reversed(steps):
-        times = [
-            datetime.fromisoformat(attempt[key]).timestamp()
-            for attempt in step["attempts"]
-            for key in ("start_time", "end_time")
-            if attempt[key]
-        ]
-        if times and step["attempts"][-1]["status"] == "PROCESSING":
-            times.append(now)
-        for branch in step["branches"].values():
-            for inner in branch["steps"]:
-                times += result[inner] or ()
-        result[path] = (min(times), max(times)) if times else None
-    moments = [moment for path in log["steps"] for moment in (result[path] or ())]
-    result[""] = (min(moments), max(moments)) if moments else None
-    return result
-
-
-def took(span: Span) -> str:
-    """Return how long a span is, for people; '' if it is not known."""
-    return "" if span is None else duration(span[1] - span[0])
 
 
 def log_path(store: BaseRunLogStore, key: str) -> str:
@@ -200,15 +168,6 @@ class _Tree:
 
     def _status(self, of: Step, columns: int) -> str:
         return painted(of["status"], self._colour, columns)
-
-
-def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:
-    """Yield the steps where something went wrong: tasks and as-is, and maps that could not start."""
-    for path, step in steps_of(log):
-        if step["status"] not in ("FAIL", "CRASHED") or step["step_type"] in (SUCCESS_NODE, FAIL_NODE):
-            continue
-        if step["step_type"] not in COMPOSITES or not step["branches"]:
-            yield path, step
 
 
 def _failures(log: Log, run: Run, colour: bool) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""`magnus runs`: list, show, compare and delete the runs in a run log store; their logs and files."""
+"""`magnus runs`: list, show, report, compare and delete the runs in a run log store; their logs and files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from magnus_render.cli import stores
-from magnus_render.cli.listing import Listing, status_and_span, status_of
-from magnus_render.cli.run_text import colours, painted, show, took
+from magnus_render.cli.run_text import colours, painted, show
 from magnus_render.errors import MagnusError, UsageError
+from magnus_render.report.listing import Listing, status_and_span, status_of
+from magnus_render.report.told import Told, took
 from magnus_render.runtime.fold import fold
 from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.records import OtherFormat
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Run logs: list, show, diff, prune; their logs and files.",
+    help="Run logs: list, show, report, diff, prune; their logs and files.",
 )
 
 
@@ -115,7 +116,7 @@ def show_run(
     if step:
         from magnus_render.cli import run_step
 
-        told = run_step.Told.read(store, stores.known_run(store, run_id))
+        told = Told.read(store, stores.known_run(store, run_id))
         if as_json:
             print(json.dumps(run_step.as_json(told, step), indent=2))
             return
@@ -153,7 +154,7 @@ def show_log(
     from magnus_render.cli import run_step
 
     store = stores.open_run_log_store(stores.services(file, config))
-    told = run_step.Told.read(store, stores.known_run(store, run_id))
+    told = Told.read(store, stores.known_run(store, run_id))
     if step and follow:
         raise UsageError("runs log: --follow prints the logs of all steps: leave STEP out")
     if attempt is not None and not step:
@@ -167,7 +168,7 @@ def show_log(
     while follow and told.running:
         time.sleep(max(_POLL, took))  # a large run, or a distant store, is looked at less often
         began = time.monotonic()
-        told = run_step.Told.read(store, run_id)
+        told = Told.read(store, run_id)
         logs.write(told)
         took = time.monotonic() - began
 
@@ -183,7 +184,7 @@ def list_files(
     from magnus_render.cli import run_step
 
     store = stores.open_run_log_store(stores.services(file, config))
-    files = run_step.Told.read(store, stores.known_run(store, run_id)).files()
+    files = Told.read(store, stores.known_run(store, run_id)).files()
     if as_json:
         rows = [{**entry, "step": path} for _, (entry, path) in sorted(files.items())]
         print(json.dumps([{k: v for k, v in row.items() if k != "stage"} for row in rows], indent=2))
@@ -213,9 +214,36 @@ def get_files(
         raise UsageError("runs get: -o FOLDER is empty; '.' is this folder")
     services = stores.services(file, config)
     store = stores.open_run_log_store(services)
-    told = run_step.Told.read(store, stores.known_run(store, run_id))
+    told = Told.read(store, stores.known_run(store, run_id))
     for path in run_step.bring(told, lookup.load("catalog", services["catalog"]), names, folder, force):
         print(safe(path))
+
+
+@app.command("report")
+def report_run(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the page to this file, whole or not at all. Default: standard output.",
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is no report.")] = False,
+    file: File = "",
+    config: Config = "",
+) -> None:
+    """Write a report of a run: one page of HTML to look at, print or mail. It may still be running.
+
+    The page loads nothing. It tells how the run ended and why, the graph, when each step waited and ran, parameters, files,
+    logs, the code, and how long earlier runs took. An earlier report is replaced, and no other file unless --force says so.
+    """
+    from magnus_render.cli import run_report
+
+    store = stores.open_run_log_store(stores.services(file, config))
+    run_report.write(Told.read(store, stores.known_run(store, run_id)), output, force)
 
 
 @app.command("diff")

@@ -10,6 +10,7 @@ from magnus_render.errors import MagnusError
 from magnus_render.executors.terminal import fit
 from magnus_render.plan import CONDITIONAL, FAIL_NODE
 from magnus_render.runtime import state
+from magnus_render.runtime.reading import steps_of
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -21,21 +22,6 @@ if TYPE_CHECKING:
 
 _FINE = ("SUCCESS", "SKIPPED")
 _VALUE_COLUMNS = 80
-
-
-def steps_of(log: Log) -> list[tuple[str, Step]]:
-    """Return all steps of a folded log by dot path, those of branches behind their composite."""
-    found: list[tuple[str, Step]] = []
-    stack = [iter(log["steps"].items())]
-    while stack:
-        for path, step in stack[-1]:
-            found.append((path, step))
-            inside = [item for branch in step["branches"].values() for item in branch["steps"].items()]
-            stack.append(iter(inside))
-            break
-        else:
-            stack.pop()
-    return found
 
 
 def led_to_fail(log: Log, run: Run, most: int, *, unstarted: bool = False) -> Iterator[str]:

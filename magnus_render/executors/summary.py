@@ -16,8 +16,8 @@ from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES
 from magnus_render.runtime import outcome as outcomes
 from magnus_render.runtime.fold import fold
-from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.masking import Masker
+from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.records import Run, attempts_of
 from magnus_render.services import lookup
 from magnus_render.texts import safe

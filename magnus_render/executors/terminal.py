@@ -12,8 +12,8 @@ _ESCAPE = re.compile(
 _RESET = "\x1b[0m"
 
 
-def shown_line(data: bytes) -> str:
-    """Return a line of a step's output as it can stand above a live display: its last state, colours kept.
+def shown_line(data: bytes, *, colours: bool = True) -> str:
+    """Return a line of a step's output as it can stand above a live display: its last state, colours kept if wanted.
 
     A progress bar that draws over itself with carriage returns is shown as it was last; sequences that move the cursor
     and other controls are left out.
@@ -26,7 +26,7 @@ def shown_line(data: bytes) -> str:
     at = 0
     for match in _ESCAPE.finditer(line):
         kept.append(_printable(line[at : match.start()]))
-        if _COLOUR.fullmatch(match.group()):
+        if colours and _COLOUR.fullmatch(match.group()):
             kept.append(match.group())
         at = match.end()
     kept.append(_printable(line[at:]))

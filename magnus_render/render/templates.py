@@ -54,12 +54,15 @@ def environment(target: BaseTarget, overrides: str | None = None) -> jinja2.Envi
     return created
 
 
-def from_folders(*folders: str) -> jinja2.Environment:
-    """Return an environment for the templates in some folders; the first that has one wins."""
+def from_folders(*folders: str, autoescape: bool = False) -> jinja2.Environment:
+    """Return an environment for the templates in some folders; the first that has one wins.
+
+    `autoescape` is for templates of HTML.
+    """
     return jinja2.Environment(
         loader=jinja2.ChoiceLoader([_Loader(path) for path in folders]),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,
+        autoescape=autoescape,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

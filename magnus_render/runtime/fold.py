@@ -42,13 +42,15 @@ MANY_ITEMS = 100_000
 _RUNNING = ("PROCESSING", "TRIGGERED")
 
 
-def fold(plan: Plan, run: RunRecord, records: Mapping[str, Any], now: float) -> Log:
+def fold(plan: Plan, run: RunRecord, records: Mapping[str, Any] | Records, now: float) -> Log:
     """Return the folded log of docs/semantics.md.
 
-    `records` are a run's by key without the run id, as bytes or parsed; `now` is in seconds since the epoch. Raises
-    `shapes.Damaged` for a record that is not what it must be, and nothing for records that are not there.
+    `records` are a run's by key without the run id, as bytes or parsed, or `Records` of them; `now` is in seconds since the
+    epoch. Raises `shapes.Damaged` for a record that is not what it must be, and nothing for records that are not there.
     """
-    return _Fold(plan, run, Records(records, run["run_id"]), now).log()
+    if not isinstance(records, Records):
+        records = Records(records, run["run_id"])
+    return _Fold(plan, run, records, now).log()
 
 
 class _Graph:

@@ -21,12 +21,17 @@ GRACE = 30.0
 """Seconds after an attempt's deadline when it can no longer be running."""
 
 
+KEPT = 20_000
+"""Records of one run that are kept as they were parsed: what tells of a run looks at most of them again."""
+
+
 class Records:
-    """The records of a run by key (without the run id), parsed when they are looked at."""
+    """The records of a run by key (without the run id), parsed when they are looked at: nobody may change what is given."""
 
     def __init__(self, records: Mapping[str, Any], run_id: str) -> None:
         self._records = records
         self._run_id = run_id
+        self._parsed: dict[str, Any] = {}
         self.direct: dict[str, list[str]] = {}
         """Names of the records directly in a folder."""
         self._below: set[str] = set()
@@ -40,8 +45,14 @@ class Records:
 
     def get(self, key: str) -> Any:
         """Return a record, or None; raise `shapes.Damaged` if it is no such record."""
+        if key in self._parsed:
+            return self._parsed[key]
         record = self._records.get(key)
-        return shapes.record(self._run_id, key, record) if isinstance(record, bytes) else record
+        if isinstance(record, bytes):
+            record = shapes.record(self._run_id, key, record)
+            if len(self._parsed) < KEPT:
+                self._parsed[key] = record
+        return record
 
     def of(self, address: str, name: str) -> Any:
         """Return the record `name` (without `.json`) of an instance address, or None."""

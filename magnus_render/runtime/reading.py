@@ -1,4 +1,4 @@
-"""Reads all that a store holds of a run, for whoever looks at a run as a whole."""
+"""Reads all that a store holds of a run, and lists its steps, for whoever looks at a run as a whole."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import Plan, RunRecord
     from magnus_render.services.base import BaseRunLogStore
+
+    Log = dict[str, Any]
+    Step = dict[str, Any]
 
 
 def read_run(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
@@ -44,3 +47,18 @@ def read_run(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict
     nodes.sort(key=lambda entry: entry[1]["order"])
     plan["nodes"] = dict(nodes)
     return plan, run, records
+
+
+def steps_of(log: Log) -> list[tuple[str, Step]]:
+    """Return all steps of a folded log by dot path, those of branches behind their composite."""
+    found: list[tuple[str, Step]] = []
+    stack = [iter(log["steps"].items())]
+    while stack:
+        for path, step in stack[-1]:
+            found.append((path, step))
+            inside = [item for branch in step["branches"].values() for item in branch["steps"].items()]
+            stack.append(iter(inside))
+            break
+        else:
+            stack.pop()
+    return found

@@ -139,6 +139,7 @@ def commands() -> Iterator[int]:
     yield magnus(["runs", "list"])
     yield magnus(["runs", "list", "--json"])
     yield magnus(["runs", "show", "bad"])
+    yield magnus(["runs", "report", "bad", "-o", "r.html"])
     yield magnus(["runs", "show", "bad", "--json", "--all"])
     yield magnus(["runs", "diff", "ok", "bad"])
     yield magnus(["runs", "prune", "--keep", "1", "--dry-run"])

@@ -47,6 +47,8 @@ class Box:
     """Address of a node it leads to, and whether by `next` or `on_failure`."""
     branches: list[tuple[str, str]] = field(default_factory=list)
     """Of a composite: address and title of each branch graph."""
+    link: str = ""
+    """Where a click on it leads, in formats that can; '' for nowhere."""
 
     def label(self) -> list[str]:
         """Return its lines of text."""
@@ -70,8 +72,10 @@ class Picture:
     starts: dict[str, str]
 
 
-def picture(plan: Plan, outcome: Mapping[str, list[str]] | None = None) -> Picture:
-    """Return the picture of a plan. `outcome`, from `statuses`, colours it.
+def picture(
+    plan: Plan, outcome: Mapping[str, list[str]] | None = None, links: Mapping[str, str] | None = None
+) -> Picture:
+    """Return the picture of a plan. `outcome`, from `statuses`, colours it. `links`: where a click leads, by address.
 
     A fail node is left out where only failures without a handler lead to it: that goes without saying.
     """
@@ -83,6 +87,7 @@ def picture(plan: Plan, outcome: Mapping[str, list[str]] | None = None) -> Pictu
         if address not in drawn:
             continue
         box = Box(f"n{len(boxes)}", node["type"], safe(node["name"]), _detail(node))
+        box.link = (links or {}).get(address, "")
         found = (outcome or {}).get(address, [])
         if "when" in node:
             box.condition = _clipped(f"if {condition(node['when'])}")

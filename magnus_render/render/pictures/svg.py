@@ -6,8 +6,8 @@ Sizes are computed from the innermost graphs outwards, then places from the oute
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
 from magnus_render.plan import FAIL_NODE, SUCCESS_NODE
 from magnus_render.render.pictures.model import COLOURS
@@ -125,7 +125,7 @@ def _drawn(picture: Picture, whole: _Frame, boxes: dict[str, _Frame], graphs: di
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13">',
-        f"<title>{escape(picture.name)}</title>",
+        f"<title>{escape(picture.name, quote=False)}</title>",
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
         'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#555555"/></marker></defs>',
     ]
@@ -133,6 +133,7 @@ def _drawn(picture: Picture, whole: _Frame, boxes: dict[str, _Frame], graphs: di
         frame = boxes[address]
         fill, line = COLOURS[box.status]
         radius = _LINE if box.kind in (SUCCESS_NODE, FAIL_NODE) else 6
+        lines += [f'<a href="{escape(box.link)}">'] if box.link else []
         lines.append(
             f'<rect x="{frame.x}" y="{frame.y}" width="{frame.width}" height="{frame.height}" rx="{radius}" '
             f'fill="{fill}" stroke="{line}"/>'
@@ -140,6 +141,7 @@ def _drawn(picture: Picture, whole: _Frame, boxes: dict[str, _Frame], graphs: di
         for number, text in enumerate(box.label()):
             weight = ' font-weight="bold"' if number == 0 else ""
             lines.append(_text(text, frame.x + frame.width // 2, frame.y + _LINE * (number + 1), weight))
+        lines += ["</a>"] if box.link else []
         for graph, title in box.branches:
             inner = graphs[graph]
             lines.append(_text(title, inner.x + inner.width // 2, inner.y - _PADDING, ' font-style="italic"'))
@@ -149,7 +151,11 @@ def _drawn(picture: Picture, whole: _Frame, boxes: dict[str, _Frame], graphs: di
 
 
 def _text(text: str, x: int, y: int, style: str) -> str:
-    return f'<text x="{x}" y="{y}" text-anchor="middle"{style}>{escape(text)}</text>' if text else ""
+    return (
+        f'<text x="{x}" y="{y}" text-anchor="middle"{style}>{escape(text, quote=False)}</text>'
+        if text
+        else ""
+    )
 
 
 def _edge(source: _Frame, target: _Frame, via: str) -> str:

@@ -6,19 +6,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from magnus_render.cli.run_text import spans
 from magnus_render.errors import MagnusError
+from magnus_render.report.told import RUNNING, spans
 from magnus_render.runtime import lease
 from magnus_render.runtime.fold import fold
 from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.records import OtherFormat, Run
 
 if TYPE_CHECKING:
-    from magnus_render.cli.run_text import Span
     from magnus_render.plan import GraphEnd, Walker
+    from magnus_render.report.told import Span
     from magnus_render.services.base import BaseRunLogStore
-
-_RUNNING = ("PROCESSING", "TRIGGERED")
 
 
 @dataclass
@@ -72,4 +70,4 @@ def in_progress(run: Run) -> bool:
     walker: Walker | None = run.read(f"walks/{last}.json") if last else None
     if walker is not None and lease.alive(walker):
         return True
-    return status_and_span(run)[0] in _RUNNING
+    return status_and_span(run)[0] in RUNNING

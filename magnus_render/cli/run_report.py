@@ -1,0 +1,46 @@
+"""`magnus runs report`: where the page goes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from magnus_render.errors import Refused, UsageError
+from magnus_render.render import output
+from magnus_render.report.page import GENERATOR, page
+from magnus_render.texts import safe
+
+if TYPE_CHECKING:
+    from magnus_render.report.told import Told
+
+_BEGINNING = 1024
+"""Bytes of a report in which its generator is named."""
+
+
+def write(told: Told, path: str | None, force: bool) -> None:
+    """Write the report of a run to a file, or to standard output if `path` is None.
+
+    Raises `Refused` if the file is there and no report (without `force`), and `MagnusError` as `page` and `output.write` do.
+    """
+    if path is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(page(told).encode(errors="replace"))
+        return
+    if not path:
+        raise UsageError("runs report: -o FILE is empty")
+    if os.path.isdir(path):
+        raise Refused(f"{safe(path)} is a folder: -o takes the name of a file, such as report.html")
+    if not force and os.path.isfile(path) and not _is_report(path):
+        raise Refused(f"{safe(path)} is there, and is no report of a run: --force replaces it")
+    output.write(path, page(told))
+
+
+def _is_report(path: str) -> bool:
+    """Tell whether a file is a report of ours, or empty."""
+    try:
+        with open(path, "rb") as file:
+            beginning = file.read(_BEGINNING)
+    except OSError as error:
+        raise Refused(f"{safe(path)}: {error.strerror}") from error
+    return not beginning or f'<meta name="generator" content="{GENERATOR}">'.encode() in beginning
