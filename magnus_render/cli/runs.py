@@ -32,8 +32,6 @@ app = typer.Typer(
 
 
 _DAY = 86400
-_POLL = 1.0
-"""Seconds between two looks at a run that is followed, at least."""
 
 File = Annotated[
     str,
@@ -142,33 +140,28 @@ def show_log(
         typer.Option("--attempt", min=1, metavar="N", help="The attempt of STEP; the last one by default."),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on until the run has ended, and print what is added.")
+        bool,
+        typer.Option("--follow", help="Go on until the run, or STEP, has ended, and print what is added."),
     ] = False,
 ) -> None:
     """Print what steps printed: the last attempt of STEP, or all attempts of all steps, in the order of the walk.
 
-    Secrets are masked in logs. A store on S3 has a log once its attempt has ended.
+    Secrets are masked in logs. A store on S3 has a log once its attempt has ended. With --follow, STEP may be one that the
+    run has not come to yet, and all its attempts are printed. Exit status: 75 if the process that walked the run has ended
+    without ending the run. That is known on its machine, of runs that magnus or a bash script walks.
     """
     from magnus_render.cli import run_step
 
     store = stores.open_run_log_store(stores.services(file, config))
     told = run_step.Told.read(store, stores.known_run(store, run_id))
-    if step and follow:
-        raise UsageError("runs log: --follow prints the logs of all steps: leave STEP out")
-    if attempt is not None and not step:
-        raise UsageError("runs log: --attempt needs a STEP")
-    if step:
+    if attempt is not None and (follow or not step):
+        raise UsageError("runs log: --attempt needs a STEP, and --follow prints all its attempts")
+    if follow:
+        run_step.follow(told, step, time.sleep)
+    elif step:
         run_step.write_log(told, step, attempt)
-        return
-    logs = run_step.Logs()
-    logs.write(told)
-    took = 0.0
-    while follow and told.running:
-        time.sleep(max(_POLL, took))  # a large run, or a distant store, is looked at less often
-        began = time.monotonic()
-        told = run_step.Told.read(store, run_id)
-        logs.write(told)
-        took = time.monotonic() - began
+    else:
+        run_step.Logs().write(told)
 
 
 @app.command("files")
