@@ -1,4 +1,4 @@
-"""`magnus runs`: list, show, compare and delete the runs in a run log store; their logs and files."""
+"""`magnus runs`: list, show, compare, export and delete the runs in a run log store; their logs and files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Run logs: list, show, diff, prune; their logs and files.",
+    help="Run logs: list, show, diff, export, prune; their logs and files.",
 )
 
 
@@ -208,6 +208,43 @@ def get_files(
     told = run_step.Told.read(store, stores.known_run(store, run_id))
     for path in run_step.bring(told, lookup.load("catalog", services["catalog"]), names, folder, force):
         print(safe(path))
+
+
+@app.command("export")
+def export_run(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="openlineage, otlp, rocrate, or one of another package.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option("-o", "--output", metavar="FILE", help="Where to write; to standard output by default."),
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    namespace: Annotated[
+        str,
+        typer.Option("--namespace", metavar="NAME", help="What tells your pipelines from those of others."),
+    ] = "magnus",
+    file: File = "",
+    config: Config = "",
+) -> None:
+    """Print a run for other tools: lineage, traces, research archives. It may still be running, or have run on any engine.
+
+    Nothing is sent: docs/exports.md says how each tool takes it. The same records give the same bytes.
+    """
+    from magnus_render.cli import run_export, run_step
+
+    store = stores.open_run_log_store(stores.services(file, config))
+    run_export.check_place(output, force)
+    made = run_export.export_format(format)
+    told = run_step.Told.read(store, stores.known_run(store, run_id))
+    run_export.write(made.text(run_export.read(told, namespace)), output)
 
 
 @app.command("diff")

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "magnus_render"
 LAYERS = (
     ("cli",),
     ("image",),
+    ("exports",),
     ("render",),
     ("targets",),
     ("executors",),
