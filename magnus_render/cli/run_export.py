@@ -17,7 +17,7 @@ from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from magnus_render.exports.base import BaseExport
-    from magnus_render.plan import AttemptEnd, CompositeStart, GraphEnd, Join, Packed
+    from magnus_render.plan import AttemptEnd, CompositeStart, GraphEnd, Packed
 
     Step = dict[str, Any]
     Place = tuple[str, Step]
@@ -48,6 +48,12 @@ def write(text: str, output: str) -> None:
         replace(output, text)
     else:
         sys.stdout.write(text)
+
+
+def check_namespace(namespace: str) -> None:
+    """Raise `UsageError` if a namespace is empty: jobs and datasets must have one."""
+    if not namespace:
+        raise UsageError("runs export: --namespace NAME is empty; leave it out for 'magnus'")
 
 
 def read(told: Told, namespace: str) -> ExportedRun:
@@ -95,12 +101,12 @@ class _Reading:
                 self._note_branches(path, step)
         steps = [place for place in steps if place[1]["step_type"] not in (SUCCESS_NODE, FAIL_NODE)]
         by_address = {step["internal_name"]: self._recorded(path, step) for path, step in steps}
-        times = _times(steps, by_address)
+        times, open_ = _times(steps, by_address), _open(by_address)
         found = []
         clocks: dict[str, float] = {"": self._record["created"]}
         for path, step in steps:
-            address, status = step["internal_name"], step["status"]
-            graph = naming.parent(address)
+            address = step["internal_name"]
+            status, graph = "PROCESSING" if address in open_ else step["status"], naming.parent(address)
             before = clocks[graph] if graph in clocks else clocks[naming.parent(graph)]
             began, ended = times[address] or (before, before)
             began = min(
@@ -110,6 +116,7 @@ class _Reading:
             own = by_address[address]
             if not own and status != "TRIGGERED":
                 own = [self._composite(path, step, began, None if status in AT_WORK else ended)]
+                own[0].status = status
             found += own
         return found
 
@@ -155,10 +162,13 @@ class _Reading:
         start, end = tried.starts.get(number), tried.ends.get(number)
         began = start["time"] if start else end["time"] if end else self._record["created"]
         later = [one["time"] for n, one in tried.starts.items() if n > number]
-        ended: float | None = max(began, end["time"]) if end else min(later, default=began)
-        execution = self._execution(path, step, began, None if told["status"] in AT_WORK else ended)
+        status, ended = told["status"], max(began, end["time"]) if end else min(later, default=began)
+        # Of a run at work, what follows a success may be recorded just before the success itself: no end is no crash yet.
+        if end is None and not later and self._told.running:
+            status = "PROCESSING"
+        execution = self._execution(path, step, began, None if status in AT_WORK else ended)
         execution.attempt, execution.platform = number, bool(told.get("platform"))
-        execution.status, execution.message = told["status"], told["message"]
+        execution.status, execution.message = status, told["message"]
         execution.saw = self._parameters(start["sees"] if start else end["sees"] if end else "")
         if end is not None:
             _add_end(execution, end)
@@ -168,8 +178,6 @@ class _Reading:
         execution = self._execution(path, step, began, ended)
         start: CompositeStart | None = self._told.records.of(step["internal_name"], "start")
         execution.saw = self._parameters(start["sees"]) if start else {}
-        join: Join | None = self._told.records.of(step["internal_name"], "join")
-        execution.set = _bounded(join["set"]) if join else {}
         return execution
 
     def _parameters(self, digest: str) -> dict[str, Any]:
@@ -213,6 +221,18 @@ def _times(
         if own:
             moments.setdefault(naming.parent(naming.parent(address)), []).extend((min(own), max(own)))
     return {address: (min(own), max(own)) if own else None for address, own in moments.items()}
+
+
+def _open(by_address: dict[str, list[Execution]]) -> set[str]:
+    """Return the addresses of composites in which something is at work."""
+    found: set[str] = set()
+    for executions in by_address.values():
+        if executions and executions[-1].ended is None:
+            around = executions[-1].parent
+            while around and around not in found:
+                found.add(around)
+                around = naming.parent(naming.parent(around))
+    return found
 
 
 def _add_end(execution: Execution, end: AttemptEnd) -> None:

@@ -241,6 +241,7 @@ def export_run(
     from magnus_render.cli import run_export, run_step
 
     store = stores.open_run_log_store(stores.services(file, config))
+    run_export.check_namespace(namespace)
     run_export.check_place(output, force)
     made = run_export.export_format(format)
     told = run_step.Told.read(store, stores.known_run(store, run_id))

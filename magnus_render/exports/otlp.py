@@ -86,8 +86,8 @@ class _Trace:
 
     def _branch(self, address: str, composite: str) -> Iterator[dict[str, Any]]:
         branch, inside = self._run.branches[address], self._inside[address]
-        ended = max(one.began if one.ended is None else one.ended for one in inside)
-        if branch.status in AT_WORK:
+        ends = [one.ended for one in inside if one.ended is not None]
+        if branch.status in AT_WORK or len(ends) < len(inside):
             return
         about = {
             "magnus.status": branch.status,
@@ -97,7 +97,7 @@ class _Trace:
         error = "" if branch.status in GOOD else "the branch failed"
         name = f"{self._names[composite]}[{branch.name}]"
         ids = self._run.id_of(address), self._run.id_of(composite)
-        yield self._span(*ids, name, min(one.began for one in inside), ended, about, error)
+        yield self._span(*ids, name, min(one.began for one in inside), max(ends), about, error)
 
     def _execution(self, one: Execution, ended: float) -> dict[str, Any]:
         facts = {

@@ -487,6 +487,7 @@ def test_no_file_is_replaced_unasked(tmp_path: Path, capfd: pytest.CaptureFixtur
         (("r", "--format", "jaeger"), 64, "no format 'jaeger'; there are openlineage, otlp, rocrate"),
         (("q", "--format", "otlp"), 65, "there is no run 'q'"),
         (("r",), 64, "--format"),
+        (("r", "--format", "otlp", "--namespace", ""), 64, "--namespace NAME is empty"),
     ],
 )
 def test_what_cannot_be_exported(
