@@ -109,9 +109,8 @@ class _Reading:
             status, graph = "PROCESSING" if address in open_ else step["status"], naming.parent(address)
             before = clocks[graph] if graph in clocks else clocks[naming.parent(graph)]
             began, ended = times[address] or (before, before)
-            began = min(
-                began, before
-            )  # a composite begins as its predecessor ends, whatever is recorded in it so far
+            # A composite begins as its predecessor ends, whatever is recorded in it so far.
+            began = min(began, before)
             clocks[address], clocks[graph] = began, max(before, ended)
             own = by_address[address]
             if not own and status != "TRIGGERED":
