@@ -1,4 +1,4 @@
-"""What there is under a name: targets, executors, stores, task types, integrations; ours and those of other packages.
+"""What there is under a name: targets, executors, stores, task types, ...; ours and those of other packages.
 
 Each is a class that describes itself (`Described`), and nothing else knows what a description says. This module knows
 where the classes are. A class may belong to a layer above: nobody imports it before it is asked for.
@@ -54,6 +54,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "mocked": "magnus_render.runtime.tasks.mocked:MockedTask",
     },
     "integration": {},
+    "export": {
+        "openlineage": "magnus_render.exports.openlineage:OpenLineage",
+        "otlp": "magnus_render.exports.otlp:Otlp",
+        "rocrate": "magnus_render.exports.rocrate:RoCrate",
+    },
 }
 """Kind -> name -> `module:class`. The entry-point group of a kind is `magnus_render.KIND`."""
 
@@ -209,6 +214,6 @@ def _is_named(group: str) -> bool:
     return False
 
 
-_WORDS = {"task": "task type"}
+_WORDS = {"task": "task type", "export": "export format"}
 _OURS = ("magnus_render-", "magnus_render.egg-info")
 """What the folder of our own metadata begins with."""

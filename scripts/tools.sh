@@ -16,7 +16,7 @@ quietly python -m pip install --only-binary :all: --no-deps --require-hashes -r 
 
 if have apt-get && [ "$(id -u)" = 0 ]; then
   updated=''
-  for package in shellcheck git graphviz podman runc npm; do
+  for package in shellcheck git graphviz podman runc npm curl; do
     tool=$package
     [ "$package" != graphviz ] || tool="dot"
     have "$tool" && continue
@@ -53,6 +53,6 @@ if have go; then
   fi
 fi
 
-for tool in bash shellcheck git dot podman runc node go; do
+for tool in bash shellcheck git dot podman runc node go curl; do
   have "$tool" || echo "tools.sh: $tool cannot be installed here: its tests will be skipped (with CI=true they fail)" >&2
 done

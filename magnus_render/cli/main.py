@@ -32,7 +32,7 @@ COMMANDS = {
     "test": ("test", "test", "Try the pipeline's shape on cases, with no code of its own run."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),
     "image": ("image", "image", "Write a Containerfile for the project, and build its image."),
-    "runs": ("runs", "app", "Run logs: list, show, report, diff, prune; their logs and files."),
+    "runs": ("runs", "app", "Run logs: list, show, report, diff, export, prune; their logs and files."),
     "explain": ("explain", "explain", "Say what a diagnostic code means."),
     "schema": ("schema", "schema", "Print the JSON Schema of a definition, for editors."),
     "targets": ("targets", "targets", "List what a pipeline can be rendered for."),

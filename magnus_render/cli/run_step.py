@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.cli.run_text import log_path, painted, values_of
-from magnus_render.errors import MagnusError, Refused
+from magnus_render.errors import MagnusError, PlatformError, Refused
 from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import duration, fit
-from magnus_render.report.told import size
+from magnus_render.report.told import Told, size
+from magnus_render.runtime import lease
 from magnus_render.runtime.exchange import restore
 from magnus_render.runtime.names import matches
 from magnus_render.runtime.reading import steps_of
@@ -19,14 +21,17 @@ from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.texts import condition, safe, why_skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from magnus_render.report.told import Files, Told
+    from magnus_render.report.told import Files
     from magnus_render.services.base import BaseCatalog
 
 _COLUMNS = 100
+_POLL = 1.0
+"""Seconds between two looks at a run that is followed, at least."""
 _SHORT = 12
 """Hexadecimal digits of a hash that people see."""
+_OVER = ("SUCCESS", "FAIL", "SKIPPED")
 
 
 # ---- magnus runs show --step ----
@@ -121,15 +126,20 @@ def write_log(told: Told, name: str, attempt: int | None) -> None:
 
 
 class Logs:
-    """All logs of a run, written as they grow: each piece below a line that names its step."""
+    """The logs of a run, or of one step with all that is in it, written as they grow: each below a line that names it."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        self._name = name
+        """The dot path or the address of the one step; '' for all."""
         self._written: dict[str, int] = {}
         self._last = ""
 
     def write(self, told: Told) -> None:
         """Write to standard output what the logs of a run have and was not written before, in the order of the walk."""
+        own = self._step(told)
         for path, step in steps_of(told.log):
+            if own and not f"{step['internal_name']}.".startswith(f"{own}."):
+                continue
             for attempt in step["attempts"]:
                 key = attempt["log"]
                 done = self._written.get(key, 0)
@@ -145,10 +155,50 @@ class Logs:
                     _write(data[done:])
                 self._written[key] = len(data or b"") if running else -1
 
+    def more(self, told: Told) -> bool:
+        """Tell whether more may come: neither the run has ended nor, if one step is meant, that step."""
+        own = self._step(told)
+        over = (step["status"] in _OVER for _, step in steps_of(told.log) if step["internal_name"] == own)
+        return told.running and not any(over)
+
+    def _step(self, told: Told) -> str:
+        """Return the address of the one step; the name as it is while the walk has not come to it yet."""
+        if not self._name:
+            return ""
+        try:
+            return str(told.step(self._name)[1]["internal_name"])
+        except Refused:
+            if not told.may_come_to(self._name):
+                raise
+            return self._name
+
     def _head(self, key: str, title: str) -> None:
         if key != self._last:
             print(f"{'' if not self._last else os.linesep}==> {title} <==", flush=True)
         self._last = key
+
+
+def follow(told: Told, name: str, pause: Callable[[float], None]) -> None:
+    """Write the logs of a run, or of one step, until it has ended. `pause` waits for some seconds before another look.
+
+    Raises `PlatformError` if the process that walked the run is known to have ended without ending the run.
+    """
+    logs, store, run_id, took = Logs(name), told.run.store, told.run.run_id, 0.0
+    logs.write(told)
+    while logs.more(told):
+        _, walker = lease.last(told.run)
+        lost = walker is not None and lease.alive(walker) is False
+        if not lost:
+            pause(max(_POLL, took))  # a large run, or a distant store, is looked at less often
+        began = time.monotonic()
+        told = Told.read(store, run_id)
+        logs.write(told)
+        took = time.monotonic() - began
+        if walker is not None and lost and logs.more(told) and lease.last(told.run)[1] == walker:
+            raise PlatformError(
+                f"run '{run_id}' has not ended, and nothing walks it: process {walker['pid']}, which did, is gone. "
+                "`--resume` goes on with it"
+            )
 
 
 def _write(data: bytes) -> None:

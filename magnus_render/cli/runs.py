@@ -1,4 +1,4 @@
-"""`magnus runs`: list, show, report, compare and delete the runs in a run log store; their logs and files."""
+"""`magnus runs`: list, show, report, compare, export and delete the runs in a run log store; their logs and files."""
 
 from __future__ import annotations
 
@@ -29,13 +29,11 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Run logs: list, show, report, diff, prune; their logs and files.",
+    help="Run logs: list, show, report, diff, export, prune; their logs and files.",
 )
 
 
 _DAY = 86400
-_POLL = 1.0
-"""Seconds between two looks at a run that is followed, at least."""
 
 File = Annotated[
     str,
@@ -144,33 +142,28 @@ def show_log(
         typer.Option("--attempt", min=1, metavar="N", help="The attempt of STEP; the last one by default."),
     ] = None,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on until the run has ended, and print what is added.")
+        bool,
+        typer.Option("--follow", help="Go on until the run, or STEP, has ended, and print what is added."),
     ] = False,
 ) -> None:
     """Print what steps printed: the last attempt of STEP, or all attempts of all steps, in the order of the walk.
 
-    Secrets are masked in logs. A store on S3 has a log once its attempt has ended.
+    Secrets are masked in logs. A store on S3 has a log once its attempt has ended. With --follow, STEP may be one that the
+    run has not come to yet, and all its attempts are printed. Exit status: 75 if the process that walked the run has ended
+    without ending the run. That is known on its machine, of runs that magnus or a bash script walks.
     """
     from magnus_render.cli import run_step
 
     store = stores.open_run_log_store(stores.services(file, config))
     told = Told.read(store, stores.known_run(store, run_id))
-    if step and follow:
-        raise UsageError("runs log: --follow prints the logs of all steps: leave STEP out")
-    if attempt is not None and not step:
-        raise UsageError("runs log: --attempt needs a STEP")
-    if step:
+    if attempt is not None and (follow or not step):
+        raise UsageError("runs log: --attempt needs a STEP, and --follow prints all its attempts")
+    if follow:
+        run_step.follow(told, step, time.sleep)
+    elif step:
         run_step.write_log(told, step, attempt)
-        return
-    logs = run_step.Logs()
-    logs.write(told)
-    took = 0.0
-    while follow and told.running:
-        time.sleep(max(_POLL, took))  # a large run, or a distant store, is looked at less often
-        began = time.monotonic()
-        told = Told.read(store, run_id)
-        logs.write(told)
-        took = time.monotonic() - began
+    else:
+        run_step.Logs().write(told)
 
 
 @app.command("files")
@@ -244,6 +237,44 @@ def report_run(
 
     store = stores.open_run_log_store(stores.services(file, config))
     run_report.write(Told.read(store, stores.known_run(store, run_id)), output, force)
+
+
+@app.command("export")
+def export_run(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="openlineage, otlp, rocrate, or one of another package.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        str,
+        typer.Option("-o", "--output", metavar="FILE", help="Where to write; to standard output by default."),
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    namespace: Annotated[
+        str,
+        typer.Option("--namespace", metavar="NAME", help="What tells your pipelines from those of others."),
+    ] = "magnus",
+    file: File = "",
+    config: Config = "",
+) -> None:
+    """Print a run for other tools: lineage, traces, research archives. It may still be running, or have run on any engine.
+
+    Nothing is sent: docs/exports.md says how each tool takes it. The same records give the same bytes.
+    """
+    from magnus_render.cli import run_export
+
+    store = stores.open_run_log_store(stores.services(file, config))
+    run_export.check_namespace(namespace)
+    run_export.check_place(output, force)
+    made = run_export.export_format(format)
+    told = Told.read(store, stores.known_run(store, run_id))
+    run_export.write(made.text(run_export.read(told, namespace)), output)
 
 
 @app.command("diff")

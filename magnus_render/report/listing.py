@@ -14,7 +14,7 @@ from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.records import OtherFormat, Run
 
 if TYPE_CHECKING:
-    from magnus_render.plan import GraphEnd, Walker
+    from magnus_render.plan import GraphEnd
     from magnus_render.report.told import Span
     from magnus_render.services.base import BaseRunLogStore
 
@@ -65,9 +65,7 @@ def in_progress(run: Run) -> bool:
     """Tell whether a run may be at work: its walker is, or its records do not say that it ended. Raises `MagnusError`."""
     if run.of("", "end") is not None:
         return False
-    numbers = [name.partition(".")[0] for name in run.store.names(f"{run.run_id}/walks")]
-    last = max((int(number) for number in numbers if number.isdecimal()), default=0)
-    walker: Walker | None = run.read(f"walks/{last}.json") if last else None
+    _, walker = lease.last(run)
     if walker is not None and lease.alive(walker):
         return True
     return status_and_span(run)[0] in RUNNING

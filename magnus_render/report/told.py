@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from magnus_render import naming
 from magnus_render.errors import Refused
 from magnus_render.executors.terminal import duration
 from magnus_render.plan import COMPOSITES, FAIL_NODE, SUCCESS_NODE
@@ -65,6 +66,12 @@ class Told:
             f"did you mean {' or '.join(map(safe, near))}?" if near else "`magnus runs show` lists its steps"
         )
         raise Refused(f"run '{self.run.run_id}' came to no step '{safe(name)}': {hint}")
+
+    def may_come_to(self, name: str) -> bool:
+        """Tell whether the walk may still come to a step, given its dot path or its address: the definition has it."""
+        form = naming.normal(name)
+        known = ((node["address"], node["path"]) for node in self.plan["nodes"].values())
+        return self.running and any(form in map(naming.normal, both) for both in known)
 
     def saw(self, step: Step) -> State | None:
         """Return the state that a step saw; None if nothing is recorded of it."""

@@ -47,13 +47,18 @@ def alive(walker: Walker) -> bool | None:
     return _began(walker["pid"]) == walker["began"]
 
 
+def last(run: Run) -> tuple[int, Walker | None]:
+    """Return the number of the last walk of a run that names its walker, and that walker; 0 and None if none does."""
+    names = [name.partition(".")[0] for name in run.store.names(f"{run.run_id}/walks")]
+    number = max((int(name) for name in names if name.isdecimal()), default=0)
+    return number, run.read(f"walks/{number}.json") if number else None
+
+
 def take(run: Run) -> None:
     """Record that the walker of the environment walks a run; raise `Refused` if the one before it is at work still."""
     mine = walker()
     while True:
-        names = [name.partition(".")[0] for name in run.store.names(f"{run.run_id}/walks")]
-        last = max((int(name) for name in names if name.isdecimal()), default=0)
-        before: Walker | None = run.read(f"walks/{last}.json") if last else None
+        number, before = last(run)
         if before is not None and before == mine:
             return
         if before is not None and alive(before):
@@ -61,7 +66,7 @@ def take(run: Run) -> None:
                 f"run '{run.run_id}' is still at work: process {before['pid']} walks it. "
                 "Wait until that has ended, or end it"
             )
-        if mine is None or run.create(f"walks/{last + 1}.json", mine):
+        if mine is None or run.create(f"walks/{number + 1}.json", mine):
             return
 
 

@@ -129,7 +129,7 @@ def test_what_is_not_there(words: tuple[str, ...], said: str, capfd: pytest.Capt
 @pytest.mark.parametrize(
     "words",
     [
-        ("log", "r", "list", "--follow"),
+        ("log", "r", "list", "--follow", "--attempt", "1"),
         ("log", "r", "--attempt", "1"),
         ("get", "r", "m/1.bin", "-o", ""),
         ("show", "r", "--step", "list", "--all"),

@@ -15,6 +15,7 @@ LAYERS = (
     ("cli",),
     ("image",),
     ("report",),
+    ("exports",),
     ("render",),
     ("targets",),
     ("executors",),
