@@ -1,20 +1,56 @@
-"""`magnus schema`: a JSON schema of definitions and configuration files, for editors."""
+"""`magnus schema`: a JSON schema of definitions, configuration files and project files, for editors."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from magnus_render.errors import UsageError
+
+if TYPE_CHECKING:
+    from magnus_render.spec.models import Spec
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema(
     config: Annotated[
         bool, typer.Option("--config", help="Print the schema of a configuration file (-c) instead.")
     ] = False,
+    project: Annotated[
+        bool, typer.Option("--project", help="Print the schema of a project file (magnus.yaml) instead.")
+    ] = False,
 ) -> None:
     """Print the JSON schema of definitions, for completion and checks in an editor."""
-    typer.echo(json.dumps(build(config), indent=2))
+    if config and project:
+        raise UsageError("--config and --project exclude each other: each is the schema of another file")
+    typer.echo(json.dumps(of_project() if project else build(config), indent=2))
+
+
+def of_project() -> dict[str, Any]:
+    """Return the JSON schema (draft 2020-12) of a project file."""
+    from pydantic.json_schema import models_json_schema
+
+    from magnus_render.project.models import ENTRIES, ProjectSpec
+
+    models: list[type[Spec]] = [ProjectSpec, *ENTRIES.values()]
+    _, result = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/$defs/{model}"
+    )
+    definitions = dict(result["$defs"])
+    top = definitions.pop(ProjectSpec.__name__)
+    for holder in (top, definitions["EnvironmentSpec"]):
+        for key, field in holder["properties"].items():
+            if key in ENTRIES:
+                # An entry without content is one, where nothing must be in it: `bash:` is `bash: {}`.
+                entry = {"$ref": f"#/$defs/{ENTRIES[key].__name__}"}
+                empty = key != "pipelines"
+                field["additionalProperties"] = {"anyOf": [entry, {"type": "null"}]} if empty else entry
+            if "default" not in field and field["type"] == "object" and key != "pipelines":
+                field["type"] = ["object", "null"]
+    return {"$schema": _DRAFT, **top, "$defs": definitions}
 
 
 def build(config: bool = False) -> dict[str, Any]:
@@ -38,7 +74,7 @@ def build(config: bool = False) -> dict[str, Any]:
         _as_written(definitions)
     top = definitions.pop(root.__name__)
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": _DRAFT,
         **top,
         "$defs": {name: definitions[name] for name in sorted(definitions)},
     }

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -167,6 +168,8 @@ class Spec(BaseModel):
     """What all models share: unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), defer_build=True)
+    mistakes: ClassVar[Mapping[str, str] | None] = None
+    """Fields that it does not know, but that people write -> the likely fix. None: it is (part of) a node."""
 
 
 class CatalogSpec(Spec):
