@@ -14,7 +14,7 @@ from magnus_render.texts import safe
 def init(
     folder: Annotated[
         str,
-        typer.Argument(help="Where. It is made if it is not there.", metavar="[DIR]", show_default=False),
+        typer.Argument(help="Where. It is made if it is not there.", metavar="DIR", show_default=False),
     ] = os.curdir,
 ) -> None:
     """Write a small project that works: a pipeline, its code, cases, configurations, artefacts, and a CI file.

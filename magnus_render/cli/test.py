@@ -26,12 +26,10 @@ _MEMORY = "/dev/shm"
 
 
 def test(
-    file: Annotated[str, typer.Argument(help="The definition.", metavar="[FILE", show_default=False)] = "",
+    file: Annotated[str, typer.Argument(help="The definition.", metavar="FILE", show_default=False)] = "",
     cases: Annotated[
         str,
-        typer.Argument(
-            help="What tasks come to, and what is expected.", metavar="CASES]", show_default=False
-        ),
+        typer.Argument(help="What tasks come to, and what is expected.", metavar="CASES", show_default=False),
     ] = "",
 ) -> None:
     """Try a pipeline on cases: no task is run, the file says what each comes to, and which way the run must take.

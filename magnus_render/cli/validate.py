@@ -35,7 +35,7 @@ def validate(
     files: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Definitions to check. Default: all of the project.", metavar="[FILE...]", show_default=False
+            help="Definitions to check. Default: all of the project.", metavar="FILE", show_default=False
         ),
     ] = None,
     config: options.OptionalConfig = None,

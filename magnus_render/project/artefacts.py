@@ -148,7 +148,9 @@ def _rendered(artefact: Artefact, strict: bool, shared: Shared) -> tuple[Made, l
 
 
 def _content(path: str, size: int = -1) -> bytes | None:
-    """Return what a file holds, or how it begins; None if it cannot be read."""
+    """Return what a file holds, or how it begins; None if it is none, or cannot be read."""
+    if not os.path.isfile(path):
+        return None
     try:
         with open(path, "rb") as file:
             return file.read(size)

@@ -100,6 +100,8 @@ class _Checked:
     def __init__(self, file: str, tree: Map, report: Report) -> None:
         self.file, self.tree, self.report = file, tree, report
         self.folder = os.path.dirname(file)
+        self.targets: set[str] = set()
+        """The names of all targets, those that something is wrong with too."""
 
     def project(self) -> Project | None:
         """Return the project, None if that cannot be; what is wrong is reported."""
@@ -114,11 +116,10 @@ class _Checked:
         shared = self._variables(self.tree)
         if not environments:
             environments = [Environment("", shared, common)]
-        known = {name for environment in environments for name in environment.targets}
         pipelines = [
             found
             for name, raw, at in self._entries(self.tree, "pipelines")
-            if (found := self._pipeline(name, raw, at, known))
+            if (found := self._pipeline(name, raw, at))
         ]
         if spec is None:
             return None
@@ -145,6 +146,7 @@ class _Checked:
     def _targets(self, holder: Map) -> dict[str, Target]:
         found = {}
         for name, raw, at in self._entries(holder, "targets"):
+            self.targets.add(name)
             spec = validate(TargetSpec, raw, f"target '{name}'", at, self.report)
             suffix = self._suffix(name, at)
             self._exists(raw, "config")
@@ -179,24 +181,27 @@ class _Checked:
                 self.report.error(codes.BAD_PROJECT, given.key_place(name), what, fix)
         return dict(given)
 
-    def _pipeline(self, name: str, raw: Map, at: Place, known: set[str]) -> Pipeline | None:
+    def _pipeline(self, name: str, raw: Map, at: Place) -> Pipeline | None:
         spec = validate(PipelineSpec, raw, f"pipeline '{name}'", at, self.report)
         for key in ("definition", "parameters", "cases"):
             self._exists(raw, key)
-        self._known(raw, name, known)
+        self._known(raw, name)
         if spec is None:
             return None
         targets = None if spec.targets is None else tuple(spec.targets)
         return Pipeline(name, spec.definition, spec.parameters, spec.cases, targets)
 
-    def _known(self, raw: Map, name: str, known: set[str]) -> None:
+    def _known(self, raw: Map, name: str) -> None:
         """Report the targets of a pipeline that the project does not have."""
         listed = raw.get("targets")
         if not isinstance(listed, Seq):
             return
         for number, target in enumerate(listed):
-            if isinstance(target, str) and target not in known:
-                fix = self.report.did_you_mean(target, known) or "add it to 'targets' of the project"
+            if isinstance(target, str) and target not in self.targets:
+                fix = (
+                    self.report.did_you_mean(target, sorted(self.targets))
+                    or "add it to 'targets' of the project"
+                )
                 what = f"pipeline '{name}': the project has no target '{target}'"
                 self.report.error(codes.BAD_PROJECT, listed.item_place(number), what, fix)
 
