@@ -50,11 +50,12 @@ def render_all(
         raise UsageError(
             f"nothing is rendered: {project.file} names no targets, such as 'targets: {{bash: {{}}}}'"
         )
-    rendering = artefacts.render_all(project, wanted, strict)
-    if has_errors(rendering.diagnostics) or (strict and rendering.diagnostics):
-        raise DefinitionError(rendering.diagnostics)
-    if rendering.diagnostics:
-        print(format_text(rendering.diagnostics), file=sys.stderr)
+    rendering = artefacts.render_all(project, wanted)
+    found = [*artefacts.bad_parameters(one.pipeline for one in wanted), *rendering.diagnostics]
+    if has_errors(found) or (strict and found):
+        raise DefinitionError(found)
+    if found:
+        print(format_text(found), file=sys.stderr)
     if check:
         _check(project, rendering, chosen if env else None)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from magnus_render import registry
@@ -18,8 +18,7 @@ from magnus_render.spec.parameters import load_parameters
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from magnus_render.plan import Plan
-    from magnus_render.project.model import Artefact, Environment, Project
+    from magnus_render.project.model import Artefact, Environment, Pipeline, Project
 
 UPDATE = ["magnus", "render", "--all"]
 """The command that writes all artefacts anew."""
@@ -27,52 +26,42 @@ _BEGINNING = 65536
 """How much of a file is looked through for the mark of a target."""
 
 
-class Made(NamedTuple):
-    """What an artefact's pipeline is rendered to."""
-
-    artefact: Artefact
-    files: list[output.File]
-    """The artefact, and those of separate dags."""
-    plan: Plan
-
-
-@dataclass
-class Rendering:
+class Rendering(NamedTuple):
     """All that was rendered, and what is to be said about it."""
 
-    made: list[Made] = field(default_factory=list)
-    diagnostics: list[Diagnostic] = field(default_factory=list)
+    files: list[output.File]
+    """The artefacts, each followed by those of its separate dags."""
+    diagnostics: list[Diagnostic]
     """Each once, in the order of the artefacts."""
 
-    @property
-    def files(self) -> list[output.File]:
-        """All files, in the order of the artefacts."""
-        return [file for made in self.made for file in made.files]
 
+def render_all(project: Project, artefacts: Iterable[Artefact], shared: Shared | None = None) -> Rendering:
+    """Render artefacts of a project, whose folder must be the working folder.
 
-def render_all(
-    project: Project, artefacts: Iterable[Artefact], strict: bool = False, shared: Shared | None = None
-) -> Rendering:
-    """Render artefacts of a project, whose folder must be the working folder; look at files of parameters too.
-
-    One that cannot be rendered is left out, and its diagnostics have an error. `strict` makes warnings errors.
+    One that cannot be rendered is left out, and its diagnostics have an error.
     """
-    found, said = Rendering(), dict[Diagnostic, None]()
-    shared, looked_at = shared or Shared(), set[str]()
+    files, said = list[output.File](), dict[Diagnostic, None]()
+    shared = shared or Shared()
     for artefact in artefacts:
-        parameters = artefact.pipeline.parameters
         try:
-            if parameters is not None and parameters not in looked_at:
-                looked_at.add(parameters)
-                load_parameters(parameters)
-            made, diagnostics = _rendered(artefact, strict, shared)
-            found.made.append(made)
+            made, diagnostics = _rendered(artefact, shared)
+            files += made
         except DefinitionError as error:
             diagnostics = error.diagnostics
         except Refused as error:
             diagnostics = [Diagnostic(codes.BAD_PROJECT, "error", str(error), artefact.pipeline.definition)]
         said.update(told(diagnostics, project, artefact.environment))
-    found.diagnostics = list(said)
+    return Rendering(files, list(said))
+
+
+def bad_parameters(pipelines: Iterable[Pipeline]) -> list[Diagnostic]:
+    """Return what is wrong with the files of initial parameters that pipelines have."""
+    found: list[Diagnostic] = []
+    for path in dict.fromkeys(one.parameters for one in pipelines if one.parameters is not None):
+        try:
+            load_parameters(path)
+        except DefinitionError as error:
+            found += error.diagnostics
     return found
 
 
@@ -97,9 +86,7 @@ def write(files: list[output.File]) -> list[str]:
     Raises `PlatformError` if one cannot be.
     """
     changed = [file for file in files if _content(file.path) != file.text.encode()]
-    for file in changed:
-        os.makedirs(os.path.dirname(file.path), exist_ok=True)
-    output.write_all(changed)
+    output.write_all(changed, make_folders=True)
     return [file.path for file in changed]
 
 
@@ -127,24 +114,21 @@ def left_over(project: Project, files: Iterable[output.File], environment: str =
                 yield path
 
 
-def _rendered(artefact: Artefact, strict: bool, shared: Shared) -> tuple[Made, list[Diagnostic]]:
+def _rendered(artefact: Artefact, shared: Shared) -> tuple[list[output.File], list[Diagnostic]]:
     target = artefact.target
     rendered = render(
         artefact.pipeline.definition,
         target.name,
         target.config,
         templates=target.templates,
-        strict=strict,
         compact=target.compact,
         environ=variables_of(artefact.environment, os.environ),
         shared=shared,
     )
-    files = [output.File(artefact.path, rendered.text, rendered.executable)]
-    files += [
-        output.File(output.beside(artefact.path, name), text, rendered.executable)
-        for name, text in rendered.others.items()
-    ]
-    return Made(artefact, files, rendered.plan), rendered.diagnostics
+    texts = {artefact.path: rendered.text}
+    texts |= {output.beside(artefact.path, name): text for name, text in rendered.others.items()}
+    files = [output.File(path, text, rendered.executable) for path, text in texts.items()]
+    return files, rendered.diagnostics
 
 
 def _content(path: str, size: int = -1) -> bytes | None:

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
 from magnus_render.executors import cases
-from magnus_render.project.artefacts import render_all, told
+from magnus_render.project.artefacts import bad_parameters, render_all, told
 from magnus_render.project.model import variables_of
 from magnus_render.render.check import check
 from magnus_render.render.pipeline import Shared
-from magnus_render.spec.parameters import load_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from magnus_render.graph.load import Loaded
     from magnus_render.project.model import Pipeline, Project
 
@@ -38,17 +35,17 @@ def check_all(project: Project, imports: bool = False) -> tuple[list[Diagnostic]
             said.update(told(found, project, environment))
             if loaded is not None and not has_errors(found):
                 fine.append((pipeline.definition, loaded))
-        said.update(dict.fromkeys(_beside(pipeline, fine)))
+        said.update(dict.fromkeys(_of_cases(pipeline, fine)))
+    said.update(dict.fromkeys(bad_parameters(project.pipelines)))
     said.update(dict.fromkeys(render_all(project, project.artefacts(), shared=shared).diagnostics))
     return list(said), fine
 
 
-def _beside(pipeline: Pipeline, fine: list[tuple[str, Loaded]]) -> Iterator[Diagnostic]:
-    """Yield what is wrong with a pipeline's files of parameters and of cases."""
-    try:
-        if pipeline.parameters is not None:
-            load_parameters(pipeline.parameters)
-        if pipeline.cases is not None and fine and fine[-1][0] == pipeline.definition:
+def _of_cases(pipeline: Pipeline, fine: list[tuple[str, Loaded]]) -> list[Diagnostic]:
+    """Return what is wrong with a pipeline's file of cases, if its definition can be used."""
+    if pipeline.cases is not None and fine and fine[-1][0] == pipeline.definition:
+        try:
             cases.read(pipeline.cases, fine[-1][1].plan)
-    except DefinitionError as error:
-        yield from error.diagnostics
+        except DefinitionError as error:
+            return error.diagnostics
+    return []

@@ -57,5 +57,6 @@ def within_repository(folder: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """Return a text as a scalar of YAML: plain where it may be."""
-    return text if _PLAIN.fullmatch(text) and text == text.strip() else json.dumps(text)
+    """Return a text as a scalar of YAML: plain where it may be. A single word might be one of YAML's, such as `no`."""
+    plain = _PLAIN.fullmatch(text) and ("/" in text or " " in text.strip()) and text == text.strip()
+    return text if plain else json.dumps(text)

@@ -44,9 +44,8 @@ def make(folder: str) -> list[File]:
             f"nothing is written: {', '.join(there)} {'is' if len(there) == 1 else 'are'} there already\n"
             "  help: `magnus init DIR` writes into a folder of its own"
         )
-    for file in files:
-        os.makedirs(os.path.dirname(os.path.join(folder, file.path)) or os.curdir, exist_ok=True)
-    write_all(file._replace(path=os.path.join(folder, file.path)) for file in files)
+    placed = [file._replace(path=os.path.join(folder, file.path)) for file in files]
+    write_all(placed, make_folders=True)
     return files
 
 
@@ -55,8 +54,7 @@ def _files(ci: bool) -> list[File]:
     environment = from_folders(os.path.join(BaseTarget.templates(), "project"))
     files = [File(path, environment.get_template(f"{name}.j2").render()) for path, name in _TEMPLATES.items()]
     with TemporaryDirectory(prefix="magnus-init-") as folder, _working_in(folder):
-        os.mkdir("config")
-        write_all(files)
+        write_all(files, make_folders=True)
         project = read(YAML)
         rendering = render_all(project, project.artefacts())
         if rendering.diagnostics:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from magnus_render.spec.report import Report
 
 TABLE = ("tool", "magnus")
-_WRITTEN = re.compile(r"^\s*\[?\s*(?:tool\s*\.\s*magnus\b|tool\s*\]\s*\n\s*magnus\b)", re.MULTILINE)
+_WRITTEN = re.compile(r"^[ \t]*\[?[ \t]*tool[ \t]*(?:\.[ \t]*magnus\b|\][^\n]*\n\s*magnus\b)", re.MULTILINE)
 _PART = r"(?:[A-Za-z0-9_-]+|\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*')"
 _KEY = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
 _TOKEN = re.compile(

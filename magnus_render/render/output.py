@@ -39,8 +39,8 @@ class File(NamedTuple):
     executable: bool = False
 
 
-def write_all(files: Iterable[File]) -> None:
-    """Replace files as `write` does, in folders that are there.
+def write_all(files: Iterable[File], *, make_folders: bool = False) -> None:
+    """Replace files as `write` does; make their folders where they are missing, if `make_folders`.
 
     All are written beside their places first, so that no place has changed if one of them cannot be: then `PlatformError`
     is raised.
@@ -50,6 +50,8 @@ def write_all(files: Iterable[File]) -> None:
         for path, text, executable in files:
             target = os.path.realpath(path)
             with _told(path):
+                if make_folders:
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
                 descriptor, temporary = tempfile.mkstemp(prefix=".magnus-", dir=os.path.dirname(target))
                 staged.append((path, temporary, target))
                 with os.fdopen(descriptor, "wb") as file:

@@ -139,6 +139,17 @@ def test_the_commands_of_a_snippet(shop: Path, capsys: pytest.CaptureFixture[str
     assert [magnus(shlex.split(line)[1:]) for line in lines] == [0, 0, 1]
 
 
+def test_a_folder_may_be_called_as_a_word_of_yaml(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / ".git").mkdir()
+    assert magnus(["init", "no"]) == 0
+    monkeypatch.chdir("no")
+    capsys.readouterr()
+    assert magnus(["ci", "github"]) == 0
+    assert commands("github", capsys.readouterr().out)[0] == "cd no"
+
+
 @pytest.mark.parametrize("service", ["github", "gitlab", "pre-commit"])
 def test_the_commands_for_a_project_in_a_folder_of_its_repository(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, service: str
