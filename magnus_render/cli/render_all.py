@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def render_all(
-    all_: Annotated[
+    all_: Annotated[  # it is always given: by it the command line came here
         bool, typer.Option("--all", help="Render every pipeline of the project for every target.")
     ] = False,
     check: Annotated[

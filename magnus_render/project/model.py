@@ -66,13 +66,9 @@ class Project(NamedTuple):
         """The project's folder, from the working folder."""
         return os.path.dirname(self.file) or os.curdir
 
-    def artefacts(
-        self, environments: list[Environment] | None = None, definition: str = ""
-    ) -> Iterator[Artefact]:
-        """Yield the artefacts, pipeline by pipeline: of all environments or of some, of all definitions or of one."""
+    def artefacts(self, environments: list[Environment] | None = None) -> Iterator[Artefact]:
+        """Yield the artefacts of all environments or of some, pipeline by pipeline."""
         for pipeline in self.pipelines:
-            if definition and pipeline.definition != definition:
-                continue
             for environment in self.environments if environments is None else environments:
                 for target in environment.targets.values():
                     if pipeline.targets is None or target.name in pipeline.targets:

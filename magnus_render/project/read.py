@@ -37,7 +37,7 @@ def find(folder: str = os.curdir) -> str | None:
     while True:
         for name in (YAML, TOML):
             path = os.path.join(here, name)
-            if os.path.isfile(path) and (name == YAML or toml.may_hold(_text(path))):
+            if os.path.isfile(path) and (name == YAML or _may_hold(path)):
                 return os.path.relpath(path, os.path.realpath(os.curdir))
         above = os.path.dirname(here)
         if above == here:
@@ -71,9 +71,21 @@ def artefacts_of(definition: str) -> tuple[Project, list[Artefact]] | None:
     file = find(os.path.dirname(definition) or os.curdir)
     if file is None:
         return None
-    project = read(file)
-    own = os.path.relpath(os.path.realpath(definition), os.path.realpath(project.folder))
-    return project, list(project.artefacts(definition=own))
+    project, meant = read(file), os.path.realpath(definition)
+    own = [
+        one
+        for one in project.artefacts()
+        if os.path.realpath(os.path.join(project.folder, one.pipeline.definition)) == meant
+    ]
+    return project, own
+
+
+def _may_hold(path: str) -> bool:
+    """Tell whether a pyproject.toml may have our table; one that cannot be read is somebody else's."""
+    try:
+        return toml.may_hold(_text(path))
+    except Refused:
+        return False
 
 
 def _text(path: str) -> str:
@@ -88,7 +100,7 @@ def _tree(file: str, report: Report) -> Any:
     if os.path.basename(file) == TOML:
         return toml.tree(file, _text(file), report)
     other = os.path.join(os.path.dirname(file), TOML)
-    if os.path.isfile(other) and toml.may_hold(_text(other)):
+    if os.path.isfile(other) and _may_hold(other):
         what = f"{TOML} beside it has a table [tool.magnus] too"
         report.error_without_line(codes.BAD_PROJECT, file, what, "keep one of the two")
     return Reader(report).read(file)

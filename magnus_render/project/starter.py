@@ -72,10 +72,11 @@ def _there(folder: str, files: list[File]) -> Iterator[str]:
         yield f"{os.path.normpath(os.path.join(folder, os.path.basename(found)))} with [tool.magnus]"
     said = set()
     for file in files:
-        path = os.path.join(folder, file.path)
+        path = whole = os.path.join(folder, file.path)
         while not os.path.lexists(path) and os.path.dirname(path) != path:
             path = os.path.dirname(path)
-        if path and not os.path.isdir(path) and path not in said:
+        in_the_way = path == whole or (path and not os.path.isdir(path))
+        if in_the_way and path not in said:
             said.add(path)
             yield os.path.normpath(path)
 

@@ -78,10 +78,11 @@ def test_nothing_that_is_there_is_replaced(project: Path, capsys: pytest.Capture
     (project / "dag.yaml").write_text("mine\n")
     (project / "config").write_text("a file\n")
     (project / ".gitignore").symlink_to("nowhere")
+    (project / "cases.yaml").mkdir()
     before = sorted(path.name for path in project.iterdir())
     assert magnus(["init"]) == 65
     err = capsys.readouterr().err
-    assert "nothing is written: dag.yaml, config, .gitignore are there already" in err
+    assert "nothing is written: dag.yaml, cases.yaml, config, .gitignore are there already" in err
     assert sorted(path.name for path in project.iterdir()) == before
     assert (project / "dag.yaml").read_text() == "mine\n"
     assert magnus(["init", "dag.yaml"]) == 65
