@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -162,9 +163,14 @@ def test_the_commands_for_a_project_in_a_folder_of_its_repository(
     capsys.readouterr()
     assert magnus(["ci", service]) == 0
     lines = own(service, capsys.readouterr().out)
+    stub = project / "bin" / "magnus"
+    stub.parent.mkdir()
+    stub.write_text("#!/bin/sh\npwd\n")
+    stub.chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join((str(stub.parent), os.environ["PATH"])))
     for script in lines if service == "pre-commit" else ["set -e\n" + "\n".join(lines)]:
-        done = in_shell(script, project)
-        assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+        done = subprocess.run(["bash", "-c", script], cwd=project, capture_output=True, text=True, timeout=60)
+        assert set(done.stdout.splitlines()) == {str(folder.resolve())}, f"{script}\n{done.stderr}"
 
 
 def test_the_ci_file_of_a_new_project_is_the_snippet(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
