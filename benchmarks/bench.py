@@ -232,6 +232,27 @@ def manifests(bench: Bench) -> None:
     beside_bash(bench, "argo", blocks, 1.5, 400, "18000")
 
 
+def project(bench: Bench) -> None:
+    """All artefacts of a project are compared in one process, beside one rendering, in turns."""
+    one = folder(bench, "project-one", linear(10, "shell"))
+    path = folder(bench, "project", linear(10, "shell"))
+    pipelines = {}
+    for n in range(200):
+        (path / f"p{n}.yaml").write_text(linear(10, "shell").replace("dag:", f"dag:\n  name: p{n}"))
+        pipelines[f"p{n}"] = {"definition": f"p{n}.yaml"}
+    (path / "magnus.yaml").write_text(json.dumps({"pipelines": pipelines, "targets": {"bash": {}}}))
+    bench.seconds("magnus", "render", "--all", cwd=path)
+    all_of_them, single = [], []
+    for _ in range(max(5, bench.repeat // 3)):
+        all_of_them.append(bench.seconds("magnus", "render", "--all", "--check", cwd=path))
+        single.append(
+            bench.seconds("magnus", "render", "dag.yaml", "--target", "bash", "-o", "run.sh", cwd=one)
+        )
+        bench.passes.append(bench.seconds("python", "-c", "pass"))
+    ratio = statistics.median(all_of_them) / statistics.median(single)
+    bench.add("render --all --check of 200 pipelines of 10 steps", ratio, 15, "", "× one")
+
+
 @contextmanager
 def undone(store: Path) -> Iterator[None]:
     """Delete the records that the block creates, so that a step can be run again as if for the first time."""
@@ -342,6 +363,7 @@ def report(bench: Bench) -> None:
 ROWS = {
     "help": start_up,
     "render": render,
+    "project": project,
     "callback": callback,
     "callback_s3": callback_s3,
     "execute": whole_runs,

@@ -1,4 +1,4 @@
-"""Writes docs/reference/: fields of definitions, keys of configurations, commands and diagnostics, as the code says.
+"""Writes docs/reference/: fields of definitions, keys of configurations and projects, commands and diagnostics.
 
 python -m scripts.reference_pages
 """
@@ -16,6 +16,8 @@ from typer.main import get_command
 from magnus_render import registry
 from magnus_render.cli.main import CALLBACKS, COMMANDS, _app
 from magnus_render.diagnostics import Code, explained
+from magnus_render.project import schema as project_schema
+from magnus_render.project.models import ENTRIES
 from magnus_render.runtime.command_line import usage
 from magnus_render.spec import schema
 from magnus_render.spec.config import BLOCKS
@@ -45,6 +47,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     for name, title, lines in (
         ("definition", "Fields of a definition", definition()),
         ("configuration", "Keys of a configuration", configuration()),
+        ("project", "Keys of a project file", project()),
         ("commands", "Commands", commands()),
         ("codes", "Diagnostics", codes()),
     ):
@@ -116,6 +119,8 @@ def _kind(field: dict[str, Any]) -> str:
         referred = field["$ref"].rpartition("/")[2].removesuffix("Spec").lower()
         return "a graph" if referred == "graph" else f"`{referred}`" if "." not in referred else "a mapping"
     kind = field.get("type")
+    if isinstance(kind, list):
+        kind = next(one for one in kind if one != "null")
     if kind == "array":
         return f"list of {_kind(field['items'])}" if field.get("items") else "list"
     words = {"string": "text", "boolean": "true or false", "object": "mapping"}
@@ -169,6 +174,22 @@ def _inner(field: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         if isinstance(holder, dict):
             for name, inside in holder.get("properties", {}).items():
                 yield f"*.{name}", inside
+
+
+# ---- project files ----
+
+
+def project() -> Iterator[str]:
+    """Yield the lines on what stands in a project file."""
+    whole = project_schema.build()
+    yield "A project file is `magnus.yaml`, or the table `[tool.magnus]` of pyproject.toml: [Projects](../projects.md)."
+    yield "`magnus schema --project` prints the same as a JSON schema."
+    yield from ("", "## The file", "", whole["description"], "")
+    yield from _table(whole)
+    for key, spec in ENTRIES.items():
+        model = whole["$defs"][spec.__name__]
+        yield from ("", f"## An entry of `{key}`", "", model["description"], "")
+        yield from _table(model)
 
 
 # ---- commands ----

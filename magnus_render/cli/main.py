@@ -28,11 +28,13 @@ COMMANDS = {
         f"Print the pipeline for another engine: {', '.join(registry.BUILT_IN['target'])}.",
     ),
     "execute": ("execute_front", "execute", "Run the pipeline here, and show how it goes."),
+    "init": ("init", "init", "Make a small project that works: pipeline, code, configurations, CI file."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
     "test": ("test", "test", "Try the pipeline's shape on cases, with no code of its own run."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),
     "image": ("image", "image", "Write a Containerfile for the project, and build its image."),
     "runs": ("runs", "app", "Run logs: list, show, report, diff, export, prune; their logs and files."),
+    "ci": ("ci", "ci", "Print what the project needs in GitHub, GitLab or pre-commit."),
     "explain": ("explain", "explain", "Say what a diagnostic code means."),
     "schema": ("schema", "schema", "Print the JSON Schema of a definition, for editors."),
     "targets": ("targets", "targets", "List what a pipeline can be rendered for."),
@@ -40,6 +42,8 @@ COMMANDS = {
     "execute_function": ("single", "execute_function", "Run one Python function, wrapped as a step."),
     "execute_notebook": ("single", "execute_notebook", "Run one notebook, wrapped as a step."),
 }
+OF_A_PROJECT = ("render_all", "render_all")
+"""What `render` is where `--all` is given: module and function as in `COMMANDS`. It has other options."""
 EXECUTING = ("execute", "execute_step", "execute_function", "execute_notebook")
 """Those that read the command line in a process of its own, and run a pipeline: see `cli/execute.py`."""
 CALLBACKS = {
@@ -158,11 +162,11 @@ def _typer(names: list[str], argv: list[str], given: object = None) -> int:
     from magnus_render import collecting
 
     with collecting.put_off():
-        app = _app(names)
+        app = _app(names, argv)
         return _guarded(lambda: app(argv, prog_name="magnus", standalone_mode=True, obj=given))
 
 
-def _app(names: list[str]) -> Typer:
+def _app(names: list[str], argv: list[str]) -> Typer:
     from importlib import import_module
 
     import typer
@@ -178,6 +182,8 @@ def _app(names: list[str]) -> Typer:
     app.callback()(lambda: None)
     for name in names:
         module, attribute, text = COMMANDS[name]
+        if name == "render" and "--all" in argv:
+            module, attribute = OF_A_PROJECT
         command: Any = getattr(import_module(f"magnus_render.cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name, help=text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -81,6 +80,8 @@ def render(
 ) -> None:
     """Print the pipeline for another engine: the same input gives the same bytes anywhere.
 
+    `magnus render --all` renders all artefacts of a project, and has options of its own: `magnus render --all --help`.
+
     Diagnostics go to standard error. Exit status: 0 rendered, 1 --check found a difference, 64 wrong usage, 65 refused,
     75 a file could not be written.
     """
@@ -130,7 +131,9 @@ def _render(
             "and each is written beside it"
         )
     texts = {named: rendered.text} if named is not None else {}
-    texts.update({beside(named, name): text for name, text in rendered.others.items() if named is not None})
+    texts.update(
+        {files.beside(named, name): text for name, text in rendered.others.items() if named is not None}
+    )
     if plan is not None:
         files.write(plan, plan_json(rendered.plan, rendered.config))
     if check is not None:
@@ -152,13 +155,6 @@ def _render(
     if output is None:
         _print(rendered.text)
     return 0
-
-
-def beside(path: str, name: str) -> str:
-    """Return the file of a separate output: `pipeline.asl.json` and `billing` make `pipeline.billing.asl.json`."""
-    folder, file = os.path.split(path)
-    stem, dot, suffixes = file.partition(".")
-    return os.path.join(folder, f"{stem}.{name}{dot}{suffixes}")
 
 
 def _print(text: str) -> None:

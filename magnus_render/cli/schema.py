@@ -1,4 +1,4 @@
-"""`magnus schema`: a JSON schema of definitions and configuration files, for editors."""
+"""`magnus schema`: a JSON schema of definitions, configuration files and project files, for editors."""
 
 from __future__ import annotations
 
@@ -7,13 +7,26 @@ from typing import Annotated
 
 import typer
 
+from magnus_render.errors import UsageError
+
 
 def schema(
     config: Annotated[
         bool, typer.Option("--config", help="Print the schema of a configuration file (-c) instead.")
     ] = False,
+    project: Annotated[
+        bool, typer.Option("--project", help="Print the schema of a project file (magnus.yaml) instead.")
+    ] = False,
 ) -> None:
     """Print the JSON schema of definitions, for completion and checks in an editor."""
-    from magnus_render.spec.schema import build
+    if config and project:
+        raise UsageError("--config and --project exclude each other: each is the schema of another file")
+    if project:
+        from magnus_render.project.schema import build as build_project
 
-    typer.echo(json.dumps(build(config), indent=2))
+        found = build_project()
+    else:
+        from magnus_render.spec.schema import build
+
+        found = build(config)
+    typer.echo(json.dumps(found, indent=2))

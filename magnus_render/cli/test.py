@@ -1,4 +1,4 @@
-"""`magnus test FILE CASES`: whether a pipeline goes the way that it should, with no code of its own run."""
+"""`magnus test [FILE CASES]`: whether pipelines go the way that they should, with no code of its own run."""
 
 from __future__ import annotations
 
@@ -11,56 +11,105 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magnus_render.errors import FAILED, Refused
+from magnus_render.errors import FAILED, Refused, UsageError
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
+
+    from magnus_render.executors.cases import Case
+    from magnus_render.plan import Plan
 
 _MEMORY = "/dev/shm"
 """Where Linux keeps files in memory: nobody keeps the run logs of cases."""
 
 
 def test(
-    file: Annotated[str, typer.Argument(help="The definition.", metavar="FILE", show_default=False)],
+    file: Annotated[str, typer.Argument(help="The definition.", metavar="FILE", show_default=False)] = "",
     cases: Annotated[
         str,
         typer.Argument(help="What tasks come to, and what is expected.", metavar="CASES", show_default=False),
-    ],
+    ] = "",
 ) -> None:
     """Try a pipeline on cases: no task is run, the file says what each comes to, and which way the run must take.
 
     A case is NAME: {steps: {TASK: {set: ..., fail: N}}, expect: {steps: {STEP: STATUS}}}; `magnus explain MR079` says more.
+    Without FILE, all pipelines of the project (magnus.yaml) that name a file of cases are tried.
 
     Exit status: 0 all passed, 1 one failed, 65 refused, 75 the platform failed.
     """
-    from magnus_render.executors.cases import differences, read, way
-    from magnus_render.executors.rehearsal import Rehearsal
-    from magnus_render.graph.load import load
-
-    plan = load(file).plan
-    found = read(cases, plan)
-    began, failed = time.monotonic(), 0
+    if file and not cases:
+        raise UsageError(f"say which cases: magnus test {file} CASES")
+    found = [("", *_read(file, cases, None))] if file else _of_project()
+    began = time.monotonic()
     with _nowhere() as folder:
-        rehearsal = Rehearsal(plan, folder)
-        for case in found:
-            try:
-                log = rehearsal.run(case.steps, case.parameters)
-                problems = list(differences(case, log))
-                problems += [f"what was run: {way(log) or 'nothing'}"] if problems else []
-            except Refused as error:
-                problems = [f"the run was broken off: {error}"]
-            failed += bool(problems)
-            typer.echo(safe(f"{'FAILED' if problems else 'ok    '}  {case.name}"))
-            for line in problems:
-                typer.echo(f"        {safe(line)}")
-    took = time.monotonic() - began
+        failed = 0
+        for number, (name, plan, listed) in enumerate(found):
+            own = os.path.join(folder, str(number))
+            failed += _failed(name, plan, listed, own)
+    took, count = time.monotonic() - began, sum(len(listed) for _, _, listed in found)
     typer.echo(
-        f"{len(found)} case{'s' if len(found) > 1 else ''}: {len(found) - failed} passed, {failed} failed, in {took:.2f} s"
+        f"{count} case{'s' if count > 1 else ''}: {count - failed} passed, {failed} failed, in {took:.2f} s"
     )
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _read(file: str, cases: str, environ: Mapping[str, str] | None) -> tuple[Plan, list[Case]]:
+    from magnus_render.executors.cases import read
+    from magnus_render.graph.load import load
+
+    plan = load(file, environ=environ).plan
+    return plan, read(cases, plan)
+
+
+def _of_project() -> list[tuple[str, Plan, list[Case]]]:
+    """Return names, plans and cases of the project's pipelines, with the variables of its first environment."""
+    from magnus_render.cli.project import enter
+    from magnus_render.diagnostics import DefinitionError, Diagnostic
+    from magnus_render.project.artefacts import told
+    from magnus_render.project.model import variables_of
+
+    project = enter("name a definition and its cases")
+    environ = variables_of(project.environments[0], os.environ)
+    found, wrong = [], list[Diagnostic]()
+    for pipeline in project.pipelines:
+        if pipeline.cases is not None:
+            try:
+                read = _read(pipeline.definition, pipeline.cases, environ)
+                found.append((f"{pipeline.name}: ", *read))
+            except DefinitionError as error:
+                wrong += told(error.diagnostics, project, project.environments[0])
+    if wrong:
+        raise DefinitionError(dict.fromkeys(wrong))
+    if not found:
+        raise UsageError(f"there is nothing to try: no pipeline of {project.file} names 'cases'")
+    return found
+
+
+def _failed(name: str, plan: Plan, cases: list[Case], folder: str) -> int:
+    """Run the cases of a pipeline in a folder that is not there, and say how each went; return how many failed.
+
+    `name` stands before the name of each case.
+    """
+    from magnus_render.executors.cases import differences, way
+    from magnus_render.executors.rehearsal import Rehearsal
+
+    os.mkdir(folder)
+    rehearsal, failed = Rehearsal(plan, folder), 0
+    for case in cases:
+        try:
+            log = rehearsal.run(case.steps, case.parameters)
+            problems = list(differences(case, log))
+            problems += [f"what was run: {way(log) or 'nothing'}"] if problems else []
+        except Refused as error:
+            problems = [f"the run was broken off: {error}"]
+        failed += bool(problems)
+        typer.echo(safe(f"{'FAILED' if problems else 'ok    '}  {name}{case.name}"))
+        for line in problems:
+            typer.echo(f"        {safe(line)}")
+    return failed
 
 
 @contextmanager

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from magnus_render.graph.definition import Definition
     from magnus_render.plan import Config, Plan
     from magnus_render.spec.config import Settings
+    from magnus_render.spec.reader import Known
     from magnus_render.spec.report import Place
 
 __all__ = ["Loaded", "examine", "load", "load_parameters"]
@@ -91,30 +92,43 @@ class Loaded:
         return diagnostic(code, severity, place, message, fix) if place else None
 
 
-def load(file: str, config: str | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+def load(
+    file: str,
+    config: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    known: Known | None = None,
+) -> Loaded:
     """Read a definition, with its configuration blocks from the file itself or from `config`, which wins block by block.
 
     Paths are relative to the working folder. `environ` is where `MAGNUS_VAR_*` are looked up, `os.environ` by default.
+    `known` has the files that were read before, where many definitions are read: it spares reading them again.
     Raises `DefinitionError` with everything that is wrong.
     """
-    loaded = examine(file, config, environ=environ)
+    loaded = examine(file, config, environ=environ, known=known)
     if has_errors(loaded.diagnostics):
         raise DefinitionError(loaded.diagnostics)
     return loaded
 
 
-def examine(file: str, config: str | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+def examine(
+    file: str,
+    config: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    known: Known | None = None,
+) -> Loaded:
     """Read a definition as `load` does; return it with its errors, so that a target can add its own.
 
     Raises `DefinitionError` if there is nothing to go on with.
     """
     with collecting.put_off():
-        return _load(file, config, os.environ if environ is None else environ)
+        return _load(file, config, os.environ if environ is None else environ, known)
 
 
-def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:
+def _load(file: str, config: str | None, environ: Mapping[str, str], known: Known | None) -> Loaded:
     report = Report()
-    reader = Reader(report)
+    reader = Reader(report, known)
     tree = reader.read(file)
     separate = None if config is None else reader.read(config)
     if config is not None and separate is not None and not isinstance(separate, Map):

@@ -15,16 +15,26 @@ from magnus_render.targets import codes, lookup
 from magnus_render.targets.base import Source
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from magnus_render.graph.load import Loaded
+    from magnus_render.spec.reader import Known
 
 
-def check(file: str, config: str | None = None) -> tuple[Loaded | None, list[Diagnostic]]:
+def check(
+    file: str,
+    config: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    known: Known | None = None,
+) -> tuple[Loaded | None, list[Diagnostic]]:
     """Return a definition and all diagnostics: those of reading it, and what `magnus render` or `execute` would say.
 
     For an engine that is rendered for, the whole output is made and verified. None if there is nothing that was read.
+    `environ` and `known` are those of `graph.load.load`.
     """
     try:
-        loaded = examine(file, config)
+        loaded = examine(file, config, environ=environ, known=known)
     except DefinitionError as error:
         return None, error.diagnostics
     if "executor" in loaded.settings.unknown:

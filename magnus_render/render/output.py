@@ -7,12 +7,14 @@ import os
 import shlex
 import stat
 import tempfile
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from errno import EISDIR
+from typing import TYPE_CHECKING, NamedTuple
 
 from magnus_render.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 def write(path: str, text: str, *, executable: bool = False) -> None:
@@ -22,21 +24,57 @@ def write(path: str, text: str, *, executable: bool = False) -> None:
     run if `executable`.
     """
     target = os.path.realpath(path)
-    temporary = ""
-    try:
-        if os.path.exists(target) and not os.path.isfile(target):
+    if os.path.exists(target) and not os.path.isfile(target):
+        with _told(path):
             _write_through(target, text)
-            return
-        descriptor, temporary = tempfile.mkstemp(prefix=".magnus-", dir=os.path.dirname(target))
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, _mode(target, executable))
-        os.replace(temporary, target)
-    except OSError as error:
-        if temporary:
+    else:
+        write_all([File(path, text, executable)])
+
+
+class File(NamedTuple):
+    """A file that is to be written."""
+
+    path: str
+    text: str
+    executable: bool = False
+
+
+def write_all(files: Iterable[File], *, make_folders: bool = False) -> None:
+    """Replace files as `write` does; make their folders where they are missing, if `make_folders`.
+
+    All are written beside their places first, so that no place has changed if one of them cannot be: then `PlatformError`
+    is raised.
+    """
+    staged: list[tuple[str, str, str]] = []
+    try:
+        for path, text, executable in files:
+            target = os.path.realpath(path)
+            with _told(path):
+                if make_folders:
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                descriptor, temporary = tempfile.mkstemp(prefix=".magnus-", dir=os.path.dirname(target))
+                staged.append((path, temporary, target))
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(text.encode())
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.chmod(temporary, _mode(target, executable))
+                if os.path.isdir(target):
+                    raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        for path, temporary, target in staged:
+            with _told(path):
+                os.replace(temporary, target)
+    finally:
+        for _, temporary, _ in staged:
             _forget(temporary)
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Raise what a system says against writing a file as `PlatformError`."""
+    try:
+        yield
+    except OSError as error:
         raise PlatformError(f"cannot write {path}: {error.strerror or error}") from error
 
 
@@ -55,6 +93,13 @@ def drift(golden: str, text: str, update: Sequence[str]) -> str:
     return "\n".join(
         [*lines, f"# {golden} differs from what is rendered; to update it: {shlex.join(update)}", ""]
     )
+
+
+def beside(path: str, name: str) -> str:
+    """Return the file of a separate output: `pipeline.asl.json` and `billing` make `pipeline.billing.asl.json`."""
+    folder, file = os.path.split(path)
+    stem, dot, suffixes = file.partition(".")
+    return os.path.join(folder, f"{stem}.{name}{dot}{suffixes}")
 
 
 def _lines(text: str) -> list[str]:

@@ -17,10 +17,11 @@ from magnus_render.targets.base import Finding, Source
 from magnus_render.targets.lookup import find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from magnus_render.graph.load import Loaded
     from magnus_render.plan import Config, Plan
+    from magnus_render.spec.reader import Known
     from magnus_render.targets.base import BaseTarget, Document, Output
 
 
@@ -39,6 +40,17 @@ class Rendered:
     """Further outputs by name: what a `separate` dag became."""
 
 
+@dataclass
+class Shared:
+    """What several renderings in one process have in common: a file is read once, and a template compiled once.
+
+    While it is in use, no file of a definition and no template may change.
+    """
+
+    known: Known = field(default_factory=dict)
+    environments: template_folder.Environments = field(default_factory=dict)
+
+
 def render(
     file: str,
     target: str,
@@ -48,18 +60,21 @@ def render(
     strict: bool = False,
     compact: bool = False,
     mock: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    shared: Shared | None = None,
 ) -> Rendered:
     """Render a definition for a target, by name or alias.
 
     `config` is a file of configuration blocks, `templates` a folder that overrides templates by name, `strict` makes
     warnings errors, `compact` asks for few bytes, and `mock` is a file that says what the tasks come to, none of which is
-    run then. Raise `DefinitionError` with all diagnostics if there is an error, `UsageError` for an unknown target.
+    run then. `environ` is where variables are looked up, `os.environ` by default; `shared` is what several renderings
+    have in common. Raise `DefinitionError` with all diagnostics if there is an error, `UsageError` for an unknown target.
     """
     from magnus_render.graph.load import examine
 
-    chosen = find(target)
+    chosen, shared = find(target), shared or Shared()
     with collecting.put_off():
-        loaded = examine(file, config)
+        loaded = examine(file, config, environ=environ, known=shared.known)
         source, outside = _source(file)
         loaded.diagnostics += _placed(chosen, outside, loaded, file)
         if mock is not None:
@@ -67,7 +82,15 @@ def render(
 
             loaded.plan = mocked.mocked_plan(loaded.plan, cases.read_steps(mock, loaded.plan))
         return render_loaded(
-            chosen, loaded, file, config, source, templates=templates, strict=strict, compact=compact
+            chosen,
+            loaded,
+            file,
+            config,
+            source,
+            templates=templates,
+            strict=strict,
+            compact=compact,
+            environments=shared.environments,
         )
 
 
@@ -81,15 +104,17 @@ def render_loaded(
     templates: str | None = None,
     strict: bool = False,
     compact: bool = False,
+    environments: template_folder.Environments | None = None,
 ) -> Rendered:
     """Render a definition that was read; raise `DefinitionError` with all diagnostics, those of reading it first."""
     diagnostics = [*loaded.diagnostics, *_checked(target, loaded, file, config, templates)]
     _stop_at_errors(diagnostics, strict)
     outputs = list(target.compile(loaded.plan, loaded.config, source))
     try:
+        texts = [template_folder.run(target, one.context, templates, environments) for one in outputs]
         made = [
-            (output, target.finish(output, template_folder.run(target, output.context, templates), compact))
-            for output in outputs
+            (output, target.finish(output, text, compact))
+            for output, text in zip(outputs, texts, strict=True)
         ]
         findings = [item for number in range(len(made)) for item in _linted(target, made, number, templates)]
     except template_folder.TemplateFault as fault:
@@ -101,8 +126,8 @@ def render_loaded(
         made, findings = [], [_by_templates(target, Finding(codes.NOT_VALID, what), templates)]
     diagnostics += _placed(target, findings, loaded, templates or file)
     _stop_at_errors(diagnostics, strict)
-    texts = {output.name: document.text for output, document in made}
-    return Rendered(texts.pop(""), diagnostics, loaded.plan, loaded.config, target.executable, texts)
+    others = {output.name: document.text for output, document in made}
+    return Rendered(others.pop(""), diagnostics, loaded.plan, loaded.config, target.executable, others)
 
 
 def _checked(
@@ -218,4 +243,4 @@ def _stop_at_errors(diagnostics: Sequence[Diagnostic], strict: bool) -> None:
         raise DefinitionError(diagnostics)
 
 
-__all__ = ["Rendered", "plan_json", "render"]
+__all__ = ["Rendered", "Shared", "plan_json", "render"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jinja2
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from magnus_render.targets.base import BaseTarget
 
 SUFFIX = ".j2"
+Environments: TypeAlias = "dict[tuple[str, str | None], jinja2.Environment]"
+"""Environments with the templates that were compiled in them: by a target's name, and the folder of overrides."""
 
 
 class TemplateFault(Exception):
@@ -70,10 +72,22 @@ def from_folders(*folders: str, autoescape: bool = False) -> jinja2.Environment:
     )
 
 
-def run(target: BaseTarget, context: Mapping[str, Any], overrides: str | None = None) -> str:
-    """Return the text of a target's main template; raise `TemplateFault` if a template is broken."""
+def run(
+    target: BaseTarget,
+    context: Mapping[str, Any],
+    overrides: str | None = None,
+    made: Environments | None = None,
+) -> str:
+    """Return the text of a target's main template; raise `TemplateFault` if a template is broken.
+
+    `made` keeps environments from one call to the next: compiling templates takes most of the time of a small rendering.
+    """
     try:
-        return environment(target, overrides).get_template(target.template).render(context)
+        made = {} if made is None else made
+        key = target.name, overrides
+        if key not in made:
+            made[key] = environment(target, overrides)
+        return made[key].get_template(target.template).render(context)
     except (MagnusError, TemplateFault):
         raise
     except jinja2.TemplateSyntaxError as error:

@@ -7,7 +7,8 @@ docs/reference/ show it (`descriptions.py`).
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -41,6 +42,8 @@ class Spec(BaseModel):
     """What all models share: unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), defer_build=True)
+    mistakes: ClassVar[Mapping[str, str] | None] = None
+    """Fields that it does not know, but that people write -> the likely fix. None: it is (part of) a node."""
 
 
 class CatalogSpec(Spec):

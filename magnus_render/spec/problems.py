@@ -11,6 +11,8 @@ from magnus_render.spec.models import NO_TASK
 from magnus_render.spec.tree import Map, Seq, Value, clipped, kind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from magnus_render.spec.models import Spec
     from magnus_render.spec.report import Place, Report
 
@@ -115,11 +117,10 @@ def _report(
     elif error == "extra_forbidden":
         name = str(loc[-1])
         known = _fields(model, loc)
-        usual = (
-            _BY_TYPE.get(str(raw.get("type")), {}) if len(loc) == 1 else _IN_WHEN if loc[0] == "when" else {}
-        )
-        fix = usual.get(name, "")
-        fix = fix or report.did_you_mean(name, known) or _USUAL_MISTAKES.get(name, "")
+        usual, others = model.mistakes, {}
+        if usual is None:
+            usual, others = _usual(raw, loc), _USUAL_MISTAKES
+        fix = usual.get(name, "") or report.did_you_mean(name, known) or others.get(name, "")
         at = box.key_place(name) if isinstance(box, Map) else where
         if not fix:
             fix = "allowed here: " + ", ".join(sorted(known)) if known else "it has no fields but 'type'"
@@ -149,6 +150,13 @@ def _report(
         report.error(codes.WRONG_TYPE, where, f"{owner}: '{field}': {item['msg']}")
 
 
+def _usual(raw: Map, loc: tuple[Any, ...]) -> Mapping[str, str]:
+    """Return usual mistakes at a place of a node, which come before names that are spelled much alike."""
+    if len(loc) == 1:
+        return _BY_TYPE.get(str(raw.get("type")), {})
+    return _IN_WHEN if loc[0] == "when" else {}
+
+
 def _number(given: float) -> str:
     """Return a number for a message: a whole one may have more digits than a `float` can take."""
     return clipped(f"{given:,}") if isinstance(given, int) else f"{given:,.10g}"
@@ -165,6 +173,8 @@ def _missing_fix(raw: Map, field: str) -> str:
         "when.parameter": "name the parameter that is looked at",
         "when.in": "name at least one value with which the task runs",
         "steps": "add the steps",
+        "pipelines": "name the pipelines: 'pipelines: {NAME: {definition: dag.yaml}}'",
+        "definition": "name the file that holds it: 'definition: dag.yaml'",
     }.get(field, "")
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
@@ -58,11 +58,16 @@ class _Stop(Exception):
     """Reading this file cannot go on; the reason has been reported."""
 
 
-class Reader:
-    """Reads the files of one definition, each once."""
+Known: TypeAlias = dict[tuple[str, str], tuple[Value, int]]
+"""Trees of files that were read without a complaint, and how many values each has: by the file, and its path as given."""
 
-    def __init__(self, report: Report) -> None:
+
+class Reader:
+    """Reads the files of one definition, each once; those in `known`, which several readers may share, not at all."""
+
+    def __init__(self, report: Report, known: Known | None = None) -> None:
         self.report = report
+        self._known: Known = {} if known is None else known
         self.values = 0
         """How many values were read so far, in all files."""
         self._files: dict[str, Value] = {}
@@ -74,9 +79,22 @@ class Reader:
         """
         key = os.path.realpath(path)
         if key not in self._files:
-            data = self.content(path, named_by)
-            self._files[key] = None if data is None else self.parse(path, data)
+            self._files[key] = self._tree(key, path, named_by)
         return self._files[key]
+
+    def _tree(self, key: str, path: str, named_by: Place | None) -> Value:
+        tree, size = self._known.get((key, path), (None, 0))
+        if tree is not None and self.values + size <= MAX_VALUES:
+            self.values += size
+            return tree
+        data = self.content(path, named_by)
+        if data is None:
+            return None
+        before, said = self.values, len(self.report.diagnostics)
+        tree = self.parse(path, data)
+        if len(self.report.diagnostics) == said:
+            self._known[key, path] = tree, self.values - before
+        return tree
 
     def parse(self, path: str, data: bytes) -> Value:
         """Return the tree of a YAML document in memory, None if there is none."""

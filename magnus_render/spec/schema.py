@@ -16,7 +16,8 @@ from magnus_render.spec import descriptions, kinds
 from magnus_render.spec.config import BLOCKS, types_of
 from magnus_render.spec.models import ConfigSpec, DefinitionSpec, GraphSpec, Node
 
-_REF = "#/$defs/{model}"
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+REF = "#/$defs/{model}"
 _VARIABLE = {"type": "string", "pattern": r"\$\{|^[0-9]+$|^(true|false)$"}
 """A text that holds a variable, or that reads as a number or as true or false."""
 _OF_KIND: dict[str, dict[str, Any]] = {
@@ -34,11 +35,11 @@ _OF_KIND: dict[str, dict[str, Any]] = {
 def build(config: bool = False) -> dict[str, Any]:
     """Return the JSON schema of a definition, or of a configuration file."""
     root = ConfigSpec if config else DefinitionSpec
-    definitions = _definitions(root, GraphSpec)
+    definitions = definitions_of(root, GraphSpec)
     if config:
         definitions.pop("GraphSpec")
     else:
-        node = TypeAdapter(Node).json_schema(ref_template=_REF, schema_generator=descriptions.Described)
+        node = TypeAdapter(Node).json_schema(ref_template=REF, schema_generator=descriptions.Described)
         definitions |= node.pop("$defs")
         definitions["Node"] = node
         _as_written(definitions)
@@ -48,7 +49,7 @@ def build(config: bool = False) -> dict[str, Any]:
     for block in BLOCKS:
         top["properties"][block] = _block(block, top["properties"][block], definitions)
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DRAFT,
         **top,
         "$defs": {name: definitions[name] for name in sorted(definitions)},
     }
@@ -59,15 +60,16 @@ def keys(described: type[registry.Described]) -> dict[str, dict[str, Any]]:
     model = described.configuration()
     if model is None:
         return {key: _told(_OF_KIND[kind], described, key) for key, kind in (described.keys or {}).items()}
-    own = model.model_json_schema(ref_template=_REF, schema_generator=descriptions.Described)
+    own = model.model_json_schema(ref_template=REF, schema_generator=descriptions.Described)
     inner = own.get("$defs", {})
     return {key: _inlined(schema, inner) for key, schema in own["properties"].items()}
 
 
-def _definitions(*models: Any) -> dict[str, Any]:
+def definitions_of(*models: Any) -> dict[str, Any]:
+    """Return the schemas of models by their names, those of models within them too."""
     _, result = models_json_schema(
         [(model, "validation") for model in models],
-        ref_template=_REF,
+        ref_template=REF,
         schema_generator=descriptions.Described,
     )
     return dict(result["$defs"])
@@ -108,7 +110,7 @@ def _block(block: str, property_: dict[str, Any], definitions: dict[str, Any]) -
                 "config": _config(block, described),
             },
         }
-        choices.append({"$ref": _REF.format(model=f"{block}.{name}")})
+        choices.append({"$ref": REF.format(model=f"{block}.{name}")})
     return {"description": property_["description"], "anyOf": choices}
 
 
@@ -159,7 +161,7 @@ def _node_overrides(definitions: dict[str, Any]) -> None:
         config = _config("node", described)
         config.pop("required", None)
         for key in (name, *described.aliases):
-            own[key] = {"$ref": _REF.format(model=f"node.{name}")}
+            own[key] = {"$ref": REF.format(model=f"node.{name}")}
         definitions[f"node.{name}"] = config
     for definition in definitions.values():
         field = definition.get("properties", {}).get("executor_config")

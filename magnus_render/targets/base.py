@@ -143,6 +143,13 @@ class BaseTarget(Described):
     """Those that belong to it."""
     executable: ClassVar[bool] = False
     """True if the output is a program: the file that `-o` names may then be run."""
+    suffix: ClassVar[str] = "txt"
+    """What the name of an artefact ends with in a project, without a dot in front."""
+    marks: ClassVar[tuple[str, ...]] = ()
+    """Texts of which every artefact that our templates wrote has one near its beginning, and nothing else has any.
+
+    A project tells by them which files are its own.
+    """
     bring: ClassVar[str] = ""
     """The fix for a secret that `brings` lacks; `{0}` is its variable."""
     capabilities: ClassVar[Mapping[str, frozenset[str]]]

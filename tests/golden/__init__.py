@@ -12,8 +12,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from magnus_render.cli.render import beside
 from magnus_render.render import Rendered, render
+from magnus_render.render.output import beside
 
 FOLDER = Path(__file__).parent
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/dag.yaml"))

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from magnus_render import registry
+from magnus_render.project import schema as project_schema
 from magnus_render.spec import descriptions, kinds, schema
 from magnus_render.spec.config import BLOCKS, types_of
 from magnus_render.targets.argo.config import Metric
@@ -43,9 +44,14 @@ def fields(found: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
                 yield from fields(value, f"{path}.{key}")
 
 
+def built(which: str) -> dict[str, Any]:
+    """Return the schema of one kind of file."""
+    return project_schema.build() if which == "project" else schema.build(which == "config")
+
+
 def told(which: str) -> dict[str, dict[str, Any]]:
     """Return the properties of a schema that are no mere holders of others and no older names."""
-    whole = schema.build(which == "config")
+    whole = built(which)
     return {
         path: one
         for path, one in fields(whole)
@@ -53,14 +59,14 @@ def told(which: str) -> dict[str, dict[str, Any]]:
     }
 
 
-@pytest.mark.parametrize("which", ["definition", "config"])
+@pytest.mark.parametrize("which", ["definition", "config", "project"])
 def test_every_property_says_what_it_means(which: str) -> None:
     found = told(which)
-    assert len(found) > 100
+    assert len(found) > (10 if which == "project" else 100)
     assert not [path for path, one in found.items() if len(one.get("description", "")) < 5]
 
 
-@pytest.mark.parametrize("which", ["definition", "config"])
+@pytest.mark.parametrize("which", ["definition", "config", "project"])
 def test_every_property_has_an_example(which: str) -> None:
     shown = ("enum", "const", "default")
     without = [
@@ -73,10 +79,10 @@ def test_every_property_has_an_example(which: str) -> None:
     assert [path for path in without if path.strip(".") not in BLOCKS] == []
 
 
-@pytest.mark.parametrize("which", ["definition", "config"])
+@pytest.mark.parametrize("which", ["definition", "config", "project"])
 def test_examples_are_right(which: str) -> None:
     """Each example is taken by the schema of its own property."""
-    whole = schema.build(which == "config")
+    whole = built(which)
     for path, one in fields(whole):
         for example in one.get("examples", ()):
             jsonschema.Draft202012Validator({**one, "$defs": whole["$defs"]}).validate(example)

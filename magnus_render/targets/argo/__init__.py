@@ -43,6 +43,8 @@ class ArgoTarget(BaseTarget):
     name = "argo"
     summary = "a manifest for Argo Workflows (Workflow, WorkflowTemplate or CronWorkflow)"
     template = "argo/manifest.yaml.j2"
+    suffix = "yaml"
+    marks = (": render again, do not edit.\n",)
     older_keys: ClassVar[Mapping[str, str]] = {"docker_image": "image"}
     integrations = (RunLogOnVolume, CatalogOnVolume, SecretsInFile, SecretsInEnvironment)
     bring = (

@@ -34,6 +34,8 @@ class BashTarget(BaseTarget):
     summary = "a script for bash 3.2 or later"
     template = "bash/script.sh.j2"
     executable = True
+    suffix = "sh"
+    marks = ("# Rendered by `magnus render ",)
     capabilities: ClassVar[Mapping[str, frozenset[str]]] = {
         TASK: frozenset({"retry", "timeout", "catalog", "secrets", "when", "on_failure"}),
         PARALLEL: frozenset({"max_concurrency", "fail_fast", "on_failure"}),

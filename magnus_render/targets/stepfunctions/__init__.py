@@ -50,6 +50,8 @@ class StepFunctionsTarget(BaseTarget):
     older_keys: ClassVar[Mapping[str, str]] = {"docker_image": "image"}
     summary = "a state machine for AWS Step Functions (Amazon States Language, JSONata)"
     template = "stepfunctions/machine.asl.json.j2"
+    suffix = "asl.json"
+    marks = ("Run id = execution name; run log s3://", ", rendered by magnus. To be deployed as ")
     integrations = (RunLogOnDisk, CatalogOnDisk, SecretsInFile, SecretsInEnvironment)
     bring = (
         "use secrets: {{type: aws-secrets-manager}}; or let the job definition set it, and write "

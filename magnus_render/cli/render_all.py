@@ -1,0 +1,91 @@
+"""`magnus render --all`: every artefact of a project. `cli/main.py` comes here where `--all` is given."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from magnus_render.cli.project import enter, environments
+from magnus_render.diagnostics import DefinitionError, format_text, has_errors
+from magnus_render.errors import FAILED, UsageError
+from magnus_render.texts import safe
+
+if TYPE_CHECKING:
+    from magnus_render.project.artefacts import Rendering
+    from magnus_render.project.model import Environment, Project
+
+
+def render_all(
+    all_: Annotated[  # it is always given: by it the command line came here
+        bool, typer.Option("--all", help="Render every pipeline of the project for every target.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Write nothing. Compare with the artefacts on disk, print a diff and exit with 1 if one differs.",
+        ),
+    ] = False,
+    env: Annotated[
+        list[str] | None,
+        typer.Option("--env", help="Only this environment. May be repeated.", metavar="NAME"),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+) -> None:
+    """Render all artefacts of the project: that of the working folder, or of the nearest folder above that has one.
+
+    An artefact that is as rendered is not touched. If anything is wrong, all of it is told, and no artefact is changed.
+    Nothing is deleted: --check tells of artefacts that no pipeline of the project makes any more.
+
+    Exit status: 0 rendered, 1 --check found a difference, 64 wrong usage, 65 refused, 75 a file could not be written.
+    """
+    from magnus_render.project import artefacts
+
+    project = enter()
+    chosen = environments(project, env)
+    wanted = list(project.artefacts(chosen))
+    if not wanted:
+        raise UsageError(
+            f"nothing is rendered: {project.file} names no targets, such as 'targets: {{bash: {{}}}}'"
+        )
+    rendering = artefacts.render_all(project, wanted)
+    found = [*artefacts.bad_parameters(one.pipeline for one in wanted), *rendering.diagnostics]
+    if has_errors(found) or (strict and found):
+        raise DefinitionError(found)
+    if found:
+        print(format_text(found), file=sys.stderr)
+    if check:
+        _check(project, rendering, chosen if env else None)
+        return
+    written = artefacts.write(rendering.files)
+    for path in written:
+        typer.echo(f"{safe(path)}: written")
+    rest = len(rendering.files) - len(written)
+    typer.echo(f"{_count(len(rendering.files))}: {len(written)} written, {rest} as before")
+
+
+def _check(project: Project, rendering: Rendering, chosen: list[Environment] | None) -> None:
+    """Print what differs, and end with the status that tells; `chosen` are the environments that were asked for."""
+    from magnus_render.project import artefacts
+
+    found = list(artefacts.drifts(rendering.files))
+    for difference in found:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(difference.encode(errors="surrogateescape"))
+        sys.stdout.buffer.flush()
+    names = [environment.name for environment in chosen] if chosen else [""]
+    left = [path for name in names for path in artefacts.left_over(project, rendering.files, name)]
+    for path in left:
+        typer.echo(f"# {safe(path)}: no pipeline of the project makes it any more: delete it")
+    if found or left:
+        parts = [f"{len(found)} of {_count(len(rendering.files))} differ{'s' * (len(found) == 1)}"]
+        parts += [f"{len(left)} left over"] if left else []
+        typer.echo(f"# {', '.join(parts)}")
+        raise typer.Exit(FAILED)
+    typer.echo(f"{_count(len(rendering.files))}: as rendered")
+
+
+def _count(number: int) -> str:
+    return f"{number} artefact{'s' * (number != 1)}"

@@ -1,0 +1,88 @@
+"""A project as commands use it: its pipelines, its environments, and the artefacts that follow from both."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class Target(NamedTuple):
+    """What pipelines are rendered for, and how."""
+
+    name: str
+    """As the project file has it: a name or an alias."""
+    suffix: str
+    """What the names of its artefacts end with."""
+    config: str | None
+    templates: str | None
+    compact: bool
+
+
+class Environment(NamedTuple):
+    """One environment, with what the project says for all of them."""
+
+    name: str
+    """'' if the project names no environments."""
+    variables: dict[str, str]
+    targets: dict[str, Target]
+
+
+class Pipeline(NamedTuple):
+    """One pipeline; its files by their paths from the project's folder."""
+
+    name: str
+    definition: str
+    parameters: str | None
+    cases: str | None
+    targets: tuple[str, ...] | None
+    """Those it is rendered for, None for all that an environment has."""
+
+
+class Artefact(NamedTuple):
+    """One pipeline in one environment for one target, and the file that holds what it is rendered to."""
+
+    pipeline: Pipeline
+    environment: Environment
+    target: Target
+    path: str
+    """The golden file, from the project's folder; those of separate dags lie beside it (`render.output.beside`)."""
+
+
+class Project(NamedTuple):
+    """What a project file says. All paths are relative to the project's folder."""
+
+    file: str
+    """The project file, from the working folder."""
+    pipelines: list[Pipeline]
+    environments: list[Environment]
+    rendered: str
+    """The folder of the artefacts."""
+
+    @property
+    def folder(self) -> str:
+        """The project's folder, from the working folder."""
+        return os.path.dirname(self.file) or os.curdir
+
+    def artefacts(self, environments: list[Environment] | None = None) -> Iterator[Artefact]:
+        """Yield the artefacts of all environments or of some, pipeline by pipeline."""
+        for pipeline in self.pipelines:
+            for environment in self.environments if environments is None else environments:
+                for target in environment.targets.values():
+                    if pipeline.targets is None or target.name in pipeline.targets:
+                        yield Artefact(
+                            pipeline, environment, target, self._path(pipeline, environment, target)
+                        )
+
+    def _path(self, pipeline: Pipeline, environment: Environment, target: Target) -> str:
+        file = f"{pipeline.name}.{target.suffix}"
+        return os.path.join(self.rendered, environment.name, target.name, file)
+
+
+def variables_of(environment: Environment, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables in which variables are looked up: the project's come before those that are set."""
+    from magnus_render.spec.variables import PREFIX
+
+    return {**environ, **{PREFIX + name: value for name, value in environment.variables.items()}}

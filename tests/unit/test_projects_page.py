@@ -1,0 +1,70 @@
+"""The commands of docs/projects.md work as they are written, one after the other."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from magnus_render.project.models import ENTRIES, ProjectSpec
+from magnus_render.project.read import read
+from tests.tools import environment
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "projects.md").read_text(encoding="utf-8")
+
+
+def example() -> str:
+    """Return the project file that the page shows."""
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
+def test_the_commands(tmp_path: Path) -> None:
+    script = "\n".join(re.findall(r"^    (.*)$", re.sub(r"^```[\s\S]*?^```$", "", PAGE, flags=re.M), re.M))
+    assert script.count("magnus ") > 10
+    done = subprocess.run(
+        [shutil.which("bash") or "bash", "-ec", script],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "warning" not in done.stderr
+    assert (tmp_path / "shop" / "data" / "report.json").exists()
+    assert "6 artefacts: as rendered" in done.stdout
+
+
+def test_the_project_file(project: Path) -> None:
+    names = re.findall(r"[\w/-]+\.yaml", example())
+    for name in names:
+        (project / name).parent.mkdir(exist_ok=True)
+        (project / name).write_text("")
+    (project / "magnus.yaml").write_text(example())
+    found = read("magnus.yaml")
+    assert [one.path for one in found.artefacts()] == [
+        "rendered/dev/bash/prices.sh",
+        "rendered/dev/argo/prices.yaml",
+        "rendered/prod/bash/prices.sh",
+        "rendered/prod/argo/prices.yaml",
+        "rendered/dev/bash/report.sh",
+        "rendered/dev/argo/report.yaml",
+        "rendered/prod/bash/report.sh",
+        "rendered/prod/argo/report.yaml",
+        "rendered/prod/stepfunctions/report.asl.json",
+    ]
+
+
+@pytest.mark.parametrize("model", [ProjectSpec, *ENTRIES.values()])
+def test_every_key_is_shown_and_explained(model: type[ProjectSpec]) -> None:
+    table = PAGE.partition("| key | meaning |")[2].partition("\n\n")[0]
+    shown = str(yaml.safe_load(example()))
+    for key in model.model_fields:
+        assert f"`{key}`" in table
+        assert key in shown or key in ("templates", "compact")
