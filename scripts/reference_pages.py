@@ -197,10 +197,12 @@ def project() -> Iterator[str]:
 
 def commands() -> Iterator[str]:
     """Yield the lines on every command, its arguments and its options."""
-    whole: Any = get_command(_app(list(COMMANDS)))  # typer's own copy of click has no types of ours
+    whole, of_project = _group([]), _group(["--all"])
     yield "`magnus COMMAND --help` prints the same in a terminal."
     for name in COMMANDS:
         yield from _command(f"magnus {name}", whole.commands[name])
+        if name == "render":
+            yield from _command(f"magnus {name} --all", of_project.commands[name], level="##")
     yield from (
         "",
         "## What rendered pipelines call",
@@ -211,8 +213,13 @@ def commands() -> Iterator[str]:
         yield from ("", f"### `magnus {name}`", "", CALLBACKS[name], "", "```", usage(name).strip(), "```")
 
 
-def _command(name: str, command: Any) -> Iterator[str]:
-    level = "#" * (1 + name.count(" "))
+def _group(argv: list[str]) -> Any:
+    """Return all commands, as typer's own copy of click describes them, for a command line."""
+    return get_command(_app(list(COMMANDS), argv))
+
+
+def _command(name: str, command: Any, level: str = "") -> Iterator[str]:
+    level = level or "#" * (1 + name.count(" "))
     context = command.context_class(command, info_name=name)
     yield from ("", f"{level} `{name}`", "", (command.help or "").strip())
     if hasattr(command, "commands"):
