@@ -7,14 +7,26 @@ from typing import Annotated, Any
 
 import typer
 
+from magnus_render.errors import UsageError
+
 
 def schema(
     config: Annotated[
         bool, typer.Option("--config", help="Print the schema of a configuration file (-c) instead.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the schema of what `magnus plan --json` prints instead.")
+    ] = False,
 ) -> None:
     """Print the JSON schema of definitions, for completion and checks in an editor."""
-    typer.echo(json.dumps(build(config), indent=2))
+    if config and plan:
+        raise UsageError("--config and --plan exclude each other")
+    if plan:
+        from magnus_render.planning.document import schema as of_plan
+
+        typer.echo(json.dumps(of_plan(), indent=2))
+    else:
+        typer.echo(json.dumps(build(config), indent=2))
 
 
 def build(config: bool = False) -> dict[str, Any]:

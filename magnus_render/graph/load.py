@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from magnus_render.graph.definition import Definition
     from magnus_render.plan import Config, Plan
     from magnus_render.spec.config import Settings
+    from magnus_render.spec.files import Files
     from magnus_render.spec.report import Place
 
 __all__ = ["Loaded", "examine", "load", "load_parameters"]
@@ -103,18 +104,33 @@ def load(file: str, config: str | None = None, *, environ: Mapping[str, str] | N
     return loaded
 
 
-def examine(file: str, config: str | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
+def examine(
+    file: str,
+    config: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    files: Files | None = None,
+    name: str | None = None,
+) -> Loaded:
     """Read a definition as `load` does; return it with its errors, so that a target can add its own.
 
-    Raises `DefinitionError` if there is nothing to go on with.
+    `files` is where files are read from, this machine's disk by default. `name` is the pipeline's where the definition
+    gives none, by default that of the file. Raises `DefinitionError` if there is nothing to go on with.
     """
     with collecting.put_off():
-        return _load(file, config, os.environ if environ is None else environ)
+        stem = os.path.splitext(os.path.basename(file))[0] if name is None else name
+        return _load(file, config, os.environ if environ is None else environ, Report(), files, safe(stem))
 
 
-def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:
-    report = Report()
-    reader = Reader(report)
+def _load(
+    file: str,
+    config: str | None,
+    environ: Mapping[str, str],
+    report: Report,
+    files: Files | None,
+    stem: str,
+) -> Loaded:
+    reader = Reader(report, files)
     tree = reader.read(file)
     separate = None if config is None else reader.read(config)
     if config is not None and separate is not None and not isinstance(separate, Map):
@@ -152,7 +168,6 @@ def _load(file: str, config: str | None, environ: Mapping[str, str]) -> Loaded:
         report.check()
     check_command_types(found, report)
     check(found, report)
-    stem = safe(os.path.splitext(os.path.basename(file))[0])
     if report.broken:
         plan = nothing(stem)
     else:

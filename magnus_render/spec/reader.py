@@ -6,15 +6,14 @@ counted as often as they are used), 500 levels of nesting.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from magnus_render.spec import codes, pairs
+from magnus_render.spec.files import Files
 from magnus_render.spec.report import Place, Report, Source
 from magnus_render.spec.tree import MAYBE_NOT_TEXT, Map, Seq, Value, resolve
 
@@ -61,22 +60,24 @@ class _Stop(Exception):
 class Reader:
     """Reads the files of one definition, each once."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, files: Files | None = None) -> None:
+        """`files` is where they are read from, this machine's disk by default."""
         self.report = report
+        self.files = files or Files()
         self.values = 0
         """How many values were read so far, in all files."""
-        self._files: dict[str, Value] = {}
+        self._trees: dict[str, Value] = {}
 
     def read(self, path: str, named_by: Place | None = None) -> Value:
         """Return the tree of a file, None if it cannot be had (the reason is in the report).
 
         `path` is relative to the working folder and shown as it is; `named_by` is where another file names it.
         """
-        key = os.path.realpath(path)
-        if key not in self._files:
+        key = self.files.identity(path)
+        if key not in self._trees:
             data = self.content(path, named_by)
-            self._files[key] = None if data is None else self.parse(path, data)
-        return self._files[key]
+            self._trees[key] = None if data is None else self.parse(path, data)
+        return self._trees[key]
 
     def parse(self, path: str, data: bytes) -> Value:
         """Return the tree of a YAML document in memory, None if there is none."""
@@ -90,14 +91,8 @@ class Reader:
 
     def content(self, path: str, named_by: Place | None = None) -> bytes | None:
         """Return the content of a file, None if it cannot be had (the reason is in the report)."""
-        size = 0
         try:
-            status = os.stat(path)
-            size = status.st_size if stat.S_ISREG(status.st_mode) else 0
-            data = b""
-            if size <= MAX_BYTES:
-                with open(path, "rb") as file:
-                    data = file.read(MAX_BYTES + 1)
+            size, data = self.files.read(path, MAX_BYTES)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             message = f"cannot read '{path}': {reason}"
@@ -107,7 +102,7 @@ class Reader:
                 fix = "the path is relative to the file that names it"
                 self.report.error(codes.UNREADABLE, named_by, message, fix)
             return None
-        if size > MAX_BYTES or len(data) > MAX_BYTES:
+        if size > MAX_BYTES:
             mib = MAX_BYTES // 1024 // 1024
             message = f"the file is larger than {mib} MiB, the most a definition may have"
             self.report.error_without_line(
@@ -117,7 +112,7 @@ class Reader:
         return data
 
     def _source(self, path: str, data: bytes) -> Source | None:
-        order = len(self._files)
+        order = len(self._trees)
         try:
             source = Source(path, data.decode("utf-8-sig"), order)
         except UnicodeDecodeError as error:
