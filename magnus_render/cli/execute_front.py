@@ -86,9 +86,9 @@ def execute(
     executor = loaded.config["executor"]
     of_file = load_parameters(parameters_file) if parameters_file else {}
     if dry_run:
-        from magnus_render.cli.plan import rehearsed, show_run
+        from magnus_render.cli.plan import previewed, show_run
 
-        show_run(rehearsed(loaded, file, of_file, param or [], use_cached))
+        show_run(previewed(loaded, file, of_file, param or [], use_cached))
         return
     hand_over(
         {

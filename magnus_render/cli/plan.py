@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from magnus_render.graph.load import Loaded
     from magnus_render.planning.outputs import Outputs
-    from magnus_render.planning.rehearse import Rehearsal
+    from magnus_render.planning.preview import Preview
     from magnus_render.planning.revisions import Revisions
 
 _COLUMNS = 100
@@ -164,16 +164,16 @@ def _run(
 
     loaded = executable(file, config or None)
     of_file = load_parameters(parameters_file) if parameters_file else {}
-    show_run(rehearsed(loaded, file, of_file, param, use_cached), as_json, markdown)
+    show_run(previewed(loaded, file, of_file, param, use_cached), as_json, markdown)
 
 
-def rehearsed(
+def previewed(
     loaded: Loaded, file: str, of_file: dict[str, Any], param: list[str], use_cached: str
-) -> Rehearsal:
+) -> Preview:
     """Return what `magnus execute` of a definition would do with these initial parameters."""
     from magnus_render.cli import stores
     from magnus_render.executors import base
-    from magnus_render.planning.rehearse import rehearse
+    from magnus_render.planning.preview import preview
     from magnus_render.runtime.create import initial_parameters
     from magnus_render.services import lookup
 
@@ -182,7 +182,7 @@ def rehearsed(
     store = lookup.load("run_log_store", loaded.config["run_log_store"])
     if use_cached:
         stores.known_run(stores.open_run_log_store(loaded.config), use_cached)
-    return rehearse(
+    return preview(
         walked.planned(loaded.plan),
         loaded.config,
         store,
@@ -192,18 +192,18 @@ def rehearsed(
     )
 
 
-def show_run(found: Rehearsal, as_json: bool = False, markdown: bool = False) -> None:
+def show_run(found: Preview, as_json: bool = False, markdown: bool = False) -> None:
     """Print what a run would do."""
     from magnus_render.planning import document
     from magnus_render.planning import markdown as marked
     from magnus_render.planning.text import Text
 
     if as_json:
-        _write(document.text(document.of_rehearsal(found)))
+        _write(document.text(document.of_preview(found)))
     elif markdown:
-        _lines(marked.rehearsal(found))
+        _lines(marked.preview(found))
     else:
-        _lines(Text(*_terminal()).rehearsal(found))
+        _lines(Text(*_terminal()).preview(found))
 
 
 # ---- output ----

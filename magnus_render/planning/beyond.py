@@ -92,10 +92,13 @@ class _Behind:
     def _visit(self, address: str, node: Node, cause: str, open_: str) -> Iterator[Verdict]:
         graph, path = naming.parent(address), naming.shown(node["path"], address)
         if node["type"] in (SUCCESS_NODE, FAIL_NODE):
-            if graph:
-                composite = self._run.node(naming.parent(graph))
-                shown = naming.shown(composite["path"], naming.parent(graph))
-                self._push(naming.parent(naming.parent(graph)), _ways(composite), shown, open_)
+            around = naming.parent(graph)
+            if graph and around not in self._seen:  # else its own visit has led on
+                self._seen.add(around)
+                composite = self._run.node(around)
+                self._push(
+                    naming.parent(around), _ways(composite), naming.shown(composite["path"], around), ""
+                )
             return
         self._push(graph, _ways(node), cause, open_)
         decided = f"decided when '{cause}' has {'failed' if self._failed else 'run'}"

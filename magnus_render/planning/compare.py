@@ -138,14 +138,7 @@ class _Comparer:
     def _node(self, address: str) -> NodeChange | None:
         old, new = self._before.get(address), self._after.get(address)
         if old is None or new is None:
-            loaded, node = (self._old, old) if new is None else (self._new, new)
-            assert node is not None
-            action: Action = "remove" if new is None else "add"
-            where = Where(*reasons.where(loaded.definition.steps[address].place))
-            arrows = [] if new is None else list(self._arrows(None, node))
-            return NodeChange(
-                action, address, node["path"], node["type"], where, arrows, self._like.why(action, node)
-            )
+            return self._alone(address, old, new)
         changes = list(self._fields(address, old, new))
         moves = list(self._arrows(old, new))
         if not changes and not moves:
@@ -155,6 +148,26 @@ class _Comparer:
         why = reasons.nested(self._new, step)
         return NodeChange(
             "change" if changes else "move", address, new["path"], new["type"], where, [*changes, *moves], why
+        )
+
+    def _alone(self, address: str, old: Node | None, new: Node | None) -> NodeChange:
+        """Return what there is to tell of a node that one definition has: the fields that are written there."""
+        loaded, node = (self._old, old) if new is None else (self._new, new)
+        assert node is not None
+        step = loaded.definition.steps[address]
+        found = [
+            change
+            for key, value in node.items()
+            if key not in _DERIVED and reasons.WRITTEN.get(key, key) in step.raw and key != "type"
+            for change in (
+                differences(key, value, ABSENT) if new is None else differences(key, ABSENT, value)
+            )
+        ]
+        found += self._arrows(old, new)
+        action: Action = "remove" if new is None else "add"
+        why = self._like.why(action, node)
+        return NodeChange(
+            action, address, node["path"], node["type"], Where(*reasons.where(step.place)), found, why
         )
 
     def _fields(self, address: str, old: Node, new: Node) -> Iterator[Change]:
@@ -185,9 +198,9 @@ class _Comparer:
             ]
             yield Change(f"{prefix}order of steps", named[0], named[1])
 
-    def _arrows(self, old: Node | None, new: Node) -> Iterator[Change]:
+    def _arrows(self, old: Node | None, new: Node | None) -> Iterator[Change]:
         """Yield which predecessors and successors a node got or lost. Of a status node its predecessors tell it."""
-        if new["type"] in _ENDS:
+        if new is None or new["type"] in _ENDS:
             return
         yield from differences("after", _predecessors(self._before, old), _predecessors(self._after, new))
         for arrow in _ARROWS:

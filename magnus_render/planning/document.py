@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from magnus_render.planning.compare import Comparison
     from magnus_render.planning.fields import Change
     from magnus_render.planning.outputs import Outputs
-    from magnus_render.planning.rehearse import Rehearsal
+    from magnus_render.planning.preview import Preview
 
 FORMAT = 1
 
@@ -55,7 +55,7 @@ def of_comparison(found: Comparison, old: str, new: str, outputs: Outputs | None
     return document
 
 
-def of_rehearsal(found: Rehearsal) -> dict[str, Any]:
+def of_preview(found: Preview) -> dict[str, Any]:
     """Return what a run would do as JSON data."""
     return {
         "format": FORMAT,

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from magnus_render.planning.compare import Comparison, NodeChange
     from magnus_render.planning.fields import Change
     from magnus_render.planning.outputs import Outputs
-    from magnus_render.planning.rehearse import Rehearsal
+    from magnus_render.planning.preview import Preview
 
 _ACTIONS = {"add": "added", "remove": "removed", "change": "changed", "move": "moved"}
-_MARKS = re.compile(r"([\\`*_{}\[\]()#+!|<>~&@-])")
+_MARKS = re.compile(r"([\\`*_\[\]!|<~&])")
+_CALLS = re.compile("([@#])")
+"""What GitHub makes a mention or a link of, also behind a backslash."""
 
 
 def comparison(found: Comparison, old: str, new: str, outputs: Outputs | None) -> Iterator[str]:
@@ -40,7 +42,7 @@ def comparison(found: Comparison, old: str, new: str, outputs: Outputs | None) -
             yield f"- {_plain(line)}"
 
 
-def rehearsal(found: Rehearsal) -> Iterator[str]:
+def preview(found: Preview) -> Iterator[str]:
     """Yield what a run would do, as GitHub's Markdown."""
     yield f"### What a run of {_plain(found.run.record['name'])} would do"
     yield ""
@@ -49,11 +51,11 @@ def rehearsal(found: Rehearsal) -> Iterator[str]:
     yield "| step | what | why |"
     yield "|---|---|---|"
     for verdict, name, rest in text.grouped(found):
-        yield f"| {_plain(name)} | {verdict.what} | {_plain(rest)} |"
+        yield f"| {_code(name)} | {verdict.what} | {_plain(rest)} |"
 
 
 def _node(node: NodeChange) -> Iterator[str]:
-    name = f"{_plain(safe(node.path))} ({_ACTIONS[node.action]})"
+    name = f"{_code(node.path)} {_ACTIONS[node.action]}"
     yield from _rows(text.SIGNS[node.action], name, node.changes, node.why)
 
 
@@ -63,19 +65,19 @@ def _rows(sign: str, name: str, changes: list[Change], why: str) -> Iterator[str
         yield f"| {_code(sign)} | {name} | | | | {_plain(safe(why))} |"
         sign = name = ""
     for change in changes:
-        values = " | ".join(_value(value) for value in (change.old, change.new))
+        values = " | ".join(_value(change.field, value) for value in (change.old, change.new))
         first = _code(sign) if sign else ""
         yield f"| {first} | {name} | {_code(change.field)} | {values} | {_plain(safe(change.why))} |"
         sign = name = ""
 
 
-def _value(value: object) -> str:
-    return "" if value is ABSENT else _code(text.shown(value))
+def _value(field: str, value: object) -> str:
+    return "" if value is ABSENT else _code(text.told(field, value))
 
 
 def _plain(words: str) -> str:
     """Return a text in which nothing is Markdown or HTML, nor mentions anybody."""
-    return _MARKS.sub(r"\\\1", words)
+    return _CALLS.sub(r"\1<!-- -->", _MARKS.sub(r"\\\1", words))
 
 
 def _code(words: str) -> str:

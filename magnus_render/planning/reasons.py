@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from magnus_render.plan import Node
     from magnus_render.spec.report import Place, Source
 
-_WRITTEN = {"render": "render_string"}
+WRITTEN = {"render": "render_string"}
 """Names of fields in a definition, where the plan has another one."""
 
 
@@ -63,7 +63,7 @@ def _written(raw: Map, keys: list[str]) -> tuple[Source, int] | None:
     """Return where the value of a field is written, as deep as it can be followed; None if the step does not have it."""
     found: tuple[Source, int] | None = None
     box = raw
-    for key in [_WRITTEN.get(keys[0], keys[0]), *keys[1:]]:
+    for key in [WRITTEN.get(keys[0], keys[0]), *keys[1:]]:
         if key not in box:
             return None
         value: Any = box[key]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from magnus_render.planning.compare import Comparison, NodeChange
     from magnus_render.planning.fields import Change
     from magnus_render.planning.outputs import Outputs
-    from magnus_render.planning.rehearse import Rehearsal
+    from magnus_render.planning.preview import Preview
     from magnus_render.planning.verdicts import Verdict
 
 SIGNS = {"add": "+", "remove": "-", "change": "~", "move": "~"}
@@ -56,29 +56,32 @@ class Text:
         yield self._headed(SIGNS[node.action], safe(node.path), f"({kind})")
         if node.why:
             yield f"{' ' * _ROOM}because {safe(node.why)}"
-        yield from self._fields(node.changes)
+        yield from self._fields(node.changes, node.action in ("add", "remove"))
 
     def _headed(self, sign: str, name: str, rest: str) -> str:
         return self._painted(sign, f"{sign} {name}") + (f"  {rest}" if rest else "")
 
-    def _fields(self, changes: list[Change]) -> Iterator[str]:
+    def _fields(self, changes: list[Change], alone: bool = False) -> Iterator[str]:
+        """Yield lines on fields; `alone`: of a node that one definition has, whose fields have one value."""
         most = max((width(change.field) for change in changes), default=0)
         for change in changes:
             name = safe(change.field) + " " * (most - width(change.field))
-            yield from self._field(name, change)
+            yield from self._field(name, change, alone)
             if change.why:
                 yield f"{' ' * (_ROOM + 2)}because {safe(change.why)}"
 
-    def _field(self, name: str, change: Change) -> Iterator[str]:
+    def _field(self, name: str, change: Change, alone: bool) -> Iterator[str]:
         pad = " " * _ROOM
         if isinstance(change.old, str) and isinstance(change.new, str) and "\n" in change.old + change.new:
             yield f"{pad}{name.rstrip()}"
             for line in _line_diff(change.old, change.new):
                 yield f"{pad}  {self._painted(line[0], safe(line))}"
             return
-        old, new = shown(change.old), shown(change.new)
-        line = f"{pad}{name}  {old} -> {new}" if change.old is not ABSENT else f"{pad}{name}  {new}"
-        if width(line) <= self._columns or change.old is ABSENT:
+        old, new = (told(change.field, value) for value in (change.old, change.new))
+        line = f"{pad}{name}  {old} -> {new}"
+        if alone and ABSENT in (change.old, change.new):
+            yield f"{pad}{name}  {new if change.old is ABSENT else old}"
+        elif width(line) <= self._columns:
             yield line
         else:
             yield f"{pad}{name.rstrip()}"
@@ -87,7 +90,7 @@ class Text:
 
     # ---- what a run would do ----
 
-    def rehearsal(self, found: Rehearsal) -> Iterator[str]:
+    def preview(self, found: Preview) -> Iterator[str]:
         """Yield what a run would do, steps of a map with one verdict together."""
         rows = list(grouped(found))
         most = max((width(name) for _, name, _ in rows), default=0)
@@ -100,6 +103,13 @@ class Text:
 
     def _painted(self, kind: str, text: str) -> str:
         return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if self._colour and kind in _COLOURS else text
+
+
+def told(field: str, value: Any) -> str:
+    """Return a field's value on one line; predecessors are a list of names."""
+    if field == "after" and isinstance(value, list):
+        return ", ".join(map(shown, value)) or "nothing"
+    return shown(value)
 
 
 def shown(value: Any) -> str:
@@ -135,7 +145,7 @@ def output_lines(found: Comparison, outputs: Outputs) -> Iterator[str]:
         yield f"{outputs.target}: {name} differs: {change.added} lines added, {change.removed} removed."
 
 
-def grouped(found: Rehearsal) -> Iterator[tuple[Verdict, str, str]]:
+def grouped(found: Preview) -> Iterator[tuple[Verdict, str, str]]:
     """Yield verdicts with the name of the step and the rest of what is told; items of a map with equal ones as one."""
     groups: dict[tuple[str, ...], list[Verdict]] = {}
     for one in found.verdicts:
@@ -148,7 +158,7 @@ def grouped(found: Rehearsal) -> Iterator[tuple[Verdict, str, str]]:
         yield one, safe(name), safe(", ".join(filter(None, (*one.conditions, one.why))))
 
 
-def run_summary(found: Rehearsal) -> str:
+def run_summary(found: Preview) -> str:
     """Return in one line how many steps a run would take over, and how many it would run."""
     counts = {word: sum(one.what == word for one in found.verdicts) for word in WORDS}
     from_ = f" from run {found.original}" if found.original else ""

@@ -17,11 +17,10 @@ from random import Random
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from magnus_render.diagnostics import DefinitionError
+from magnus_render.diagnostics import DefinitionError, has_errors
 from magnus_render.graph.load import Loaded, examine
 from magnus_render.planning.compare import Comparison, compare
 from magnus_render.planning.outputs import compare_outputs
-from magnus_render.diagnostics import has_errors
 from magnus_render.targets.base import Source
 from tests.conformance.edits import DEFINING, edited
 from tests.conformance.generate import Pipeline, pipelines
@@ -31,12 +30,15 @@ _GOLDEN = Path(__file__).parents[1] / "golden"
 _NOT_RENDERED = ("render", "executor_config", "separate", "variables")
 """Fields that belong to one engine each, which need not be a target that is rendered here."""
 
+CHUNK = 50
+"""Examples with one seed: the larger ones come later."""
+
 
 class Figures(dict[str, int]):
     """How many pairs there were, and what was found of them."""
 
-    def add(self, what: str) -> None:
-        self[what] = self.get(what, 0) + 1
+    def add(self, what: str, count: int = 1) -> None:
+        self[what] = self.get(what, 0) + count
 
 
 def check_pairs(number: int, count: int, folder: Path) -> Figures:
@@ -110,8 +112,13 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        print(dict(check_pairs(arguments.seed, arguments.count, Path(folder))))
+    total = Figures()
+    for number in range(-(-arguments.count // CHUNK)):
+        with tempfile.TemporaryDirectory() as folder:
+            found = check_pairs(arguments.seed + number, CHUNK, Path(folder))
+        for what, count in found.items():
+            total.add(what, count)
+        print(dict(sorted(total.items())), flush=True)
     return 0
 
 

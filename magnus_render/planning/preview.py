@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Rehearsal:
+class Preview:
     """What a run would do."""
 
     run: Run
@@ -48,7 +48,7 @@ class Rehearsal:
         return self.run.record["original_run_id"]
 
 
-def rehearse(
+def preview(
     plan: Plan,
     config: Config,
     store: BaseRunLogStore,
@@ -56,7 +56,7 @@ def rehearse(
     engine: str,
     parameters: Mapping[str, Json],
     use_cached: str = "",
-) -> Rehearsal:
+) -> Preview:
     """Return what a run with these initial parameters would do, of a plan as the executor `engine` walks it.
 
     Nothing is written to the store, and nothing of the pipeline's runs. Raises `MagnusError` as the start of the run would.
@@ -66,13 +66,13 @@ def rehearse(
     run = create.create(
         overlay, run_id, plan, parameters=parameters, walk="", target=engine, use_cached=use_cached
     )
-    rehearsal = _Rehearsal(run, plan, config, engine)
+    previewer = _Previewer(run, plan, config, engine)
     # What callbacks say of failures is part of the verdicts.
     with contextlib.redirect_stderr(io.StringIO()):
-        return rehearsal.perform()
+        return previewer.perform()
 
 
-class _Rehearsal:
+class _Previewer:
     def __init__(self, run: Run, plan: Plan, config: Config, engine: str) -> None:
         self._run = run
         self._services = services_of(config)
@@ -82,7 +82,7 @@ class _Rehearsal:
         self._texts: list[Verdict] = []
         """As-is nodes with text so far, which the walk goes on from as if they succeeded."""
 
-    def perform(self) -> Rehearsal:
+    def perform(self) -> Preview:
         # A call that is not finished is a step that runs: the walk is over, or all that is left waits for such steps.
         while self._walk.status is None and (call := self._walk.take(0.0)) is not None:
             self._call(call)
@@ -94,7 +94,7 @@ class _Rehearsal:
             node = self._run.node(text.address)
             self._beyond(text.address, text.path, (failure_target(node),), failed=True)
         order = {address: beyond.order(self._run, address) for address in self._verdicts}
-        return Rehearsal(self._run, sorted(self._verdicts.values(), key=lambda one: order[one.address]))
+        return Preview(self._run, sorted(self._verdicts.values(), key=lambda one: order[one.address]))
 
     def _next(self, call: Call) -> str:
         return call.node["next"]["slug"]
