@@ -41,23 +41,35 @@ def order(run: Run, address: str) -> tuple[int, ...]:
     return tuple(key)
 
 
-def fail_fast(run: Run, address: str, texts: Sequence[Verdict]) -> Iterator[str]:
-    """Yield the composites that may end before the walk comes to a node in them, as another branch fails first."""
-    parts = address.split(".")
-    for place in range(1, len(parts), 2):
-        composite = ".".join(parts[:place])
-        node = run.node(composite)
-        if node.get("fail_fast"):
-            mine = f"{composite}.{parts[place]}"
-            others = [graph for graph in state.branch_graphs(run, composite, node) if graph != mine]
-            if any(_may_fail(run, graph, texts) for graph in others):
+class FailFast:
+    """Which composites with `fail_fast` may end before the walk comes to a node in them, as another branch fails first."""
+
+    def __init__(self, run: Run, texts: Sequence[Verdict]) -> None:
+        """`texts` are the as-is nodes with text, each of which may fail."""
+        self._run = run
+        self._texts = texts
+        self._failing: dict[str, set[str]] = {}
+        """The branches that may fail, by composite."""
+
+    def conditions(self, address: str) -> Iterator[str]:
+        """Yield what must not happen before the walk comes to a node, for each such composite around it."""
+        parts = address.split(".")
+        for place in range(1, len(parts), 2):
+            composite = ".".join(parts[:place])
+            node = self._run.node(composite)
+            if node.get("fail_fast") and self._of(composite, node) - {f"{composite}.{parts[place]}"}:
                 yield f"unless another branch of '{naming.shown(node['path'], composite)}' fails first"
 
+    def _of(self, composite: str, node: Node) -> set[str]:
+        if composite not in self._failing:
+            graphs = state.branch_graphs(self._run, composite, node)
+            self._failing[composite] = {graph for graph in graphs if self._may_fail(graph)}
+        return self._failing[composite]
 
-def _may_fail(run: Run, graph: str, texts: Sequence[Verdict]) -> bool:
-    end = state.branch_end(run, graph)
-    succeeded = end is not None and end["status"] == "SUCCESS"
-    return not succeeded or any(text.address.startswith(f"{graph}.") for text in texts)
+    def _may_fail(self, graph: str) -> bool:
+        end = state.branch_end(self._run, graph)
+        succeeded = end is not None and end["status"] == "SUCCESS"
+        return not succeeded or any(text.address.startswith(f"{graph}.") for text in self._texts)
 
 
 def behind(run: Run, address: str, path: str, slugs: Sequence[str], failed: bool) -> Iterator[Verdict]:

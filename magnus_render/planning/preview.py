@@ -86,8 +86,9 @@ class _Previewer:
         # A call that is not finished is a step that runs: the walk is over, or all that is left waits for such steps.
         while self._walk.status is None and (call := self._walk.take(0.0)) is not None:
             self._call(call)
-        for verdict in list(self._verdicts.values()):
-            verdict.conditions += beyond.fail_fast(self._run, verdict.address, self._texts)
+        bounds = beyond.FailFast(self._run, self._texts)
+        for verdict in self._verdicts.values():
+            verdict.conditions += bounds.conditions(verdict.address)
         for call in self._walk.running:
             self._beyond(call.address, call.path, (self._next(call), failure_target(call.node)))
         for text in self._texts:

@@ -150,12 +150,24 @@ def grouped(found: Preview) -> Iterator[tuple[Verdict, str, str]]:
     groups: dict[tuple[str, ...], list[Verdict]] = {}
     for one in found.verdicts:
         path = found.run.node(one.address)["path"]
-        groups.setdefault((path, one.what, one.why, *one.conditions), []).append(one)
-    for (path, *_), verdicts in groups.items():
-        one = verdicts[0]
-        count = len(verdicts)
-        name = one.path if count == 1 else f"{path} ({count} of them)"
-        yield one, safe(name), safe(", ".join(filter(None, (*one.conditions, one.why))))
+        common = (_of_all_items(words, one.path, path) for words in (*one.conditions, one.why))
+        groups.setdefault((path, one.what, *common), []).append(one)
+    for (path, _, *rest), verdicts in groups.items():
+        one, count = verdicts[0], len(verdicts)
+        name = f"{path} ({count} of them)"
+        if count == 1:
+            name, rest = one.path, [*one.conditions, one.why]
+        yield one, safe(name), safe(", ".join(filter(None, rest)))
+
+
+def _of_all_items(words: str, path: str, definition: str) -> str:
+    """Return words about an instance in which paths within its own items have `_`, as the definition's path has."""
+    here, there = path.split("."), definition.split(".")
+    for place in range(len(here) - 1, 0, -1):
+        if there[place] == "_" and here[place] != "_":
+            start, common = (".".join(parts[: place + 1]) for parts in (here, there))
+            words = words.replace(f"'{start}.", f"'{common}.")
+    return words
 
 
 def run_summary(found: Preview) -> str:

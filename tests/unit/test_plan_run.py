@@ -138,6 +138,16 @@ def test_items_of_a_map_that_are_the_same_are_taken_over(tmp_path: Path) -> None
     assert text.endswith("2 taken over from run first, 1 to run, 1 runs if reached. Nothing was run.\n")
 
 
+def test_items_are_told_together_with_what_is_behind_their_steps(tmp_path: Path) -> None:
+    item = ITEM.replace("next: ok", f"next: t}}, t: {{{SHELL}, command: 'true', next: ok")
+    steps = f"    m: {{type: map, iterate_on: l, iterate_as: i, next: success, branch: {item % 'x'}}}\n"
+    ran(tmp_path, definition(steps, "m"), 0, "--param", "l=[1,2,3]")
+    (tmp_path / "dag.yaml").write_text(definition(steps.replace("!= x", "!= y"), "m"), encoding="utf-8")
+    _, text, _ = plan(tmp_path, "--use-cached", "first")
+    assert text.splitlines()[1].endswith("  it is behind 'm._.s', which runs")
+    assert len(text.splitlines()) == 4
+
+
 def test_what_a_running_step_decides_is_left_open(tmp_path: Path) -> None:
     steps = f"""\
     a: {{{SHELL}, command: 'false', next: m}}
