@@ -174,7 +174,7 @@ def previewed(
     from magnus_render.cli import stores
     from magnus_render.executors import base
     from magnus_render.planning.preview import preview
-    from magnus_render.runtime.create import initial_parameters
+    from magnus_render.runtime.create import given_input, initial_parameters
     from magnus_render.services import lookup
 
     executor = loaded.config["executor"]
@@ -182,12 +182,13 @@ def previewed(
     store = lookup.load("run_log_store", loaded.config["run_log_store"])
     if use_cached:
         stores.known_run(stores.open_run_log_store(loaded.config), use_cached)
+    of_input = given_input(os.environ.get("MAGNUS_INPUT", "")).get("parameters", {})
     return preview(
         walked.planned(loaded.plan),
         loaded.config,
         store,
         engine=walked.name,
-        parameters=initial_parameters({}, of_file, os.environ, param),
+        parameters=initial_parameters(of_input, of_file, os.environ, param),
         use_cached=use_cached,
     )
 

@@ -50,6 +50,8 @@ def of_field(old: Loaded, new: Loaded, address: str, field: str) -> str:
     if field == "catalog.compute_data_folder" and not written:
         folders = old.settings.data_folder, new.settings.data_folder
         return f"the default of the catalog block is another: {folders[0]} -> {folders[1]}"
+    if keys[0] == "executor_config" and step.own is None and "executor_config" in step.raw:
+        return "the value stands in 'overrides' of the executor's configuration"
     if keys == ["command_config", NOTEBOOK_OUTPUT] and not written:
         return "the number of steps that run a notebook of this name is another"
     if written is not None and not _inside(step, *written):

@@ -157,6 +157,15 @@ def test_an_anchor_elsewhere_is_the_reason(capsys: pytest.CaptureFixture[str]) -
     }
 
 
+def test_overrides_of_the_executor_are_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = "    a: {type: task, command: m.a, overrides: {argo: big}, next: success}\n"
+    rest = "executor: {type: argo, config: {image: x, overrides: {big: {image: %s}}}}\n"
+    _, document = compared(capsys, dag(steps, rest=rest % "y"), dag(steps, rest=rest % "z"))
+    assert changes(document) == {"a": {"executor_config.argo.image": ("y", "z")}}
+    why = "the value stands in 'overrides' of the executor's configuration"
+    assert whys(document) == {"executor_config.argo.image": why}
+
+
 def test_a_nested_definition_is_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     part = "dag: {start_at: x, steps: {x: {type: task, command: m.%s, next: ok}, ok: {type: success}, no: {type: fail}}}"
     write("old/part.yaml", part % "x")
