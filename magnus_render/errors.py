@@ -14,6 +14,9 @@ AGAIN = 76
 """Of a callback that is called with `--again 76`: its step failed, and one of the user's attempts is left. A plain
 `FAILED` then says that no attempt is left, or that none would change anything."""
 
+CHANGED = 2
+"""Of `magnus plan`: the definitions differ."""
+
 SHORTAGES = frozenset((EAGAIN, ENOMEM, EMFILE, ENFILE))
 """Numbers of the errors by which a system says that it can give no more processes, memory or descriptors."""
 
@@ -26,6 +29,10 @@ def is_shortage(error: BaseException) -> bool:
     if isinstance(error, ImportError):
         return any(os.strerror(number) in str(error) for number in SHORTAGES)
     return getattr(error, "errno", None) in SHORTAGES
+
+
+class Ended(SystemExit):
+    """The end of a command with an exit status of ours that typer gives to wrong usage: 2."""
 
 
 class MagnusError(Exception):

@@ -55,6 +55,10 @@ def execute(
             "--isolated", help="Give every step a disk of its own, as an engine with containers does."
         ),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Run nothing: say which steps would run, and which be taken over."),
+    ] = False,
     log_level: options.LogLevel = "",
 ) -> None:
     """Run the pipeline here, and show how it goes.
@@ -72,12 +76,20 @@ def execute(
         raise UsageError("--resume needs --run-id: the run to go on with")
     if resume and use_cached:
         raise UsageError("--resume and --use-cached exclude each other: one goes on, the other starts anew")
+    if resume and dry_run:
+        raise UsageError("--dry-run tells what a new run would do: leave out --resume")
     check_usage(param or [], run_id)
     loaded = executable(file, config or None)
     show(loaded.diagnostics)
     _look_before(loaded, file, resume or bool(use_cached))
     hand_over: Callable[[Request], None] = context.obj
     executor = loaded.config["executor"]
+    of_file = load_parameters(parameters_file) if parameters_file else {}
+    if dry_run:
+        from magnus_render.cli.plan import previewed, show_run
+
+        show_run(previewed(loaded, file, of_file, param or [], use_cached))
+        return
     hand_over(
         {
             "plan": base.load(executor["type"], executor["config"], file).planned(loaded.plan),
@@ -85,7 +97,7 @@ def execute(
             "run_id": run_id,
             "file": file,
             "config_file": config,
-            "parameters": load_parameters(parameters_file) if parameters_file else {},
+            "parameters": of_file,
             "param": param or [],
             "tag": tag,
             "use_cached": use_cached,

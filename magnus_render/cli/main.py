@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from magnus_render import registry
-from magnus_render.errors import FAILED, PLATFORM, USAGE, MagnusError
+from magnus_render.errors import FAILED, PLATFORM, USAGE, Ended, MagnusError
 from magnus_render.runtime import callback
 from magnus_render.texts import flushed, say
 
@@ -31,6 +31,7 @@ COMMANDS = {
     "init": ("init", "init", "Make a small project that works: pipeline, code, configurations, CI file."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
     "test": ("test", "test", "Try the pipeline's shape on cases, with no code of its own run."),
+    "plan": ("plan", "plan", "Tell what changes between definitions, or what a run takes over."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),
     "image": ("image", "image", "Write a Containerfile for the project, and build its image."),
     "runs": ("runs", "app", "Run logs: list, show, report, diff, export, prune; their logs and files."),
@@ -53,6 +54,7 @@ CALLBACKS = {
     "choose": "Record which branch of a conditional runs, or whether a task does; print that.",
     "fan_in": "Record what a composite sees.",
 }
+_USAGE_OF_TYPER = 2
 _COMPLETION = ("--install-completion", "--show-completion")
 
 
@@ -210,7 +212,7 @@ def _guarded(work: Callable[[], int | None]) -> int:
         return 130
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-        return USAGE if code == 2 else code
+        return USAGE if code == _USAGE_OF_TYPER and not isinstance(end, Ended) else code
 
 
 class _Front:

@@ -1,4 +1,4 @@
-"""`magnus schema`: a JSON schema of definitions, configuration files and project files, for editors."""
+"""`magnus schema`: a JSON schema of definitions, configuration files, project files and plans of changes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,18 @@ def schema(
     project: Annotated[
         bool, typer.Option("--project", help="Print the schema of a project file (magnus.yaml) instead.")
     ] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print the schema of what `magnus plan --json` prints instead.")
+    ] = False,
 ) -> None:
     """Print the JSON schema of definitions, for completion and checks in an editor."""
-    if config and project:
-        raise UsageError("--config and --project exclude each other: each is the schema of another file")
-    if project:
+    if config + project + plan > 1:
+        raise UsageError("--config, --project and --plan exclude each other: each is another schema")
+    if plan:
+        from magnus_render.planning.document import schema as schema_of_plan
+
+        found = schema_of_plan()
+    elif project:
         from magnus_render.project.schema import build as build_project
 
         found = build_project()

@@ -118,7 +118,7 @@ class Builder:
 
     def build(self, root: Map, place: Place, file: str) -> Definition:
         """Read the root graph and all below it; what is wrong goes to the report."""
-        info = GraphInfo("", "", "dag", root, place, (os.path.realpath(file),), [])
+        info = GraphInfo("", "", "dag", root, place, (self._reader.files.identity(file),), [])
         stack: list[Iterator[Step]] = [self._begin(info)]
         while stack and self._definition.complete:
             step = next(stack[-1], None)
@@ -306,8 +306,8 @@ class Builder:
         if not isinstance(named, str) or not named:
             return []
         place = step.raw.value_place("dag_definition")
-        path = os.path.join(os.path.dirname(place.source.path), named)
-        real = os.path.realpath(path)
+        path = self._reader.files.beside(place.source.path, named)
+        real = self._reader.files.identity(path)
         files = step.graph.files
         if real in files:
             shown = [os.path.basename(file) for file in (*files[files.index(real) :], real)]

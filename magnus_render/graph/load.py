@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from magnus_render.graph.definition import Definition
     from magnus_render.plan import Config, Plan
     from magnus_render.spec.config import Settings
-    from magnus_render.spec.reader import Known
+    from magnus_render.spec.files import Files
     from magnus_render.spec.report import Place
 
 __all__ = ["Loaded", "examine", "load", "load_parameters"]
@@ -97,15 +97,15 @@ def load(
     config: str | None = None,
     *,
     environ: Mapping[str, str] | None = None,
-    known: Known | None = None,
+    files: Files | None = None,
 ) -> Loaded:
     """Read a definition, with its configuration blocks from the file itself or from `config`, which wins block by block.
 
     Paths are relative to the working folder. `environ` is where `MAGNUS_VAR_*` are looked up, `os.environ` by default.
-    `known` has the files that were read before, where many definitions are read: it spares reading them again.
+    `files` is where files are read from, this machine's disk by default. Definitions that share one read each file once.
     Raises `DefinitionError` with everything that is wrong.
     """
-    loaded = examine(file, config, environ=environ, known=known)
+    loaded = examine(file, config, environ=environ, files=files)
     if has_errors(loaded.diagnostics):
         raise DefinitionError(loaded.diagnostics)
     return loaded
@@ -116,19 +116,28 @@ def examine(
     config: str | None = None,
     *,
     environ: Mapping[str, str] | None = None,
-    known: Known | None = None,
+    files: Files | None = None,
+    name: str | None = None,
 ) -> Loaded:
     """Read a definition as `load` does; return it with its errors, so that a target can add its own.
 
-    Raises `DefinitionError` if there is nothing to go on with.
+    `files` is where files are read from, this machine's disk by default. `name` is the pipeline's where the definition
+    gives none, by default that of the file. Raises `DefinitionError` if there is nothing to go on with.
     """
     with collecting.put_off():
-        return _load(file, config, os.environ if environ is None else environ, known)
+        stem = os.path.splitext(os.path.basename(file))[0] if name is None else name
+        return _load(file, config, os.environ if environ is None else environ, Report(), files, safe(stem))
 
 
-def _load(file: str, config: str | None, environ: Mapping[str, str], known: Known | None) -> Loaded:
-    report = Report()
-    reader = Reader(report, known)
+def _load(
+    file: str,
+    config: str | None,
+    environ: Mapping[str, str],
+    report: Report,
+    files: Files | None,
+    stem: str,
+) -> Loaded:
+    reader = Reader(report, files)
     tree = reader.read(file)
     separate = None if config is None else reader.read(config)
     if config is not None and separate is not None and not isinstance(separate, Map):
@@ -166,7 +175,6 @@ def _load(file: str, config: str | None, environ: Mapping[str, str], known: Know
         report.check()
     check_command_types(found, report)
     check(found, report)
-    stem = safe(os.path.splitext(os.path.basename(file))[0])
     if report.broken:
         plan = nothing(stem)
     else:

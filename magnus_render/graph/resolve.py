@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _EXECUTOR_FIELDS = frozenset(("executor_config", "render", "separate"))
 _NOT_IN_DAG_HASH = frozenset(("dag_hash", "variables"))
-_NOT_IN_HASH = frozenset(
+NOT_IN_HASH = frozenset(
     (
         "address",
         "name",
@@ -40,6 +40,7 @@ _NOT_IN_HASH = frozenset(
         *_EXECUTOR_FIELDS,
     )
 )
+"""Fields of a node that `--use-cached` does not compare."""
 _canonical = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
 ).encode
@@ -100,7 +101,7 @@ def dag_hash(plan: Plan) -> str:
 
 def node_hash(node: Node) -> str:
     """Return the hash of a node's own definition, in the same way: what `--use-cached` compares."""
-    return _digest(_canonical({key: value for key, value in node.items() if key not in _NOT_IN_HASH}))
+    return _digest(_canonical({key: value for key, value in node.items() if key not in NOT_IN_HASH}))
 
 
 def _own(node: Node) -> str:

@@ -27,7 +27,7 @@ def check_all(project: Project, imports: bool = False) -> tuple[list[Diagnostic]
     for pipeline in project.pipelines:
         for environment in project.environments:
             environ = variables_of(environment, os.environ)
-            loaded, found = check(pipeline.definition, environ=environ, known=shared.known)
+            loaded, found = check(pipeline.definition, environ=environ, files=shared.files)
             if loaded is not None and imports and environment is project.environments[0]:
                 from magnus_render.executors.imports import failing
 

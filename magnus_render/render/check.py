@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from magnus_render.graph.load import Loaded
-    from magnus_render.spec.reader import Known
+    from magnus_render.spec.files import Files
 
 
 def check(
@@ -26,7 +26,7 @@ def check(
     config: str | None = None,
     *,
     environ: Mapping[str, str] | None = None,
-    known: Known | None = None,
+    files: Files | None = None,
 ) -> tuple[Loaded | None, list[Diagnostic]]:
     """Return a definition and all diagnostics: those of reading it, and what `magnus render` or `execute` would say.
 
@@ -34,7 +34,7 @@ def check(
     `environ` and `known` are those of `graph.load.load`.
     """
     try:
-        loaded = examine(file, config, environ=environ, known=known)
+        loaded = examine(file, config, environ=environ, files=files)
     except DefinitionError as error:
         return None, error.diagnostics
     if "executor" in loaded.settings.unknown:

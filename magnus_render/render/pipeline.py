@@ -12,6 +12,7 @@ from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
 from magnus_render.executors.base import is_executor
 from magnus_render.plan import services_of
 from magnus_render.render import templates as template_folder
+from magnus_render.spec.files import Files
 from magnus_render.targets import codes
 from magnus_render.targets.base import Finding, Source
 from magnus_render.targets.lookup import find
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from magnus_render.graph.load import Loaded
     from magnus_render.plan import Config, Plan
-    from magnus_render.spec.reader import Known
     from magnus_render.targets.base import BaseTarget, Document, Output
 
 
@@ -47,7 +47,7 @@ class Shared:
     While it is in use, no file of a definition and no template may change.
     """
 
-    known: Known = field(default_factory=dict)
+    files: Files = field(default_factory=Files)
     environments: template_folder.Environments = field(default_factory=dict)
 
 
@@ -74,7 +74,7 @@ def render(
 
     chosen, shared = find(target), shared or Shared()
     with collecting.put_off():
-        loaded = examine(file, config, environ=environ, known=shared.known)
+        loaded = examine(file, config, environ=environ, files=shared.files)
         source, outside = _source(file)
         loaded.diagnostics += _placed(chosen, outside, loaded, file)
         if mock is not None:

@@ -81,15 +81,20 @@ def execute(run: Run, services: Services, address: str, node: Node, options: Opt
         return FAILED
     with process.Signals() as signals:
         sees = state.seen_by(run, address, options.after)
-        if "when" in node:
-            from magnus_render.runtime import skipping
-
-            skipping.decide(run, address, sees)
-            if (done := outcome.of(run, address)) is not None:
-                return answer(run, address, node, done, options.fan_out)
-        if options.exit_status is None and (taken := mock(run, address, node, sees)):
-            return answer(run, address, node, taken, options.fan_out)
+        if not recorded and (done := spared(run, address, node, sees)) is not None:
+            return answer(run, address, node, done, options.fan_out)
         return _Attempt(run, services, address, node, options, sees, signals).run()
+
+
+def spared(run: Run, address: str, node: Node, sees: str) -> Outcome | None:
+    """Return the outcome of a task that need not run: it is skipped, or its success is taken over from an earlier run."""
+    if "when" in node:
+        from magnus_render.runtime import skipping
+
+        skipping.decide(run, address, sees)
+        if (done := outcome.of(run, address)) is not None:
+            return done
+    return mock(run, address, node, sees)
 
 
 class _Attempt:

@@ -233,20 +233,16 @@ class _Call:
 
     def _created(self) -> Run:
         from magnus_render.runtime import create
-        from magnus_render.runtime.tasks.values import exact
 
         store = self._store()
         given = create.given_input(os.environ.get("MAGNUS_INPUT", ""))
-        parameters: dict[str, Json] = dict(given.get("parameters", {}))
-        if file := self.line.values.get("--parameters-file"):
-            parameters.update(self._parameters(file))
-        if self.line.command == "start_run":
-            parameters.update(create.from_environment(os.environ))
-        for text in self.line.params:
-            name, equals, value = text.partition("=")
-            if not equals or not name:
-                raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
-            parameters[name] = exact(value)
+        file = self.line.values.get("--parameters-file")
+        parameters = create.initial_parameters(
+            given.get("parameters", {}),
+            self._parameters(file) if file else {},
+            os.environ if self.line.command == "start_run" else {},
+            self.line.params,
+        )
         if self.line.resume:
             run = create.resume(store, self.line.run_id, parameters)
             create.check_hash(run.record, self.line.values.get("--dag-hash", ""))

@@ -23,7 +23,7 @@ from magnus_render.texts import say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     from magnus_render.plan import (
@@ -53,6 +53,25 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
         for name, value in sorted(environment.items())
         if name.startswith(PREFIX) and len(name) > len(PREFIX)
     }
+
+
+def initial_parameters(
+    of_input: Mapping[str, Json],
+    of_file: Mapping[str, Json],
+    environment: Mapping[str, str],
+    texts: Sequence[str],
+) -> dict[str, Json]:
+    """Return the initial parameters of a run: of an execution's input, a file, an environment, and `NAME=VALUE`.
+
+    Of two values the later wins. Raises `UsageError` for a text that is not NAME=VALUE.
+    """
+    parameters = {**of_input, **of_file, **from_environment(environment)}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--param takes NAME=VALUE, not '{text}'")
+        parameters[name] = exact(value)
+    return parameters
 
 
 def create(

@@ -6,15 +6,14 @@ counted as often as they are used), 500 levels of nesting.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from magnus_render.spec import codes, pairs
+from magnus_render.spec.files import Files
 from magnus_render.spec.report import Place, Report, Source
 from magnus_render.spec.tree import MAYBE_NOT_TEXT, Map, Seq, Value, resolve
 
@@ -58,32 +57,29 @@ class _Stop(Exception):
     """Reading this file cannot go on; the reason has been reported."""
 
 
-Known: TypeAlias = dict[tuple[str, str], tuple[Value, int]]
-"""Trees of files that were read without a complaint, and how many values each has: by the file, and its path as given."""
-
-
 class Reader:
-    """Reads the files of one definition, each once; those in `known`, which several readers may share, not at all."""
+    """Reads the files of one definition, each once; those whose trees are known, not at all."""
 
-    def __init__(self, report: Report, known: Known | None = None) -> None:
+    def __init__(self, report: Report, files: Files | None = None) -> None:
+        """`files` is where they are read from, this machine's disk by default."""
         self.report = report
-        self._known: Known = {} if known is None else known
+        self.files = files or Files()
         self.values = 0
         """How many values were read so far, in all files."""
-        self._files: dict[str, Value] = {}
+        self._trees: dict[str, Value] = {}
 
     def read(self, path: str, named_by: Place | None = None) -> Value:
         """Return the tree of a file, None if it cannot be had (the reason is in the report).
 
         `path` is relative to the working folder and shown as it is; `named_by` is where another file names it.
         """
-        key = os.path.realpath(path)
-        if key not in self._files:
-            self._files[key] = self._tree(key, path, named_by)
-        return self._files[key]
+        key = self.files.identity(path)
+        if key not in self._trees:
+            self._trees[key] = self._tree(key, path, named_by)
+        return self._trees[key]
 
     def _tree(self, key: str, path: str, named_by: Place | None) -> Value:
-        tree, size = self._known.get((key, path), (None, 0))
+        tree, size = self.files.known.get((key, path), (None, 0))
         if tree is not None and self.values + size <= MAX_VALUES:
             self.values += size
             return tree
@@ -93,7 +89,7 @@ class Reader:
         before, said = self.values, len(self.report.diagnostics)
         tree = self.parse(path, data)
         if len(self.report.diagnostics) == said:
-            self._known[key, path] = tree, self.values - before
+            self.files.known[key, path] = tree, self.values - before
         return tree
 
     def parse(self, path: str, data: bytes) -> Value:
@@ -108,14 +104,8 @@ class Reader:
 
     def content(self, path: str, named_by: Place | None = None) -> bytes | None:
         """Return the content of a file, None if it cannot be had (the reason is in the report)."""
-        size = 0
         try:
-            status = os.stat(path)
-            size = status.st_size if stat.S_ISREG(status.st_mode) else 0
-            data = b""
-            if size <= MAX_BYTES:
-                with open(path, "rb") as file:
-                    data = file.read(MAX_BYTES + 1)
+            size, data = self.files.read(path, MAX_BYTES)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             message = f"cannot read '{path}': {reason}"
@@ -125,7 +115,7 @@ class Reader:
                 fix = "the path is relative to the file that names it"
                 self.report.error(codes.UNREADABLE, named_by, message, fix)
             return None
-        if size > MAX_BYTES or len(data) > MAX_BYTES:
+        if size > MAX_BYTES:
             mib = MAX_BYTES // 1024 // 1024
             message = f"the file is larger than {mib} MiB, the most a definition may have"
             self.report.error_without_line(
@@ -135,7 +125,7 @@ class Reader:
         return data
 
     def _source(self, path: str, data: bytes) -> Source | None:
-        order = len(self._files)
+        order = len(self._trees)
         try:
             source = Source(path, data.decode("utf-8-sig"), order)
         except UnicodeDecodeError as error:

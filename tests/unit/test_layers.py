@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "magnus_render"
 # Top to bottom. Each may import what stands below it, and itself.
 LAYERS = (
     ("cli",),
+    ("planning",),
     ("image", "project"),
     ("report",),
     ("exports",),

@@ -11,6 +11,7 @@ import pytest
 from magnus_render.cli.main import run as magnus
 from magnus_render.render import pipeline as rendering
 from magnus_render.spec import reader
+from magnus_render.spec.files import Files
 from magnus_render.spec.report import Report
 from magnus_render.targets.lookup import every, find
 from tests import golden
@@ -266,12 +267,12 @@ def test_the_cases_of_all_pipelines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_file_that_is_known_counts_as_one_that_is_read(project: Path) -> None:
-    known: reader.Known = {}
+    files = Files()
     report = Report()
-    tree = reader.Reader(report, known).read("dag.yaml")
-    again = reader.Reader(report, known)
+    tree = reader.Reader(report, files).read("dag.yaml")
+    again = reader.Reader(report, files)
     assert again.read("dag.yaml") is tree and again.values > 10
-    full = reader.Reader(report, known)
+    full = reader.Reader(report, files)
     full.values = reader.MAX_VALUES - 3
     assert full.read("dag.yaml") is None
     assert [one.code for one in report.diagnostics] == ["MR010"]

@@ -1,0 +1,228 @@
+"""`magnus plan OLD NEW`: how two definitions differ. `magnus plan FILE --use-cached RUN_ID`: what a run would take over."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from magnus_render.cli import options
+from magnus_render.errors import CHANGED, Ended, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from magnus_render.graph.load import Loaded
+    from magnus_render.planning.outputs import Outputs
+    from magnus_render.planning.preview import Preview
+    from magnus_render.planning.revisions import Revisions
+
+_COLUMNS = 100
+"""How wide lines are where they are not for a terminal."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; `magnus schema --plan` prints its schema.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
+
+
+def plan(
+    old: Annotated[
+        str,
+        typer.Argument(help="A definition: a file, or REV:path of git.", metavar="OLD", show_default=False),
+    ],
+    new: Annotated[
+        str,
+        typer.Argument(help="The definition that it is compared with.", metavar="[NEW]", show_default=False),
+    ] = "",
+    use_cached: Annotated[
+        str,
+        typer.Option(
+            "--use-cached",
+            metavar="RUN_ID",
+            help="Tell what a run of the one definition would take over from that run, and what it would run.",
+        ),
+    ] = "",
+    config: options.Config = "",
+    old_config: Annotated[
+        str,
+        typer.Option("--old-config", metavar="FILE", help="Configuration file of OLD. Default: that of -c."),
+    ] = "",
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target",
+            "-t",
+            metavar="TARGET",
+            help="Render both too. Then there is a change if and only if the bytes of the output differ.",
+        ),
+    ] = "",
+    parameters_file: options.ParametersFile = "",
+    param: options.Param = None,
+    as_json: Json = False,
+    markdown: Markdown = False,
+) -> None:
+    """Print what changes from one definition to another, and why; or what a run with --use-cached would do.
+
+    REV:path is a file of a revision of git, with all that it names there; no checkout is made. Its path counts from the top
+    of the repository, or from this folder if it begins with ./ .
+
+    Exit status: 0 no change (with --use-cached always), 2 a change, 64 wrong usage, 65 refused, 75 the platform failed.
+    """
+    if as_json and markdown:
+        raise UsageError("--json and --markdown exclude each other")
+    if new and use_cached:
+        raise UsageError("--use-cached tells what a run of one definition would do: name one, not two")
+    if not new and not use_cached:
+        raise UsageError("name two definitions to compare, or one and --use-cached RUN_ID")
+    if new:
+        if parameters_file or param:
+            raise UsageError("-p and --param are for --use-cached: definitions have no initial parameters")
+        status = _compare(old, new, config, old_config or config, target, as_json, markdown)
+        raise Ended(status)
+    if target or old_config:
+        raise UsageError("--target and --old-config are for two definitions")
+    _run(old, options.configuration(config), parameters_file, param or [], use_cached, as_json, markdown)
+
+
+# ---- two definitions ----
+
+
+def _compare(
+    old: str, new: str, config: str, old_config: str, target: str, as_json: bool, markdown: bool
+) -> int:
+    from magnus_render.planning import document
+    from magnus_render.planning import markdown as marked
+    from magnus_render.planning.compare import compare
+    from magnus_render.planning.revisions import Revisions
+    from magnus_render.planning.text import Text
+
+    files = Revisions()
+    sides = [
+        (files.named(file), files.named(its_config) if its_config else None)
+        for file, its_config in ((old, old_config), (new, config))
+    ]
+    loaded = _read(files, sides)
+    found = compare(*loaded)
+    outputs = _outputs(files, sides, loaded, target) if target else None
+    if as_json:
+        _write(document.text(document.of_comparison(found, old, new, outputs)))
+    elif markdown:
+        _lines(marked.comparison(found, old, new, outputs))
+    else:
+        _lines(Text(*_terminal()).comparison(found, old, new, outputs))
+    changed = found.changed if outputs is None else not outputs.same
+    return CHANGED if changed else 0
+
+
+def _read(files: Revisions, sides: Sequence[tuple[str, str | None]]) -> list[Loaded]:
+    """Read both definitions as if they stood where the second does; raise `DefinitionError` with all errors of both."""
+    from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
+    from magnus_render.graph.load import examine
+
+    name = os.path.splitext(os.path.basename(files.here(sides[1][0])))[0]
+    loaded: list[Loaded] = []
+    found: list[Diagnostic] = []
+    for file, config in sides:
+        try:
+            loaded.append(examine(file, config, files=files, name=name))
+            found += loaded[-1].diagnostics
+        except DefinitionError as error:
+            found += error.diagnostics
+    if has_errors(found):
+        raise DefinitionError(list(dict.fromkeys(found)))
+    return loaded
+
+
+def _outputs(
+    files: Revisions, sides: Sequence[tuple[str, str | None]], loaded: Sequence[Loaded], target: str
+) -> Outputs:
+    from magnus_render.planning.outputs import compare_outputs
+    from magnus_render.targets.base import Source
+
+    here = files.here(sides[1][0])
+    source = Source(os.path.join(".", here) if here.startswith("-") else here)
+    before, after = ((one, file, config) for one, (file, config) in zip(loaded, sides, strict=True))
+    return compare_outputs(target, source, before, after)
+
+
+# ---- a run ----
+
+
+def _run(
+    file: str,
+    config: str,
+    parameters_file: str,
+    param: list[str],
+    use_cached: str,
+    as_json: bool,
+    markdown: bool,
+) -> None:
+    from magnus_render.graph.load import load_parameters
+    from magnus_render.render.check import executable
+
+    loaded = executable(file, config or None)
+    of_file = load_parameters(parameters_file) if parameters_file else {}
+    show_run(previewed(loaded, file, of_file, param, use_cached), as_json, markdown)
+
+
+def previewed(
+    loaded: Loaded, file: str, of_file: dict[str, Any], param: list[str], use_cached: str
+) -> Preview:
+    """Return what `magnus execute` of a definition would do with these initial parameters."""
+    from magnus_render.cli import stores
+    from magnus_render.executors import base
+    from magnus_render.planning.preview import preview
+    from magnus_render.runtime.create import given_input, initial_parameters
+    from magnus_render.services import lookup
+
+    executor = loaded.config["executor"]
+    walked = base.load(executor["type"], executor["config"], file)
+    store = lookup.load("run_log_store", loaded.config["run_log_store"])
+    if use_cached:
+        stores.known_run(stores.open_run_log_store(loaded.config), use_cached)
+    of_input = given_input(os.environ.get("MAGNUS_INPUT", "")).get("parameters", {})
+    return preview(
+        walked.planned(loaded.plan),
+        loaded.config,
+        store,
+        engine=walked.name,
+        parameters=initial_parameters(of_input, of_file, os.environ, param),
+        use_cached=use_cached,
+    )
+
+
+def show_run(found: Preview, as_json: bool = False, markdown: bool = False) -> None:
+    """Print what a run would do."""
+    from magnus_render.planning import document
+    from magnus_render.planning import markdown as marked
+    from magnus_render.planning.text import Text
+
+    if as_json:
+        _write(document.text(document.of_preview(found)))
+    elif markdown:
+        _lines(marked.preview(found))
+    else:
+        _lines(Text(*_terminal()).preview(found))
+
+
+# ---- output ----
+
+
+def _terminal() -> tuple[bool, int]:
+    """Return whether standard output takes colours, and how many columns it has."""
+    from magnus_render.cli.run_text import colours
+
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else _COLUMNS
+    return colours(), columns
+
+
+def _lines(lines: Iterable[str]) -> None:
+    _write("".join(f"{line}\n" for line in lines))
+
+
+def _write(text: str) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="backslashreplace"))
+    sys.stdout.buffer.flush()

@@ -1,0 +1,44 @@
+"""How two JSON values differ, field by field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from magnus_render.runtime.records import dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Absent:
+    """What a field is that is not there: no JSON value."""
+
+    def __repr__(self) -> str:
+        return "none"
+
+
+ABSENT = _Absent()
+
+
+class Change(NamedTuple):
+    """One field that differs: its name, with dots where it lies in a mapping, and both values (`ABSENT` for none)."""
+
+    field: str
+    old: Any
+    new: Any
+    why: str = ""
+    """What made it differ, where the definition of the node itself does not show that; else ''."""
+
+
+def differences(field: str, old: Any, new: Any) -> Iterator[Change]:
+    """Yield the fields in which two values differ: of mappings their entries, anything else as a whole."""
+    boxes = [value for value in (old, new) if isinstance(value, dict)]
+    if any(boxes) and all(isinstance(value, dict) or value is ABSENT for value in (old, new)):
+        left, right = ({} if value is ABSENT else value for value in (old, new))
+        for key in dict.fromkeys((*left, *right)):
+            yield from differences(f"{field}.{key}", left.get(key, ABSENT), right.get(key, ABSENT))
+    elif old is ABSENT or new is ABSENT:
+        if old is not new:
+            yield Change(field, old, new)
+    elif dumps(old) != dumps(new):
+        yield Change(field, old, new)

@@ -1,0 +1,111 @@
+"""Files of a revision of git, named `REV:path` as `git show` takes them, read without a checkout."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import shutil
+import subprocess
+
+from magnus_render.errors import Refused
+from magnus_render.spec.files import Files
+
+_NAMED = re.compile(r"((?:\{[^}]*\}|[^:{])*):(.+)", re.DOTALL)
+"""A revision may have a colon in braces: `HEAD^{/fix: all}`."""
+
+
+class Revisions(Files):
+    """The files of this machine, and those of the revisions that were named.
+
+    A path in a revision counts from the top of the repository, or from the working folder if it begins with `./` or `../`.
+    What a file of a revision names is read from the same revision. An empty REV is what is staged.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._trees: dict[str, str] = {}
+        """What git calls each revision, by what the user called it."""
+
+    def named(self, path: str) -> str:
+        """Return the path by which a file is read that a user named; raise `Refused` for a revision that is not there.
+
+        A file of this machine keeps its path, also if it has a colon.
+        """
+        match = _NAMED.fullmatch(path)
+        if match is None or os.path.exists(path):
+            return path
+        revision, inner = match.groups()
+        if shutil.which("git") is None:
+            raise Refused(
+                f"there is no file '{path}', and git, which could find it in a revision, is not installed"
+            )
+        if revision not in self._trees:
+            self._trees[revision] = _tree(revision, path) if revision else ""
+        if inner.startswith(("./", "../")):
+            inner = _said("rev-parse", "--show-prefix")[1].strip() + inner
+        return f"{revision}:{posixpath.normpath(inner)}"
+
+    def here(self, path: str) -> str:
+        """Return where a file would stand in the working folder, given the path by which it is read."""
+        split = self._split(path)
+        if split is None:
+            return path
+        return os.path.relpath(split[1], _said("rev-parse", "--show-prefix")[1].strip() or os.curdir)
+
+    # ---- what a reader asks ----
+
+    def read(self, path: str, limit: int) -> tuple[int, bytes]:
+        split = self._split(path)
+        if split is None:
+            return super().read(path, limit)
+        revision, inner = split
+        if "\n" in inner or inner.startswith(("../", "/")):
+            raise ValueError("it is outside of the repository, so no revision has it")
+        asked = f"{self._trees[revision]}:{inner}\n".encode("utf-8", "surrogateescape")
+        said = subprocess.run(
+            ["git", "cat-file", "--batch", "--follow-symlinks"], input=asked, capture_output=True, check=False
+        )
+        head, _, content = said.stdout.partition(b"\n")
+        words = head.split()
+        if len(words) != 3 or words[1] != b"blob":
+            raise ValueError(f"{_revision(revision)} has no such file{self._meant(inner)}")
+        size = int(words[2])
+        return size, content[:size]
+
+    def beside(self, path: str, named: str) -> str:
+        split = self._split(path)
+        if split is None:
+            return super().beside(path, named)
+        revision, inner = split
+        return f"{revision}:{posixpath.normpath(posixpath.join(posixpath.dirname(inner), named))}"
+
+    def identity(self, path: str) -> str:
+        return super().identity(path) if self._split(path) is None else path
+
+    def _split(self, path: str) -> tuple[str, str] | None:
+        """Return revision and path of a file of a revision; None for a file of this machine."""
+        match = _NAMED.fullmatch(path)
+        return (match[1], match[2]) if match and match[1] in self._trees else None
+
+    def _meant(self, inner: str) -> str:
+        prefix = _said("rev-parse", "--show-prefix")[1].strip()
+        return f" (its paths count from the top of the repository: did you mean ./{inner}?)" if prefix else ""
+
+
+def _revision(name: str) -> str:
+    return f"the revision '{name}'" if name else "what is staged"
+
+
+def _tree(revision: str, path: str) -> str:
+    """Return the id of a revision's tree: it stays the same though a branch moves on while it is read."""
+    status, said, why = _said("rev-parse", "--verify", "--end-of-options", f"{revision}^{{tree}}")
+    if status != 0:
+        what = f"there is no file '{path}', and git knows no revision '{revision}' here"
+        raise Refused(f"{what}: {why.strip().partition(chr(10))[0].removeprefix('fatal: ')}")
+    return said.strip()
+
+
+def _said(*words: str) -> tuple[int, str, str]:
+    done = subprocess.run(["git", *words], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    return done.returncode, os.fsdecode(done.stdout), os.fsdecode(done.stderr)
