@@ -27,6 +27,7 @@ COMMANDS = {
         "render",
         f"Print the pipeline for another engine: {', '.join(registry.BUILT_IN['target'])}.",
     ),
+    "bundle": ("bundle", "bundle", "Write the artefact with all that its deployment needs, into a folder."),
     "execute": ("execute_front", "execute", "Run the pipeline here, and show how it goes."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
     "test": ("test", "test", "Try the pipeline's shape on cases, with no code of its own run."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import shlex
 import stat
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from magnus_render.errors import PlatformError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 def write(path: str, text: str, *, executable: bool = False) -> None:
@@ -27,17 +28,104 @@ def write(path: str, text: str, *, executable: bool = False) -> None:
         if os.path.exists(target) and not os.path.isfile(target):
             _write_through(target, text)
             return
-        descriptor, temporary = tempfile.mkstemp(prefix=".magnus-", dir=os.path.dirname(target))
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, _mode(target, executable))
+        temporary = _beside(target, text, executable)
         os.replace(temporary, target)
     except OSError as error:
         if temporary:
             _forget(temporary)
         raise PlatformError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def write_all(folder: str, texts: Mapping[str, str]) -> None:
+    """Write files below a folder, all of them or none: each is replaced as a whole, what else is there is left alone.
+
+    `texts` has them by their paths from there. All are written beside their places first, and take those only when every
+    one is on the disk. If that fails on the way, what was replaced comes back. A text that begins with `#!` may be run.
+    Raise `PlatformError` if they cannot be written.
+    """
+    made: list[str] = []
+    moves: list[_Move] = []
+    try:
+        _make_folders(folder, texts, made)
+        for name, text in texts.items():
+            moves.append(_prepared(os.path.realpath(os.path.join(folder, name)), text))
+        for move in moves:
+            move.take_place()
+    except OSError as error:
+        for move in reversed(moves):
+            move.undo()
+        for path in reversed(made):
+            os.rmdir(path)
+        raise PlatformError(
+            f"cannot write {error.filename or folder}: {error.strerror or error}; nothing was changed"
+        ) from error
+    for move in moves:
+        move.forget()
+
+
+class _Move:
+    """A new file on its way to its place, and what was there before."""
+
+    def __init__(self, target: str, temporary: str) -> None:
+        self._target = target
+        self._temporary = temporary
+        self._before = ""
+        self._done = False
+
+    def take_place(self) -> None:
+        if os.path.exists(self._target):
+            before = f"{self._temporary}.before"
+            os.link(self._target, before)
+            self._before = before
+        os.replace(self._temporary, self._target)
+        self._done = True
+
+    def undo(self) -> None:
+        if self._before:
+            os.replace(self._before, self._target)
+        elif self._done:
+            _forget(self._target)
+        _forget(self._temporary)
+
+    def forget(self) -> None:
+        if self._before:
+            _forget(self._before)
+
+
+def _make_folders(folder: str, names: Iterable[str], made: list[str]) -> None:
+    """Make the folders of some files; put those that were not there into `made`, outermost first."""
+    for wanted in sorted({os.path.dirname(os.path.join(folder, name)) for name in names}):
+        missing = []
+        path = wanted
+        while path and not os.path.isdir(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        for path in reversed(missing):
+            os.mkdir(path)
+            made.append(path)
+
+
+def _prepared(target: str, text: str) -> _Move:
+    """Write a text beside the place that it is to take."""
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise OSError(errno.EEXIST, "is no file", target)
+    temporary = _beside(target, text, executable=text.startswith("#!"))
+    return _Move(target, temporary)
+
+
+def _beside(target: str, text: str, executable: bool) -> str:
+    """Write a text to a new file in the folder of another, with the mode that that one is to have; return its path."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".magnus-", dir=os.path.dirname(target))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _mode(target, executable))
+    except OSError:
+        _forget(temporary)
+        raise
+    return temporary
 
 
 def drift(golden: str, text: str, update: Sequence[str]) -> str:

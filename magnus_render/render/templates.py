@@ -67,10 +67,12 @@ def from_folders(*folders: str) -> jinja2.Environment:
     )
 
 
-def run(target: BaseTarget, context: Mapping[str, Any], overrides: str | None = None) -> str:
-    """Return the text of a target's main template; raise `TemplateFault` if a template is broken."""
+def run(
+    target: BaseTarget, context: Mapping[str, Any], overrides: str | None = None, template: str = ""
+) -> str:
+    """Return the text of a target's template, by default the main one; raise `TemplateFault` if one is broken."""
     try:
-        return environment(target, overrides).get_template(target.template).render(context)
+        return environment(target, overrides).get_template(template or target.template).render(context)
     except (MagnusError, TemplateFault):
         raise
     except jinja2.TemplateSyntaxError as error:
@@ -130,7 +132,9 @@ def overriding(target: BaseTarget, overrides: str) -> list[str]:
 
 
 def _names(path: str) -> list[str]:
-    return sorted(name for name in os.listdir(path) if name.endswith(SUFFIX)) if os.path.isdir(path) else []
+    """Return the templates below a folder, with their paths from there."""
+    found = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return sorted(os.path.relpath(name, path) for name in found if name.endswith(SUFFIX))
 
 
 def _fault(what: str, path: str, line: int = 0, fix: str = "") -> TemplateFault:
