@@ -17,7 +17,7 @@ from pydantic import (
     StrictInt,
 )
 
-from magnus_render.spec.blocks import Scalar, Text
+from magnus_render.spec.blocks import Scalar, Text, matching
 from magnus_render.spec.kinds import ARGV
 
 
@@ -30,6 +30,45 @@ class Resources(BaseModel):
     memory: Annotated[StrictInt, Field(gt=0)] | None = None
     """MiB."""
     gpus: Annotated[StrictInt, Field(gt=0)] | None = None
+
+
+Action = Annotated[
+    Text,
+    matching(
+        r"[a-z0-9-]+:[A-Za-z0-9]+", "is no action: a service's prefix, ':' and one name, such as sns:Publish"
+    ),
+]
+Schedule = Annotated[
+    Text,
+    matching(
+        r"(cron|rate|at)\(.+\)", "is no schedule of EventBridge, such as cron(0 3 * * ? *) or rate(1 day)"
+    ),
+]
+
+
+class Permission(BaseModel):
+    """What a state that the user wrote may do."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    actions: Annotated[list[Action], Field(min_length=1)]
+    resources: Annotated[list[Text], Field(min_length=1)]
+    """ARNs; `${AWS::Region}` and the like are CloudFormation's to fill in."""
+
+
+class Bundle(BaseModel):
+    """What `magnus bundle` makes besides what the pipeline asks for."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    schedule: Schedule | None = None
+    """When runs start; none if nobody says it."""
+    timezone: Text = "UTC"
+    """That the schedule is in."""
+    platform: Literal["FARGATE", "EC2"] = "FARGATE"
+    """What the job queue runs jobs on."""
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731] = 30
+    """How long log groups keep what they get."""
 
 
 class StepFunctionsConfig(BaseModel):
@@ -76,6 +115,10 @@ class StepFunctionsConfig(BaseModel):
 
     function: Text = "magnus"
     """Name or ARN of the Lambda function, whose handler is `magnus_render.lambda_handler.handler`."""
+
+    permissions: list[Permission] | None = None
+    """In a bundle, what states of the user may do: of an as-is, or of all."""
+    bundle: Bundle = Bundle()
 
     state_machine: Text = ""
     """Of a `separate` dag: ARN of its state machine; '' for pipeline and path joined by `_`, beside the parent's."""
