@@ -160,6 +160,20 @@ class Metric(BaseModel):
         return self
 
 
+class Rule(BaseModel):
+    """What a template that the user wrote may do with objects of the namespace, as a Role of Kubernetes has it."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    api_groups: Annotated[list[StrictStr], Field(min_length=1)]
+    """'' is the core of Kubernetes."""
+    resources: Annotated[list[Text], Field(min_length=1)]
+    verbs: Annotated[
+        list[Annotated[Text, matching(r"[a-z]+", "is no verb: one word, such as create")]],
+        Field(min_length=1),
+    ]
+
+
 class ArgoConfig(BaseModel):
     """What a platform team may set."""
 
@@ -193,6 +207,9 @@ class ArgoConfig(BaseModel):
         None
     )
     """When pods are deleted."""
+
+    permissions: list[Rule] | None = None
+    """In a bundle, what templates of the user may do: of an as-is, or of all."""
 
     image: Text = "magnus"
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
