@@ -27,6 +27,7 @@ COMMANDS = {
         "render",
         f"Print the pipeline for another engine: {', '.join(registry.BUILT_IN['target'])}.",
     ),
+    "bundle": ("bundle", "bundle", "Write the artefact with all that its deployment needs, into a folder."),
     "execute": ("execute_front", "execute", "Run the pipeline here, and show how it goes."),
     "init": ("init", "init", "Make a small project that works: pipeline, code, configurations, CI file."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),

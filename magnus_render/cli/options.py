@@ -7,6 +7,7 @@ are taken, and said to be without one. The callbacks have a parser of their own 
 from __future__ import annotations
 
 import os
+import sys
 from typing import Annotated
 
 import typer
@@ -109,3 +110,10 @@ def without_meaning(**given: str) -> None:
     for name, value in given.items():
         if value:
             say(f"--{name.replace('_', '-')} is not used any more")
+
+
+def print_text(text: str) -> None:
+    """Write text to standard output as UTF-8, whatever the locale."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
+    sys.stdout.buffer.flush()

@@ -148,17 +148,10 @@ def _render(
             again += [option, value] if value is not None else []
         again += ["--compact"] if compact else []
         difference = "".join(files.drift(path, text, again) for path, text in texts.items())
-        _print(difference)
+        options.print_text(difference)
         return FAILED if difference else 0
     for path, text in texts.items():
         files.write(path, text, executable=rendered.executable)
     if output is None:
-        _print(rendered.text)
+        options.print_text(rendered.text)
     return 0
-
-
-def _print(text: str) -> None:
-    """Write text to standard output as UTF-8, whatever the locale."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
-    sys.stdout.buffer.flush()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import shlex
+import shutil
 import stat
 import tempfile
 from contextlib import contextmanager
-from errno import EISDIR
 from typing import TYPE_CHECKING, NamedTuple
 
 from magnus_render.errors import PlatformError
@@ -40,33 +41,92 @@ class File(NamedTuple):
 
 
 def write_all(files: Iterable[File], *, make_folders: bool = False) -> None:
-    """Replace files as `write` does; make their folders where they are missing, if `make_folders`.
+    """Replace files as `write` does, all of them or none; make their folders where they are missing, if `make_folders`.
 
-    All are written beside their places first, so that no place has changed if one of them cannot be: then `PlatformError`
-    is raised.
+    All are written beside their places first, and take those only when every one is on the disk. If that fails on the
+    way, what was replaced comes back. Raises `PlatformError` then.
     """
-    staged: list[tuple[str, str, str]] = []
+    made: list[str] = []
+    moves: list[_Move] = []
     try:
-        for path, text, executable in files:
-            target = os.path.realpath(path)
-            with _told(path):
+        for file in files:
+            with _told(file.path):
+                target = os.path.realpath(file.path)
                 if make_folders:
-                    os.makedirs(os.path.dirname(target), exist_ok=True)
-                descriptor, temporary = tempfile.mkstemp(prefix=".magnus-", dir=os.path.dirname(target))
-                staged.append((path, temporary, target))
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(text.encode())
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.chmod(temporary, _mode(target, executable))
-                if os.path.isdir(target):
-                    raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-        for path, temporary, target in staged:
-            with _told(path):
-                os.replace(temporary, target)
-    finally:
-        for _, temporary, _ in staged:
-            _forget(temporary)
+                    _make_folders(os.path.dirname(target), made)
+                if os.path.exists(target) and not os.path.isfile(target):
+                    raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
+                moves.append(_Move(file.path, target, _beside(target, file.text, file.executable)))
+        for move in moves:
+            with _told(move.path):
+                move.take_place()
+    except PlatformError:
+        for move in reversed(moves):
+            move.undo()
+        for folder in reversed(made):
+            os.rmdir(folder)
+        raise
+    for move in moves:
+        move.forget()
+
+
+class _Move:
+    """A new file on its way to its place, and what was there before."""
+
+    def __init__(self, path: str, target: str, temporary: str) -> None:
+        self.path = path
+        self._target = target
+        self._temporary = temporary
+        self._before = ""
+        self._done = False
+
+    def take_place(self) -> None:
+        if os.path.exists(self._target):
+            before = f"{self._temporary}.before"
+            try:
+                os.link(self._target, before)
+            except OSError:  # not all file systems have links
+                shutil.copy2(self._target, before)
+            self._before = before
+        os.replace(self._temporary, self._target)
+        self._done = True
+
+    def undo(self) -> None:
+        if self._before:
+            os.replace(self._before, self._target)
+        elif self._done:
+            _forget(self._target)
+        _forget(self._temporary)
+
+    def forget(self) -> None:
+        if self._before:
+            _forget(self._before)
+
+
+def _make_folders(wanted: str, made: list[str]) -> None:
+    """Make a folder and those around it; put those that were not there into `made`, outermost first."""
+    missing = []
+    while wanted and not os.path.isdir(wanted):
+        missing.append(wanted)
+        wanted = os.path.dirname(wanted)
+    for path in reversed(missing):
+        os.mkdir(path)
+        made.append(path)
+
+
+def _beside(target: str, text: str, executable: bool) -> str:
+    """Write a text to a new file in the folder of another, with the mode that that one is to have; return its path."""
+    descriptor, temporary = tempfile.mkstemp(prefix=".magnus-", dir=os.path.dirname(target))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, _mode(target, executable))
+    except OSError:
+        _forget(temporary)
+        raise
+    return temporary
 
 
 @contextmanager

@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING
 
 from magnus_render import collecting, integrations, registry
 from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
+from magnus_render.errors import UsageError
 from magnus_render.executors.base import is_executor
 from magnus_render.plan import services_of
 from magnus_render.render import templates as template_folder
 from magnus_render.spec.files import Files
 from magnus_render.targets import codes
 from magnus_render.targets.base import Finding, Source
-from magnus_render.targets.lookup import find
+from magnus_render.targets.lookup import every, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from magnus_render.graph.load import Loaded
     from magnus_render.plan import Config, Plan
-    from magnus_render.targets.base import BaseTarget, Document, Output
+    from magnus_render.targets.base import BaseTarget, Document, Made, Output
 
 
 @dataclass
@@ -38,6 +39,17 @@ class Rendered:
     """True if the text is a program."""
     others: dict[str, str] = field(default_factory=dict)
     """Further outputs by name: what a `separate` dag became."""
+    made: Sequence[Made] = ()
+    """What the texts were made from, the pipeline's own first."""
+
+
+@dataclass
+class Bundled:
+    """The files of a bundle by their paths below its folder, and what is to be said about it."""
+
+    files: dict[str, str]
+    diagnostics: list[Diagnostic]
+    """Warnings: with an error there is no bundle."""
 
 
 @dataclass
@@ -94,6 +106,40 @@ def render(
         )
 
 
+def bundle(
+    file: str, target: str, config: str | None = None, *, templates: str | None = None, strict: bool = False
+) -> Bundled:
+    """Return the files that deploy a pipeline; see `render` for what is given and raised.
+
+    Raise `UsageError` if the target has no bundle.
+    """
+    from magnus_render.graph.load import examine
+
+    chosen = find(target)
+    if not chosen.bundles():
+        others = ", ".join(one.name for one in every()[0] if one.bundles())
+        raise UsageError(
+            f"the target {chosen.name} has no bundle\n  help: render it with `magnus render`, or bundle it for {others}"
+        )
+    with collecting.put_off():
+        loaded = examine(file, config)
+        source, outside = _source(file)
+        loaded.diagnostics += _placed(chosen, outside, loaded, file)
+        rendered = render_loaded(
+            chosen, loaded, file, config, source, templates=templates, strict=strict, bundled=True
+        )
+        try:
+            files = chosen.bundle(
+                rendered.plan,
+                rendered.config,
+                rendered.made,
+                lambda name, context: template_folder.run(chosen, context, templates, template=name),
+            )
+        except template_folder.TemplateFault as fault:
+            raise DefinitionError([*rendered.diagnostics, fault.diagnostic]) from fault
+    return Bundled(dict(sorted(files.items())), rendered.diagnostics)
+
+
 def render_loaded(
     target: BaseTarget,
     loaded: Loaded,
@@ -105,9 +151,10 @@ def render_loaded(
     strict: bool = False,
     compact: bool = False,
     environments: template_folder.Environments | None = None,
+    bundled: bool = False,
 ) -> Rendered:
     """Render a definition that was read; raise `DefinitionError` with all diagnostics, those of reading it first."""
-    diagnostics = [*loaded.diagnostics, *_checked(target, loaded, file, config, templates)]
+    diagnostics = [*loaded.diagnostics, *_checked(target, loaded, file, config, templates, bundled)]
     _stop_at_errors(diagnostics, strict)
     outputs = list(target.compile(loaded.plan, loaded.config, source))
     try:
@@ -127,17 +174,21 @@ def render_loaded(
     diagnostics += _placed(target, findings, loaded, templates or file)
     _stop_at_errors(diagnostics, strict)
     others = {output.name: document.text for output, document in made}
-    return Rendered(others.pop(""), diagnostics, loaded.plan, loaded.config, target.executable, others)
+    return Rendered(others.pop(""), diagnostics, loaded.plan, loaded.config, target.executable, others, made)
 
 
 def _checked(
-    target: BaseTarget, loaded: Loaded, file: str, config: str | None, templates: str | None
+    target: BaseTarget, loaded: Loaded, file: str, config: str | None, templates: str | None, bundled: bool
 ) -> list[Diagnostic]:
     """Return what a target has against a definition; complete the configuration for it."""
     findings = list(_for_another(target, loaded))
+    if bundled:
+        loaded.config = target.for_bundle(loaded.plan, loaded.config)
     loaded.config, more = target.completed(loaded.config, loaded.absent)
     findings += more
     findings += target.check(loaded.plan, loaded.config)
+    if bundled:
+        findings += target.check_bundle(loaded.plan, loaded.config)
     if not loaded.settings.unknown:
         findings += [
             Finding(codes.STORE, problem, config=(service, "path"))
@@ -243,4 +294,4 @@ def _stop_at_errors(diagnostics: Sequence[Diagnostic], strict: bool) -> None:
         raise DefinitionError(diagnostics)
 
 
-__all__ = ["Rendered", "Shared", "plan_json", "render"]
+__all__ = ["Bundled", "Rendered", "Shared", "bundle", "plan_json", "render"]

@@ -77,8 +77,9 @@ def run(
     context: Mapping[str, Any],
     overrides: str | None = None,
     made: Environments | None = None,
+    template: str = "",
 ) -> str:
-    """Return the text of a target's main template; raise `TemplateFault` if a template is broken.
+    """Return the text of a target's template, by default the main one; raise `TemplateFault` if a template is broken.
 
     `made` keeps environments from one call to the next: compiling templates takes most of the time of a small rendering.
     """
@@ -87,7 +88,7 @@ def run(
         key = target.name, overrides
         if key not in made:
             made[key] = environment(target, overrides)
-        return made[key].get_template(target.template).render(context)
+        return made[key].get_template(template or target.template).render(context)
     except (MagnusError, TemplateFault):
         raise
     except jinja2.TemplateSyntaxError as error:
@@ -147,7 +148,9 @@ def overriding(target: BaseTarget, overrides: str) -> list[str]:
 
 
 def _names(path: str) -> list[str]:
-    return sorted(name for name in os.listdir(path) if name.endswith(SUFFIX)) if os.path.isdir(path) else []
+    """Return the templates below a folder, with their paths from there."""
+    found = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names)
+    return sorted(os.path.relpath(name, path) for name in found if name.endswith(SUFFIX))
 
 
 def _fault(what: str, path: str, line: int = 0, fix: str = "") -> TemplateFault:

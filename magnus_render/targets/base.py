@@ -7,6 +7,7 @@ this order (docs/targets/own.md has an example):
     compile(plan, config, source) -> outputs     what is to be written: a context of the main template for each text
     finish(output, text) -> document             the text that the template made, as it is to be printed, and read
     lint(document, output) -> findings           what the engine would refuse, or what would fail there
+    bundle(plan, config, made, write) -> files   if it is offered: the artefact with all that its deployment needs
 
 What one function learns reaches the next in what it returns: a target keeps nothing between two calls, so that one
 target serves several definitions at a time.
@@ -85,6 +86,10 @@ class Document:
     text: str
     content: Any = None
     """What the text says, where the target reads it: `lint` need not read it again."""
+
+
+Made = tuple[Output, Document]
+"""An output, and the document that it became."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +238,34 @@ class BaseTarget(Described):
     def lint(self, document: Document, output: Output, others: Sequence[Document]) -> Iterable[Finding]:
         """Return what is wrong with a document. `others` are those of the plan's other outputs, which it may refer to."""
         return ()
+
+    @classmethod
+    def bundles(cls) -> bool:
+        """Tell whether `magnus bundle` can be asked of it."""
+        return cls.bundle is not BaseTarget.bundle
+
+    def for_bundle(self, plan: Plan, config: Config) -> Config:
+        """Return the configuration that a bundle is rendered from: what the bundle itself brings need not be given."""
+        return config
+
+    def check_bundle(self, plan: Plan, config: Config) -> Iterable[Finding]:
+        """Return what stands against a bundle, besides what stands against rendering."""
+        return ()
+
+    def bundle(
+        self,
+        plan: Plan,
+        config: Config,
+        made: Sequence[Made],
+        write: Callable[[str, Mapping[str, Any]], str],
+    ) -> Mapping[str, str]:
+        """Return the files of a bundle: texts by paths below its folder, with `/` between folders.
+
+        Optional: a target that does not define it has no bundle. `made` are the outputs, the pipeline's own first.
+        `write(template, context)` returns the text of a template of this target, such as `mine/bundle/README.md.j2`. A text
+        that begins with `#!` becomes a program.
+        """
+        raise NotImplementedError
 
     def names(self) -> tuple[str, ...]:
         """Return the name and the aliases."""

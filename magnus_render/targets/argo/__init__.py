@@ -11,7 +11,7 @@ from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, TASK
 from magnus_render.runtime.handover import CANNOT_START, NOT_CHOSEN
 from magnus_render.spec.tree import Map, Seq
 from magnus_render.targets import options
-from magnus_render.targets.argo import codes, containers, names, quote
+from magnus_render.targets.argo import bundle, codes, containers, names, quote
 from magnus_render.targets.argo.check import check, render_text
 from magnus_render.targets.argo.compile import compile_plan
 from magnus_render.targets.argo.config import ArgoConfig
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import Config, Node, Plan, ServiceConfig
     from magnus_render.targets.argo.config import Resources
-    from magnus_render.targets.base import Source
+    from magnus_render.targets.base import Made, Source
 
 VOLUME = {"claim": "magnus", "mount_path": "/mnt/magnus"}
 """Stands in for the volume that nobody named."""
@@ -206,6 +206,24 @@ class ArgoTarget(BaseTarget):
             native=[step.name for step in output.context["steps"] if step.kind == "native"],
             others=[other.content for other in others if isinstance(other.content, dict)],
         )
+
+    def for_bundle(self, plan: Plan, config: Config) -> Config:
+        """Return the configuration of an object that stays in the cluster, and of pods with an account of their own."""
+        return bundle.with_account(self, plan, config)
+
+    def check_bundle(self, plan: Plan, config: Config) -> list[Finding]:
+        """Return what a bundle cannot hold, or cannot know."""
+        return bundle.check(self, plan, config)
+
+    def bundle(
+        self,
+        plan: Plan,
+        config: Config,
+        made: Sequence[Made],
+        write: Callable[[str, Mapping[str, Any]], str],
+    ) -> Mapping[str, str]:
+        """Return the manifests, the rights of their pods, a kustomization and a README."""
+        return bundle.files(self, plan, config, made, write)
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         """Return the filters that put values into a manifest."""

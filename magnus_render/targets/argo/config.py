@@ -184,6 +184,21 @@ class Metric(BaseModel):
         return self
 
 
+class Rule(BaseModel):
+    """What a template that the user wrote may do with objects of the namespace, as a Role of Kubernetes has it."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    api_groups: list[StrictStr] = Field(min_length=1, examples=[["batch"]])
+    """Groups of the API; '' is the core of Kubernetes."""
+    resources: list[Text] = Field(min_length=1, examples=[["jobs"]])
+    """Kinds of objects, as the API calls them."""
+    verbs: list[Annotated[Text, matching(r"[a-z]+", "is no verb: one word, such as create")]] = Field(
+        min_length=1, examples=[["create", "get"]]
+    )
+    """What the template may do with them."""
+
+
 class ArgoConfig(BaseModel):
     """What a platform team may set."""
 
@@ -233,6 +248,11 @@ class ArgoConfig(BaseModel):
         None
     )
     """When pods are deleted."""
+
+    permissions: list[Rule] | None = Field(
+        default=None, examples=[[{"api_groups": [""], "resources": ["configmaps"], "verbs": ["create"]}]]
+    )
+    """In a bundle, what templates of the user may do: of an as-is, or of all."""
 
     image: Text = "magnus"
     """The image that steps run in. `magnus` is on its PATH."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from magnus_render import naming
 from magnus_render.plan import (
     AS_IS,
     CONDITIONAL,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from magnus_render.plan import Config, Node, Plan
+    from magnus_render.targets.base import Made
 
 
 class BashTarget(BaseTarget):
@@ -54,6 +56,17 @@ class BashTarget(BaseTarget):
         """Return what stands against rendering: capabilities, executor configuration, `render_string`."""
         findings = Findings(super().check(plan, config))
         options.check(self, BashConfig, plan, config, findings)
+        for node, own in options.owners(self, plan):
+            if "bundle" in own:
+                what = f"executor_config.{self.name}: 'bundle' is the whole pipeline's"
+                findings.add(
+                    codes.EXECUTOR_CONFIG,
+                    node,
+                    what,
+                    "write it into executor.config",
+                    "executor_config",
+                    config=("executor", "bundle"),
+                )
         for node in plan["nodes"].values():
             text = self._text(node)
             if text is not None and not isinstance(text, str):
@@ -93,6 +106,25 @@ class BashTarget(BaseTarget):
     def filters(self) -> Mapping[str, Callable[..., str]]:
         """Return the filters of `quote.py`."""
         return quote.FILTERS
+
+    def bundle(
+        self,
+        plan: Plan,
+        config: Config,
+        made: Sequence[Made],
+        write: Callable[[str, Mapping[str, Any]], str],
+    ) -> Mapping[str, str]:
+        """Return the script, a service of systemd, a timer and a crontab where there is a schedule, and a README."""
+        given = options.read(BashConfig, options.common(self, config)).bundle
+        name = naming.slug(plan["name"])
+        context = {"plan": plan, "target": self.name, "name": name, "given": given}
+        names = {"README.md": "README.md", f"{name}.service": "service"}
+        if given.on_calendar is not None:
+            names[f"{name}.timer"] = "timer"
+        if given.cron is not None:
+            names["crontab"] = "crontab"
+        files = {path: write(f"bash/bundle/{template}.j2", context) for path, template in names.items()}
+        return {"run.sh": made[0][1].text, **files}
 
     def lint(self, document: Document, output: Output, others: Sequence[Document]) -> list[Finding]:
         """Parse the script, and the lines of each `as-is` node, with `bash -n` if there is a bash."""

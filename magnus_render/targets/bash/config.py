@@ -6,9 +6,41 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from magnus_render.spec.blocks import matching
 from magnus_render.spec.kinds import ARGV
 
 Argument = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
+Folder = Annotated[
+    str,
+    matching(
+        r"/[A-Za-z0-9_./-]*",
+        "is no folder for a bundle: a path from the root, of letters, digits, '_', '-', '.' and '/'",
+    ),
+]
+User = Annotated[str, matching(r"[a-z_][a-z0-9_-]*", "is no user: lowercase letters, digits, '_' and '-'")]
+
+
+class Bundle(BaseModel):
+    """Where and when `magnus bundle` lets the script run."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    folder: Folder = "/srv/magnus"
+    """The project's folder on the machine that runs it, with the script in it."""
+    user: User = "magnus"
+    """The user that the script runs as."""
+    on_calendar: Line | None = Field(default=None, examples=["Mon..Fri 03:00"])
+    """When systemd starts it, as its `OnCalendar` has it; no timer without it."""
+    cron: (
+        Annotated[
+            str, matching(r"[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}", "is no schedule of cron: five fields")
+        ]
+        | None
+    ) = Field(default=None, examples=["0 3 * * 1-5"])
+    """When cron starts it, in five fields: no crontab without it."""
 
 
 class BashConfig(BaseModel):
@@ -22,3 +54,5 @@ class BashConfig(BaseModel):
     """The command that callbacks start: `magnus`, or what finds it."""
     isolated: StrictBool = False
     """If true, every step works in a folder of its own. Otherwise the steps of a branch share one."""
+    bundle: Bundle = Field(default=Bundle(), examples=[{"on_calendar": "Mon..Fri 03:00"}])
+    """What `magnus bundle` makes besides the script."""

@@ -12,7 +12,7 @@ from magnus_render.services.s3 import DEFAULT_PREFIX, Place
 from magnus_render.targets import codes as common_codes
 from magnus_render.targets import options
 from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, Source, own_config
-from magnus_render.targets.stepfunctions import codes, jobs, jsonata, limits
+from magnus_render.targets.stepfunctions import bundle, codes, jobs, jsonata, limits
 from magnus_render.targets.stepfunctions.check_config import check_config
 from magnus_render.targets.stepfunctions.compile import compile_plan
 from magnus_render.targets.stepfunctions.computes import COMPUTES
@@ -24,14 +24,15 @@ from magnus_render.targets.stepfunctions.integrations import (
     SecretsInFile,
 )
 from magnus_render.targets.stepfunctions.lint.codes import DEFINITION_SIZE
+from magnus_render.targets.stepfunctions.model import all_states
 from magnus_render.targets.stepfunctions.names import StateNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from magnus_render.plan import Config, Node, Plan, ServiceConfig
+    from magnus_render.targets.base import Made
     from magnus_render.targets.stepfunctions.lint.conditionals import Conditional
-    from magnus_render.targets.stepfunctions.model import Machine
 
 BUCKET = "magnus"
 """Stands in for the bucket that nobody named."""
@@ -153,8 +154,7 @@ class StepFunctionsTarget(BaseTarget):
             "timeout": None,
         }
         for machine in machines:
-            used = _jobs_in(machine)
-            computes = {job.compute for job in used}
+            computes = {state.job.compute for state in all_states(machine) if state.job is not None}
             common = COMPUTES[made.common.compute]
             shares = any(COMPUTES[name].shares for name in computes)
             context = {
@@ -203,12 +203,31 @@ class StepFunctionsTarget(BaseTarget):
             "code": lambda field: field.removeprefix("{% ").removesuffix(" %}"),
             "cut": lambda text, length: text[:length].rstrip("-"),
             "machine_arn": _machine_arn,
+            "sub": bundle.sub,
         }
 
     def finish(self, output: Output, text: str, compact: bool) -> Document:
         """Return the machine laid out for reading, or in as few bytes as it can have."""
         machine = json.loads(text)
         return Document(jsonata.compact(machine) + "\n" if compact else jsonata.pretty(machine), machine)
+
+    def for_bundle(self, plan: Plan, config: Config) -> Config:
+        """Return the configuration with a parameter of the CloudFormation template for each name that is not given."""
+        return bundle.with_parameters(config, self.name, options.common(self, config))
+
+    def check_bundle(self, plan: Plan, config: Config) -> list[Finding]:
+        """Return what a CloudFormation template cannot do, or cannot know."""
+        return bundle.check(self, plan, config)
+
+    def bundle(
+        self,
+        plan: Plan,
+        config: Config,
+        made: Sequence[Made],
+        write: Callable[[str, Mapping[str, Any]], str],
+    ) -> Mapping[str, str]:
+        """Return the CloudFormation template of all that belongs to the machines, the machines, and a README."""
+        return bundle.files(self, plan, config, made, write)
 
     def lint(self, document: Document, output: Output, others: Sequence[Document]) -> list[Finding]:
         """Check structure, references, expressions, service parameters and limits."""
@@ -267,17 +286,6 @@ def _comment(plan: Plan, where: str) -> str:
 
 def _warn(findings: Findings, what: str, fix: str, block: str) -> None:
     findings.items.append(Finding(codes.PLACEHOLDER, what, fix, severity="warning", config=(block,)))
-
-
-def _jobs_in(machine: Machine) -> list[jobs.Job]:
-    found: list[jobs.Job] = []
-    waiting = [machine]
-    while waiting:
-        for state in waiting.pop().states:
-            if state.job is not None:
-                found.append(state.job)
-            waiting.extend(state.machines)
-    return found
 
 
 def _text(node: Node) -> Any:

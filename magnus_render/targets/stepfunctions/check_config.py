@@ -14,6 +14,7 @@ from magnus_render.plan import AS_IS, TASK
 from magnus_render.spec import blocks
 from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE
 from magnus_render.targets import options
+from magnus_render.targets.codes import EXECUTOR_CONFIG
 from magnus_render.targets.environment import is_ours
 from magnus_render.targets.stepfunctions import codes
 from magnus_render.targets.stepfunctions.computes import COMPUTES
@@ -119,6 +120,12 @@ def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findi
         if ("", ("executor", *path)) not in told:
             findings.add(code, None, f"executor.config: {what}", fix, config=("executor", *path))
     for node, own in options.owners(target, plan):
+        if "bundle" in own:
+            text = f"executor_config.{target.name}: 'bundle' is the whole pipeline's"
+            at = ("executor", "bundle")
+            findings.add(
+                EXECUTOR_CONFIG, node, text, "write it into executor.config", "executor_config", config=at
+            )
         for code, path, what, fix in _of_node(node, given, own, common):
             if (node["address"], ("executor", *path)) not in told:
                 text = f"executor_config.{target.name}: {what}"

@@ -9,7 +9,6 @@ a state's data names the steps that failed.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +29,10 @@ from magnus_render.plan import (
     is_decided,
 )
 from magnus_render.targets.base import condition_title
-from magnus_render.targets.stepfunctions import failed_steps, limits
+from magnus_render.targets.stepfunctions import failed_steps
 from magnus_render.targets.stepfunctions.jsonata import expression, string
 from magnus_render.targets.stepfunctions.model import Machine, Rule, State
-from magnus_render.targets.stepfunctions.names import RECORD, START, StateNames
+from magnus_render.targets.stepfunctions.names import RECORD, START, StateNames, machine_name
 from magnus_render.targets.stepfunctions.scope import Scope
 
 if TYPE_CHECKING:
@@ -70,10 +69,7 @@ def child_name(plan: Plan, node: Node) -> str:
 
     `_`, which no slug has, keeps the parts apart: what one pipeline starts is never what another deployed.
     """
-    name = naming.join(naming.slug(plan["name"]), naming.without_indices(node["address"])).replace(".", "_")
-    if len(name) <= limits.STATE_NAME:
-        return name
-    return f"{name[: limits.STATE_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
+    return machine_name(plan, naming.without_indices(node["address"]))
 
 
 class _Compiler:

@@ -17,7 +17,7 @@ from pydantic import (
     StrictInt,
 )
 
-from magnus_render.spec.blocks import Scalar, Text
+from magnus_render.spec.blocks import Scalar, Text, matching
 from magnus_render.spec.kinds import ARGV
 
 
@@ -32,6 +32,46 @@ class Resources(BaseModel):
     """MiB of memory; by default that of the job definition."""
     gpus: Annotated[StrictInt, Field(gt=0)] | None = Field(default=None, examples=[1])
     """Graphics processors."""
+
+
+Action = Annotated[
+    Text,
+    matching(
+        r"[a-z0-9-]+:[A-Za-z0-9]+", "is no action: a service's prefix, ':' and one name, such as sns:Publish"
+    ),
+]
+Schedule = Annotated[
+    Text,
+    matching(
+        r"(cron|rate|at)\(.+\)", "is no schedule of EventBridge, such as cron(0 3 * * ? *) or rate(1 day)"
+    ),
+]
+
+
+class Permission(BaseModel):
+    """What a state that the user wrote may do."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    actions: list[Action] = Field(min_length=1, examples=[["sns:Publish"]])
+    """What the state may do, such as `sns:Publish`."""
+    resources: list[Text] = Field(min_length=1, examples=[["arn:aws:sns:eu-west-1:123456789012:alerts"]])
+    """ARNs of what it may do that to; `${AWS::Region}` and the like are CloudFormation's to fill in."""
+
+
+class Bundle(BaseModel):
+    """What `magnus bundle` makes besides what the pipeline asks for."""
+
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+    schedule: Schedule | None = Field(default=None, examples=["cron(0 3 * * ? *)"])
+    """When runs start, as EventBridge has it; without it there is no schedule."""
+    timezone: Text = "UTC"
+    """The time zone of the schedule."""
+    platform: Literal["FARGATE", "EC2"] = "FARGATE"
+    """What the job queue runs jobs on."""
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731] = 30
+    """How long log groups keep what they get."""
 
 
 class StepFunctionsConfig(BaseModel):
@@ -89,6 +129,14 @@ class StepFunctionsConfig(BaseModel):
 
     function: Text = "magnus"
     """Of `lambda`: name or ARN of the function, whose handler is `magnus_render.lambda_handler.handler`."""
+
+    permissions: list[Permission] | None = Field(
+        default=None,
+        examples=[[{"actions": ["sns:Publish"], "resources": ["arn:aws:sns:eu-west-1:123456789012:alerts"]}]],
+    )
+    """In a bundle, what states of the user may do: of an as-is, or of all."""
+    bundle: Bundle = Field(default=Bundle(), examples=[{"schedule": "rate(1 day)"}])
+    """What `magnus bundle` makes besides what the pipeline asks for."""
 
     state_machine: Text = Field(
         default="", examples=["arn:aws:states:eu-west-1:123456789012:stateMachine:billing"]

@@ -18,6 +18,8 @@ INTERVAL = 99_999_999
 """Seconds between attempts, and how many there are (developer guide, "Retrying after an error")."""
 DELAY = 31_622_399
 """Seconds that a delay with back-off may grow to (the same)."""
+TEMPLATE_BYTES = 51_200
+"""Of a CloudFormation template that is handed over as it is, not by S3 (CloudFormation user guide, "Quotas")."""
 JOB_NAME = 128
 """Characters (AWS Batch API reference, SubmitJob)."""
 OVERRIDES = 8192

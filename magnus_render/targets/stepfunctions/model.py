@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from magnus_render.plan import Node
     from magnus_render.targets.stepfunctions.jobs import Job
     from magnus_render.targets.stepfunctions.scope import Scope
@@ -87,3 +89,12 @@ class Machine:
     graph: str = ""
     name: str = ""
     """Of a state machine of its own, as it is to be deployed."""
+
+
+def all_states(machine: Machine) -> Iterator[State]:
+    """Yield the states of a machine, and of what stands inside its composites."""
+    waiting = [machine]
+    while waiting:
+        for state in waiting.pop().states:
+            yield state
+            waiting.extend(state.machines)

@@ -75,3 +75,13 @@ def job_name(pipeline: str, address: str) -> str:
     if len(name) <= limits.JOB_NAME:
         return name
     return f"{name[: limits.JOB_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+def machine_name(plan: Plan, address: str = "") -> str:
+    """Return the name under which a pipeline's machine is to be deployed, or that of the separate dag at an address."""
+    name = naming.slug(plan["name"])
+    if address:
+        name = naming.join(name, address).replace(".", "_")
+    if len(name) <= limits.STATE_NAME:
+        return name
+    return f"{name[: limits.STATE_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"

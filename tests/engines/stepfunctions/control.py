@@ -14,7 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_api._internal import moto_api_backend
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from tests.engines.stepfunctions import compute, faults, fixes
+from tests.engines.stepfunctions import compute, faults, fixes, permissions
 
 PREFIX = "/_engine/"
 _SECONDS_BETWEEN_LOOKS = 0.01
@@ -44,6 +44,7 @@ def _reset() -> None:
     moto_api_backend.reset()
     faults.clear()
     compute.clear()
+    permissions.permit({})
 
 
 def _wait(execution: str, seconds: float) -> dict[str, Any]:
@@ -73,6 +74,9 @@ _REQUESTS: dict[str, Callable[..., Any]] = {
     "names": fixes.names,
     "fault": _fault,
     "jobs": compute.records,
+    "permit": permissions.permit,
+    "called": permissions.called,
+    "refused": permissions.refused_at_start,
     "reset": _reset,
     "wait": _wait,
 }

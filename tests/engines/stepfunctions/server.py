@@ -19,7 +19,7 @@ from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from tests.engines.stepfunctions import compute, control, fixes, jobs
+from tests.engines.stepfunctions import compute, control, fixes, jobs, permissions
 from tests.engines.stepfunctions.containers import ContainerStarter
 from tests.engines.stepfunctions.warm import WarmStarter
 
@@ -39,7 +39,8 @@ def serve(port: int, work: Path, warm: bool) -> None:
     fixes.apply()
     logs = work / "jobs"
     logs.mkdir(parents=True, exist_ok=True)
-    application = control.wrap(DomainDispatcherApplication(create_backend_app))
+    permissions.apply()
+    application = control.wrap(permissions.wrap(DomainDispatcherApplication(create_backend_app)))
     server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_QuietHandler)
     os.environ["MOTO_PORT"] = str(server.port)
     endpoint = f"http://127.0.0.1:{server.port}"

@@ -77,7 +77,11 @@ def check_members(
     while waiting:
         value, shape_name, path = waiting.pop()
         described = model.shapes[shape_name]
-        if is_expression(value) or (not sdk and (service, path.rpartition(".")[2]) in _ANY_JSON):
+        if (
+            is_expression(value)
+            or _known_later(value)
+            or (not sdk and (service, path.rpartition(".")[2]) in _ANY_JSON)
+        ):
             continue
         what = _wrong(value, described)
         if what:
@@ -92,6 +96,11 @@ def check_members(
         elif described["type"] == "map":
             inner = described["value"]["shape"]
             waiting += [(item, inner, f"{path}.{key}") for key, item in value.items()]
+
+
+def _known_later(value: Any) -> bool:
+    """Tell whether a text is filled in as the machine is deployed."""
+    return isinstance(value, str) and "${" in value
 
 
 def _members(

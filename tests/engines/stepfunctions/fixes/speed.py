@@ -26,17 +26,22 @@ SECONDS_BETWEEN_CHECKS = 0.05
 @fix("clients")
 def share_clients(patch: Patch) -> None:
     """moto: every task makes a client of its own from the default session, which must not be done by two threads at
-    once, takes 50 ms, and looks `localhost` up. Here: one client a service, for 127.0.0.1.
+    once, takes 50 ms, and looks `localhost` up. Here: one client a service and role, for 127.0.0.1, which signs with the
+    role's name (`permissions`).
     """
     original = boto_client.boto_client_for
-    clients: dict[tuple[str, str], Any] = {}
+    clients: dict[tuple[str, str, str], Any] = {}
     lock = threading.Lock()
 
     def boto_client_for(region: str, service: str, state_credentials: Any = None) -> Any:
+        role = state_credentials.role_arn.rpartition("/")[2] if state_credentials is not None else ""
         with lock:
-            if (region, service) not in clients:
-                clients[region, service] = original(region, service, state_credentials)
-            return clients[region, service]
+            if (region, service, role) not in clients:
+                made = original(region, service, state_credentials)
+                if role:
+                    made._request_signer._credentials.access_key = role
+                clients[region, service, role] = made
+            return clients[region, service, role]
 
     patch_all_imports(patch, "boto_client_for", original, boto_client_for)
 

@@ -22,6 +22,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_ecs import (
     StateTaskServiceEcs,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
+    StateTaskServiceSfn,
+)
 from moto.stepfunctions.parser.asl.utils import boto_client
 
 from tests.engines.stepfunctions.fixes import Patch, fix
@@ -92,10 +95,15 @@ def give_each_attempt_a_token(patch: Patch) -> None:
 def end_abandoned_jobs(patch: Patch) -> None:
     """moto: a `.sync` job goes on when its state times out, a sibling branch fails or the execution is stopped.
 
-    AWS: Step Functions terminates the Batch job or stops the ECS task.
+    AWS: Step Functions terminates the Batch job, or stops the ECS task or the child execution.
     """
-    for service, end in ((StateTaskServiceBatch, _terminate_job), (StateTaskServiceEcs, _stop_task)):
-        patch(service, "_build_sync_resolver", _with_end(service._build_sync_resolver, end))
+    ends: tuple[tuple[Any, str, Callable[..., None]], ...] = (
+        (StateTaskServiceBatch, "_build_sync_resolver", _terminate_job),
+        (StateTaskServiceEcs, "_build_sync_resolver", _stop_task),
+        (StateTaskServiceSfn, "_build_sync2_resolver", _stop_execution),
+    )
+    for service, name, end in ends:
+        patch(service, name, _with_end(getattr(service, name), end))
     original = StateTaskServiceCallback._eval_sync
 
     def _eval_sync(self: Any, env: Any, sync_resolver: Any, *args: Any, **options: Any) -> Any:
@@ -107,31 +115,36 @@ def end_abandoned_jobs(patch: Patch) -> None:
     patch(StateTaskServiceCallback, "_eval_sync", _eval_sync)
 
 
-def _with_end(build: Callable[..., Any], end: Callable[[Any, Any], None]) -> Callable[..., Any]:
+def _with_end(build: Callable[..., Any], end: Callable[..., None]) -> Callable[..., Any]:
     def _build_sync_resolver(
-        self: Any, env: Any, resource_runtime_part: Any, *args: Any, **options: Any
+        self: Any, env: Any, resource_runtime_part: Any, normalised_parameters: Any, state_credentials: Any
     ) -> Any:
         submitted = env.stack[-1]
-        resolver = build(self, env, resource_runtime_part, *args, **options)
+        resolver = build(self, env, resource_runtime_part, normalised_parameters, state_credentials)
 
         @functools.wraps(resolver)
         def resolve() -> Any:
             return resolver()
 
-        resolve.end = lambda: end(resource_runtime_part.region, submitted)  # type: ignore[attr-defined]
+        clients = functools.partial(
+            boto_client.boto_client_for,
+            region=resource_runtime_part.region,
+            state_credentials=state_credentials,
+        )
+        resolve.end = lambda: end(clients, submitted)  # type: ignore[attr-defined]
         return resolve
 
     return _build_sync_resolver
 
 
-def _terminate_job(region: str, submitted: Any) -> None:
-    boto_client.boto_client_for(region=region, service="batch").terminate_job(
-        jobId=submitted["JobId"], reason=ABANDONED
-    )
+def _terminate_job(clients: Callable[..., Any], submitted: Any) -> None:
+    clients(service="batch").terminate_job(jobId=submitted["JobId"], reason=ABANDONED)
 
 
-def _stop_task(region: str, submitted: Any) -> None:
+def _stop_execution(clients: Callable[..., Any], submitted: Any) -> None:
+    clients(service="stepfunctions").stop_execution(executionArn=submitted["ExecutionArn"], cause=ABANDONED)
+
+
+def _stop_task(clients: Callable[..., Any], submitted: Any) -> None:
     task = submitted["Tasks"][0]
-    boto_client.boto_client_for(region=region, service="ecs").stop_task(
-        cluster=task["ClusterArn"], task=task["TaskArn"], reason=ABANDONED
-    )
+    clients(service="ecs").stop_task(cluster=task["ClusterArn"], task=task["TaskArn"], reason=ABANDONED)

@@ -1,0 +1,97 @@
+"""`magnus bundle FILE --target T -o DIR`: the artefact with all that a platform team needs to deploy it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from magnus_render.cli import options
+from magnus_render.diagnostics import format_text
+from magnus_render.errors import FAILED, UsageError
+from magnus_render.texts import safe, say
+
+_SHOWN = 5
+"""How many names of a folder's other files are shown."""
+
+
+def bundle(
+    file: Annotated[str, typer.Argument(help="The definition.", metavar="FILE", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target", "-t", help="The engine to deploy to; `magnus targets` lists them.", metavar="TARGET"
+        ),
+    ],
+    config: options.OptionalConfig = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", help="Write the files into this folder, all or none.", metavar="DIR"),
+    ] = None,
+    templates: Annotated[
+        str | None,
+        typer.Option(
+            "--templates", help="Folder of templates that replace ours of the same name.", metavar="DIR"
+        ),
+    ] = None,
+    check: Annotated[
+        str | None,
+        typer.Option(
+            "--check",
+            help="Compare the files with those of this folder. Print a diff and exit with 1 if they differ.",
+            metavar="DIR",
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+) -> None:
+    """Write the artefact with all that its deployment needs: permissions, schedule, alarm, README.
+
+    The same input gives the same bytes anywhere. What else is in the folder is left alone. Diagnostics go to standard error.
+
+    Exit status: 0 written, 1 --check found a difference, 64 wrong usage, 65 refused, 75 a file could not be written.
+    """
+    if (output is None) == (check is None):
+        raise UsageError(
+            "say where to: -o DIR writes the files there, --check DIR compares them with those there"
+        )
+
+    from magnus_render.render import output as files
+    from magnus_render.render.pipeline import bundle as run
+
+    made = run(file, target, config, templates=templates, strict=strict)
+    if made.diagnostics:
+        print(format_text(made.diagnostics), file=sys.stderr)
+    folder = output or check or ""
+    others = _others(folder, list(made.files))
+    if others:
+        more = ", ..." if len(others) > _SHOWN else ""
+        say(
+            f"{safe(folder)} has what is not the bundle's, and stays: {safe(', '.join(others[:_SHOWN]))}{more}"
+        )
+    if check is None:
+        files.write_all(
+            [
+                files.File(os.path.join(folder, name), text, executable=text.startswith("#!"))
+                for name, text in made.files.items()
+            ],
+            make_folders=True,
+        )
+        for name in made.files:
+            typer.echo(safe(os.path.join(folder, name)))
+        return
+    again = ["magnus", "bundle", file, "--target", target]
+    for option, value in (("--config", config), ("--templates", templates), ("--output", check)):
+        again += [option, value] if value is not None else []
+    difference = "".join(
+        files.drift(os.path.join(check, name), text, again) for name, text in made.files.items()
+    )
+    options.print_text(difference)
+    raise typer.Exit(FAILED if difference else 0)
+
+
+def _others(folder: str, names: list[str]) -> list[str]:
+    """Return what is in a folder besides some files and the folders that those are in."""
+    own = {os.path.normpath(name).split(os.sep, 1)[0] for name in names}
+    return sorted(set(os.listdir(folder)) - own) if os.path.isdir(folder) else []

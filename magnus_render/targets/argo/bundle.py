@@ -1,0 +1,102 @@
+"""What `magnus bundle` writes for Argo: manifests that stay in a cluster, the rights of their pods, a kustomization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.plan import AS_IS, as_is_text
+from magnus_render.targets import options
+from magnus_render.targets.argo import codes, names
+from magnus_render.targets.argo.config import ArgoConfig, Rule
+from magnus_render.targets.base import Findings, own_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from magnus_render.plan import Config, Node, Plan
+    from magnus_render.targets.base import BaseTarget, Finding, Made
+
+_RESULTS = {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}
+"""What the container beside each step does (Argo's documentation, "Workflow RBAC")."""
+_KEPT = ("kustomization.yaml", "permissions.yaml", "README.md")
+
+
+def with_account(target: BaseTarget, plan: Plan, config: Config) -> Config:
+    """Return a configuration of an object that stays, with the account that a bundle makes where none is named.
+
+    That account has the name of the pipeline's object.
+    """
+    given = options.common(target, config)
+    kind = {} if given.get("kind") or given.get("schedule") else {"kind": "WorkflowTemplate"}
+    account = {"service_account_name": names.object_name(plan["name"]), **given}
+    return {**config, "executor": {"type": target.name, "config": {**account, **kind}}}
+
+
+def check(target: BaseTarget, plan: Plan, config: Config) -> list[Finding]:
+    """Return what a bundle cannot hold, or cannot know."""
+    findings = Findings()
+    given = options.common(target, config)
+    if given.get("kind") == "Workflow":
+        what = "executor.config: a bundle cannot hold a Workflow, which is one run"
+        fix = "leave kind out, or write kind: WorkflowTemplate"
+        findings.add(codes.BUNDLE, None, what, fix, config=("executor", "kind"))
+    for node in _working_on_objects(plan):
+        if "permissions" not in {**given, **own_config(target, node)}:
+            what = "the bundle's Role cannot allow what a template of your own does: nobody says what that is"
+            fix = "write permissions: [{api_groups: [...], resources: [...], verbs: [...]}] into its executor_config"
+            findings.add(codes.BUNDLE, node, what, fix, "render_string")
+    return findings.items
+
+
+def files(
+    target: BaseTarget,
+    plan: Plan,
+    config: Config,
+    made: Sequence[Made],
+    write: Callable[[str, Mapping[str, Any]], str],
+) -> dict[str, str]:
+    """Return the files of a bundle."""
+    given = options.read(ArgoConfig, options.common(target, config))
+    name = names.object_name(plan["name"])
+    manifests = {
+        f"workflow.{output.name}.yaml" if output.name else "workflow.yaml": document.text
+        for output, document in made
+    }
+    accounts = {str(given.service_account_name)}
+    accounts |= {
+        str(one)
+        for node in plan["nodes"].values()
+        if (one := own_config(target, node).get("service_account_name"))
+    }
+    context = {
+        "plan": plan,
+        "target": target.name,
+        "given": given,
+        "name": name,
+        "kind": made[0][1].content["kind"],
+        "own_account": given.service_account_name == name,
+        "accounts": sorted(accounts),
+        "rules": [_RESULTS, *_rules(target, plan, config)],
+        "manifests": sorted(manifests),
+        "labels": {"app.kubernetes.io/managed-by": "magnus", **given.labels},
+    }
+    return {**{one: write(f"argo/bundle/{one}.j2", context) for one in _KEPT}, **manifests}
+
+
+def _rules(target: BaseTarget, plan: Plan, config: Config) -> Iterator[dict[str, Any]]:
+    nodes = list(_working_on_objects(plan))
+    lists = [options.common(target, config).get("permissions")] if nodes else []
+    lists += [own_config(target, node).get("permissions") for node in nodes]
+    for given in lists:
+        for one in given or ():
+            rule = Rule.model_validate(one)
+            yield {"apiGroups": rule.api_groups, "resources": rule.resources, "verbs": rule.verbs}
+
+
+def _working_on_objects(plan: Plan) -> Iterator[Node]:
+    """Yield the nodes whose template is the user's, and works on objects of the cluster."""
+    for node in plan["nodes"].values():
+        if node["type"] == AS_IS:
+            text = as_is_text(node, "argo")
+            if isinstance(text, dict) and "resource" in text:
+                yield node

@@ -1,0 +1,171 @@
+"""`magnus bundle`: the command, what it writes, and what it leaves alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from magnus_render.errors import PlatformError
+from magnus_render.render import output
+from tests.plugins import install
+from tests.tools import environment, magnus
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
+CONFIG = """\
+executor:
+  type: stepfunctions
+  config: {job_queue: churn-queue}
+run_log_store: {type: s3, config: {bucket: churn-runs}}
+catalog: {type: s3, config: {bucket: churn-runs}}
+"""
+FILES = ["README.md", "pipeline.asl.json", "template.json"]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Return the folder of a project with a definition and a configuration."""
+    shutil.copy(GOLDEN / "linear" / "dag.yaml", tmp_path)
+    (tmp_path / "aws.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def bundle(project: Path, *words: str) -> tuple[int, str, str]:
+    done = magnus(project, "bundle", "dag.yaml", "-t", "stepfunctions", "-c", "aws.yaml", *words)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_it_is_written_and_checked(project: Path) -> None:
+    status, stdout, stderr = bundle(project, "-o", "deploy/aws")
+    assert (status, stderr) == (0, "")
+    assert stdout.splitlines() == [f"deploy/aws/{name}" for name in FILES]
+    assert sorted(os.listdir(project / "deploy" / "aws")) == FILES
+    written = {name: (project / "deploy" / "aws" / name).read_bytes() for name in FILES}
+    assert bundle(project, "--check", "deploy/aws") == (0, "", "")
+    bundle(project, "-o", "again")
+    assert written == {name: (project / "again" / name).read_bytes() for name in FILES}, "the same bytes"
+
+
+def test_drift_is_shown(project: Path) -> None:
+    bundle(project, "-o", "out")
+    (project / "out" / "README.md").unlink()
+    (project / "aws.yaml").write_text(CONFIG.replace("churn-queue", "other-queue"))
+    status, stdout, _ = bundle(project, "--check", "out")
+    assert status == 1
+    assert '-        "JobQueue": "churn-queue"' in stdout.replace(",\n", "\n") and "+# dag" in stdout
+    assert "magnus bundle dag.yaml --target stepfunctions --config aws.yaml --output out" in stdout
+    assert not (project / "out" / "README.md").exists(), "it only compares"
+
+
+def test_files_of_others_stay(project: Path) -> None:
+    (project / "out" / "notes").mkdir(parents=True)
+    (project / "out" / "notes" / "mine.txt").write_text("mine")
+    status, _, stderr = bundle(project, "-o", "out")
+    assert status == 0
+    assert stderr == "magnus: out has what is not the bundle's, and stays: notes\n"
+    assert (project / "out" / "notes" / "mine.txt").read_text() == "mine"
+
+
+def test_all_or_nothing(project: Path) -> None:
+    (project / "out").mkdir()
+    (project / "out" / "README.md").write_text("of before")
+    (project / "out" / "template.json").mkdir()
+    status, stdout, stderr = bundle(project, "-o", "out")
+    assert (status, stdout) == (75, "")
+    assert "template.json: is no file; nothing was changed" in stderr
+    assert sorted(os.listdir(project / "out")) == ["README.md", "template.json"]
+    assert (project / "out" / "README.md").read_text() == "of before"
+
+
+def test_what_was_replaced_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk fails as the second file takes its place."""
+    (tmp_path / "a").write_text("old")
+    replace = os.replace
+
+    def failing(source: str, target: str) -> None:
+        if target.endswith("b") and not source.endswith(".before"):
+            raise OSError(5, "no luck", target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(PlatformError, match="no luck; nothing was changed"):
+        output.write_all(str(tmp_path), {"a": "new", "b": "new", "folder/c": "new"})
+    assert sorted(os.listdir(tmp_path)) == ["a"]
+    assert (tmp_path / "a").read_text() == "old"
+    monkeypatch.undo()
+    output.write_all(str(tmp_path), {"a": "new", "b": "#!/bin/sh\n"})
+    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    assert (tmp_path / "a").read_text() == "new"
+    assert os.access(tmp_path / "b", os.X_OK) and not os.access(tmp_path / "a", os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        ([], 64, "say where to: -o DIR writes the files there, --check DIR compares them"),
+        (["-o", "a", "--check", "a"], 64, "say where to"),
+        (["-o", "a", "--templates", "none"], 65, "there is no template folder 'none'"),
+    ],
+)
+def test_what_it_refuses(project: Path, words: list[str], status: int, told: str) -> None:
+    found, stdout, stderr = bundle(project, *words)
+    assert (found, stdout) == (status, "")
+    assert told in stderr
+    assert not (project / "a").exists()
+
+
+def test_templates_are_replaced(project: Path) -> None:
+    (project / "own" / "stepfunctions" / "bundle").mkdir(parents=True)
+    template = project / "own" / "stepfunctions" / "bundle" / "README.md.j2"
+    template.write_text("Ask {{ name }}'s team.\n")
+    assert bundle(project, "-o", "out", "--templates", "own")[0::2] == (0, "")
+    assert (project / "out" / "README.md").read_text() == "Ask dag's team.\n"
+    template.write_text("{{ nobody }}")
+    status, _, stderr = bundle(project, "-o", "out", "--templates", "own")
+    assert status == 65 and "own/stepfunctions/bundle/README.md.j2:1:1: error MR107" in stderr
+    assert (project / "out" / "README.md").read_text() == "Ask dag's team.\n"
+
+
+TARGET = """\
+from magnus_render.plan import TASK
+from magnus_render.targets.base import BaseTarget, Output
+
+
+class Plain(BaseTarget):
+    name = "plain"
+    template = "plain/main.txt.j2"
+    capabilities = {TASK: frozenset({"retry", "catalog", "on_failure", "timeout", "secrets"})}
+
+    def compile(self, plan, config, source):
+        yield Output("", plan, {"plan": plan})
+
+
+class Deployed(Plain):
+    name = "deployed"
+
+    def bundle(self, plan, config, made, write):
+        [(output, document)] = made
+        return {"main.txt": document.text, "how/to.md": write("plain/bundle/to.md.j2", {"plan": plan})}
+"""
+
+
+def test_targets_of_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = project / "packages" / "plain_target"
+    (package / "templates" / "plain" / "bundle").mkdir(parents=True)
+    (package / "__init__.py").write_text(TARGET)
+    (package / "templates" / "plain" / "main.txt.j2").write_text("{{ plan.name }}\n")
+    (package / "templates" / "plain" / "bundle" / "to.md.j2").write_text("Deploy {{ plan.name }}.\n")
+    install(package.parent, {"target": {"plain": "plain_target:Plain", "deployed": "plain_target:Deployed"}})
+    monkeypatch.setattr("tests.tools.environment", lambda: environment(PYTHONPATH=str(package.parent)))
+    done = magnus(project, "bundle", "dag.yaml", "-t", "plain", "-o", "out")
+    assert done.returncode == 64
+    assert (
+        "the target plain has no bundle\n  help: render it with `magnus render`, or bundle it for"
+        in done.stderr
+    )
+    assert "deployed" in done.stderr and not (project / "out").exists()
+    done = magnus(project, "bundle", "dag.yaml", "-t", "deployed", "-o", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (project / "out" / "how" / "to.md").read_text() == "Deploy dag.\n"
