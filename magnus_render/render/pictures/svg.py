@@ -1,4 +1,4 @@
-"""A picture as SVG, by a simple layered layout: no other program is needed.
+"""A picture as SVG: no other program is needed.
 
 Sizes are computed from the innermost graphs outwards, then places from the outermost inwards: two loops, no recursion.
 """
@@ -10,12 +10,15 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from magnus_render.plan import FAIL_NODE, SUCCESS_NODE
+from magnus_render.render.pictures.layers import GAP, Arranged, arrange
 from magnus_render.render.pictures.model import COLOURS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from magnus_render.render.pictures.model import Box, Picture
 
-_CHARACTER, _LINE, _PADDING, _GAP = 8, 18, 12, 36
+_CHARACTER, _LINE, _PADDING = 8, 18, 12
 
 
 @dataclass
@@ -32,53 +35,32 @@ def svg(picture: Picture) -> str:
     """Return an SVG image."""
     boxes: dict[str, _Frame] = {}
     graphs: dict[str, _Frame] = {}
-    layers: dict[str, list[list[str]]] = {}
+    arranged: dict[str, Arranged] = {}
     # Composites come before what is in them, so in reverse order every size is known when it is needed.
     for address in [*reversed(picture.boxes), ""]:
         inner = [graph for graph, _ in picture.boxes[address].branches] if address else [""]
         for graph in inner:
-            layers[graph] = _layers(picture, graph)
-            graphs[graph] = _graph_size(layers[graph], boxes)
+            edges = {member: picture.boxes[member].edges for member in picture.graphs[graph]}
+            sizes = {member: (boxes[member].width, boxes[member].height) for member in edges}
+            arranged[graph] = arrange(edges, sizes)
+            graphs[graph] = _Frame(arranged[graph].width, arranged[graph].height)
         if address:
             boxes[address] = _box_size(picture.boxes[address], graphs)
     whole = graphs[""]
     whole.x = whole.y = _PADDING
-    _place(layers[""], whole, boxes)
+    _place(arranged[""], whole, boxes)
     for address, box in picture.boxes.items():
-        _place_branches(box, boxes[address], graphs, layers, boxes)
-    return _drawn(picture, whole, boxes, graphs)
-
-
-def _layers(picture: Picture, graph: str) -> list[list[str]]:
-    """Return the nodes of a graph by the length of the longest way to them, in reading order."""
-    members = picture.graphs[graph]
-    targets = {address: {target for target, _ in picture.boxes[address].edges} for address in members}
-    missing = dict.fromkeys(members, 0)
-    for found in targets.values():
-        for target in found:
-            missing[target] += 1
-    level = dict.fromkeys(members, 0)
-    ready = [address for address in members if not missing[address]]
-    for address in ready:
-        for target in targets[address]:
-            level[target] = max(level[target], level[address] + 1)
-            missing[target] -= 1
-            if not missing[target]:
-                ready.append(target)
-    rows: list[list[str]] = [[] for _ in range(max(level.values(), default=-1) + 1)]
-    for address in members:
-        rows[level[address]].append(address)
-    return rows
-
-
-def _graph_size(rows: list[list[str]], boxes: dict[str, _Frame]) -> _Frame:
-    width = max((sum(boxes[a].width for a in row) + _GAP * (len(row) - 1) for row in rows), default=0)
-    height = sum(max(boxes[a].height for a in row) for row in rows) + _GAP * max(0, len(rows) - 1)
-    return _Frame(width, height)
+        _place_branches(box, boxes[address], graphs, arranged, boxes)
+    return _drawn(picture, whole, boxes, graphs, arranged)
 
 
 def _title_height(box: Box) -> int:
     return _LINE * len(box.label()) + _PADDING
+
+
+def _titles_height(box: Box) -> int:
+    """Return the height of the titles of a composite's graphs: that of a map or dag has none."""
+    return _LINE if any(title for _, title in box.branches) else 0
 
 
 def _box_size(box: Box, graphs: dict[str, _Frame]) -> _Frame:
@@ -87,40 +69,44 @@ def _box_size(box: Box, graphs: dict[str, _Frame]) -> _Frame:
     if box.branches:
         inside = [graphs[graph] for graph, _ in box.branches]
         titles = [len(title) * _CHARACTER for _, title in box.branches]
-        wide = sum(max(f.width, t) for f, t in zip(inside, titles, strict=True)) + _GAP * (len(inside) - 1)
+        wide = sum(max(f.width, t) for f, t in zip(inside, titles, strict=True)) + GAP * (len(inside) - 1)
         width = max(width, wide + 2 * _PADDING)
-        height += max(frame.height for frame in inside) + _LINE + 2 * _PADDING
+        height += max(frame.height for frame in inside) + _titles_height(box) + 2 * _PADDING
     return _Frame(width, height)
 
 
-def _place(rows: list[list[str]], graph: _Frame, boxes: dict[str, _Frame]) -> None:
-    y = graph.y
-    for row in rows:
-        total = sum(boxes[a].width for a in row) + _GAP * (len(row) - 1)
-        x = graph.x + (graph.width - total) // 2
-        for address in row:
-            boxes[address].x, boxes[address].y = x, y
-            x += boxes[address].width + _GAP
-        y += max(boxes[a].height for a in row) + _GAP
+def _place(arranged: Arranged, graph: _Frame, boxes: dict[str, _Frame]) -> None:
+    left = graph.x + (graph.width - arranged.width) // 2
+    for address, (x, y) in arranged.places.items():
+        boxes[address].x, boxes[address].y = left + x, graph.y + y
 
 
 def _place_branches(
     box: Box,
     frame: _Frame,
     graphs: dict[str, _Frame],
-    layers: dict[str, list[list[str]]],
+    arranged: dict[str, Arranged],
     boxes: dict[str, _Frame],
 ) -> None:
-    x = frame.x + _PADDING
+    """Place what is in a composite, in its middle."""
     for graph, title in box.branches:
+        graphs[graph].width = max(graphs[graph].width, len(title) * _CHARACTER)
+    wide = sum(graphs[graph].width for graph, _ in box.branches) + GAP * (len(box.branches) - 1)
+    x = frame.x + (frame.width - wide) // 2
+    for graph, _ in box.branches:
         inner = graphs[graph]
-        inner.width = max(inner.width, len(title) * _CHARACTER)
-        inner.x, inner.y = x, frame.y + _title_height(box) + _LINE + _PADDING
-        x += inner.width + _GAP
-        _place(layers[graph], inner, boxes)
+        inner.x, inner.y = x, frame.y + _title_height(box) + _titles_height(box) + _PADDING
+        x += inner.width + GAP
+        _place(arranged[graph], inner, boxes)
 
 
-def _drawn(picture: Picture, whole: _Frame, boxes: dict[str, _Frame], graphs: dict[str, _Frame]) -> str:
+def _drawn(
+    picture: Picture,
+    whole: _Frame,
+    boxes: dict[str, _Frame],
+    graphs: dict[str, _Frame],
+    arranged: dict[str, Arranged],
+) -> str:
     width, height = whole.width + 2 * _PADDING, whole.height + 2 * _PADDING
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -145,8 +131,9 @@ def _drawn(picture: Picture, whole: _Frame, boxes: dict[str, _Frame], graphs: di
         for graph, title in box.branches:
             inner = graphs[graph]
             lines.append(_text(title, inner.x + inner.width // 2, inner.y - _PADDING, ' font-style="italic"'))
-    for address, box in picture.boxes.items():
-        lines += [_edge(boxes[address], boxes[target], via) for target, via in box.edges]
+    for graph, found in arranged.items():
+        frame = graphs[graph]
+        lines += _lines(found, frame.x + (frame.width - found.width) // 2, frame.y)
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -158,12 +145,17 @@ def _text(text: str, x: int, y: int, style: str) -> str:
     )
 
 
-def _edge(source: _Frame, target: _Frame, via: str) -> str:
-    x1, y1 = source.x + source.width // 2, source.y + source.height
-    x2, y2 = target.x + target.width // 2, target.y
-    middle = (y1 + y2) // 2
+def _lines(arranged: Arranged, x: int, y: int) -> Iterator[str]:
+    """Yield the lines of a graph, whose upper left corner is given."""
+    for drop in arranged.drops:
+        yield _path(f"M{x + drop.x},{y + drop.y} V{y + drop.to_y}", drop.via)
+    for line in arranged.lines:
+        x1, y1, x2, y2 = x + line.x, y + line.y, x + line.to_x, y + line.to_y
+        middle = (y1 + y2) // 2
+        end = ' marker-end="url(#arrow)"' if line.arrives else ""
+        yield _path(f"M{x1},{y1} C{x1},{middle} {x2},{middle} {x2},{y2}", line.via, end)
+
+
+def _path(way: str, via: str, end: str = "") -> str:
     dashes = ' stroke-dasharray="5,4"' if via == "on_failure" else ""
-    return (
-        f'<path d="M{x1},{y1} C{x1},{middle} {x2},{middle} {x2},{y2}" fill="none" stroke="#555555"{dashes} '
-        'marker-end="url(#arrow)"/>'
-    )
+    return f'<path d="{way}" fill="none" stroke="#555555"{dashes}{end}/>'
