@@ -127,10 +127,16 @@ class Steps:
         return names.distinct(wanted, taken)
 
     def in_order(self) -> list[Template]:
-        """Return the templates made since `begin`: callbacks by first use, then what stands beside them."""
-        return sorted(
-            self.templates.values(), key=lambda made: (made.kind == "pass", made.name.startswith("magnus-"))
-        )
+        """Return the templates made since `begin`: those that steps share, by name, so that none moves when steps do.
+
+        Behind them are those of single steps, in reading order, then the callbacks of the walk.
+        """
+
+        def key(made: Template) -> tuple[bool, bool, bool, str]:
+            single = bool(made.address)
+            return made.kind == "pass", made.name.startswith("magnus-"), single, "" if single else made.name
+
+        return sorted(self.templates.values(), key=key)
 
     def template(self, address: str) -> str:
         """Return the name of the template of a composite, or of a graph."""
