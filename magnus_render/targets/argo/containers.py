@@ -40,7 +40,9 @@ _CHOSEN = {
     CONDITIONAL: "the branch of the conditional that follows",
     TASK: "whether the step that follows runs",
 }
-_INPUT = "{'parameters': workflow.parameters['parameters'], 'use_cached': workflow.parameters['use-cached']}"
+_ARGUMENTS = {"parameters": "parameters", "use_cached": "use-cached", "tag": "tag"}
+"""What a run is started with, and the workflow's argument that has it."""
+_INPUT = "{" + ", ".join(f"'{key}': workflow.parameters['{name}']" for key, name in _ARGUMENTS.items()) + "}"
 
 
 @dataclass(slots=True)

@@ -156,8 +156,10 @@ def test_a_failed_run_is_gone_on_with(tmp_path: Path) -> None:
         failed = here.ended(here.type("argo submit workflow.yaml -f arguments.yaml -o name"))
         assert failed.log["status"] == "FAIL"
         here.mend()
-        again = here.type(f"argo submit workflow.yaml -p use-cached=n-7 -p parameters={CODED} -o name")
-        assert here.ended(again, again).log["status"] == "SUCCESS"
+        options = f"-p use-cached=n-7 -p tag=mended -p parameters={CODED}"
+        again = here.type(f"argo submit workflow.yaml {options} -o name")
+        log = here.ended(again, again).log
+        assert (log["status"], log["tag"], failed.log["tag"]) == ("SUCCESS", "mended", "")
         assert sorted(here.ran()) == sorted(["fetch", "each.0.t", "each.1.t", "train", "train"])
 
 
