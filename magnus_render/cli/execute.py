@@ -41,6 +41,8 @@ class Request(TypedDict):
     resume: bool
     max_workers: int | None
     isolated: bool
+    form: str
+    """`quiet`, `json` or ''."""
 
 
 def main(front: Callable[[Callable[[Request], None]], int]) -> int:
@@ -79,6 +81,7 @@ def _execute(request: Request) -> int:
         tag=request["tag"],
         use_cached=request["use_cached"],
         resume=request["resume"],
+        form=request["form"],
     )
     return base.load(executor["type"], keys, request["file"]).execute(order)
 

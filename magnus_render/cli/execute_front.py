@@ -59,6 +59,13 @@ def execute(
         bool,
         typer.Option("--dry-run", help="Run nothing: say which steps would run, and which be taken over."),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print what went wrong, and nothing of a run that succeeds.")
+    ] = False,
+    json_lines: Annotated[
+        bool,
+        typer.Option("--json-lines", help="Print events to standard output, one JSON object a line."),
+    ] = False,
     log_level: options.LogLevel = "",
 ) -> None:
     """Run the pipeline here, and show how it goes.
@@ -71,11 +78,13 @@ def execute(
     from magnus_render.render.check import executable
 
     options.without_meaning(log_level=log_level)
-    file, config = options.definition(file), options.configuration(config)
+    file, config = options.definition(file, quiet or json_lines), options.configuration(config)
     if resume and not run_id:
         raise UsageError("--resume needs --run-id: the run to go on with")
     if resume and use_cached:
         raise UsageError("--resume and --use-cached exclude each other: one goes on, the other starts anew")
+    if quiet and json_lines:
+        raise UsageError("--quiet and --json-lines exclude each other")
     if resume and dry_run:
         raise UsageError("--dry-run tells what a new run would do: leave out --resume")
     check_usage(param or [], run_id)
@@ -104,6 +113,7 @@ def execute(
             "resume": resume,
             "max_workers": max_workers,
             "isolated": isolated,
+            "form": "quiet" if quiet else "json" if json_lines else "",
         }
     )
 

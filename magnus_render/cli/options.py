@@ -82,14 +82,15 @@ DataFolder = Annotated[
 LogLevel = Annotated[str, typer.Option("--log-level", metavar="LEVEL", hidden=True)]
 
 
-def definition(given: str) -> str:
-    """Return the definition that is meant, and say so if none is named; raise `UsageError` if there is none."""
+def definition(given: str, quiet: bool = False) -> str:
+    """Return the definition that is meant, and say which if none is named, unless `quiet`; raise `UsageError` for none."""
     if given:
         return given
     found = [name for name in DEFINITIONS if os.path.exists(name)]
     if not found:
         raise UsageError(f"say which definition: -f FILE (there is no {' and no '.join(DEFINITIONS)} here)")
-    say(f"the definition is {found[0]}")
+    if not quiet:
+        say(f"the definition is {found[0]}")
     return found[0]
 
 

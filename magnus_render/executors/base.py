@@ -44,6 +44,8 @@ class Order:
     use_cached: str = ""
     """The run whose successes are taken over, or ''."""
     resume: bool = False
+    form: str = ""
+    """How its progress is shown: `quiet`, `json`, or '' for lines or a display, whatever suits the terminal."""
 
 
 WORKERS_MEANS = (

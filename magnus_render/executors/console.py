@@ -6,6 +6,7 @@ all of that, taken away before anything is printed, and drawn again; nothing els
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -18,6 +19,8 @@ from magnus_render.texts import safe
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Protocol
+
+    from magnus_render.plan import Json
 
     class Running(Protocol):
         """A step at work."""
@@ -32,6 +35,12 @@ _PERIOD = 0.1
 """Seconds between drawings, at least."""
 _RED, _GREEN, _YELLOW, _DIM, _RESET = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 _COLOURS = {"success": _GREEN, "failed": _RED, "refused": _RED, "stopped": _YELLOW}
+DETAIL = "  "
+"""Begins a line that says more about the one before it."""
+REMARK = "remark"
+"""The outcome of a line that a callback of the walk itself has said: why it was refused, most of the time."""
+_WRONG = ("failed", "refused", "stopped", REMARK)
+_STREAMS = {1: "stdout", 2: "stderr"}
 
 
 class Console:
@@ -50,6 +59,9 @@ class Console:
     def say(self, text: str, outcome: str = "") -> None:
         """Show a line of our own; `outcome` is a word in it that may be coloured."""
         self._write(2, f"magnus: {text}\n".encode("utf-8", "backslashreplace"))
+
+    def tell(self, event: str, **details: Json) -> None:
+        """Tell a program of an event; people are told by `say`."""
 
     def refresh(self, running: Iterable[Running], waiting: int, succeeded: int, failed: int) -> float | None:
         """Bring the display up to date; return after how many seconds it should be done again, or None.
@@ -72,6 +84,32 @@ class Console:
 
     def _write(self, stream: int, data: bytes) -> None:
         self.outlets[stream].give(data)
+
+
+class QuietConsole(Console):
+    """The form of `--quiet`: what went wrong, and why. A run that succeeds prints nothing."""
+
+    def output(self, path: str, stream: int, line: bytes) -> None:
+        pass
+
+    def say(self, text: str, outcome: str = "") -> None:
+        if outcome in _WRONG or text.startswith(DETAIL):
+            super().say(text)
+
+
+class JsonConsole(Console):
+    """The form of `--json-lines`: one JSON object a line on standard output, for programs (docs/executors/local.md)."""
+
+    def output(self, path: str, stream: int, line: bytes) -> None:
+        self.tell("output", step=path, stream=_STREAMS[stream], text=line.decode("utf-8", "replace"))
+
+    def say(self, text: str, outcome: str = "") -> None:
+        if outcome == REMARK or text.startswith(DETAIL):
+            self.tell("message", text=text.strip())
+
+    def tell(self, event: str, **details: Json) -> None:
+        told = {"event": event, "time": round(time.time(), 3), **details}
+        self._write(1, json.dumps(told).encode() + b"\n")
 
 
 class LiveConsole(Console):
@@ -166,8 +204,10 @@ class LiveConsole(Console):
         return size.columns or 80, size.lines or 24
 
 
-def console(title: str, environment: Mapping[str, str] = os.environ) -> Console:
-    """Return the console that suits standard error."""
+def console(title: str, environment: Mapping[str, str] = os.environ, form: str = "") -> Console:
+    """Return the console of a form, `quiet` or `json`; without one, that which suits standard error."""
+    if form:
+        return QuietConsole() if form == "quiet" else JsonConsole()
     terminal = sys.stderr is not None and sys.stderr.isatty()
     if not terminal or environment.get("CI") or environment.get("TERM", "dumb") == "dumb":
         return Console()

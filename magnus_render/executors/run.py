@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from magnus_render import errors
 from magnus_render.executors import summary
-from magnus_render.executors.console import Console, console
+from magnus_render.executors.console import DETAIL, REMARK, Console, console
 from magnus_render.executors.frames import DECIDING, Call
 from magnus_render.executors.pool import Child, Pool
 from magnus_render.executors.terminal import duration
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from magnus_render.executors.base import Order
     from magnus_render.executors.place import Place
-    from magnus_render.plan import Config
+    from magnus_render.plan import Config, Json
 
 TEXT_GRACE = 10.0
 """Seconds between TERM and KILL for the text of an `as-is` node."""
@@ -46,7 +46,7 @@ def walked(engine: str, order: Order, config: Config, place: Place, scratch: str
     `engine` is the executor's name; `config` leads this process to the stores; `scratch` is a folder for the time of the
     walk; at most `max_workers` callbacks run at a time.
     """
-    shown = console(f"{order.plan['name']} {order.run_id}")
+    shown = console(f"{order.plan['name']} {order.run_id}", form=order.form)
     try:
         return _Run(engine, order, config, place, scratch, max_workers, shown).run()
     finally:
@@ -90,6 +90,7 @@ class _Run:
     def run(self) -> int:
         self.place.ready()
         self.shown.say(f"run {self.order.run_id}")
+        self.shown.tell("run_started", run_id=self.order.run_id, pipeline=self.order.plan["name"])
         with self.pool:
             status = self._start_run()
             if status == 0:
@@ -188,6 +189,8 @@ class _Run:
             return None
 
     def _begin(self, call: Call) -> Child:
+        if call.kind == "step" and call.node["type"] != FAIL_NODE:
+            self.shown.tell("step_started", step=call.path, address=call.address, attempt=call.attempt)
         if call.kind == "text":
             return self.pool.start(self._shell(call), call)
         environment, fan_out = {}, ""
@@ -241,23 +244,32 @@ class _Run:
         if child.stopped or call.node["type"] == FAIL_NODE or kind == "text":
             return
         where, took = safe(call.path), duration(now - child.began)
+        told: dict[str, Json] = {"attempt": attempt, "seconds": round(now - child.began, 3)}
         if status == 0:
             if kind in ("step", "record"):
                 if original := self._taken_over(call):
                     self.taken += 1
                     self.shown.say(f"{where}: taken over from run {original}")
+                    self._tell_step(call, "taken over", run=original)
                 else:
                     self.shown.say(f"{where}: success after {took}", "success")
+                    self._tell_step(call, "success", **told)
         elif self.walk.broken is not call and (kind != "confirm" or status != errors.FAILED):
-            again = ""
+            again, pause = "", None
             if call.attempt > attempt or (status == errors.PLATFORM and call.repeats):
-                again = f", again in {duration(call.due - now)}" if call.due > now else ", again"
+                pause = max(0.0, call.due - now)
+                again = f", again in {duration(pause)}" if pause else ", again"
             tried = f" attempt {attempt}" if kind == "step" and call.node["retry"]["attempts"] > 1 else ""
-            self.shown.say(
-                f"{where}:{tried} failed after {took} ({self.place.how(call, status)}){again}", "failed"
-            )
+            how = self.place.how(call, status)
+            self.shown.say(f"{where}:{tried} failed after {took} ({how}){again}", "failed")
+            self._tell_step(call, "failed", **told, how=how, again_in=pause and round(pause, 3))
         for path in self.walk.skipped[skipped:]:
             self.shown.say(f"{safe(path)}: skipped")
+            self.shown.tell("step_ended", step=path, status="skipped")
+
+    def _tell_step(self, call: Call, status: str, **details: Json) -> None:
+        """Tell a program how an attempt of a step ended."""
+        self.shown.tell("step_ended", step=call.path, address=call.address, status=status, **details)
 
     def _taken_over(self, call: Call) -> str:
         """Return the run that a step's success was taken over from; '' if the step was run."""
@@ -293,7 +305,7 @@ class _Run:
 
     def _output(self, child: Child, stream: int, line: bytes) -> None:
         if child.key is None:
-            self.shown.say(line.decode("utf-8", "backslashreplace").removeprefix("magnus: "))
+            self.shown.say(line.decode("utf-8", "backslashreplace").removeprefix("magnus: "), REMARK)
         else:
             self.shown.output(child.key.path, stream, line)
 
@@ -304,15 +316,20 @@ class _Run:
         counts = (0, 0, 0, 0)
         if walk:
             counts = (walk.succeeded, len(walk.failures), self.taken, len(walk.skipped))
-        line, word = summary.outcome(self.order, status, time.monotonic() - self.began, counts)
+        seconds = time.monotonic() - self.began
+        line, word = summary.outcome(self.order, status, seconds, counts)
         self.shown.say(line, word)
         if walk is not None and status != 0:
             for text in summary.failures(self.store, self.order, walk.failures):
-                self.shown.say(f"  {text}")
+                self.shown.say(f"{DETAIL}{text}")
             if walk.broken is not None:
-                self.shown.say(f"  {safe(walk.broken.path)}: {safe(self.said.removeprefix('magnus: '))}")
+                said = safe(self.said.removeprefix("magnus: "))
+                self.shown.say(f"{DETAIL}{safe(walk.broken.path)}: {said}")
             if again := summary.going_on(self.order, status):
-                self.shown.say(f"  {again}")
+                self.shown.say(f"{DETAIL}{again}")
+        named = dict(zip(("done", "failed", "taken_over", "skipped"), counts, strict=True))
+        run_id = self.order.run_id
+        self.shown.tell("run_ended", run_id=run_id, exit_status=status, seconds=round(seconds, 3), **named)
         self.shown.close()
         if status == 0:
             _remove_workspaces(self.order.run_id)
