@@ -6,6 +6,7 @@ python -m scripts.reference_pages
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +41,9 @@ _CODES = (
     ("AWS Step Functions", "MR2", "magnus_render.targets.stepfunctions.codes"),
     ("Argo Workflows", "MR3", "magnus_render.targets.argo.codes"),
 )
+
+_PYTHON_TYPE = re.compile(r" <(str|list\[str\])>$")
+"""What typer says of an argument that is a text, or a list of texts."""
 
 
 def pages() -> Iterator[tuple[Path, str]]:
@@ -97,7 +101,8 @@ def _row(name: str, field: dict[str, Any], default: str) -> str:
 
 def _default(field: dict[str, Any]) -> str:
     value = field.get("default")
-    empty = not any(value.values()) if isinstance(value, dict) else value in (None, "", [])
+    # Where the keys of a mapping are told one by one, each tells its own default.
+    empty = "properties" in field or value in (None, "", [], {})
     return "" if empty else f"`{_yaml(value)}`"
 
 
@@ -112,12 +117,14 @@ def _kind(field: dict[str, Any]) -> str:
         return ", ".join(f"`{one}`" for one in field.get("enum", [field.get("const")]) if one != "")
     if "anyOf" in field:
         said = dict.fromkeys(_kind(one) for one in field["anyOf"] if one.get("type") != "null")
-        if any("pattern" in one for one in field["anyOf"]):
+        if len(said) > 1 and any("pattern" in one for one in field["anyOf"]):
             said.pop("text", None)  # a variable, which may stand for any value
+        if "number" in said:
+            said.pop("whole number", None)
         return ", or ".join(filter(None, said))
     if "$ref" in field:
         referred = field["$ref"].rpartition("/")[2].removesuffix("Spec").lower()
-        return "a graph" if referred == "graph" else f"`{referred}`" if "." not in referred else "a mapping"
+        return "graph" if referred == "graph" else f"`{referred}`" if "." not in referred else "mapping"
     kind = field.get("type")
     if isinstance(kind, list):
         kind = next(one for one in kind if one != "null")
@@ -232,6 +239,7 @@ def _command(name: str, command: Any, level: str = "") -> Iterator[str]:
     if rows := [record for record in records if record]:
         yield from ("", "| argument or option | meaning |", "|---|---|")
         for left, right in rows:
+            left = _PYTHON_TYPE.sub("", left)
             yield "| " + " | ".join((f"`{left}`".replace("|", "\\|"), right.replace("|", "\\|"))) + " |"
 
 

@@ -97,7 +97,7 @@ def execute(
     if dry_run:
         from magnus_render.cli.plan import previewed, show_run
 
-        show_run(previewed(loaded, file, of_file, param or [], use_cached))
+        show_run(previewed(loaded, file, of_file, param or [], use_cached, run_id))
         return
     hand_over(
         {

@@ -16,7 +16,9 @@ def explain(
     code: Annotated[
         str,
         typer.Argument(
-            help="A code such as MR042. Without a code, all codes are listed.", show_default=False
+            help="A code such as MR042. Without a code, all codes are listed.",
+            metavar="CODE",
+            show_default=False,
         ),
     ] = "",
 ) -> None:

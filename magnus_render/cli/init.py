@@ -34,7 +34,8 @@ def init(
         )
     typer.echo("\nGo on with:\n")
     if os.path.realpath(folder) != os.path.realpath(os.curdir):
-        typer.echo(safe(f"    cd {shlex.quote(folder)}"))
+        there = os.path.join(os.curdir, folder) if folder.startswith("-") else folder
+        typer.echo(safe(f"    cd {shlex.quote(there)}"))
     typer.echo(f"    magnus execute -f {DEFINITION}   # runs the pipeline here")
     typer.echo("    magnus test                  # tries which way it goes when something fails")
     typer.echo("    magnus render --all          # after a change: writes the artefacts anew")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from magnus_render.cli import options
-from magnus_render.errors import CHANGED, Ended, UsageError
+from magnus_render.errors import CHANGED, Ended, Refused, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,7 +34,7 @@ def plan(
     ],
     new: Annotated[
         str,
-        typer.Argument(help="The definition that it is compared with.", metavar="[NEW]", show_default=False),
+        typer.Argument(help="The definition that it is compared with.", metavar="NEW", show_default=False),
     ] = "",
     use_cached: Annotated[
         str,
@@ -168,9 +168,12 @@ def _run(
 
 
 def previewed(
-    loaded: Loaded, file: str, of_file: dict[str, Any], param: list[str], use_cached: str
+    loaded: Loaded, file: str, of_file: dict[str, Any], param: list[str], use_cached: str, run_id: str = ""
 ) -> Preview:
-    """Return what `magnus execute` of a definition would do with these initial parameters."""
+    """Return what `magnus execute` of a definition would do with these initial parameters.
+
+    Raises `Refused` if there is a run of the id `run_id` already.
+    """
     from magnus_render.cli import stores
     from magnus_render.executors import base
     from magnus_render.planning.preview import preview
@@ -180,6 +183,8 @@ def previewed(
     executor = loaded.config["executor"]
     walked = base.load(executor["type"], executor["config"], file)
     store = lookup.load("run_log_store", loaded.config["run_log_store"])
+    if run_id and store.names(run_id):
+        raise Refused(f"run id '{run_id}' is in use: choose another id")
     if use_cached:
         stores.known_run(stores.open_run_log_store(loaded.config), use_cached)
     of_input = given_input(os.environ.get("MAGNUS_INPUT", "")).get("parameters", {})

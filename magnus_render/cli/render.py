@@ -114,14 +114,17 @@ def _render(
         raise UsageError("--mock needs --plan FILE: the callbacks read there that nothing is to be run")
 
     from magnus_render.render import output as files
-    from magnus_render.render.pipeline import plan_json
+    from magnus_render.render.pipeline import Shared, plan_json
     from magnus_render.render.pipeline import render as run
 
     if parameters is not None:
         from magnus_render.graph.load import load_parameters
 
         load_parameters(parameters)
-    rendered = run(file, target, config, templates=templates, strict=strict, compact=compact, mock=mock)
+    shared = Shared()
+    rendered = run(
+        file, target, config, templates=templates, strict=strict, compact=compact, mock=mock, shared=shared
+    )
     if rendered.diagnostics:
         print(format_text(rendered.diagnostics), file=sys.stderr)
     named = check if check is not None else output
@@ -134,6 +137,11 @@ def _render(
     texts.update(
         {files.beside(named, name): text for name, text in rendered.others.items() if named is not None}
     )
+    for path in (*(texts if check is None else ()), *([plan] if plan is not None else [])):
+        if shared.files.has_read(path):
+            raise UsageError(
+                f"the output would replace {path}, which the pipeline is made of: name another file"
+            )
     if plan is not None:
         files.write(plan, plan_json(rendered.plan, rendered.config))
     if check is not None:

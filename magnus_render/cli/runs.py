@@ -133,7 +133,7 @@ def show_run(
 def show_log(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
     step: Annotated[
-        str, typer.Argument(metavar="[STEP]", help="A step, such as regions.0.train.", show_default=False)
+        str, typer.Argument(metavar="STEP", help="A step, such as regions.0.train.", show_default=False)
     ] = "",
     file: File = "",
     config: Config = "",
@@ -191,7 +191,7 @@ def get_files(
     run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
     names: Annotated[
         list[str],
-        typer.Argument(metavar="FILE...", help="Names of files, or globs, as `runs files` lists them."),
+        typer.Argument(metavar="FILE", help="Names of files, or globs, as `runs files` lists them."),
     ],
     folder: Annotated[
         str, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write them; here by default.")
@@ -310,7 +310,7 @@ def diff_runs(
 def prune_runs(
     run_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[RUN_ID]...", help="Ids of the runs to delete.", show_default=False),
+        typer.Argument(metavar="RUN_ID", help="Ids of the runs to delete.", show_default=False),
     ] = None,
     older_than: Annotated[
         float | None,

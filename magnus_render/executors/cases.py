@@ -46,7 +46,7 @@ def read(file: str, plan: Plan) -> list[Case]:
     Raises `DefinitionError` with everything that is wrong.
     """
     report = Report()
-    tree = Reader(report).read(file)
+    tree = Reader(report, beginning="begin with a case: 'NAME: {expect: {status: SUCCESS}}'").read(file)
     report.check()
     cases = []
     if not isinstance(tree, Map) or not tree:
@@ -68,7 +68,7 @@ def read_steps(file: str, plan: Plan) -> dict[str, Any]:
     Raises `DefinitionError` with everything that is wrong.
     """
     report = Report()
-    tree = Reader(report).read(file)
+    tree = Reader(report, beginning="begin with a task: 'NAME: {fail: 1}'").read(file)
     report.check()
     if not isinstance(tree, Map):
         what = "the file must be a mapping of tasks"

@@ -11,7 +11,7 @@ from magnus_render.graph.resolve import NOT_IN_HASH
 from magnus_render.plan import MAP
 from magnus_render.planning.fields import ABSENT, Change, differences
 from magnus_render.runtime import cached, outcome
-from magnus_render.runtime.records import dumps
+from magnus_render.runtime.records import attempts_of, dumps
 from magnus_render.texts import safe, why_skipped
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Motives:
             return f"definition changed: {_listed(_redefined(there, node))}"
         end = outcome.of(original, address)
         if why == cached.UNDONE:
-            return "it did not run there" if end is None else "it failed there"
+            return "it failed there" if end is not None else _unfinished(original, address)
         assert end is not None
         here = self._seen(run, address, node, sees)
         return f"it sees something else: {_listed(differences_of(self._seen(original, address, there, end['sees']), here))}"
@@ -101,6 +101,13 @@ def differences_of(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator
         left, right = old.get(name, ABSENT), new.get(name, ABSENT)
         if left is ABSENT or right is ABSENT or dumps(left) != dumps(right):
             yield Change(name, left, right)
+
+
+def _unfinished(original: Run, address: str) -> str:
+    """Return what became of a step that has no outcome in a run."""
+    if attempts_of(original.names(address), "start"):
+        return "it had not ended there: it is still at work, or was stopped"
+    return "it did not run there"
 
 
 def _redefined(there: Node, here: Node) -> Iterator[Change]:

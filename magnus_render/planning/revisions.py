@@ -13,6 +13,8 @@ from magnus_render.spec.files import Files
 
 _NAMED = re.compile(r"((?:\{[^}]*\}|[^:{])*):(.+)", re.DOTALL)
 """A revision may have a colon in braces: `HEAD^{/fix: all}`."""
+_FOLDER, _LINK, _SUBMODULE = "040000", "120000", "160000"
+"""The modes by which git tells what an entry of a tree is."""
 
 
 class Revisions(Files):
@@ -41,7 +43,7 @@ class Revisions(Files):
                 f"there is no file '{path}', and git, which could find it in a revision, is not installed"
             )
         if revision not in self._trees:
-            self._trees[revision] = _tree(revision, path) if revision else ""
+            self._trees[revision] = _tree(revision, path)
         if inner.startswith(("./", "../")):
             inner = _said("rev-parse", "--show-prefix")[1].strip() + inner
         return f"{revision}:{posixpath.normpath(inner)}"
@@ -60,7 +62,7 @@ class Revisions(Files):
         if split is None:
             return super().read(path, limit)
         revision, inner = split
-        if "\n" in inner or inner.startswith(("../", "/")):
+        if "\n" in inner or inner == ".." or inner.startswith(("../", "/")):
             raise ValueError("it is outside of the repository, so no revision has it")
         asked = f"{self._trees[revision]}:{inner}\n".encode("utf-8", "surrogateescape")
         said = subprocess.run(
@@ -69,7 +71,7 @@ class Revisions(Files):
         head, _, content = said.stdout.partition(b"\n")
         words = head.split()
         if len(words) != 3 or words[1] != b"blob":
-            raise ValueError(f"{_revision(revision)} has no such file{self._meant(inner)}")
+            raise ValueError(self._missing(revision, inner))
         size = int(words[2])
         return size, content[:size]
 
@@ -88,9 +90,30 @@ class Revisions(Files):
         match = _NAMED.fullmatch(path)
         return (match[1], match[2]) if match and match[1] in self._trees else None
 
-    def _meant(self, inner: str) -> str:
+    def _missing(self, revision: str, inner: str) -> str:
+        """Return why there is no such file in a revision, with what was likely meant."""
+        tree, where = self._trees[revision], _revision(revision)
+        parts = inner.split("/")
+        for end in range(1, len(parts) + 1):
+            path = "/".join(parts[:end])
+            mode = _mode(tree, path)
+            if mode == _SUBMODULE:
+                return f"'{path}' is a submodule, whose files {where} does not have: check it out, and name a file of it"
+            if mode == _LINK:
+                return f"in {where} '{path}' is a symbolic link to what {where} does not have"
+        if mode == _FOLDER:
+            return f"in {where} it is a folder"
         prefix = _said("rev-parse", "--show-prefix")[1].strip()
-        return f" (its paths count from the top of the repository: did you mean ./{inner}?)" if prefix else ""
+        if prefix and _mode(tree, prefix + inner):
+            return f"{where} has no such file (its paths count from the top of the repository: did you mean ./{inner}?)"
+        return f"{where} has no such file"
+
+
+def _mode(tree: str, path: str) -> str:
+    """Return what git calls the kind of an entry of a tree, or of what is staged; '' if there is none."""
+    if tree:
+        return _said("ls-tree", tree, "--full-tree", "--", path)[1].partition(" ")[0]
+    return _said("ls-files", "--stage", "--full-name", "--", f":(top,literal){path}")[1].partition(" ")[0]
 
 
 def _revision(name: str) -> str:
@@ -98,12 +121,18 @@ def _revision(name: str) -> str:
 
 
 def _tree(revision: str, path: str) -> str:
-    """Return the id of a revision's tree: it stays the same though a branch moves on while it is read."""
-    status, said, why = _said("rev-parse", "--verify", "--end-of-options", f"{revision}^{{tree}}")
+    """Return the id of a revision's tree, '' of what is staged: it stays the same though a branch moves on meanwhile."""
+    asked = ["--verify", "--end-of-options", f"{revision}^{{tree}}"] if revision else ["--git-dir"]
+    status, said, why = _said("rev-parse", *asked)
     if status != 0:
-        what = f"there is no file '{path}', and git knows no revision '{revision}' here"
-        raise Refused(f"{what}: {why.strip().partition(chr(10))[0].removeprefix('fatal: ')}")
-    return said.strip()
+        reason = why.strip().partition("\n")[0].removeprefix("fatal: ")
+        if reason == "Needed a single revision":
+            reason = f"git knows no revision '{revision}' here"
+        raise Refused(
+            f"there is no file '{path}', and no revision has it: {reason}\n"
+            "  help: write REV:path, such as HEAD:dag.yaml; `git log` lists revisions"
+        )
+    return said.strip() if revision else ""
 
 
 def _said(*words: str) -> tuple[int, str, str]:

@@ -142,7 +142,8 @@ def output_lines(found: Comparison, outputs: Outputs) -> Iterator[str]:
         yield f"{outputs.target}: the output has the same bytes{rest}."
     for change in outputs.changes:
         name = f"the output '{safe(change.name)}'" if change.name else "the output"
-        yield f"{outputs.target}: {name} differs: {change.added} lines added, {change.removed} removed."
+        added = f"{change.added} line{'s' * (change.added != 1)} added"
+        yield f"{outputs.target}: {name} differs: {added}, {change.removed} removed."
 
 
 def grouped(found: Preview) -> Iterator[tuple[Verdict, str, str]]:

@@ -51,6 +51,7 @@ def render_all(project: Project, artefacts: Iterable[Artefact], shared: Shared |
         except Refused as error:
             diagnostics = [Diagnostic(codes.BAD_PROJECT, "error", str(error), artefact.pipeline.definition)]
         said.update(told(diagnostics, project, artefact.environment))
+    said.update(dict.fromkeys(_in_the_place_of_sources(project, files, shared)))
     return Rendering(files, list(said))
 
 
@@ -129,6 +130,21 @@ def _rendered(artefact: Artefact, shared: Shared) -> tuple[list[output.File], li
     texts |= {output.beside(artefact.path, name): text for name, text in rendered.others.items()}
     files = [output.File(path, text, rendered.executable) for path, text in texts.items()]
     return files, rendered.diagnostics
+
+
+def _in_the_place_of_sources(
+    project: Project, files: Iterable[output.File], shared: Shared
+) -> Iterator[Diagnostic]:
+    """Yield an error for each artefact that would replace a file that the project is made of."""
+    named = {os.path.basename(project.file)}
+    for pipeline in project.pipelines:
+        named |= {pipeline.definition, pipeline.parameters or "", pipeline.cases or ""} - {""}
+    own = set(map(shared.files.identity, named))
+    for file in files:
+        if shared.files.identity(file.path) in own or shared.files.has_read(file.path):
+            what = f"the artefact {file.path} would replace a file that the project reads"
+            fix = "name a folder of its own in 'rendered', and put no links to such files there"
+            yield Diagnostic(codes.BAD_PROJECT, "error", what, os.path.basename(project.file), fix=fix)
 
 
 def _content(path: str, size: int = -1) -> bytes | None:

@@ -103,7 +103,7 @@ def _tree(file: str, report: Report) -> Any:
     if os.path.isfile(other) and _may_hold(other):
         what = f"{TOML} beside it has a table [tool.magnus] too"
         report.error_without_line(codes.BAD_PROJECT, file, what, "keep one of the two")
-    return Reader(report).read(file)
+    return Reader(report, beginning="begin with 'pipelines:'").read(file)
 
 
 class _Checked:
@@ -225,7 +225,7 @@ class _Checked:
         there = os.path.join(self.folder, path)
         if not (os.path.isdir(there) if folder else os.path.isfile(there)):
             what = f"'{key}': there is no {'folder' if folder else 'file'} '{path}'"
-            fix = _near(there) or f"the path is relative to the folder of {os.path.basename(self.file)}"
+            fix = _near(there, path) or f"the path is relative to the folder of {os.path.basename(self.file)}"
             self.report.error(codes.BAD_PROJECT, raw.value_place(key), what, fix)
 
 
@@ -239,11 +239,11 @@ def _as_mapping(key: str, name: str, raw: object) -> str:
     return f"write {name}: {{{field}: {raw}}}" if field and isinstance(raw, str) else ""
 
 
-def _near(path: str) -> str:
-    """Return what was likely meant by a path of which there is nothing."""
+def _near(path: str, written: str) -> str:
+    """Return what was likely meant by a path of which there is nothing, as one writes it in place of `written`."""
     folder, name = os.path.split(path)
     try:
         close = difflib.get_close_matches(name, os.listdir(folder or os.curdir), n=1)
     except OSError:
         return ""
-    return f"did you mean '{close[0]}'?" if close else ""
+    return f"did you mean '{os.path.join(os.path.dirname(written), close[0])}'?" if close else ""

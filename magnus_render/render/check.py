@@ -31,7 +31,7 @@ def check(
     """Return a definition and all diagnostics: those of reading it, and what `magnus render` or `execute` would say.
 
     For an engine that is rendered for, the whole output is made and verified. None if there is nothing that was read.
-    `environ` and `known` are those of `graph.load.load`.
+    `environ` and `files` are those of `graph.load.load`.
     """
     try:
         loaded = examine(file, config, environ=environ, files=files)

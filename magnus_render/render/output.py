@@ -9,7 +9,7 @@ import shlex
 import shutil
 import stat
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from magnus_render.errors import PlatformError
@@ -44,30 +44,53 @@ def write_all(files: Iterable[File], *, make_folders: bool = False) -> None:
     """Replace files as `write` does, all of them or none; make their folders where they are missing, if `make_folders`.
 
     All are written beside their places first, and take those only when every one is on the disk. If that fails on the
-    way, what was replaced comes back. Raises `PlatformError` then.
+    way, or is stopped, what was replaced comes back. Raises `PlatformError` for a file that cannot be written; it names
+    what could not come back.
     """
     made: list[str] = []
     moves: list[_Move] = []
     try:
         for file in files:
             with _told(file.path):
-                target = os.path.realpath(file.path)
-                if make_folders:
-                    _make_folders(os.path.dirname(target), made)
-                if os.path.exists(target) and not os.path.isfile(target):
-                    raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
-                moves.append(_Move(file.path, target, _beside(target, file.text, file.executable)))
+                moves.append(_prepared(file, made if make_folders else None))
         for move in moves:
             with _told(move.path):
                 move.take_place()
-    except PlatformError:
-        for move in reversed(moves):
-            move.undo()
-        for folder in reversed(made):
-            os.rmdir(folder)
+    except BaseException as error:  # also if somebody stops the command
+        lost = _undo(moves, made)
+        if lost:
+            raise PlatformError("\n".join([str(error) or "the command was stopped", *lost])) from error
         raise
     for move in moves:
         move.forget()
+
+
+def _prepared(file: File, made: list[str] | None) -> _Move:
+    """Write a file beside its place; make its folder if it is missing and `made` is a list, which gets it."""
+    target = os.path.realpath(file.path)
+    if made is not None:
+        _make_folders(os.path.dirname(target), made)
+    if os.path.isdir(target):
+        raise OSError(errno.EISDIR, "it is a folder")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise OSError(errno.EINVAL, "it is no regular file, so it cannot be replaced")
+    return _Move(file.path, target, _beside(target, file.text, file.executable))
+
+
+def _undo(moves: list[_Move], made: list[str]) -> list[str]:
+    """Bring back what was replaced; return a sentence for each file that cannot come back."""
+    lost = []
+    for move in reversed(moves):
+        try:
+            move.undo()
+        except OSError as error:
+            lost.append(
+                f"{move.path} is the new file already, and the old one is kept in {move.before}: {error.strerror}"
+            )
+    for folder in reversed(made):
+        with suppress(OSError):  # somebody may have put something in
+            os.rmdir(folder)
+    return lost
 
 
 class _Move:
@@ -75,32 +98,33 @@ class _Move:
 
     def __init__(self, path: str, target: str, temporary: str) -> None:
         self.path = path
+        self.before = ""
+        """The file that keeps what was there before, or ''."""
         self._target = target
         self._temporary = temporary
-        self._before = ""
-        self._done = False
 
     def take_place(self) -> None:
         if os.path.exists(self._target):
-            before = f"{self._temporary}.before"
+            self.before = f"{self._temporary}.before"
             try:
-                os.link(self._target, before)
+                os.link(self._target, self.before)
             except OSError:  # not all file systems have links
-                shutil.copy2(self._target, before)
-            self._before = before
+                shutil.copy2(self._target, self.before)
         os.replace(self._temporary, self._target)
-        self._done = True
 
     def undo(self) -> None:
-        if self._before:
-            os.replace(self._before, self._target)
-        elif self._done:
-            _forget(self._target)
+        """Bring back what was there; raise OSError if that cannot be."""
+        if not os.path.lexists(self._temporary):  # it has taken its place
+            if self.before:
+                os.replace(self.before, self._target)
+            else:
+                _forget(self._target)
         _forget(self._temporary)
+        self.forget()
 
     def forget(self) -> None:
-        if self._before:
-            _forget(self._before)
+        if self.before:
+            _forget(self.before)
 
 
 def _make_folders(wanted: str, made: list[str]) -> None:
@@ -110,6 +134,8 @@ def _make_folders(wanted: str, made: list[str]) -> None:
         missing.append(wanted)
         wanted = os.path.dirname(wanted)
     for path in reversed(missing):
+        if os.path.lexists(path):
+            raise OSError(errno.ENOTDIR, f"{os.path.relpath(path)} is no folder")
         os.mkdir(path)
         made.append(path)
 
@@ -123,7 +149,7 @@ def _beside(target: str, text: str, executable: bool) -> str:
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, _mode(target, executable))
-    except OSError:
+    except BaseException:
         _forget(temporary)
         raise
     return temporary

@@ -23,6 +23,10 @@ class Files:
         They are found by the file, and its path as given.
         """
 
+    def has_read(self, path: str) -> bool:
+        """Tell whether a file is one of those that were read without a complaint, by this path or another."""
+        return self.identity(path) in {key for key, _ in self.known}
+
     def read(self, path: str, limit: int) -> tuple[int, bytes]:
         """Return the size of a file in bytes and its content, which may be empty if the size is above the limit.
 

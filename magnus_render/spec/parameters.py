@@ -21,7 +21,7 @@ def load_parameters(file: str) -> dict[str, Json]:
     Raises `DefinitionError` with everything that is wrong.
     """
     report = Report()
-    reader = Reader(report)
+    reader = Reader(report, beginning="begin with a parameter: 'NAME: VALUE'")
     data = reader.content(file)
     report.check()
     assert data is not None

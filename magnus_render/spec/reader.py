@@ -60,9 +60,15 @@ class _Stop(Exception):
 class Reader:
     """Reads the files of one definition, each once; those whose trees are known, not at all."""
 
-    def __init__(self, report: Report, files: Files | None = None) -> None:
-        """`files` is where they are read from, this machine's disk by default."""
+    def __init__(
+        self, report: Report, files: Files | None = None, beginning: str = "begin with 'dag:'"
+    ) -> None:
+        """`files` is where they are read from, this machine's disk by default.
+
+        `beginning` is the fix for an empty file.
+        """
         self.report = report
+        self.beginning = beginning
         self.files = files or Files()
         self.values = 0
         """How many values were read so far, in all files."""
@@ -203,7 +209,7 @@ class _Builder:
         get()  # the start of the stream
         event = get()
         if not isinstance(event, yaml.DocumentStartEvent):
-            self.fail(codes.EMPTY, 0, "the file is empty", "begin with 'dag:'")
+            self.fail(codes.EMPTY, 0, "the file is empty", self.reader.beginning)
         value = self._value(get)
         end = get().end_mark.index
         text = self.source.text

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from magnus_render.errors import PlatformError
-from magnus_render.render import output
 from tests.plugins import install
 from tests.tools import environment, magnus
 
@@ -74,31 +72,9 @@ def test_all_or_nothing(project: Path) -> None:
     (project / "out" / "template.json").mkdir()
     status, stdout, stderr = bundle(project, "-o", "out")
     assert (status, stdout) == (75, "")
-    assert "template.json: is no file; nothing was changed" in stderr
+    assert "template.json: it is a folder" in stderr
     assert sorted(os.listdir(project / "out")) == ["README.md", "template.json"]
     assert (project / "out" / "README.md").read_text() == "of before"
-
-
-def test_what_was_replaced_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The disk fails as the second file takes its place."""
-    (tmp_path / "a").write_text("old")
-    replace = os.replace
-
-    def failing(source: str, target: str) -> None:
-        if target.endswith("b") and not source.endswith(".before"):
-            raise OSError(5, "no luck", target)
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", failing)
-    with pytest.raises(PlatformError, match="no luck; nothing was changed"):
-        output.write_all(str(tmp_path), {"a": "new", "b": "new", "folder/c": "new"})
-    assert sorted(os.listdir(tmp_path)) == ["a"]
-    assert (tmp_path / "a").read_text() == "old"
-    monkeypatch.undo()
-    output.write_all(str(tmp_path), {"a": "new", "b": "#!/bin/sh\n"})
-    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
-    assert (tmp_path / "a").read_text() == "new"
-    assert os.access(tmp_path / "b", os.X_OK) and not os.access(tmp_path / "a", os.X_OK)
 
 
 @pytest.mark.parametrize(

@@ -329,7 +329,8 @@ def test_paths_from_this_folder_and_configurations_of_a_revision(
     [
         ("v2:flows/dag.yaml", "git knows no revision 'v2' here"),
         ("v1:dag.yaml", "the revision 'v1' has no such file"),
-        ("v1:flows", "the revision 'v1' has no such file"),
+        ("v1:flows", "in the revision 'v1' it is a folder"),
+        ("v1:flows/none.yaml", "the revision 'v1' has no such file\n"),
         ("v1:/flows/dag.yaml", "outside of the repository"),
         ("-x:flows/dag.yaml", "No such option"),
         ("nowhere.yaml", "cannot read 'nowhere.yaml'"),
@@ -340,6 +341,34 @@ def test_what_is_not_there_is_said(
 ) -> None:
     assert run(["plan", named, "flows/dag.yaml"]) in (USAGE, REFUSED)
     assert said in capsys.readouterr().err
+
+
+def test_what_a_revision_cannot_have_is_said(
+    repository: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of a submodule, what a link leads out to, and a path that counts from the wrong folder."""
+    git("update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},module")
+    os.symlink("/nowhere/dag.yaml", "link.yaml")
+    git("add", "link.yaml")
+    git("commit", "-qm", "second")
+    monkeypatch.chdir("flows")
+    for named, said in (
+        ("HEAD:module/x/dag.yaml", "'module' is a submodule, whose files the revision 'HEAD' does not have"),
+        (":module/dag.yaml", "'module' is a submodule, whose files what is staged does not have"),
+        ("HEAD:link.yaml", "'link.yaml' is a symbolic link to what the revision 'HEAD' does not have"),
+        ("HEAD:dag.yaml", "did you mean ./dag.yaml?"),
+        ("HEAD:./none.yaml", "the revision 'HEAD' has no such file\n"),
+    ):
+        assert run(["plan", named, "dag.yaml"]) == REFUSED
+        assert said in capsys.readouterr().err
+
+
+def test_without_a_repository_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    require("git")
+    write("dag.yaml", dag("    a: {type: task, command: m.x, next: success}\n"))
+    for named in ("HEAD:dag.yaml", ":dag.yaml"):
+        assert run(["plan", named, "dag.yaml"]) == REFUSED
+        assert "not a git repository" in capsys.readouterr().err
 
 
 def test_an_error_in_a_revision_names_it(repository: None, capsys: pytest.CaptureFixture[str]) -> None:

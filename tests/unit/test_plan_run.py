@@ -237,3 +237,17 @@ def test_which_stands_before_which(address: str, other: str, expected: bool) -> 
     from magnus_render.planning.beyond import precedes
 
     assert precedes(address, other) is expected
+
+
+def test_a_step_that_began_and_has_no_outcome_did_run(tmp_path: Path) -> None:
+    text = definition(f"    a: {{{SHELL}, command: 'true', next: success}}\n")
+    ran(tmp_path, text)
+    (tmp_path / ".run_log_store/first/steps/a/outcome.json").unlink()
+    why = "it had not ended there: it is still at work, or was stopped"
+    assert planned(tmp_path, text) == {"a": ("runs", why, [])}
+
+
+def test_a_dry_run_refuses_the_id_of_a_run_that_is_there(tmp_path: Path) -> None:
+    ran(tmp_path, definition(f"    a: {{{SHELL}, command: 'true', next: success}}\n"))
+    for name, status in (("first", 65), ("second", 0)):
+        done(tmp_path, "execute", "-f", "dag.yaml", "--run-id", name, "--dry-run", status=status)

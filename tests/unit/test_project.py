@@ -236,3 +236,16 @@ def test_the_schema_takes_what_is_taken(capsys: pytest.CaptureFixture[str]) -> N
         "".join(map(str, list(error.path)[:1])) for error in validator.iter_errors(yaml.safe_load(WRONG))
     }
     assert {"pipelines", "targets", "variables", "environments"} & wrong >= {"pipelines", "variables"}
+
+
+def test_an_empty_file_and_a_path_that_is_nearly_right_are_told_how_to_be_mended(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "magnus.yaml").write_text("")
+    assert magnus(["validate"]) == 65
+    assert "help: begin with 'pipelines:'\n" in capsys.readouterr().out
+    (project / "flows").mkdir()
+    (project / "flows" / "prices.yaml").write_text(DAG)
+    (project / "magnus.yaml").write_text("pipelines: {prices: {definition: flows/price.yaml}}\n")
+    assert magnus(["validate"]) == 65
+    assert "did you mean 'flows/prices.yaml'?" in capsys.readouterr().out

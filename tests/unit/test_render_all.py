@@ -276,3 +276,32 @@ def test_a_file_that_is_known_counts_as_one_that_is_read(project: Path) -> None:
     full.values = reader.MAX_VALUES - 3
     assert full.read("dag.yaml") is None
     assert [one.code for one in report.diagnostics] == ["MR010"]
+
+
+@pytest.mark.parametrize("source", ["dag.yaml", "argo.yaml", "cases.yaml", "magnus.yaml"])
+def test_no_artefact_takes_the_place_of_what_the_project_is_made_of(
+    source: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A link at the place of an artefact leads to it."""
+    Path("rendered/dev/bash").mkdir(parents=True)
+    os.symlink(f"../../../{source}", "rendered/dev/bash/one.sh")
+    before = Path(source).read_bytes()
+    for words in (["render", "--all"], ["render", "--all", "--check"], ["validate"]):
+        status, *told = run(capsys, *words)
+        assert status == 65
+        wanted = "the artefact rendered/dev/bash/one.sh would replace a file that the project reads"
+        assert wanted in "".join(told)
+    assert Path(source).read_bytes() == before
+
+
+@pytest.mark.parametrize("path", ["dag.yaml", "./dag.yaml", "argo.yaml", "link"])
+def test_no_output_takes_the_place_of_what_the_pipeline_is_made_of(
+    path: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAGNUS_VAR_image", "here:1")
+    os.symlink("dag.yaml", "link")
+    for option in (["-o", path], ["--plan", path]):
+        status, _, told = run(capsys, "render", "dag.yaml", "-t", "argo", "-c", "argo.yaml", *option)
+        assert status == 64
+        assert f"the output would replace {path}, which the pipeline is made of" in told
+    assert (Path("dag.yaml").read_text(), Path("argo.yaml").read_text()) == (DAG, ARGO)
