@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from magnus_render.cli import options
 from magnus_render.diagnostics import format_text
-from magnus_render.errors import FAILED, UsageError
+from magnus_render.errors import FAILED, Refused, UsageError
 from magnus_render.texts import safe, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 _SHOWN = 5
 """How many names of a folder's other files are shown."""
+_MARK = "`magnus bundle` wrote"
+"""What each file says that our templates of bundles make; artefacts have the marks of their target."""
+_BEGINNING = 65536
+"""Bytes of a file that are looked through for a mark."""
 
 
 def bundle(
@@ -45,10 +52,12 @@ def bundle(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that no bundle wrote.")] = False,
 ) -> None:
     """Write the artefact with all that its deployment needs: permissions, schedule, alarm, README.
 
-    The same input gives the same bytes anywhere. What else is in the folder is left alone. Diagnostics go to standard error.
+    The same input gives the same bytes anywhere. What else is in the folder is left alone,
+    and a file of the same name that no bundle wrote is replaced only with --force. Diagnostics go to standard error.
 
     Exit status: 0 written, 1 --check found a difference, 64 wrong usage, 65 refused, 75 a file could not be written.
     """
@@ -71,6 +80,12 @@ def bundle(
             f"{safe(folder)} has what is not the bundle's, and stays: {safe(', '.join(others[:_SHOWN]))}{more}"
         )
     if check is None:
+        foreign = [] if force else list(_foreign(folder, made.files, (_MARK, *made.marks)))
+        if foreign:
+            raise Refused(
+                f"no bundle wrote what is there: {safe(', '.join(foreign))}\n"
+                "  help: choose another folder; --force replaces these files"
+            )
         files.write_all(
             [
                 files.File(os.path.join(folder, name), text, executable=text.startswith("#!"))
@@ -89,6 +104,22 @@ def bundle(
     )
     options.print_text(difference)
     raise typer.Exit(FAILED if difference else 0)
+
+
+def _foreign(folder: str, made: Mapping[str, str], marks: Iterable[str]) -> Iterator[str]:
+    """Yield the files that a bundle would replace and that none wrote: each holds something else, and has no mark."""
+    for name, text in made.items():
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            continue
+        try:
+            with open(path, "rb") as file:
+                there = file.read()
+        except OSError as error:
+            raise Refused(f"{safe(path)}: {error.strerror}") from error
+        beginning = there[:_BEGINNING]
+        if there not in (b"", text.encode()) and not any(mark.encode() in beginning for mark in marks):
+            yield path
 
 
 def _others(folder: str, names: list[str]) -> list[str]:

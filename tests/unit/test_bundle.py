@@ -68,15 +68,31 @@ def test_files_of_others_stay(project: Path) -> None:
     assert (project / "out" / "notes" / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize(("target", "mine"), [("bash", "run.sh"), ("argo", "README.md")])
+def test_a_file_that_no_bundle_wrote_is_not_replaced(project: Path, target: str, mine: str) -> None:
+    """A bundle of a former definition is replaced, whatever the target; a user's file of the same name is not."""
+    words = ["bundle", "dag.yaml", "-t", target, "-o", "."]
+    assert magnus(project, *words).returncode == 0
+    definition = (project / "dag.yaml").read_text()
+    (project / "dag.yaml").write_text(definition.replace("dag:\n", "dag:\n  name: another\n", 1))
+    assert magnus(project, *words).returncode == 0, "each of its files is known by its mark"
+    (project / mine).write_text("mine")
+    done = magnus(project, *words)
+    assert done.returncode == 65 and f"no bundle wrote what is there: ./{mine}\n" in done.stderr
+    assert (project / mine).read_text() == "mine"
+    assert magnus(project, *words, "--force").returncode == 0
+    assert (project / mine).read_text() != "mine"
+
+
 def test_all_or_nothing(project: Path) -> None:
     (project / "out").mkdir()
-    (project / "out" / "README.md").write_text("of before")
+    (project / "out" / "README.md").write_text("`magnus bundle` wrote it before")
     (project / "out" / "template.json").mkdir()
     status, stdout, stderr = bundle(project, "-o", "out")
     assert (status, stdout) == (75, "")
-    assert "template.json: is no file; nothing was changed" in stderr
+    assert "cannot write out/template.json: Is a directory" in stderr
     assert sorted(os.listdir(project / "out")) == ["README.md", "template.json"]
-    assert (project / "out" / "README.md").read_text() == "of before"
+    assert (project / "out" / "README.md").read_text() == "`magnus bundle` wrote it before"
 
 
 def test_what_was_replaced_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,12 +106,13 @@ def test_what_was_replaced_comes_back(tmp_path: Path, monkeypatch: pytest.Monkey
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", failing)
-    with pytest.raises(PlatformError, match="no luck; nothing was changed"):
-        output.write_all(str(tmp_path), {"a": "new", "b": "new", "folder/c": "new"})
+    files = [output.File(str(tmp_path / name), "new") for name in ("a", "b", "folder/c")]
+    with pytest.raises(PlatformError, match="no luck"):
+        output.write_all(files, make_folders=True)
     assert sorted(os.listdir(tmp_path)) == ["a"]
     assert (tmp_path / "a").read_text() == "old"
     monkeypatch.undo()
-    output.write_all(str(tmp_path), {"a": "new", "b": "#!/bin/sh\n"})
+    output.write_all([files[0], output.File(str(tmp_path / "b"), "#!/bin/sh\n", executable=True)])
     assert sorted(os.listdir(tmp_path)) == ["a", "b"]
     assert (tmp_path / "a").read_text() == "new"
     assert os.access(tmp_path / "b", os.X_OK) and not os.access(tmp_path / "a", os.X_OK)
