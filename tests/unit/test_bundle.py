@@ -59,6 +59,26 @@ def test_drift_is_shown(project: Path) -> None:
     assert not (project / "out" / "README.md").exists(), "it only compares"
 
 
+def test_a_file_of_an_older_bundle_is_drift(project: Path) -> None:
+    """A timer of before would go on to start runs; a file of the user's is none of it."""
+    (project / "bash.yaml").write_text(
+        "executor: {type: bash, config: {bundle: {on_calendar: daily, cron: '0 3 * * *'}}}\n"
+    )
+    (project / "out").mkdir()
+    (project / "out" / "notes.txt").write_text("mine")
+    words = ["bundle", "dag.yaml", "-t", "bash"]
+    assert magnus(project, *words, "-c", "bash.yaml", "-o", "out").returncode == 0
+    assert magnus(project, *words, "-c", "bash.yaml", "--check", "out").returncode == 0
+    (project / "bash.yaml").write_text("executor: {type: bash}\n")
+    assert magnus(project, *words, "-c", "bash.yaml", "-o", "out").returncode == 0
+    done = magnus(project, *words, "-c", "bash.yaml", "--check", "out")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        f"# out/{name}: the bundle has it no more: delete it" for name in ("crontab", "magnus-dag.timer")
+    ]
+    assert (project / "out" / "magnus-dag.timer").exists()
+
+
 def test_files_of_others_stay(project: Path) -> None:
     (project / "out" / "notes").mkdir(parents=True)
     (project / "out" / "notes" / "mine.txt").write_text("mine")
@@ -123,6 +143,9 @@ def test_what_was_replaced_comes_back(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         ([], 64, "say where to: -o DIR writes the files there, --check DIR compares them"),
         (["-o", "a", "--check", "a"], 64, "say where to"),
+        (["-o", ""], 64, "-o DIR is empty"),
+        (["--check", ""], 64, "--check DIR is empty"),
+        (["-o", "dag.yaml"], 75, "cannot write dag.yaml/"),
         (["-o", "a", "--templates", "none"], 65, "there is no template folder 'none'"),
     ],
 )
