@@ -40,8 +40,8 @@ def graph(**steps: Any) -> dict[str, Any]:
     return {"name": "churn", "start_at": next(iter(steps)), "steps": {**steps, **ENDS}}
 
 
-def separate() -> dict[str, Any]:
-    inner = {"type": "dag", "separate": True, "branch": graph(bill=TASK), "next": "success"}
+def separate(**task: Any) -> dict[str, Any]:
+    inner = {"type": "dag", "separate": True, "branch": graph(bill=TASK | task), "next": "success"}
     del inner["branch"]["name"]
     return graph(Each=inner | {"next": "each"}, each=inner)
 
@@ -87,6 +87,10 @@ CASES: dict[str, tuple[Any, Any]] = {
     "lambda": (config(compute="lambda", function="churn:live"), None),
     "distributed": (config(distributed=True), None),
     "machines of their own": (config(bundle={"schedule": "rate(1 day)"}), separate()),
+    "a job in the machine of a dag alone": (
+        config(compute="lambda", function="churn"),
+        separate(executor_config={"aws-step-functions": {"compute": "batch"}}),
+    ),
     "too long for its template": (
         config(),
         graph(**{f"step {n}": {**TASK, "next": f"step {n + 1}" if n < 79 else "success"} for n in range(80)}),
@@ -100,6 +104,11 @@ def test_cfn_lint_finds_nothing(name: str, tmp_path: Path, monkeypatch: pytest.M
     assert lint(files["template.json"], config=ManualArgs(regions=["eu-west-1"])) == []
     assert files == made(monkeypatch, tmp_path / "again", *CASES[name])
     found = json.loads(files["template.json"])["Resources"]
+    anywhere = {
+        one["Sid"] for part in found.values() for one in _statements(part) if one["Resource"] == ["*"]
+    }
+    [told] = [line for line in files["README.md"].splitlines() if "**What it may do**" in line]
+    assert {sid for sid in anywhere if f" {sid}" in told} == anywhere, "the README names each"
     machine = found["Machine"]["Properties"]
     assert ("DefinitionS3Location" in machine) == (name == "too long for its template")
     assert len(files["template.json"].encode()) < 51_200

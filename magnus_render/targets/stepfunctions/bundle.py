@@ -189,6 +189,9 @@ def files(
         context["inline"] = False
         text = _template(context, write)
     parameters = json.loads(text)["Parameters"].items()
+    granted = [one for machine in here for one in machine.statements]
+    granted += context["execution_statements"] if context["own_job_definition"] else []
+    context["unbounded"] = list(dict.fromkeys(one.sid for one in granted if one.reason))
     context["asked"] = [name for name, parameter in parameters if "Default" not in parameter]
     return {TEMPLATE: text, README: write("stepfunctions/bundle/README.md.j2", context), **written}
 
