@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from magnus_render.cli import options
 from magnus_render.diagnostics import format_text
-from magnus_render.errors import FAILED, UsageError
+from magnus_render.errors import FAILED, Refused, UsageError
+from magnus_render.render import output
 from magnus_render.texts import safe, say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from magnus_render.render.pipeline import Bundled
 
 _SHOWN = 5
 """How many names of a folder's other files are shown."""
+_MARK = "`magnus bundle` wrote"
+"""What each file says that our templates of bundles make; artefacts have the marks of their target."""
+_BEGINNING = 65536
+"""Bytes of a file that are looked through for a mark."""
 
 
 def bundle(
@@ -26,7 +36,7 @@ def bundle(
         ),
     ],
     config: options.OptionalConfig = None,
-    output: Annotated[
+    folder: Annotated[
         str | None,
         typer.Option("--output", "-o", help="Write the files into this folder, all or none.", metavar="DIR"),
     ] = None,
@@ -45,50 +55,95 @@ def bundle(
         ),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that no bundle wrote.")] = False,
 ) -> None:
     """Write the artefact with all that its deployment needs: permissions, schedule, alarm, README.
 
-    The same input gives the same bytes anywhere. What else is in the folder is left alone. Diagnostics go to standard error.
+    The same input gives the same bytes anywhere. What else is in the folder is left alone,
+    and a file of the same name that no bundle wrote is replaced only with --force. Diagnostics go to standard error.
 
     Exit status: 0 written, 1 --check found a difference, 64 wrong usage, 65 refused, 75 a file could not be written.
     """
-    if (output is None) == (check is None):
+    if (folder is None) == (check is None):
         raise UsageError(
             "say where to: -o DIR writes the files there, --check DIR compares them with those there"
         )
+    if not (folder or check):
+        raise UsageError(f"bundle: {'-o' if check is None else '--check'} DIR is empty; '.' is this folder")
 
-    from magnus_render.render import output as files
     from magnus_render.render.pipeline import bundle as run
 
     made = run(file, target, config, templates=templates, strict=strict)
     if made.diagnostics:
         print(format_text(made.diagnostics), file=sys.stderr)
-    folder = output or check or ""
-    others = _others(folder, list(made.files))
+    place = folder or check or ""
+    others = _others(place, list(made.files))
     if others:
         more = ", ..." if len(others) > _SHOWN else ""
         say(
-            f"{safe(folder)} has what is not the bundle's, and stays: {safe(', '.join(others[:_SHOWN]))}{more}"
+            f"{safe(place)} has what is not the bundle's, and stays: {safe(', '.join(others[:_SHOWN]))}{more}"
         )
     if check is None:
-        files.write_all(
-            [
-                files.File(os.path.join(folder, name), text, executable=text.startswith("#!"))
-                for name, text in made.files.items()
-            ],
-            make_folders=True,
-        )
-        for name in made.files:
-            typer.echo(safe(os.path.join(folder, name)))
+        _write(place, made, force)
         return
     again = ["magnus", "bundle", file, "--target", target]
     for option, value in (("--config", config), ("--templates", templates), ("--output", check)):
         again += [option, value] if value is not None else []
-    difference = "".join(
-        files.drift(os.path.join(check, name), text, again) for name, text in made.files.items()
-    )
+    difference = "".join(_drift(place, made, others, again))
     options.print_text(difference)
     raise typer.Exit(FAILED if difference else 0)
+
+
+def _write(folder: str, made: Bundled, force: bool) -> None:
+    """Write the files and say their names; raise `Refused` if one would replace what no bundle wrote, without `force`."""
+    foreign = [] if force else list(_foreign(folder, made.files, [_MARK, *made.marks]))
+    if foreign:
+        raise Refused(
+            f"no bundle wrote what is there: {safe(', '.join(foreign))}\n"
+            "  help: choose another folder; --force replaces these files"
+        )
+    texts = {os.path.join(folder, name): text for name, text in made.files.items()}
+    output.write_all(
+        [output.File(path, text, executable=text.startswith("#!")) for path, text in texts.items()],
+        make_folders=True,
+    )
+    for path in texts:
+        typer.echo(safe(path))
+
+
+def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[str]) -> Iterator[str]:
+    """Yield what differs in a folder: files that are not as they would be written, and those of an older bundle."""
+    for name, text in made.files.items():
+        yield output.drift(os.path.join(folder, name), text, again)
+    for path in (os.path.join(folder, name) for name in others):
+        if _has(path, [_MARK]):
+            yield f"# {safe(path)}: the bundle has it no more: delete it\n"
+
+
+def _foreign(folder: str, made: Mapping[str, str], marks: Sequence[str]) -> Iterator[str]:
+    """Yield the files that a bundle would replace and that none wrote: each holds something else, and has no mark."""
+    for name, text in made.items():
+        path = os.path.join(folder, name)
+        there = _content(path)
+        if there not in (None, b"", text.encode()) and not _has(path, marks):
+            yield path
+
+
+def _has(path: str, marks: Sequence[str]) -> bool:
+    """Tell whether a file has one of some marks near its beginning."""
+    beginning = _content(path, _BEGINNING) or b""
+    return any(mark.encode() in beginning for mark in marks)
+
+
+def _content(path: str, size: int = -1) -> bytes | None:
+    """Return what a file holds, or how it begins; None if there is none. Raises `Refused` if it cannot be read."""
+    if not os.path.isfile(path):
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise Refused(f"{safe(path)}: {error.strerror}") from error
 
 
 def _others(folder: str, names: list[str]) -> list[str]:

@@ -50,6 +50,8 @@ class Bundled:
     files: dict[str, str]
     diagnostics: list[Diagnostic]
     """Warnings: with an error there is no bundle."""
+    marks: tuple[str, ...] = ()
+    """Texts of which each artefact among the files has one near its beginning (`BaseTarget.marks`)."""
 
 
 @dataclass
@@ -137,7 +139,7 @@ def bundle(
             )
         except template_folder.TemplateFault as fault:
             raise DefinitionError([*rendered.diagnostics, fault.diagnostic]) from fault
-    return Bundled(dict(sorted(files.items())), rendered.diagnostics)
+    return Bundled(dict(sorted(files.items())), rendered.diagnostics, chosen.marks)
 
 
 def render_loaded(

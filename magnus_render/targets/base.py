@@ -153,7 +153,7 @@ class BaseTarget(Described):
     marks: ClassVar[tuple[str, ...]] = ()
     """Texts of which every artefact that our templates wrote has one near its beginning, and nothing else has any.
 
-    A project tells by them which files are its own.
+    A project tells by them which files are its own, and `magnus bundle` which it may replace.
     """
     bring: ClassVar[str] = ""
     """The fix for a secret that `brings` lacks; `{0}` is its variable."""

@@ -57,6 +57,26 @@ def test_drift_is_shown(project: Path) -> None:
     assert not (project / "out" / "README.md").exists(), "it only compares"
 
 
+def test_a_file_of_an_older_bundle_is_drift(project: Path) -> None:
+    """A timer of before would go on to start runs; a file of the user's is none of it."""
+    (project / "bash.yaml").write_text(
+        "executor: {type: bash, config: {bundle: {on_calendar: daily, cron: '0 3 * * *'}}}\n"
+    )
+    (project / "out").mkdir()
+    (project / "out" / "notes.txt").write_text("mine")
+    words = ["bundle", "dag.yaml", "-t", "bash"]
+    assert magnus(project, *words, "-c", "bash.yaml", "-o", "out").returncode == 0
+    assert magnus(project, *words, "-c", "bash.yaml", "--check", "out").returncode == 0
+    (project / "bash.yaml").write_text("executor: {type: bash}\n")
+    assert magnus(project, *words, "-c", "bash.yaml", "-o", "out").returncode == 0
+    done = magnus(project, *words, "-c", "bash.yaml", "--check", "out")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        f"# out/{name}: the bundle has it no more: delete it" for name in ("crontab", "magnus-dag.timer")
+    ]
+    assert (project / "out" / "magnus-dag.timer").exists()
+
+
 def test_files_of_others_stay(project: Path) -> None:
     (project / "out" / "notes").mkdir(parents=True)
     (project / "out" / "notes" / "mine.txt").write_text("mine")
@@ -66,15 +86,31 @@ def test_files_of_others_stay(project: Path) -> None:
     assert (project / "out" / "notes" / "mine.txt").read_text() == "mine"
 
 
+@pytest.mark.parametrize(("target", "mine"), [("bash", "run.sh"), ("argo", "README.md")])
+def test_a_file_that_no_bundle_wrote_is_not_replaced(project: Path, target: str, mine: str) -> None:
+    """A bundle of a former definition is replaced, whatever the target; a user's file of the same name is not."""
+    words = ["bundle", "dag.yaml", "-t", target, "-o", "."]
+    assert magnus(project, *words).returncode == 0
+    definition = (project / "dag.yaml").read_text()
+    (project / "dag.yaml").write_text(definition.replace("dag:\n", "dag:\n  name: another\n", 1))
+    assert magnus(project, *words).returncode == 0, "each of its files is known by its mark"
+    (project / mine).write_text("mine")
+    done = magnus(project, *words)
+    assert done.returncode == 65 and f"no bundle wrote what is there: ./{mine}\n" in done.stderr
+    assert (project / mine).read_text() == "mine"
+    assert magnus(project, *words, "--force").returncode == 0
+    assert (project / mine).read_text() != "mine"
+
+
 def test_all_or_nothing(project: Path) -> None:
     (project / "out").mkdir()
-    (project / "out" / "README.md").write_text("of before")
+    (project / "out" / "README.md").write_text("`magnus bundle` wrote it before")
     (project / "out" / "template.json").mkdir()
     status, stdout, stderr = bundle(project, "-o", "out")
     assert (status, stdout) == (75, "")
     assert "template.json: it is a folder" in stderr
     assert sorted(os.listdir(project / "out")) == ["README.md", "template.json"]
-    assert (project / "out" / "README.md").read_text() == "of before"
+    assert (project / "out" / "README.md").read_text() == "`magnus bundle` wrote it before"
 
 
 @pytest.mark.parametrize(
@@ -82,6 +118,9 @@ def test_all_or_nothing(project: Path) -> None:
     [
         ([], 64, "say where to: -o DIR writes the files there, --check DIR compares them"),
         (["-o", "a", "--check", "a"], 64, "say where to"),
+        (["-o", ""], 64, "-o DIR is empty"),
+        (["--check", ""], 64, "--check DIR is empty"),
+        (["-o", "dag.yaml"], 75, "cannot write dag.yaml/"),
         (["-o", "a", "--templates", "none"], 65, "there is no template folder 'none'"),
     ],
 )

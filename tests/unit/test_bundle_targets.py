@@ -20,7 +20,7 @@ ENDS = {"success": {"type": "success"}, "fail": {"type": "fail"}}
 TASK = {"type": "task", "command": "churn.step", "next": "success"}
 RESULTS = {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}
 MANIFEST = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: kept-\n"
-NATIVE = {
+NATIVE: dict[str, Any] = {
     "type": "as-is",
     "render_string": {"argo": {"resource": {"action": "create", "manifest": MANIFEST}}},
     "next": "success",
@@ -66,18 +66,28 @@ def test_argo_binds_accounts_that_are_named(tmp_path: Path, monkeypatch: pytest.
     assert "ServiceAccount" not in given
     assert [one["name"] for one in given["RoleBinding"]["subjects"]] == ["magnus", "trainer"]
     assert {one["metadata"]["namespace"] for one in given.values()} == {"churn"}
+    readme = files["README.md"]
+    assert "the ServiceAccounts `magnus`, `trainer`, which the configuration names" in readme
+    assert "`argo submit --from cronwf/churn -p run-id=RUN_ID -n churn`" in readme
     applied = yaml.safe_load(files["kustomization.yaml"])
     assert applied["namespace"] == "churn" and set(applied["resources"]) < set(files)
 
 
-def test_argo_allows_what_the_users_templates_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("inside", [False, True])
+def test_argo_allows_what_the_users_templates_do(
+    inside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = NATIVE["render_string"]["argo"]
+    if inside:
+        template = {"steps": [[{"name": "keep", "inline": template}]]}
+    native = NATIVE | {"render_string": {"argo": template}}
     with pytest.raises(DefinitionError) as told:
-        made(monkeypatch, tmp_path, "argo", {}, keep=NATIVE)
+        made(monkeypatch, tmp_path, "argo", {}, keep=native)
     [error] = [one for one in told.value.diagnostics if one.severity == "error"]
     assert error.code == "MR310" and "'keep'" in error.message and "permissions:" in error.fix
     rule = {"api_groups": [""], "resources": ["configmaps"], "verbs": ["create"]}
     own = {"executor_config": {"argo": {"permissions": [rule]}}}
-    files = made(monkeypatch, tmp_path, "argo", {}, keep=NATIVE | own)
+    files = made(monkeypatch, tmp_path, "argo", {}, keep=native | own)
     rules = objects(files["permissions.yaml"])["Role"]["rules"]
     assert rules == [RESULTS, {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create"]}]
 
@@ -104,6 +114,7 @@ def test_bash_has_a_service_and_its_schedules(tmp_path: Path, monkeypatch: pytes
     assert set(files) == {"README.md", "run.sh", "crontab", _name("service"), _name("timer")}
     [line] = [one for one in files["crontab"].splitlines() if not one.startswith("#")]
     assert line == f"0 3 * * 1-5 cd {tmp_path} && flock -n .lock ./run.sh >> runs.log 2>&1"
+    assert f"its definition is `{tmp_path}/dag.yaml`" in files["README.md"]
     for name, text in files.items():
         (tmp_path / name).write_text(text)
     (tmp_path / "run.sh").chmod(0o755)
@@ -119,14 +130,17 @@ def _name(kind: str) -> str:
     return f"{NAME}.{kind}"
 
 
-NAME = "churn-now-62323be6"
-"""The slug of the pipeline's name."""
+NAME = "magnus-churn-now-62323be6"
+"""The slug of the pipeline's name, behind what no service of the system begins with."""
 
 
 @pytest.mark.parametrize(
     ("given", "told"),
     [
         ({"folder": "not/from/the/root"}, "is no folder for a bundle"),
+        ({"folder": "/srv/x/../y"}, "is no folder for a bundle"),
+        ({"on_calendar": "daily \\"}, "is no OnCalendar of systemd"),
+        ({"on_calendar": "%H:00"}, "is no OnCalendar of systemd"),
         ({"cron": "0 3 * * *; rm -rf /"}, "is no schedule of cron"),
         ({"user": "root\nExecStart=/bin/sh"}, "is no user"),
     ],

@@ -40,8 +40,8 @@ def graph(**steps: Any) -> dict[str, Any]:
     return {"name": "churn", "start_at": next(iter(steps)), "steps": {**steps, **ENDS}}
 
 
-def separate() -> dict[str, Any]:
-    inner = {"type": "dag", "separate": True, "branch": graph(bill=TASK), "next": "success"}
+def separate(**task: Any) -> dict[str, Any]:
+    inner = {"type": "dag", "separate": True, "branch": graph(bill=TASK | task), "next": "success"}
     del inner["branch"]["name"]
     return graph(Each=inner | {"next": "each"}, each=inner)
 
@@ -73,11 +73,24 @@ CASES: dict[str, tuple[Any, Any]] = {
         },
         graph(a={**TASK, "secrets": {"PASSWORD": "password"}}),
     ),
+    "open where CloudFormation fills in nothing by itself": (
+        config(tags={"team": "$${Team}"}, bundle={"schedule": "rate($${Often})", "timezone": "$${Zone}"})
+        | {"run_log_store": {"type": "s3", "config": {"bucket": "runs", "kms_key": "alias/$${Stage}-key"}}},
+        graph(a=TASK),
+    ),
+    "a compute of its own": (
+        config(),
+        graph(a={**TASK, "executor_config": {"aws-step-functions": {"compute": "sagemaker"}}}),
+    ),
     "ecs": (config(compute="ecs", tags={"a": "b"}), None),
     "sagemaker": (config(compute="sagemaker"), None),
     "lambda": (config(compute="lambda", function="churn:live"), None),
     "distributed": (config(distributed=True), None),
     "machines of their own": (config(bundle={"schedule": "rate(1 day)"}), separate()),
+    "a job in the machine of a dag alone": (
+        config(compute="lambda", function="churn"),
+        separate(executor_config={"aws-step-functions": {"compute": "batch"}}),
+    ),
     "too long for its template": (
         config(),
         graph(**{f"step {n}": {**TASK, "next": f"step {n + 1}" if n < 79 else "success"} for n in range(80)}),
@@ -91,6 +104,11 @@ def test_cfn_lint_finds_nothing(name: str, tmp_path: Path, monkeypatch: pytest.M
     assert lint(files["template.json"], config=ManualArgs(regions=["eu-west-1"])) == []
     assert files == made(monkeypatch, tmp_path / "again", *CASES[name])
     found = json.loads(files["template.json"])["Resources"]
+    anywhere = {
+        one["Sid"] for part in found.values() for one in _statements(part) if one["Resource"] == ["*"]
+    }
+    [told] = [line for line in files["README.md"].splitlines() if "**What it may do**" in line]
+    assert {sid for sid in anywhere if f" {sid}" in told} == anywhere, "the README names each"
     machine = found["Machine"]["Properties"]
     assert ("DefinitionS3Location" in machine) == (name == "too long for its template")
     assert len(files["template.json"].encode()) < 51_200
@@ -131,6 +149,40 @@ def test_the_job_definition_of_the_configuration_is_left_alone(
     assert not {"JobDefinition", "JobRole", "JobLogGroup"} & found.keys() and "JobPolicy" in found
     assert "**What it does not make**: a job definition" in named["README.md"]
     assert "job-definition/mine:*" in named["template.json"]
+
+
+def test_the_readme_names_what_a_deployment_asks_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of a stack begins with a letter, and a parameter without a default is asked for by its name."""
+    dag = graph(a=TASK) | {"name": "9-to-5"}
+    readme = made(monkeypatch, tmp_path, config(), dag)["README.md"]
+    assert "--stack-name magnus-9-to-5 --template-file" in readme
+    assert "--capabilities CAPABILITY_IAM --parameter-overrides JobQueue=VALUE`" in readme
+    readme = made(monkeypatch, tmp_path, config(job_queue="q"), dag)["README.md"]
+    assert "--capabilities CAPABILITY_IAM`" in readme
+
+
+@pytest.mark.parametrize(
+    "dag",
+    [graph(a=TASK) | {"name": "churn $${Team}"}, graph(**{"a ${Team}": TASK}) | {"start_at": "a $${Team}"}],
+    ids=["the pipeline's", "a step's"],
+)
+def test_nothing_is_filled_into_a_name(dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in the definition, where CloudFormation would ask for a parameter."""
+    with pytest.raises(DefinitionError, match=r"MR208.*fill in '[$]{Team}'"):
+        made(monkeypatch, tmp_path, config(), dag)
+
+
+def test_a_key_of_another_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = "arn:aws:kms:eu-west-1:444455556666:"
+    store = {"type": "s3", "config": {"bucket": "runs", "kms_key": f"{there}alias/churn"}}
+    files = made(monkeypatch, tmp_path, config() | {"run_log_store": store}, graph(a=TASK))
+    [key] = [
+        one
+        for one in _statements(json.loads(files["template.json"])["Resources"]["JobPolicy"])
+        if one["Sid"] == "Key"
+    ]
+    assert key["Resource"] == [f"{there}key/*"]
+    assert key["Condition"] == {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/churn"}}
 
 
 def test_machines_whose_addresses_differ_in_case_are_two(
@@ -177,12 +229,21 @@ def test_a_state_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         )
 
 
+SECRETS = {"secrets": {"type": "aws-secrets-manager"}}
+
+
 @pytest.mark.parametrize(
     ("given", "code", "told"),
     [
         (config(mounts=["/mnt/x"]), "MR208", "no job definition with 'mounts'"),
         (config(environment={"A": "$${no-name}"}), "MR208", "'${no-name}' can be no parameter"),
         (config(environment={"A": "$${LogGroup}"}), "MR208", "is a name that the template itself uses"),
+        (
+            config() | {"run_log_store": {"type": "s3", "config": {"bucket": "a", "prefix": "x*"}}},
+            "MR108",
+            "x*",
+        ),
+        (config() | SECRETS, "MR208", "the name of the secret 'db-*' as any characters"),
         (config(bundle={"schedule": "daily"}), "MR103", "is no schedule of EventBridge"),
         (config(permissions=[{"actions": ["s3:*"], "resources": ["x"]}]), "MR103", "is no action"),
     ],
@@ -191,7 +252,7 @@ def test_what_is_refused(
     given: Any, code: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(DefinitionError) as error:
-        made(monkeypatch, tmp_path, given, graph(a=TASK))
+        made(monkeypatch, tmp_path, given, graph(a=TASK | {"secrets": {"PASSWORD": "db-*"}}))
     assert any(one.code == code and told in one.message for one in error.value.diagnostics), str(error.value)
 
 

@@ -76,6 +76,7 @@ def files(
         "kind": made[0][1].content["kind"],
         "own_account": given.service_account_name == name,
         "accounts": sorted(accounts),
+        "others": sorted(accounts - {name}),
         "rules": [_RESULTS, *_rules(target, plan, config)],
         "manifests": sorted(manifests),
         "labels": {"app.kubernetes.io/managed-by": "magnus", **given.labels},
@@ -98,5 +99,17 @@ def _working_on_objects(plan: Plan) -> Iterator[Node]:
     for node in plan["nodes"].values():
         if node["type"] == AS_IS:
             text = as_is_text(node, "argo")
-            if isinstance(text, dict) and "resource" in text:
+            if isinstance(text, dict) and ("resource" in text or _has_inline_resource(text)):
                 yield node
+
+
+def _has_inline_resource(value: Any) -> bool:
+    """Tell whether a template of the user's has one inside of it (`inline` of a step or task) that works on objects."""
+    if isinstance(value, list):
+        return any(map(_has_inline_resource, value))
+    if not isinstance(value, dict):
+        return False
+    inline = value.get("inline")
+    return (isinstance(inline, dict) and "resource" in inline) or any(
+        map(_has_inline_resource, value.values())
+    )

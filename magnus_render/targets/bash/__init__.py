@@ -117,14 +117,17 @@ class BashTarget(BaseTarget):
         """Return the script, a service of systemd, a timer and a crontab where there is a schedule, and a README."""
         given = options.read(BashConfig, options.common(self, config)).bundle
         name = naming.slug(plan["name"])
-        context = {"plan": plan, "target": self.name, "name": name, "given": given}
-        names = {"README.md": "README.md", f"{name}.service": "service"}
+        output, document = made[0]
+        unit = f"magnus-{name}"  # in front, for a pipeline may be called as a service of the system is
+        context = {"plan": plan, "target": self.name, "name": name, "unit": unit, "given": given}
+        context |= {"file": output.context["file"], "magnus": output.context["magnus"]}
+        names = {"README.md": "README.md", f"{unit}.service": "service"}
         if given.on_calendar is not None:
-            names[f"{name}.timer"] = "timer"
+            names[f"{unit}.timer"] = "timer"
         if given.cron is not None:
             names["crontab"] = "crontab"
         files = {path: write(f"bash/bundle/{template}.j2", context) for path, template in names.items()}
-        return {"run.sh": made[0][1].text, **files}
+        return {"run.sh": document.text, **files}
 
     def lint(self, document: Document, output: Output, others: Sequence[Document]) -> list[Finding]:
         """Parse the script, and the lines of each `as-is` node, with `bash -n` if there is a bash."""

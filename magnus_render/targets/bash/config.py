@@ -12,12 +12,19 @@ from magnus_render.spec.kinds import ARGV
 Argument = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 
-Line = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
+OnCalendar = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9*.,:/~_+-]+( [A-Za-z0-9*.,:/~_+-]+)*",
+        "is no OnCalendar of systemd, such as Mon..Fri 03:00, daily, or *-*-01 04:30 Europe/Berlin",
+    ),
+]
+"""All characters that its documentation (systemd.time, "Calendar Events") gives a meaning."""
 Folder = Annotated[
     str,
     matching(
-        r"/[A-Za-z0-9_./-]*",
-        "is no folder for a bundle: a path from the root, of letters, digits, '_', '-', '.' and '/'",
+        r"(/(?!\.\.?(/|$))[A-Za-z0-9_.-]+)+",
+        "is no folder for a bundle: a path from the root, of letters, digits, '_', '-', '.' and '/', without '..'",
     ),
 ]
 User = Annotated[str, matching(r"[a-z_][a-z0-9_-]*", "is no user: lowercase letters, digits, '_' and '-'")]
@@ -32,7 +39,7 @@ class Bundle(BaseModel):
     """The project's folder on the machine that runs it, with the script in it."""
     user: User = "magnus"
     """The user that the script runs as."""
-    on_calendar: Line | None = Field(default=None, examples=["Mon..Fri 03:00"])
+    on_calendar: OnCalendar | None = Field(default=None, examples=["Mon..Fri 03:00"])
     """When systemd starts it, as its `OnCalendar` has it; no timer without it."""
     cron: (
         Annotated[

@@ -213,7 +213,7 @@ class StepFunctionsTarget(BaseTarget):
 
     def for_bundle(self, plan: Plan, config: Config) -> Config:
         """Return the configuration with a parameter of the CloudFormation template for each name that is not given."""
-        return bundle.with_parameters(config, self.name, options.common(self, config))
+        return bundle.with_parameters(self, plan, config)
 
     def check_bundle(self, plan: Plan, config: Config) -> list[Finding]:
         """Return what a CloudFormation template cannot do, or cannot know."""

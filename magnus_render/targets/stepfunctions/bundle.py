@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Write = Callable[[str, Mapping[str, Any]], str]
 
 TEMPLATE, README = "template.json", "README.md"
+_WILD = frozenset("*?")
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _PARAMETER = re.compile("(AWS::)?[A-Za-z0-9]{1,255}")
 """CloudFormation's own parameters have `AWS::` in front (CloudFormation user guide, "Parameters")."""
@@ -83,15 +84,24 @@ class Machine:
         return _placeholders(self.definition)
 
 
-def with_parameters(config: Config, target: str, given: Mapping[str, Any]) -> Config:
-    """Return a configuration in which `${JobQueue}` and the like stand for the names of its compute that nobody gave."""
-    compute = COMPUTES.get(given.get("compute", "batch"))
+def with_parameters(target: BaseTarget, plan: Plan, config: Config) -> Config:
+    """Return a configuration in which `${JobQueue}` and the like stand for the names that nobody gave.
+
+    They are those of each compute in use: the pipeline's, and that of a node of its own.
+    """
+    given = options.common(target, config)
+    used = [given.get("compute", "batch")]
+    used += [
+        own["compute"] for node in plan["nodes"].values() if "compute" in (own := own_config(target, node))
+    ]
     named = {
         key: _OTHERWISE.get(key, "${" + key.title().replace("_", "") + "}")
-        for key in (compute.placeholders if compute is not None else ())
+        for name in used
+        if isinstance(name, str) and name in COMPUTES
+        for key in COMPUTES[name].placeholders
         if key not in given
     }
-    return {**config, "executor": {"type": target, "config": {**given, **named}}}
+    return {**config, "executor": {"type": target.name, "config": {**given, **named}}}
 
 
 def check(target: BaseTarget, plan: Plan, config: Config) -> list[Finding]:
@@ -116,7 +126,35 @@ def check(target: BaseTarget, plan: Plan, config: Config) -> list[Finding]:
         elif not _PARAMETER.fullmatch(name):
             what = f"'${{{name}}}' can be no parameter of a CloudFormation template"
             findings.add(codes.BUNDLE, None, what, "use letters and digits alone", config=("executor",))
+    _check_names(plan, findings)
+    _check_secrets(plan, config, findings)
     return findings.items
+
+
+def _check_names(plan: Plan, findings: Findings) -> None:
+    """Add an error for each name in which CloudFormation would fill something in: names stand in the definitions."""
+    texts: list[tuple[Node | None, Any]] = [(None, [plan["name"], plan["description"]])]
+    texts += [
+        (node, [node["path"], node.get("branches"), node.get("when")]) for node in plan["nodes"].values()
+    ]
+    for node, text in texts:
+        for name in _placeholders(json.dumps(text, ensure_ascii=False)):
+            what = f"CloudFormation would fill in '${{{name}}}', which stands in a name or a value"
+            findings.add(codes.BUNDLE, node, what, "write it without '${'")
+
+
+def _check_secrets(plan: Plan, config: Config, findings: Findings) -> None:
+    """Add an error for each secret whose name IAM would read as a pattern."""
+    if config["secrets"]["type"] != "aws-secrets-manager":
+        return
+    if set(config["secrets"]["config"].get("prefix", "")) & _WILD:
+        what = "IAM reads '*' and '?' in the prefix of secrets as any characters"
+        findings.add(codes.BUNDLE, None, what, "choose another prefix", config=("secrets", "prefix"))
+    for node in plan["nodes"].values():
+        for name in (node.get("secrets") or {}).values():
+            if set(name) & _WILD:
+                what = f"IAM reads '*' and '?' in the name of the secret '{name}' as any characters"
+                findings.add(codes.BUNDLE, node, what, "name one secret", "secrets")
 
 
 def files(
@@ -150,12 +188,19 @@ def files(
     if len(text.encode()) > limits.TEMPLATE_BYTES:
         context["inline"] = False
         text = _template(context, write)
+    parameters = json.loads(text)["Parameters"].items()
+    granted = [one for machine in here for one in machine.statements]
+    granted += context["execution_statements"] if context["own_job_definition"] else []
+    context["unbounded"] = list(dict.fromkeys(one.sid for one in granted if one.reason))
+    context["asked"] = [name for name, parameter in parameters if "Default" not in parameter]
     return {TEMPLATE: text, README: write("stepfunctions/bundle/README.md.j2", context), **written}
 
 
-def sub(text: str) -> Any:
-    """Return a text as a value of a template: what it leaves open is CloudFormation's to fill in."""
-    return {"Fn::Sub": text} if "${" in text else text
+def sub(value: Any) -> Any:
+    """Return a value for a template: what its texts leave open is CloudFormation's to fill in."""
+    if isinstance(value, dict):
+        return {key: sub(one) for key, one in value.items()}
+    return {"Fn::Sub": value} if isinstance(value, str) and "${" in value else value
 
 
 def _template(context: dict[str, Any], write: Write) -> str:

@@ -245,8 +245,10 @@ def _of_keys(keys: Iterable[str], actions: tuple[str, ...]) -> Iterator[Statemen
     for number, key in enumerate(dict.fromkeys(keys)):
         sid = f"Key{number + 1}" if number else "Key"
         if "alias/" in key:
-            alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": key[key.index("alias/") :]}}
-            yield Statement(sid, actions, (_arn("*", "kms", "key/"),), alias)
+            account, _, name = key.partition("alias/")
+            alias = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": f"alias/{name}"}}
+            keys_there = f"{account}key/*" if account else _arn("*", "kms", "key/")
+            yield Statement(sid, actions, (keys_there,), alias)
         else:
             yield Statement(sid, actions, (_arn(key, "kms", "key/"),))
 
