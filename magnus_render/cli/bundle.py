@@ -28,24 +28,14 @@ _BEGINNING = 65536
 
 
 def bundle(
-    file: Annotated[str, typer.Argument(help="The definition.", metavar="FILE", show_default=False)],
-    target: Annotated[
-        str,
-        typer.Option(
-            "--target", "-t", help="The engine to deploy to; `magnus targets` lists them.", metavar="TARGET"
-        ),
-    ],
+    file: options.Definition,
+    target: options.Target,
     config: options.OptionalConfig = None,
     folder: Annotated[
         str | None,
         typer.Option("--output", "-o", help="Write the files into this folder, all or none.", metavar="DIR"),
     ] = None,
-    templates: Annotated[
-        str | None,
-        typer.Option(
-            "--templates", help="Folder of templates that replace ours of the same name.", metavar="DIR"
-        ),
-    ] = None,
+    templates: options.Templates = None,
     check: Annotated[
         str | None,
         typer.Option(
@@ -54,7 +44,7 @@ def bundle(
             metavar="DIR",
         ),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    strict: options.Strict = False,
     force: Annotated[bool, typer.Option("--force", help="Replace files that no bundle wrote.")] = False,
 ) -> None:
     """Write the artefact with all that its deployment needs: permissions, schedule, alarm, README.

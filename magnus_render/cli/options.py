@@ -36,6 +36,20 @@ File = Annotated[
         show_default=False,
     ),
 ]
+Definition = Annotated[str, typer.Argument(help="The definition.", metavar="FILE", show_default=False)]
+Target = Annotated[
+    str,
+    typer.Option(
+        "--target", "-t", help="The engine to render for; `magnus targets` lists them.", metavar="TARGET"
+    ),
+]
+Templates = Annotated[
+    str | None,
+    typer.Option(
+        "--templates", help="Folder of templates that replace ours of the same name.", metavar="DIR"
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")]
 _CONFIG = ("-c", "--config", "--config-file")
 Config = Annotated[
     str,

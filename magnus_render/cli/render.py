@@ -13,13 +13,8 @@ from magnus_render.errors import FAILED, MagnusError, UsageError
 
 
 def render(
-    file: Annotated[str, typer.Argument(help="The definition.", metavar="FILE", show_default=False)],
-    target: Annotated[
-        str,
-        typer.Option(
-            "--target", "-t", help="The engine to render for; `magnus targets` lists them.", metavar="TARGET"
-        ),
-    ],
+    file: options.Definition,
+    target: options.Target,
     config: options.OptionalConfig = None,
     parameters: Annotated[
         str | None,
@@ -39,12 +34,7 @@ def render(
             metavar="OUT",
         ),
     ] = None,
-    templates: Annotated[
-        str | None,
-        typer.Option(
-            "--templates", help="Folder of templates that replace ours of the same name.", metavar="DIR"
-        ),
-    ] = None,
+    templates: options.Templates = None,
     check: Annotated[
         str | None,
         typer.Option(
@@ -53,7 +43,7 @@ def render(
             metavar="GOLDEN",
         ),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    strict: options.Strict = False,
     compact: Annotated[
         bool,
         typer.Option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from magnus_render.cli.options import Strict
 from magnus_render.cli.project import enter, environments
 from magnus_render.diagnostics import DefinitionError, format_text, has_errors
 from magnus_render.errors import FAILED, UsageError
@@ -32,7 +33,7 @@ def render_all(
         list[str] | None,
         typer.Option("--env", help="Only this environment. May be repeated.", metavar="NAME"),
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")] = False,
+    strict: Strict = False,
 ) -> None:
     """Render all artefacts of the project: that of the working folder, or of the nearest folder above that has one.
 
