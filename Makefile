@@ -48,7 +48,7 @@ bench: $(VENV)/.developer ## measure, beside other tools' figures (BENCH_ARGS)
 	python benchmarks/bench.py $(BENCH_ARGS)
 
 docs: docs-check ## build the site of docs/, and serve it on this machine
-	zensical serve --strict
+	zensical serve
 
 docs-check: $(VENV)/.packages ## build the site of docs/ in build/site: a broken link is an error
 	zensical build --strict --clean

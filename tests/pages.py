@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -24,13 +25,15 @@ COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 STATUS = "echo $?"
 MARK = r"x=$?; printf '\36%s\36' $x; (exit $x)"
 """Ends what a command prints with its status, which the next command can still ask for."""
+GIT = {f"GIT_{role}_{what}": "x@y" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+"""Whose commits those of a page are; no configuration of the machine counts."""
 FOLDER = "/home/ada/new"
 """What a page shows for the path of the folder in which it is followed."""
 UNSTABLE = (
     (re.compile(r"\b\d+(\.\d+)? s\b"), "N s"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "TIME"),
     (re.compile(r"\b\d+(\.\d+)? (KiB|MiB|B)\b"), "N bytes"),
-    (re.compile(r"\b[0-9a-f]{16}\b"), "HASH"),
+    (re.compile(r"\b[0-9a-f]{12}([0-9a-f]{4})?\b"), "HASH"),
     (re.compile(r"\bmagnus-render==\S+"), "magnus-render==VERSION"),
     (re.compile(r"\bpython:3\.\d+"), "python:3.N"),
 )
@@ -71,7 +74,7 @@ def run(folder: Path, script: str, **variables: str) -> subprocess.CompletedProc
     )
 
 
-def follow(text: str, folder: Path, **variables: str) -> list[Typed]:
+def follow(text: str, folder: Path) -> list[Typed]:
     """Save and type what a page shows, in one shell, and return its commands."""
     commands: list[tuple[str, str]] = []
     script = "exec 2>&1\n"
@@ -83,7 +86,8 @@ def follow(text: str, folder: Path, **variables: str) -> list[Typed]:
             found = COMMAND.findall(code)
             commands += found
             script += "".join(f"{line}\n{MARK}\n" for line, _ in found)
-    printed = run(folder, script, COLUMNS="80", NO_COLOR="1", **variables).stdout
+    variables = {"COLUMNS": "80", "NO_COLOR": "1", "GIT_CONFIG_GLOBAL": os.devnull, **GIT}
+    printed = run(folder, script, **variables).stdout
     parts = printed.replace(str(folder), FOLDER).split("\36")
     return [
         Typed(line, shown, printed, int(status))
@@ -99,9 +103,9 @@ def stable(text: str) -> str:
     return together.sub(lambda lines: "".join(sorted(lines[0].splitlines(keepends=True))), text)
 
 
-def differences(text: str, folder: Path, **variables: str) -> list[str]:
+def differences(text: str, folder: Path) -> list[str]:
     """Follow a page, and return a text for each command that does not do what the page says."""
-    typed = follow(text, folder, **variables)
+    typed = follow(text, folder)
     following = [*(one.line for one in typed), ""][1:]
     found = [
         f"$ {one.line}\n{one.printed}(status {one.status})"
