@@ -7,7 +7,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test lint format golden check-generated bench conformance lock clean
+.PHONY: help demo unit test lint format golden check-generated bench conformance lock docs docs-check clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | while IFS= read -r line; do \
@@ -46,6 +46,12 @@ conformance: $(VENV)/.developer ## the long runs: 10,000 random pipelines, 200 o
 
 bench: $(VENV)/.developer ## measure, beside other tools' figures (BENCH_ARGS)
 	python benchmarks/bench.py $(BENCH_ARGS)
+
+docs: docs-check ## build the site of docs/, and serve it on this machine
+	zensical serve
+
+docs-check: $(VENV)/.packages ## build the site of docs/ in build/site: a broken link is an error
+	zensical build --strict --clean
 
 lock: $(VENV)/.python ## resolve the developers' packages anew, for all Pythons, with hashes
 	sh scripts/lock.sh

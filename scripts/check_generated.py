@@ -29,7 +29,7 @@ from tests.bad import cases
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements-dev.lock"
-LOCKED_EXTRAS = ("dev", "aws", "notebook", "examples")
+LOCKED_EXTRAS = ("dev", "docs", "aws", "notebook", "examples")
 """Those that scripts/lock.sh resolves."""
 
 

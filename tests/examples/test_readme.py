@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
 from pathlib import Path
 
-from tests.tools import environment
+from tests import pages
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def fenced(language: str) -> str:
-    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    return str(block)
+    (block,) = pages.fenced(README, language)
+    return block
 
 
 def commands() -> list[str]:
     """Return the indented commands of the quick start that come after its code."""
     section = README.split("## Quick start")[1].split("\n## ")[0].rpartition("```")[2]
-    return [line.strip() for line in section.splitlines() if line.startswith("    ")]
+    return pages.indented(section)
 
 
 def test_quick_start(tmp_path: Path) -> None:
@@ -29,16 +27,7 @@ def test_quick_start(tmp_path: Path) -> None:
     (tmp_path / "prices.py").write_text(fenced("python"))
     assert len(commands()) == 4
     for command in commands():
-        argv = shlex.split(command)
-        done = subprocess.run(
-            argv,
-            cwd=tmp_path,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = pages.run(tmp_path, command)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     assert (tmp_path / "data" / "averages.json").read_text() == "[4.0, 3.0, 4.0]\n"
 

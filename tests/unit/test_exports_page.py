@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.pages import fenced, run
 from tests.plugins import install
 from tests.tools import environment, require
 from tests.tools import magnus as command
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "exports.md"
-SCRIPTS = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
-(FORMAT,) = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+SCRIPTS = fenced(PAGE.read_text(), "sh")
+(FORMAT,) = fenced(PAGE.read_text(), "python")
 DEFINITION = """dag:
   name: nightly
   start_at: a
@@ -63,8 +63,7 @@ def server() -> Iterator[tuple[str, list[tuple[str, str, bytes]]]]:
 
 
 def typed(project: Path, script: str, **variables: str) -> None:
-    words = [require("bash"), "-euo", "pipefail", "-c", script]
-    done = subprocess.run(words, cwd=project, env=environment(**variables), capture_output=True, text=True)
+    done = run(project, f"set -euo pipefail\n{script}", **variables)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,29 +10,21 @@ import yaml
 
 from magnus_render.project.models import ENTRIES, ProjectSpec
 from magnus_render.project.read import read
-from tests.tools import environment
+from tests.pages import fenced, indented, run
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "projects.md").read_text(encoding="utf-8")
 
 
 def example() -> str:
     """Return the project file that the page shows."""
-    (text,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    return str(text)
+    (text,) = fenced(PAGE, "yaml")
+    return text
 
 
 def test_the_commands(tmp_path: Path) -> None:
-    script = "\n".join(re.findall(r"^    (.*)$", re.sub(r"^```[\s\S]*?^```$", "", PAGE, flags=re.M), re.M))
+    script = "\n".join(indented(PAGE))
     assert script.count("magnus ") > 10
-    done = subprocess.run(
-        [shutil.which("bash") or "bash", "-ec", script],
-        cwd=tmp_path,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = run(tmp_path, f"set -e\n{script}")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "warning" not in done.stderr
     assert (tmp_path / "shop" / "data" / "report.json").exists()

@@ -1,0 +1,60 @@
+"""Pages of documentation do what they say: each is followed to the letter in a fresh folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests import pages
+from tests.tools import require
+
+DOCS = pages.ROOT / "docs"
+FOLLOWED = [DOCS / "start.md", DOCS / "plan.md", *sorted((DOCS / "guide").glob("[!R]*.md"))]
+
+
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_print_what_it_says(page: Path, tmp_path: Path) -> None:
+    require("git")
+    text = page.read_text(encoding="utf-8")
+    assert len(pages.fenced(text, "console")) >= 1
+    found = pages.differences(text, tmp_path)
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("page", sorted((DOCS / "guide").glob("*.md")), ids=lambda page: page.stem)
+def test_a_page_of_the_guide_is_short_and_in_its_index(page: Path) -> None:
+    assert len(page.read_text(encoding="utf-8").splitlines()) <= 100
+    index = (DOCS / "guide" / "README.md").read_text(encoding="utf-8")
+    assert page.name == "README.md" or f"]({page.name})" in index
+
+
+def test_what_a_page_says_wrongly_is_found(tmp_path: Path) -> None:
+    text = '```sh title="a.txt"\none\n```\n\n```console\n$ cat a.txt\ntwo\n$ cd / && false\n$ pwd\n/\n```\n'
+    found = pages.differences(text, tmp_path)
+    assert found == ["$ cat a.txt\none\n(status 0)", "$ cd / && false\n(status 1)"]
+    anew = pages.printed_anew(text, pages.follow(text, tmp_path))
+    assert anew == text.replace("two", "one")
+
+
+def test_a_status_that_is_asked_for_and_times_are_no_difference(tmp_path: Path) -> None:
+    text = "```console\n$ false\n$ echo $?\n1\n$ echo took 1.5 s\ntook 0.2 s\n```\n"
+    assert pages.differences(text, tmp_path) == []
+    assert pages.differences(text.replace("\n1\n", "\n2\n"), tmp_path) == ["$ echo $?\n1\n(status 0)"]
+
+
+def test_a_page_whose_shell_ends_is_found(tmp_path: Path) -> None:
+    assert pages.differences("```console\n$ exit 0\n$ true\n```\n", tmp_path) == [
+        "0 of 2 commands were typed"
+    ]
+
+
+def test_no_link_of_a_page_leads_out_of_the_site() -> None:
+    """Links work on the site and in a browser of the repository, so they stay within docs/."""
+    for page in DOCS.rglob("*.md"):
+        for link in re.findall(
+            r"\]\(([^)#:]+)[^)]*\)", pages.BLOCK.sub("", page.read_text(encoding="utf-8"))
+        ):
+            target = (page.parent / link).resolve()
+            assert target.is_relative_to(DOCS) and target.exists(), f"{page.relative_to(DOCS)}: {link}"
