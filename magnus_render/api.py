@@ -1,7 +1,7 @@
 """What code inside a step may ask of magnus: parameters, files, secrets, metrics.
 
 All of it works in any process of a step, in Python tasks, notebooks and Python programs that shell tasks start,
-and is the same on every engine. What a step sets, catalogues or tracks is seen by others if the step succeeds (DESIGN §3.3).
+and is the same on every engine. What a step sets, catalogues or tracks is seen by others if the step succeeds.
 """
 
 from __future__ import annotations

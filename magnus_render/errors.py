@@ -1,4 +1,4 @@
-"""Exit statuses of the callbacks (DESIGN §3.10) and the errors that carry them."""
+"""Exit statuses of the callbacks and the errors that carry them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Slugs and addresses: how names that people write become identifiers that machines use.
 
-One rule for record keys, callback addresses and engine identifiers (DESIGN §2): stable, shell-inert,
+One rule for record keys, callback addresses and engine identifiers: stable, shell-inert,
 collision-free, also on disks that ignore case. Standard library only: the runtime imports this.
 """
 

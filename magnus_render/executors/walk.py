@@ -1,4 +1,4 @@
-"""The walk: which callbacks are due, given how those before them ended (DESIGN §3.1, §3.2).
+"""The walk: which callbacks are due, given how those before them ended.
 
 Engine-neutral, single-threaded, without processes or clocks: an executor asks `take` for calls that may
 start, runs them however it likes, and reports each with `finish`. What is decided here is exactly what a

@@ -1,4 +1,4 @@
-"""One attempt of one step: what it sees, its process, its record, and the hand-over (DESIGN §3.1, §4)."""
+"""One attempt of one step: what it sees, its process, its record, and the hand-over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`--use-cached`: a success of an earlier run taken over instead of run again (DESIGN §4)."""
+"""`--use-cached`: a success of an earlier run taken over instead of run again."""
 
 from __future__ import annotations
 

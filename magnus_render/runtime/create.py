@@ -1,4 +1,4 @@
-"""Creates the record of a run: the definition in pages, the initial parameters, who walks it (DESIGN §4)."""
+"""Creates the record of a run: the definition in pages, the initial parameters, who walks it."""
 
 from __future__ import annotations
 

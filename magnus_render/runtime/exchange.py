@@ -1,4 +1,4 @@
-"""The files a step exchanges with the catalog (DESIGN §3.5): content stands in the catalog, names and modes in records.
+"""The files a step exchanges with the catalog: content stands in the catalog, names and modes in records.
 
 Nothing is read or written outside the data folder, through symbolic links neither. What a step puts is what this attempt
 got or wrote: what was lying about in the data folder would not be there on an engine that gives each step a disk.

@@ -1,4 +1,4 @@
-"""What a node sees: the state left by what came before it on its own path (DESIGN §3.3, §3.4).
+"""What a node sees: the state left by what came before it on its own path.
 
 Nothing here waits or locks. A state is found by walking *back* from the node that asks: to the outcome of its predecessor,
 through a join of branches, or up to what the enclosing composite saw. The one place where several predecessors are possible

@@ -1,4 +1,4 @@
-"""The work of one attempt: its folder, its files, its task's process, and what came of it (DESIGN §3.1, §3.5)."""
+"""The work of one attempt: its folder, its files, its task's process, and what came of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a step works (DESIGN §3.5).
+"""Where a step works.
 
 Engines whose branches share a disk set `MAGNUS_WORKSPACES`: `branch` gives each branch of a parallel or map a folder of its
 own, `step` gives every step one (`isolated: true`). A workspace has the project's entries linked in and a

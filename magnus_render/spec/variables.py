@@ -1,4 +1,4 @@
-"""Substitutes `${name}` in values by `MAGNUS_VAR_name`, after parsing (DESIGN §2).
+"""Substitutes `${name}` in values by `MAGNUS_VAR_name`, after parsing.
 
 A substituted value is a text; where a field takes a number or true or false, a text that reads as one is accepted.
 """
