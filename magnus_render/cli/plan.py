@@ -1,4 +1,7 @@
-"""`magnus plan OLD NEW`: how two definitions differ. `magnus plan FILE --use-cached RUN_ID`: what a run would take over."""
+"""`magnus plan OLD NEW`: how two definitions differ; `magnus plan FILE`: how one differs from what is committed.
+
+`magnus plan FILE --use-cached RUN_ID`: what a run would take over.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,11 @@ from magnus_render.cli import options
 from magnus_render.errors import CHANGED, Ended, Refused, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from magnus_render.graph.load import Loaded
+    from magnus_render.planning.compare import Comparison
+    from magnus_render.planning.goldens import Golden
     from magnus_render.planning.outputs import Outputs
     from magnus_render.planning.preview import Preview
     from magnus_render.planning.revisions import Revisions
@@ -65,6 +70,9 @@ def plan(
 ) -> None:
     """Print what changes from one definition to another, and why; or what a run with --use-cached would do.
 
+    OLD alone is a definition of a project: it is compared with what git has committed of it, and the artefacts of the
+    project that are made of it with the files that hold them.
+
     REV:path is a file of a revision of git, with all that it names there; no checkout is made. Its path counts from the top
     of the repository, or from this folder if it begins with ./ .
 
@@ -74,12 +82,17 @@ def plan(
         raise UsageError("--json and --markdown exclude each other")
     if new and use_cached:
         raise UsageError("--use-cached tells what a run of one definition would do: name one, not two")
-    if not new and not use_cached:
-        raise UsageError("name two definitions to compare, or one and --use-cached RUN_ID")
-    if new:
+    if not use_cached:
         if parameters_file or param:
             raise UsageError("-p and --param are for --use-cached: definitions have no initial parameters")
-        status = _compare(old, new, config, old_config or config, target, as_json, markdown)
+        if not new and (target or config or old_config):
+            raise UsageError(
+                "name two definitions: of one, targets and configurations stand in the project file"
+            )
+        form = _form(as_json, markdown)
+        status = (
+            _compare(old, new, config, old_config or config, target, form) if new else _committed(old, form)
+        )
         raise Ended(status)
     if target or old_config:
         raise UsageError("--target and --old-config are for two definitions")
@@ -89,14 +102,13 @@ def plan(
 # ---- two definitions ----
 
 
-def _compare(
-    old: str, new: str, config: str, old_config: str, target: str, as_json: bool, markdown: bool
-) -> int:
-    from magnus_render.planning import document
-    from magnus_render.planning import markdown as marked
+def _form(as_json: bool, markdown: bool) -> str:
+    return "json" if as_json else "markdown" if markdown else "text"
+
+
+def _compare(old: str, new: str, config: str, old_config: str, target: str, form: str) -> int:
     from magnus_render.planning.compare import compare
     from magnus_render.planning.revisions import Revisions
-    from magnus_render.planning.text import Text
 
     files = Revisions()
     sides = [
@@ -106,17 +118,58 @@ def _compare(
     loaded = _read(files, sides)
     found = compare(*loaded)
     outputs = _outputs(files, sides, loaded, target) if target else None
-    if as_json:
-        _write(document.text(document.of_comparison(found, old, new, outputs)))
-    elif markdown:
-        _lines(marked.comparison(found, old, new, outputs))
-    else:
-        _lines(Text(*_terminal()).comparison(found, old, new, outputs))
+    _show(form, found, old, new, outputs)
     changed = found.changed if outputs is None else not outputs.same
     return CHANGED if changed else 0
 
 
-def _read(files: Revisions, sides: Sequence[tuple[str, str | None]]) -> list[Loaded]:
+def _committed(file: str, form: str) -> int:
+    """Compare a definition of a project with what git has committed of it, and its artefacts with those on disk."""
+    from magnus_render.planning import goldens
+    from magnus_render.planning.compare import compare
+    from magnus_render.planning.revisions import Revisions
+    from magnus_render.project.model import variables_of
+    from magnus_render.project.read import artefacts_of
+
+    project, artefacts = artefacts_of(file) or (None, [])
+    if project is None or not artefacts:
+        raise UsageError(
+            f"no project has '{file}': name two definitions, such as `magnus plan HEAD:./{file} {file}`, "
+            "or --use-cached RUN_ID"
+        )
+    files = Revisions()
+    old = f"HEAD:{file if file.startswith('../') else f'./{file}'}"
+    environ = variables_of(artefacts[0].environment, os.environ)
+    found = compare(*_read(files, [(files.named(old), None), (file, None)], environ))
+    compared = goldens.compared(project, artefacts)
+    _show(form, found, old, file, None, compared)
+    return CHANGED if found.changed or not all(one.same for one in compared) else 0
+
+
+def _show(
+    form: str,
+    found: Comparison,
+    old: str,
+    new: str,
+    outputs: Outputs | None,
+    compared: Sequence[Golden] = (),
+) -> None:
+    """Print how two definitions differ, and what becomes of artefacts."""
+    from magnus_render.planning import document, goldens
+    from magnus_render.planning import markdown as marked
+    from magnus_render.planning.text import Text
+
+    if form == "json":
+        _write(document.text(document.of_comparison(found, old, new, outputs, compared)))
+    elif form == "markdown":
+        _lines([*marked.comparison(found, old, new, outputs), *marked.listed(goldens.lines(compared))])
+    else:
+        _lines([*Text(*_terminal()).comparison(found, old, new, outputs), *goldens.lines(compared)])
+
+
+def _read(
+    files: Revisions, sides: Sequence[tuple[str, str | None]], environ: Mapping[str, str] | None = None
+) -> list[Loaded]:
     """Read both definitions as if they stood where the second does; raise `DefinitionError` with all errors of both."""
     from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
     from magnus_render.graph.load import examine
@@ -126,7 +179,7 @@ def _read(files: Revisions, sides: Sequence[tuple[str, str | None]]) -> list[Loa
     found: list[Diagnostic] = []
     for file, config in sides:
         try:
-            loaded.append(examine(file, config, files=files, name=name))
+            loaded.append(examine(file, config, environ=environ, files=files, name=name))
             found += loaded[-1].diagnostics
         except DefinitionError as error:
             found += error.diagnostics

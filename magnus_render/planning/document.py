@@ -11,8 +11,11 @@ from magnus_render.planning.fields import ABSENT
 from magnus_render.planning.verdicts import WORDS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from magnus_render.planning.compare import Comparison
     from magnus_render.planning.fields import Change
+    from magnus_render.planning.goldens import Golden
     from magnus_render.planning.outputs import Outputs
     from magnus_render.planning.preview import Preview
 
@@ -26,7 +29,9 @@ def schema() -> dict[str, Any]:
     return found
 
 
-def of_comparison(found: Comparison, old: str, new: str, outputs: Outputs | None) -> dict[str, Any]:
+def of_comparison(
+    found: Comparison, old: str, new: str, outputs: Outputs | None, goldens: Sequence[Golden] = ()
+) -> dict[str, Any]:
     """Return how two definitions differ as JSON data; `old` and `new` are what the user called them."""
     document: dict[str, Any] = {
         "format": FORMAT,
@@ -52,6 +57,8 @@ def of_comparison(found: Comparison, old: str, new: str, outputs: Outputs | None
     if outputs is not None:
         changes = [change._asdict() for change in outputs.changes]
         document["output"] = {"target": outputs.target, "same": outputs.same, "changes": changes}
+    if goldens:
+        document["artefacts"] = [{**one._asdict(), "same": one.same} for one in goldens]
     return document
 
 

@@ -10,7 +10,7 @@ from magnus_render.planning.fields import ABSENT
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from magnus_render.planning.compare import Comparison, NodeChange
     from magnus_render.planning.fields import Change
@@ -37,9 +37,15 @@ def comparison(found: Comparison, old: str, new: str, outputs: Outputs | None) -
         for node in found.nodes:
             yield from _node(node)
     if outputs is not None:
-        yield ""
-        for line in text.output_lines(found, outputs):
-            yield f"- {_plain(line)}"
+        yield from listed(text.output_lines(found, outputs))
+
+
+def listed(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines as a list, behind an empty one; nothing for none."""
+    for number, line in enumerate(lines):
+        if not number:
+            yield ""
+        yield f"- {_plain(line)}"
 
 
 def preview(found: Preview) -> Iterator[str]:

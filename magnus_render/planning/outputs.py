@@ -63,6 +63,11 @@ def _changes(old: dict[str, str], new: dict[str, str]) -> Iterator[OutputChange]
     for name in dict.fromkeys((*old, *new)):
         left, right = old.get(name), new.get(name)
         if left != right:
-            lines = difflib.unified_diff((left or "").split("\n"), (right or "").split("\n"), n=0)
-            signs = [line[:1] for line in list(lines)[2:]]
-            yield OutputChange(name, signs.count("+"), signs.count("-"))
+            yield OutputChange(name, *changed_lines(left or "", right or ""))
+
+
+def changed_lines(old: str, new: str) -> tuple[int, int]:
+    """Return how many lines a new text adds to an old one, and how many it removes."""
+    lines = difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), n=0)
+    signs = [line[:1] for line in list(lines)[2:]]
+    return signs.count("+"), signs.count("-")
