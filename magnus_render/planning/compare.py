@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 from magnus_render import naming
 from magnus_render.plan import FAIL_NODE, SUCCESS_NODE
 from magnus_render.planning import reasons
-from magnus_render.planning.fields import ABSENT, Change, differences
+from magnus_render.planning.fields import ABSENT, Change, differences, of_node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,9 +159,7 @@ class _Comparer:
             change
             for key, value in node.items()
             if key not in _DERIVED and reasons.WRITTEN.get(key, key) in step.raw and key != "type"
-            for change in (
-                differences(key, value, ABSENT) if new is None else differences(key, ABSENT, value)
-            )
+            for change in (of_node(key, value, ABSENT) if new is None else of_node(key, ABSENT, value))
         ]
         found += self._arrows(old, new)
         action: Action = "remove" if new is None else "add"
@@ -174,7 +172,7 @@ class _Comparer:
         for key in dict.fromkeys((*old, *new)):
             if key in _DERIVED:
                 continue
-            for change in differences(key, old.get(key, ABSENT), new.get(key, ABSENT)):
+            for change in of_node(key, old.get(key, ABSENT), new.get(key, ABSENT)):
                 yield change._replace(why=reasons.of_field(self._old, self._new, address, change.field))
         yield from differences("branches", _branches(old), _branches(new))
         for branch in new.get("branches", ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render.runtime.records import dumps
+from magnus_render.texts import condition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,13 @@ class Change(NamedTuple):
     new: Any
     why: str = ""
     """What made it differ, where the definition of the node itself does not show that; else ''."""
+
+
+def of_node(field: str, old: Any, new: Any) -> Iterator[Change]:
+    """Yield the fields in which a field of two nodes of plans differs; a condition is told as a whole, in words."""
+    if field == "when":
+        old, new = (value if value is ABSENT else condition(value) for value in (old, new))
+    yield from differences(field, old, new)
 
 
 def differences(field: str, old: Any, new: Any) -> Iterator[Change]:

@@ -9,7 +9,7 @@ from magnus_render import naming
 from magnus_render.executors.terminal import fit
 from magnus_render.graph.resolve import NOT_IN_HASH
 from magnus_render.plan import MAP
-from magnus_render.planning.fields import ABSENT, Change, differences
+from magnus_render.planning.fields import ABSENT, Change, of_node
 from magnus_render.runtime import cached, outcome
 from magnus_render.runtime.records import attempts_of, dumps
 from magnus_render.texts import safe, why_skipped
@@ -113,7 +113,7 @@ def _unfinished(original: Run, address: str) -> str:
 def _redefined(there: Node, here: Node) -> Iterator[Change]:
     for key in dict.fromkeys((*there, *here)):
         if key not in NOT_IN_HASH and key != "hash":
-            yield from differences(key, there.get(key, ABSENT), here.get(key, ABSENT))
+            yield from of_node(key, there.get(key, ABSENT), here.get(key, ABSENT))
 
 
 def _listed(changes: Iterator[Change]) -> str:

@@ -403,3 +403,14 @@ def test_colours_are_for_a_terminal(repository: None) -> None:
 
     assert b"\x1b[33m~ a.branch.x\x1b[0m" in out()
     assert b"\x1b" not in out(NO_COLOR="1")
+
+
+def test_a_condition_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    when = "next: b, when: {parameter: quality, is: good}}"
+    old, new = A_TO_B.replace("next: b}", when), A_TO_B.replace(
+        "next: b}", when.replace("is: good", "in: [good, 3]")
+    )
+    _, document = compared(capsys, dag(old), dag(new))
+    assert changes(document)["a"] == {"when": ("quality is good", "quality is good or 3")}
+    _, document = compared(capsys, dag(A_TO_B), dag(new))
+    assert changes(document)["a"] == {"when": (None, "quality is good or 3")}
