@@ -9,6 +9,7 @@ longest way, order by the mean of the neighbours, places by isotonic regression)
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _apart(wanted: Sequence[float], weights: Sequence[float], widths: Sequence[i
     share their mean (the pool adjacent violators algorithm).
     """
     offsets = [0.0]
-    for left, right in zip(widths, widths[1:], strict=False):  # noqa: RUF007
+    for left, right in pairwise(widths):
         offsets.append(offsets[-1] + (left + right) / 2 + GAP)
     pools: list[tuple[float, float, int]] = []  # mean, weight, how many
     for place, weight, offset in zip(wanted, weights, offsets, strict=True):

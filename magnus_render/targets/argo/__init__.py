@@ -11,7 +11,7 @@ from magnus_render.plan import AS_IS, CONDITIONAL, DAG, MAP, PARALLEL, TASK
 from magnus_render.runtime.handover import CANNOT_START, NOT_CHOSEN
 from magnus_render.spec.tree import Map, Seq
 from magnus_render.targets import options
-from magnus_render.targets.argo import bundle, codes, containers, names, quote
+from magnus_render.targets.argo import codes, containers, names, quote
 from magnus_render.targets.argo.check import check, render_text
 from magnus_render.targets.argo.compile import compile_plan
 from magnus_render.targets.argo.config import ArgoConfig
@@ -209,10 +209,14 @@ class ArgoTarget(BaseTarget):
 
     def for_bundle(self, plan: Plan, config: Config) -> Config:
         """Return the configuration of an object that stays in the cluster, and of pods with an account of their own."""
+        from magnus_render.targets.argo import bundle
+
         return bundle.with_account(self, plan, config)
 
     def check_bundle(self, plan: Plan, config: Config) -> list[Finding]:
         """Return what a bundle cannot hold, or cannot know."""
+        from magnus_render.targets.argo import bundle
+
         return bundle.check(self, plan, config)
 
     def bundle(
@@ -223,6 +227,8 @@ class ArgoTarget(BaseTarget):
         write: Callable[[str, Mapping[str, Any]], str],
     ) -> Mapping[str, str]:
         """Return the manifests, the rights of their pods, a kustomization and a README."""
+        from magnus_render.targets.argo import bundle
+
         return bundle.files(self, plan, config, made, write)
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:

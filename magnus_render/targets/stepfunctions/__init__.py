@@ -12,7 +12,7 @@ from magnus_render.services.s3 import DEFAULT_PREFIX, Place
 from magnus_render.targets import codes as common_codes
 from magnus_render.targets import options
 from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, Source, own_config
-from magnus_render.targets.stepfunctions import bundle, codes, jobs, jsonata, limits
+from magnus_render.targets.stepfunctions import codes, jobs, jsonata, limits
 from magnus_render.targets.stepfunctions.check_config import check_config
 from magnus_render.targets.stepfunctions.compile import compile_plan
 from magnus_render.targets.stepfunctions.computes import COMPUTES
@@ -203,7 +203,7 @@ class StepFunctionsTarget(BaseTarget):
             "code": lambda field: field.removeprefix("{% ").removesuffix(" %}"),
             "cut": lambda text, length: text[:length].rstrip("-"),
             "machine_arn": _machine_arn,
-            "sub": bundle.sub,
+            "sub": _sub,
         }
 
     def finish(self, output: Output, text: str, compact: bool) -> Document:
@@ -213,10 +213,14 @@ class StepFunctionsTarget(BaseTarget):
 
     def for_bundle(self, plan: Plan, config: Config) -> Config:
         """Return the configuration with a parameter of the CloudFormation template for each name that is not given."""
+        from magnus_render.targets.stepfunctions import bundle
+
         return bundle.with_parameters(self, plan, config)
 
     def check_bundle(self, plan: Plan, config: Config) -> list[Finding]:
         """Return what a CloudFormation template cannot do, or cannot know."""
+        from magnus_render.targets.stepfunctions import bundle
+
         return bundle.check(self, plan, config)
 
     def bundle(
@@ -227,6 +231,8 @@ class StepFunctionsTarget(BaseTarget):
         write: Callable[[str, Mapping[str, Any]], str],
     ) -> Mapping[str, str]:
         """Return the CloudFormation template of all that belongs to the machines, the machines, and a README."""
+        from magnus_render.targets.stepfunctions import bundle
+
         return bundle.files(self, plan, config, made, write)
 
     def lint(self, document: Document, output: Output, others: Sequence[Document]) -> list[Finding]:
@@ -325,6 +331,13 @@ def _native_problem(found: Any) -> tuple[str, str]:
             "leave that out: 'next' and 'on_failure' of the node say it",
         )
     return "", ""
+
+
+def _sub(value: Any) -> Any:
+    """Return `bundle.sub` of a value: only the templates of a bundle ask for it, and rendering need not import it."""
+    from magnus_render.targets.stepfunctions import bundle
+
+    return bundle.sub(value)
 
 
 def _machine_arn(target: str) -> str:
