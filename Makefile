@@ -7,7 +7,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test lint format golden check-generated bench conformance lock docs docs-check clean
+.PHONY: help demo unit test lint format golden check-generated bench conformance lock docs docs-check python-of-docs clean
 
 help: ## list what there is
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sort | while IFS= read -r line; do \
@@ -50,8 +50,13 @@ bench: $(VENV)/.developer ## measure, beside other tools' figures (BENCH_ARGS)
 docs: docs-check ## build the site of docs/, and serve it on this machine
 	zensical serve
 
-docs-check: $(VENV)/.packages ## build the site of docs/ in build/site: a broken link is an error
+docs-check: python-of-docs $(VENV)/.packages ## build the site of docs/ in build/site: a broken link is an error
 	zensical build --strict --clean
+
+python-of-docs: $(VENV)/.python
+	@python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'make: zensical, which builds the site, needs Python 3.11 or later:' \
+	    'make docs VENV=.venv-docs PYTHON=/path/to/python3.11' >&2; exit 1; }
 
 lock: $(VENV)/.python ## resolve the developers' packages anew, for all Pythons, with hashes
 	sh scripts/lock.sh

@@ -12,15 +12,17 @@ if TYPE_CHECKING:
     from magnus_render.registry import Described
     from magnus_render.spec.report import Place, Report
 
-_BLOCKS = {
+BLOCKS = {
     "mode": "executor",
     "pipeline-executor": "executor",
     "run_log": "run_log_store",
     "run-log-store": "run_log_store",
 }
-_TRACKERS = ("experiment_tracker", "experiment_tracking", "experiment-tracker")
+"""Older names of blocks, and today's."""
+TRACKERS = ("experiment_tracker", "experiment_tracking", "experiment-tracker")
+"""Blocks, and fields of nodes, that are not used any more."""
 _TRACKER_FIX = "metrics are part of the run log: call track_this(name=value), or set MAGNUS_TRACK_<name>"
-_GONE = {
+GONE = {
     "enable_parallel": "branches always run at the same time; 'max_workers' of the local executor bounds how many",
     "placeholders": "write the values at the node: executor_config: {<executor>: {...}}",
     "output_file": "give the file on the command line: magnus render ... -o FILE",
@@ -29,14 +31,15 @@ _GONE = {
     "max_step_duration_in_seconds": "use 'timeout' of the task",
     "retry_strategy": "use 'retry' of the task",
 }
+"""Keys of an executor's configuration that are not used any more, and what there is in their place."""
 
 
 def root(raw: Map, report: Report) -> Map:
     """Return the top level of a file with today's names."""
-    for old, new in _BLOCKS.items():
+    for old, new in BLOCKS.items():
         if old in raw and new not in raw:
             raw = raw.renamed(old, new)
-    for name in _TRACKERS:
+    for name in TRACKERS:
         if name in raw:
             report.warning(codes.IGNORED, raw.key_place(name), f"'{name}' is not used any more", _TRACKER_FIX)
             raw = raw.without(name)
@@ -64,7 +67,7 @@ def node(raw: Map, owner: str, report: Report) -> Map:
             raw.put("render_string", config["render_string"], config.value_place("render_string"))
     elif kind == "task":
         raw = _task(raw, owner, report)
-    for name in _TRACKERS:
+    for name in TRACKERS:
         if name in raw and kind != "as-is":
             what = f"{owner}: '{name}' is not used any more"
             report.warning(codes.IGNORED, raw.key_place(name), what, _TRACKER_FIX)
@@ -131,7 +134,7 @@ def config(block: str, described: type[Described] | None, raw: Map, report: Repo
         raw = described.translated(raw)
     if block != "executor":
         return raw
-    for name, fix in _GONE.items():
+    for name, fix in GONE.items():
         if name in raw:
             report.warning(
                 codes.IGNORED, raw.key_place(name), f"executor: '{name}' is not used any more", fix
