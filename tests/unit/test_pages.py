@@ -78,7 +78,7 @@ def test_a_page_whose_shell_ends_is_found(tmp_path: Path) -> None:
 
 
 def test_no_link_of_a_page_leads_out_of_the_site() -> None:
-    """Links work on the site and in a browser of the repository, so they stay within docs/, or name a page of another tool."""
+    """Links work on the site and in a browser of the repository; those to pages of other tools are not followed."""
     for page in DOCS.rglob("*.md"):
         for link in re.findall(
             r"\]\((?!https://)([^)#:]+)[^)]*\)", pages.BLOCK.sub("", page.read_text(encoding="utf-8"))
