@@ -5,6 +5,7 @@ python -m scripts.reference_pages
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -240,7 +241,14 @@ def _command(name: str, command: Any, level: str = "") -> Iterator[str]:
         yield from ("", "| argument or option | meaning |", "|---|---|")
         for left, right in rows:
             left = _PYTHON_TYPE.sub("", left)
-            yield "| " + " | ".join((f"`{left}`".replace("|", "\\|"), right.replace("|", "\\|"))) + " |"
+            yield f"| {_as_code(left)} | " + right.replace("|", "\\|") + " |"
+
+
+def _as_code(text: str) -> str:
+    """Return a text as code in a table: the builders of sites do not agree on how a bar is escaped between backticks."""
+    if "|" not in text:
+        return f"`{text}`"
+    return f"<code>{html.escape(text).replace('|', '&#124;')}</code>"
 
 
 # ---- diagnostics ----

@@ -48,6 +48,13 @@ def test_what_a_page_shows_of_another_tool_can_be_read(page: Path) -> None:
     assert "Sources" in text and "## What is not there" in text and "## What you gain" in text
 
 
+def test_no_bar_is_escaped_between_backticks() -> None:
+    """The site would show the backslash: a table has `<code>a &#124; b</code>`."""
+    for page in DOCS.rglob("*.md"):
+        text = pages.BLOCK.sub("", page.read_text(encoding="utf-8"))
+        assert re.findall(r"`[^`\n]*\\\|[^`\n]*`", text) == [], page.name
+
+
 def test_the_page_on_older_versions_has_every_older_name() -> None:
     text = (DOCS / "coming-from" / "magnus.md").read_text(encoding="utf-8")
     described = [registry.find(kind, name) for kind in KINDS for name in registry.BUILT_IN[kind]]
