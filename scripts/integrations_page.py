@@ -15,9 +15,9 @@ _INTRODUCTION = """# What works with what
 
 <!-- Written by scripts/integrations_page.py: change what it prints there, and in the integrations. -->
 
-Executors walk a pipeline; for a target it is rendered. Under each of them a run log store, a catalog and secrets either
-*work* as they are, *need* something that a configuration or the platform must bring, or are *refused*, with the fix, before
-anything runs. The numbers are those of the notes below. `magnus targets --matrix` prints the same table, with what other
+Executors walk a pipeline; for a target it is rendered. Under each of them a run log store, a catalog or a secrets provider
+may *work* as it is. It may *need* something that a configuration or the platform must bring. Or it is *refused*, with the
+fix, before anything runs. The numbers are those of the notes below. `magnus targets --matrix` prints the same table, with what other
 packages have added; `--json` prints it for programs.
 
 """
