@@ -17,8 +17,8 @@ _INTRODUCTION = """# What works with what
 
 Executors walk a pipeline; for a target it is rendered. Under each of them a run log store, a catalog or a secrets provider
 may *work* as it is. It may *need* something that a configuration or the platform must bring. Or it is *refused*, with the
-fix, before anything runs. The numbers are those of the notes below. `magnus targets --matrix` prints the same table, with what other
-packages have added; `--json` prints it for programs.
+fix, before anything runs. The numbers are those of the notes below. `magnus targets --matrix` prints the same table, with
+what other packages have added; `--json` prints it for programs.
 
 """
 

@@ -303,8 +303,8 @@ class _Resolver:
         """Note whether what a node sees is the join of a composite that no step has recorded yet.
 
         A parallel whose input is such a join needs a `fan_in` callback: each of its branches would be the first to need
-        it. As-is nodes and the starts of dag graphs hand their input on; a parallel has its input recorded by then, a
-        map when its items are, a conditional when its branch is chosen.
+        it. As-is nodes and the starts of dag graphs hand their input on. A parallel has its input recorded by then. A map
+        has it when its items are recorded, a conditional when its branch is chosen.
         """
         prefix = node["graph"]["address"]
         joins = False

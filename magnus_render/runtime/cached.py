@@ -49,8 +49,8 @@ def original_of(run: Run) -> Run:
 def success(run: Run, original: Run, address: str, node: Node, sees: str) -> Outcome | str:
     """Return the success in the original run that a step takes over, or why it runs (see `BEHIND`).
 
-    It must also see the same, which can differ though all before it was taken over: a step before it may be gone from
-    the definition, or a map may have fewer items.
+    It must also see the same. That can differ though all steps before it were taken over: one may be gone from the
+    definition, or a map may have fewer items.
     """
     if not run.state(sees)["mocked"]:
         return BEHIND

@@ -1,7 +1,7 @@
 """The files a step exchanges with the catalog: content stands in the catalog, names and modes in records.
 
 Nothing is read or written outside the data folder, through symbolic links neither. What a step puts is what this attempt
-got or wrote: what was lying about in the data folder would not be there on an engine that gives each step a disk.
+got or wrote. Other files may lie in the data folder; on an engine that gives each step a disk they would not be there.
 """
 
 from __future__ import annotations

@@ -62,9 +62,9 @@ def hand_over(run: Run, address: str, node: Node, to: str, digest: str, fan_out:
 def tell(file: str, what: After | Node, decided: int | str | None) -> None:
     """Tell an engine what was decided as a map or conditional was entered.
 
-    Of a map the number of its items or, in a .json file, the list of their indices; of a conditional the slug of the branch;
-    of a task that has a condition, `run` or `skip`. Of what cannot start (`None`) the text says so. No engine takes
-    that for a list, for the lack of one, or for a branch.
+    The text is the number of items of a map or, in a .json file, the list of their indices. For a conditional it is the
+    slug of the branch, for a task that has a condition `run` or `skip`. If the node cannot start (`None`), the text says
+    so: no engine takes that for a list, for the lack of one, or for a branch.
     """
     if decided is None:
         text = NOT_CHOSEN if what["type"] == CONDITIONAL else CANNOT_START

@@ -180,7 +180,7 @@ def node(run_id: str, key: str, address: str, value: Any) -> Any:
 
 
 def plan_problem(plan: Any) -> str:
-    """Return what a plan lacks to be one, '' if nothing: what `magnus render --plan` wrote may have been changed."""
+    """Return what is wrong with a plan, '' if nothing is: what `magnus render --plan` wrote may have been changed."""
     if why := _problem(plan, {**_DEFINITION, "nodes": OBJECT}):
         return why
     for address, value in plan["nodes"].items():

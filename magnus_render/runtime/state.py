@@ -1,7 +1,7 @@
 """What a node sees: the state left by what came before it on its own path.
 
-Nothing here waits or locks. A state is found by walking *back* from the node that asks: to the outcome of its predecessor,
-through a join of branches, or up to what the enclosing composite saw. The one place where several predecessors are possible
+Nothing here waits or locks. A state is found by walking *back* from the node that asks. That leads to the outcome of its
+predecessor, through a join of branches, or up to what the enclosing composite saw. The one place where several predecessors are possible
 is `_came_from`; the one place where branches meet is `join`. A predecessor that failed without an outcome is settled.
 """
 
@@ -192,9 +192,12 @@ def _succeeded(run: Run, address: str) -> Refused:
 def _came_from(run: Run, address: str, node: Node, after: str) -> Before:
     """Tell which of a node's possible predecessors handed over to it.
 
-    In this order: what the engine says; a recorded hand-over; a composite whose outcome leads here; a step that began and
-    left no end (it crashed, and the engine went on); what something led to and that left nothing at all: a step, or a map
-    or conditional of which nothing is decided.
+    The first of these that there is:
+
+    - the one that the engine names, or that has a recorded hand-over
+    - a composite whose outcome leads here
+    - a step that began and left no end: it crashed, and the engine went on
+    - a step, or an undecided map or conditional, that the walk came to and that left nothing at all
     """
     choices = node["before"]
     if after:
