@@ -1,8 +1,9 @@
 """What a node sees: the state left by what came before it on its own path.
 
 Nothing here waits or locks. A state is found by walking *back* from the node that asks. That leads to the outcome of its
-predecessor, through a join of branches, or up to what the enclosing composite saw. The one place where several predecessors are possible
-is `_came_from`; the one place where branches meet is `join`. A predecessor that failed without an outcome is settled.
+predecessor, through a join of branches, or up to what the enclosing composite saw. The one place where several
+predecessors are possible is `_came_from`; the one place where branches meet is `join`. A predecessor that failed without
+an outcome is settled.
 """
 
 from __future__ import annotations
