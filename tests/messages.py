@@ -1,8 +1,8 @@
-"""Finds the messages of the runtime in its source: what a run log, or standard error beside an exit status, may say.
+"""Finds the messages of the package in its source: what a run log, or standard error beside an exit status, may say.
 
-A message is a text with holes: `run <run_id>: the value <digest> is gone`. It is found where an error
-is made (`Refused(...)`) or where a text is handed on (`say(...)`, `warnings.append(...)`), through variables and functions
-that return texts.
+A message is a text with holes: `run <run_id>: the value <digest> is gone`. It is found where an error is made
+(`Refused(...)`) or where a text is handed on (`say(...)`, `warnings.append(...)`), through variables and functions that
+return texts. Diagnostics with a code are not among them: each code has an explanation.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "magnus_render"
-SEARCHED = ("runtime/**/*.py", "services/*.py", "executors/*.py", "api.py", "older_api.py")
-"""The parts of the package that run steps, here or as callbacks."""
 ERRORS = {
     *("UsageError", "Refused", "PlatformError", "TaskFailure", "FinalFailure", "Unsaid"),
     *("MissingError", "OutsideStepError", "NotImplementedError"),
@@ -48,11 +46,7 @@ def _pattern(message: str) -> re.Pattern[str]:
 def found() -> dict[str, str]:
     """Return each message without the names of its holes, with where it is: `file:line` and its text."""
     messages: dict[str, str] = {}
-    trees = {
-        path: ast.parse(path.read_text(encoding="utf-8"))
-        for part in SEARCHED
-        for path in sorted(PACKAGE.glob(part))
-    }
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
     texts = _Texts(list(trees.values()))
     for path, tree in trees.items():
         for line, text in _of_module(tree, texts):
@@ -73,7 +67,7 @@ def _of_module(tree: ast.Module, texts: _Texts) -> Iterator[tuple[int, str]]:
         for text in texts.of(expression, scope, DEPTH):
             # A text of holes alone is that of somebody else.
             if re.search(r"[a-z]{3}", _HOLE.sub("", text)):
-                yield line, text
+                yield line, " ".join(text.split())
 
 
 def _said(tree: ast.Module) -> Iterator[tuple[int, ast.expr, ast.AST]]:
@@ -82,15 +76,9 @@ def _said(tree: ast.Module) -> Iterator[tuple[int, ast.expr, ast.AST]]:
         for node in _own(scope):
             if isinstance(node, ast.Call) and node.args:
                 name = _name(node.func)
-                called = ast.unparse(node.func)
-                printed = name == "print" and "sys.stderr" in ast.unparse(node)
-                if (
-                    name in ERRORS | FIRST
-                    or called in ("super().__init__", "self.warnings.append")
-                    or printed
-                ):
+                if name in ERRORS or name in FIRST or _says(name, node):
                     yield node.lineno, node.args[0], scope
-                elif name in LAST or called.endswith("warnings.append"):
+                elif name in LAST:
                     yield node.lineno, node.args[-1], scope
             elif isinstance(node, ast.Assign | ast.AugAssign):
                 target = node.target if isinstance(node, ast.AugAssign) else node.targets[0]
@@ -98,16 +86,31 @@ def _said(tree: ast.Module) -> Iterator[tuple[int, ast.expr, ast.AST]]:
                     yield node.lineno, node.value, scope
 
 
-def _scopes(tree: ast.Module) -> list[ast.AST]:
-    return [tree, *(node for node in ast.walk(tree) if isinstance(node, Function))]
+def _says(name: str, call: ast.Call) -> bool:
+    """Tell whether a call writes an error's own message, adds to the warnings, or prints to standard error."""
+    if name == "print":
+        return "sys.stderr" in ast.unparse(call)
+    return name in ("__init__", "append") and ast.unparse(call.func).endswith(
+        ("super().__init__", "warnings.append")
+    )
 
 
-def _own(scope: ast.AST) -> Iterator[ast.AST]:
-    """Yield what is in a function or module, but not what is in a function within it."""
+@cache
+def _scopes(scope: ast.AST) -> list[ast.AST]:
+    """Return a module or function, and all functions within it."""
+    inner = (child for node in (scope, *_own(scope)) for child in ast.iter_child_nodes(node))
+    functions = [child for child in inner if isinstance(child, Function)]
+    return [scope, *(one for function in functions for one in _scopes(function))]
+
+
+@cache
+def _own(scope: ast.AST) -> list[ast.AST]:
+    """Return what is in a function or module, but not what is in a function within it."""
+    found: list[ast.AST] = []
     for child in ast.iter_child_nodes(scope):
         if not isinstance(child, Function):
-            yield child
-            yield from _own(child)
+            found += (child, *_own(child))
+    return found
 
 
 def _name(called: ast.expr) -> str:
@@ -122,20 +125,21 @@ class _Texts:
     """What an expression may come to, as texts with holes."""
 
     def __init__(self, trees: list[ast.Module]) -> None:
+        self.homes = {scope: tree for tree in trees for scope in _scopes(tree)}
         self.functions: dict[str, list[ast.AST]] = defaultdict(list)
-        self.constants: dict[str, list[ast.expr]] = defaultdict(list)
+        self.constants: dict[tuple[ast.Module, str], ast.expr] = {}
+        for scope in self.homes:
+            if isinstance(scope, ast.FunctionDef):
+                self.functions[scope.name].append(scope)
         for tree in trees:
-            for node in ast.walk(tree):
-                if isinstance(node, ast.FunctionDef):
-                    self.functions[node.name].append(node)
             for node in tree.body:
                 if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                    self.constants[node.targets[0].id].append(node.value)
+                    self.constants[tree, node.targets[0].id] = node.value
 
     def of(self, expression: ast.expr, scope: ast.AST, depth: int) -> Iterator[str]:
         """Yield the texts of an expression in a scope."""
         if isinstance(expression, ast.Constant):
-            yield str(expression.value)
+            yield expression.value if isinstance(expression.value, str) else ""
         elif isinstance(expression, ast.JoinedStr):
             yield "".join(_part(part) for part in expression.values)
         elif isinstance(expression, ast.BoolOp):
@@ -158,15 +162,26 @@ class _Texts:
             yield from self._elsewhere(expression, scope, depth - 1)
 
     def _elsewhere(self, expression: ast.expr, scope: ast.AST, depth: int) -> Iterator[str]:
-        """Yield the texts that a variable was given, or that a function returns."""
+        """Yield the texts that a variable was given, or that a function returns: one of its own module, if there is one."""
+        home = self.homes[scope]
         if isinstance(expression, ast.Name):
-            for value in [*_given(expression.id, scope), *self.constants.get(expression.id, ())]:
+            constant = self.constants.get((home, expression.id))
+            for value in [*_given(expression.id, scope), *([constant] if constant is not None else [])]:
                 yield from self.of(value, scope, depth)
         elif isinstance(expression, ast.Call):
-            for function in self.functions.get(_name(expression.func), ()):
+            for function in self._called(expression.func, home):
                 for node in _own(function):
                     if isinstance(node, ast.Return) and node.value is not None:
                         yield from self.of(node.value, function, depth)
+
+    def _called(self, called: ast.expr, home: ast.Module) -> list[ast.AST]:
+        """Return the functions that may be meant: of the own module if it has one; a plain name is no method of another."""
+        named = self.functions.get(_name(called), [])
+        if isinstance(called, ast.Name):
+            named = [one for one in named if one in self.homes[one].body or self.homes[one] is home]
+        elif isinstance(called, ast.Attribute) and ast.unparse(called.value) == "error":
+            named = []  # what an error says is found where it is made
+        return [one for one in named if self.homes[one] is home] or named
 
 
 def _given(name: str, scope: ast.AST) -> Iterator[ast.expr]:

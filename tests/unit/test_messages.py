@@ -1,4 +1,4 @@
-"""docs/messages.md has every message of the runtime, every exit status and every status of a step, and nothing else."""
+"""docs/messages.md has every message of the package, every exit status and every status of a step, and nothing else."""
 
 from __future__ import annotations
 
