@@ -1,0 +1,239 @@
+"""What executors share whose nodes walk on by themselves: the run is begun here, and goes on from job to job.
+
+`JobWalk` does what one process does of the walk. This module begins a run, follows it, finds out that it stands still,
+takes it up again, and cancels it. It serves every scheduler: an executor names its `Submitter`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import ExitStack
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from magnus_render import integrations, registry
+from magnus_render.errors import Refused
+from magnus_render.executors.base import BaseExecutor, Order
+from magnus_render.executors.job_records import CANCELLED, RESUMED, JobRecords, Submission
+from magnus_render.plan import AS_IS, TASK, as_is_text, services_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from magnus_render.executors.job_records import WalkRecord
+    from magnus_render.executors.job_walk import JobWalk
+    from magnus_render.executors.submitter import Submitter
+    from magnus_render.plan import Config, Json, Plan
+    from magnus_render.runtime.records import Run
+
+SETTLE = 5
+"""How often `cancel` looks for jobs that were submitted while it ended others."""
+
+
+class DecentralExecutor(BaseExecutor):
+    """An executor each of whose jobs runs one node, and then submits what follows."""
+
+    submitter: ClassVar[type[Submitter]]
+    """Its scheduler."""
+    workspaces: ClassVar[str] = ""
+    """`step` where jobs share a disk, and each works in a folder of its own; '' where each has a disk of its own."""
+    max_workers = 0
+    decentral = True
+
+    given: Mapping[str, Any]
+    """`executor.config`."""
+
+    def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
+        for address, node in plan["nodes"].items():
+            text = as_is_text(node, self.name) if node["type"] == AS_IS else None
+            if text is not None and not isinstance(text, str):
+                yield address, (
+                    f"step '{node['path']}': its `render` for '{self.name}' must be lines for a shell, as jobs run them"
+                )
+
+    def execute(self, order: Order) -> int:
+        problems = [problem for _, problem in integrations.problems(self, order.config)]
+        problems += [problem for _, problem in self.check(order.plan)]
+        if problems:
+            raise Refused("\n".join(problems))
+        with ExitStack() as stack:
+            here = order.config
+            for _, integration in integrations.applying(self, here):
+                here = integration.configure_for_traversal(here, stack)
+            there = here
+            for _, integration in integrations.applying(self, there):
+                there = integration.configure_for_execution(there)
+            scheduler = self.submitter(self.given)
+            scheduler.ready()
+            run = self._create(order, here)
+            if isinstance(run, int):
+                return run
+            if not order.resume:
+                JobRecords(run).begin(
+                    {
+                        "executor": self.name,
+                        "config": dict(self.given),
+                        "services": services_of(there),
+                        "nodes": self._own(order.plan),
+                    }
+                )
+                walk_of(run, scheduler).begin()
+            else:
+                resume(run, scheduler)
+            from magnus_render.executors.follow import follow
+
+            return follow(order, run, scheduler, detached=order.detach)
+
+    def _create(self, order: Order, config: Config) -> Run | int:
+        """Create the run, or open the one that is to go on; return the exit status if that is refused."""
+        from magnus_render.runtime import callback
+        from magnus_render.runtime.records import Run
+        from magnus_render.services import lookup
+
+        services = services_of(config)
+        walk = f"{self.name}-{os.urandom(8).hex()}"
+        store = lookup.load("run_log_store", services["run_log_store"])
+        argv = ["start_run", order.run_id, "--dag-hash", order.plan["dag_hash"], "--target", self.name]
+        argv += ["--tag", order.tag, "--use-cached", order.use_cached, "--walk", walk]
+        if order.resume:
+            argv.append("--resume")
+        for text in order.param:
+            argv += ["--param", text]
+        with NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+            json.dump(order.parameters, file)
+            file.flush()
+            argv += ["--parameters-file", file.name]
+            status = callback.main(argv, plan=order.plan, services=services)
+        run = Run.open(store, order.run_id) if status == 0 else None
+        if run is None:
+            return status
+        return run
+
+    def _own(self, plan: Plan) -> dict[str, Json]:
+        """Return what nodes have for this executor: the text of an as-is, the configuration of a task."""
+        found: dict[str, Json] = {}
+        for address, node in plan["nodes"].items():
+            own = node.get("executor_config", {}).get(self.name)
+            if node["type"] == AS_IS and (text := as_is_text(node, self.name)):
+                found[address] = {"text": text}
+            if node["type"] in (TASK, AS_IS) and own:
+                found.setdefault(address, {})["config"] = own
+        return found
+
+
+def walk_of(run: Run, scheduler: Submitter, force: bool = False) -> JobWalk:
+    """Return the walk of a run as the submitting computer makes it; see `JobWalk` for `force`."""
+    from magnus_render.executors.job_walk import START, JobWalk
+
+    walk = walk_record(run)
+    mode = registry.find("executor", walk["executor"]).workspaces
+    return JobWalk(run, walk["services"], walk["executor"], walk["config"], scheduler, mode, START, force)
+
+
+def scheduler_of(run: Run) -> Submitter:
+    """Return the scheduler of a run's jobs; raise `Refused` if it has none, `PlatformError` if it cannot be reached."""
+    from magnus_render.executors.job import submitter_of
+
+    walk = walk_record(run)
+    scheduler = submitter_of(walk["executor"], walk["config"])
+    scheduler.ready()
+    return scheduler
+
+
+def walk_record(run: Run) -> WalkRecord:
+    """Return how a run is walked; raise `Refused` if it is not walked from job to job."""
+    walk = JobRecords(run).walk()
+    if walk is None:
+        raise Refused(
+            f"run '{run.run_id}' has no jobs: executor or target '{run.record['target']}' walks it by a process of its own"
+        )
+    return walk
+
+
+def resume(run: Run, scheduler: Submitter) -> int:
+    """Go on with a run wherever it stands still: begin it, go on from what has ended, submit what was lost.
+
+    All of it has been done before at most places, and doing it again changes nothing there. Jobs that are at work are left
+    alone. Return how many jobs were submitted; raise `Refused` if the run is over.
+    """
+    from magnus_render.executors.job import left
+
+    walk = walk_of(run, scheduler, force=True)
+    records = walk.records
+    if records.status() is not None:
+        raise Refused(
+            f"run '{run.run_id}' is over: a new run with --use-cached {run.run_id} takes over what succeeded"
+        )
+    if records.is_cancelled():
+        records.tell(RESUMED)
+    walk.begin()
+    calls = records.all()
+    open_ = _at_work(walk.submitter, calls)
+    for what, jobs in sorted(calls.items()):
+        if any(job in open_ for kind in jobs.values() for job in kind):
+            continue
+        if Submission(what.address, what.attempt, what.repeat + 1) in calls:
+            continue
+        node = run.node(what.address)
+        kind = "step" if node["type"] == TASK else "text"
+        after = records.after(what)
+        call = walk.call(kind, what.address, what.attempt, what.repeat, after)  # type: ignore[arg-type]
+        if left(walk, call) == "recorded":
+            walk.repeat(call)
+        else:
+            walk.again(call, 0.0)
+    return walk.submitted
+
+
+def standing(run: Run, scheduler: Submitter) -> list[str]:
+    """Return where a run stands still: addresses of the calls that should come next; [] if it goes on, or is over."""
+    records = JobRecords(run)
+    if records.status() is not None:
+        return []
+    calls = records.all()
+    if _at_work(scheduler, calls):
+        return []
+    if records.status() is not None:
+        return []
+    return sorted({what.address for what in calls if not _done(run, what.address)}) or [""]
+
+
+def _done(run: Run, address: str) -> bool:
+    from magnus_render.runtime import outcome
+
+    return outcome.of(run, address) is not None
+
+
+def cancel(run: Run, scheduler: Submitter) -> int:
+    """End all jobs of a run, and let none submit another; return how many were ended. The run may be resumed."""
+    records = JobRecords(run)
+    if records.status() is not None:
+        return 0
+    if not records.is_cancelled():
+        records.tell(CANCELLED)
+    ended: set[str] = set()
+    for _ in range(SETTLE):
+        calls = records.all()
+        open_ = _at_work(scheduler, calls)
+        if not open_:
+            break
+        guards = {job for jobs in calls.values() for job in jobs["guard"]}
+        scheduler.cancel(sorted(open_ & guards))
+        scheduler.cancel(sorted(open_ - guards))
+        ended |= open_ - guards
+        time.sleep(1.0)
+    return len(ended)
+
+
+def at_work(run: Run, scheduler: Submitter) -> set[str]:
+    """Return the ids of a run's jobs that wait or run."""
+    return _at_work(scheduler, JobRecords(run).all())
+
+
+def _at_work(scheduler: Submitter, calls: Mapping[Submission, Mapping[str, list[str]]]) -> set[str]:
+    """Return the ids of the jobs that wait or run."""
+    ids = [job for jobs in calls.values() for kind in jobs.values() for job in kind]
+    states = scheduler.states(ids) if ids else {}
+    return {job for job, state in states.items() if state in ("waiting", "running")}
