@@ -14,15 +14,19 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from magnus_render.errors import PLATFORM, PlatformError, Refused
+from magnus_render.executors import configured
+from magnus_render.executors.decentral import DecentralExecutor
+from magnus_render.executors.slurm_integrations import INTEGRATIONS
 from magnus_render.executors.submitter import Submitter
 from magnus_render.runtime.workspace import ROOT
 from magnus_render.texts import safe, scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from magnus_render.errors import MagnusError
     from magnus_render.executors.submitter import Job, State
+    from magnus_render.plan import Plan
 
 OPTIONS = {
     "partition": "partition",
@@ -37,6 +41,8 @@ OPTIONS = {
     "constraint": "constraint",
 }
 """Keys of the configuration -> options of sbatch."""
+OUTPUT = "_slurm"
+"""The folder of the files that Slurm itself writes, one for each job."""
 PROGRAMS = ("sbatch", "squeue", "scancel")
 PATIENCE = 90.0
 """Seconds that a program has. Each gives up by itself after some 10 s (`MessageTimeout`); sbatch waits for longer if the
@@ -93,7 +99,8 @@ class SlurmSubmitter(Submitter):
             raise PlatformError(f"slurm: the scheduler does not answer: {_why(complaint)}")
 
     def submit(self, job: Job) -> str:
-        folder = os.path.abspath(os.path.join(ROOT, "slurm", job.run_id))
+        # With the workspaces of the run, whose steps have none of that name: it is deleted with them.
+        folder = os.path.abspath(os.path.join(ROOT, "workspaces", job.run_id, OUTPUT))
         os.makedirs(folder, exist_ok=True)
         argv = [
             "sbatch",
@@ -144,6 +151,36 @@ class SlurmSubmitter(Submitter):
         return "platform" if environment.get("SLURM_RESTART_COUNT", "0") != "0" else ""
 
 
+class SlurmExecutor(DecentralExecutor):
+    """Runs each step as a job of Slurm."""
+
+    name = "slurm"
+    summary = "steps as jobs of Slurm, which go on by themselves"
+    integrations = INTEGRATIONS
+    submitter = SlurmSubmitter
+    workspaces = "step"
+
+    @classmethod
+    def configuration(cls) -> Any:
+        from magnus_render.executors.slurm_config import SlurmConfig
+
+        return SlurmConfig
+
+    @classmethod
+    def problems(cls, config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        return configured.problems(cls, config, {})
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        configured.check(type(self), config, {})
+        self.given = dict(config)
+
+    def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
+        from magnus_render.executors.slurm_config import PER_RUN
+
+        yield from super().check(plan)
+        yield from configured.node_problems(self.name, self.configuration(), self.given, plan, PER_RUN)
+
+
 def job_name(job: Job) -> str:
     """Return the name of a job: the address of its step, of which squeue shows 8 characters, or the end of a long one."""
     ending = f"-{job.attempt}" + ("-guard" if job.after_loss else "")
@@ -160,7 +197,7 @@ def script(job: Job) -> str:
     folder = os.getcwd()
     lines = [
         "#!/bin/bash",
-        f"cd -- {word(folder)} || {{ echo \"magnus: $(hostname) has no folder\" {word(folder)} >&2; exit {PLATFORM}; }}",
+        f'cd -- {word(folder)} || {{ echo "magnus: $(hostname) has no folder" {word(folder)} >&2; exit {PLATFORM}; }}',
         *job.config.get("setup", []),
         " ".join(["exec", *map(word, [*job.config.get("magnus_command", ["magnus"]), *job.argv])]),
         "",
@@ -172,7 +209,9 @@ def word(text: str) -> str:
     """Return a text as one word of bash. sbatch takes no script with a carriage return before the end of a line."""
     if "\r" not in text:
         return shlex.quote(text)
-    return "$'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\r", "\\r").replace("\n", "\\n") + "'"
+    return (
+        "$'" + text.replace("\\", "\\\\").replace("'", "\\'").replace("\r", "\\r").replace("\n", "\\n") + "'"
+    )
 
 
 def _resources(config: Mapping[str, Any]) -> list[str]:

@@ -106,6 +106,7 @@ class SlurmConfig(BaseModel):
     environment: dict[VariableName, Scalar] = Field(default={}, examples=[{"OMP_NUM_THREADS": "4"}])
     """Environment variables of every job."""
     inherit: list[Pattern] = Field(default=["*"], examples=[["LANG", "AWS_*"]])
-    """Names of variables that jobs take over from whoever submits them, `*` standing for any letters; by default all. `PATH` and `HOME` always are."""
+    """Names of variables that jobs take over from whoever submits them, with `*` for any letters; by default all. `PATH` and
+    `HOME` always are."""
     setup: list[Text] = Field(default=[], examples=[["module load python"]])
     """Lines of bash that each job runs before magnus."""

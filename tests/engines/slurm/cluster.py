@@ -128,7 +128,9 @@ class Cluster:
 
     def jobs(self, states: str = "all") -> dict[str, str]:
         """Return the states of all jobs that the controller remembers, by id."""
-        lines = self.call("squeue", "--noheader", "--all", f"--states={states}", "--format=%i %T").splitlines()
+        lines = self.call(
+            "squeue", "--noheader", "--all", f"--states={states}", "--format=%i %T"
+        ).splitlines()
         return dict(line.split() for line in lines)
 
     def shown(self, job: str) -> dict[str, str]:
