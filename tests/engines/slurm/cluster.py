@@ -4,7 +4,7 @@ A supervisor process runs the daemons. It ends them, their jobs and itself when 
 a test process, however that dies. There is no slurmdbd, as on many a small cluster. Nodes claim more processors than this
 machine has: what waits for a processor here waits for the machine, not for Slurm.
 
-    python -m tests.engines.slurm.cluster        the supervisor: commands by lines on stdin, a line of answer to each
+    python -m tests.engines.slurm.cluster SECONDS     the supervisor: commands by lines on stdin, a line of answer to each
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ DefMemPerCPU=100
 MaxJobCount=20000
 MinJobAge=300
 KillWait=2
-MessageTimeout=5
+MessageTimeout={patience}
 ReturnToService=2
 """
 
@@ -90,12 +90,13 @@ class ClusterError(Exception):
 class Cluster:
     """A running cluster, until it is closed or this process ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: int = 10) -> None:
+        """`patience`: seconds that programs wait for an answer of the controller."""
         if (reason := missing()) is not None:
             raise ClusterError(reason)
         with tempfile.TemporaryFile() as log:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-m", __name__],
+                [sys.executable, "-m", __name__, str(patience)],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -138,6 +139,14 @@ class Cluster:
         lines = self.call("scontrol", "show", "job", job).splitlines()
         return dict(line.strip().partition("=")[::2] for line in lines if "=" in line)
 
+    def wait(self, job: str, *states: str) -> None:
+        """Wait until a job has one of some states."""
+        end = time.monotonic() + START_LIMIT
+        while (state := self.jobs().get(job, "forgotten")) not in states:
+            if time.monotonic() > end:
+                raise ClusterError(f"job {job} is {state}, not {' or '.join(states)}")
+            time.sleep(0.05)
+
     def stop(self, daemon: str) -> None:
         """End `slurmctld`, or the daemon of a node."""
         self._ask(f"stop {daemon}")
@@ -176,7 +185,8 @@ def shared() -> Cluster:
 class Supervisor:
     """Starts the daemons, and ends them."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: str) -> None:
+        self._patience = patience
         self.folder = Path(tempfile.mkdtemp(prefix="magnus-slurm-"))
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -211,7 +221,9 @@ class Supervisor:
         key.write_bytes(os.urandom(128))
         ports = iter(_free_ports(1 + len(NODES)))
         host = socket.gethostname().partition(".")[0]
-        lines = [_CONFIGURATION.format(host=host, port=next(ports), folder=self.folder)]
+        lines = [
+            _CONFIGURATION.format(host=host, port=next(ports), folder=self.folder, patience=self._patience)
+        ]
         lines += [
             f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={next(ports)} CPUs=8 RealMemory=64000\n"
             for node in NODES
@@ -232,7 +244,7 @@ class Supervisor:
     def start(self, daemon: str) -> None:
         """Start a daemon again."""
         self._launch(daemon)
-        self._wait(self._is_up)
+        self._wait(lambda: bool(self._call("sinfo", "--noheader")))
 
     def pause(self, daemon: str) -> None:
         """Stop a daemon without ending it."""
@@ -355,7 +367,7 @@ def _free_ports(count: int) -> list[int]:
 
 def main() -> None:
     try:
-        Supervisor().run()
+        Supervisor(sys.argv[1]).run()
     except ClusterError as error:
         sys.exit(str(error))
 
