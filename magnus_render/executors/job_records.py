@@ -126,7 +126,7 @@ class JobRecords:
         """Return which end that of a branch was among those of its composite, from 0: each lets one more begin."""
         folder = f"jobs/turns/{composite.replace('.', '/')}"
         names = self.run.store.names(f"{self.run.run_id}/{folder}")
-        known = sorted(int(name.partition(".")[0]) for name in names)
+        known = sorted(int(name.removesuffix(".json")) for name in names if name.endswith(".json"))
         for number in known:
             if self.run.read(f"{folder}/{number}.json")["branch"] == branch:
                 return number
