@@ -159,6 +159,7 @@ class SlurmExecutor(DecentralExecutor):
     integrations = INTEGRATIONS
     submitter = SlurmSubmitter
     workspaces = "step"
+    hands_secrets = True
 
     @classmethod
     def configuration(cls) -> Any:

@@ -85,7 +85,7 @@ class SlurmConfig(BaseModel):
     )
     """Memory of a job: megabytes, or a number with `K`, `M`, `G` or `T`."""
     gpus: Annotated[
-        Annotated[StrictStr, matching(_GPUS, "is no number of processors, such as 1 or a100:2")]
+        Annotated[StrictStr, matching(_GPUS, "is no number of graphics processors, such as 1 or a100:2")]
         | Annotated[StrictInt, Field(gt=0)]
         | None,
         ANY,
