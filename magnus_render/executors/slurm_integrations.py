@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class _File(BaseIntegration):
     """Jobs get the absolute path.
 
-    It must lie on a file system that all nodes mount there, which cannot be told here. A job that does not find the run says so.
+    It must lie on a file system that all nodes mount there, which cannot be told here. A job that finds no run says so.
     """
 
     executor = "slurm"

@@ -188,7 +188,7 @@ def test_what_the_cluster_never_takes_is_refused(
 
 def test_more_than_any_node_has_is_refused(submitter: SlurmSubmitter) -> None:
     SlurmSubmitter({}).ready()
-    with pytest.raises(Refused, match="step 'a.0.b': .*Requested node configuration is not available"):
+    with pytest.raises(Refused, match=r"step 'a\.0\.b': .*Requested node configuration is not available"):
         submitter.submit(job("true", config={"memory": "9T"}))
 
 
