@@ -17,6 +17,7 @@ import pytest
 from magnus_render.errors import PlatformError, Refused
 from magnus_render.executors.slurm import SlurmSubmitter
 from magnus_render.executors.submitter import Job
+from tests import tools
 from tests.engines.slurm import cluster
 from tests.engines.slurm.cluster import Cluster
 from tests.tools import said
@@ -232,14 +233,41 @@ def test_a_run_on_the_cluster(submitter: SlurmSubmitter, slurm: Cluster) -> None
         executor_config: {slurm: {partition: main, cpus: 2}}}
 """
     project(Path(), steps, {"memory": "200M"}, secrets={"type": "env"})
-    ended = execute(TOKEN="s3cr3t")
-    assert ended.returncode == 0, ended.stderr
+    done = execute(TOKEN="s3cr3t")
+    assert done.returncode == 0, done.stderr
     known = [id_ for id_ in slurm.jobs() if "run r step a " in slurm.shown(id_).get("Comment", "")]
     shown = [slurm.call("scontrol", "show", "job", id_) for id_ in known]
     scripts = [slurm.call("scontrol", "write", "batch_script", id_, "-") for id_ in known]
     assert known and all("NumCPUs=2" in text and "mem=200M" in text for text in shown)
     assert "s3cr3t" not in "".join([*shown, *scripts])
     assert not Path(".magnus").exists()
+
+
+def test_a_run_that_is_cancelled_can_go_on(submitter: SlurmSubmitter, slurm: Cluster, tmp_path: Path) -> None:
+    """All processes of a job are told to end at once. That is no failure of the step."""
+    command = (
+        f"[ ! -e '{tmp_path}/once' ] || exit 0; touch '{tmp_path}/once'; echo >'{tmp_path}/began'; sleep 60"
+    )
+    step = {"type": "task", "command_type": "shell", "command": command, "next": "ok"}
+    project(Path(), f"    a: {json.dumps(step)}\n", {})
+    with said(tmp_path / "began") as began:
+        assert execute("--detach").stdout == "r\n"
+        began()
+    words = ("r", "-f", "dag.yaml", "-c", "c.yaml")
+    assert "cancelled: 1 job ended" in tools.magnus(Path(), "runs", "cancel", *words).stdout
+    assert "To go on: magnus runs resume r" in tools.magnus(Path(), "runs", "show", *words).stdout
+    assert "1 job submitted" in tools.magnus(Path(), "runs", "resume", *words).stdout
+    assert ended(slurm) == 0
+
+
+def ended(slurm: Cluster) -> int:
+    """Wait until the run has ended, and return its exit status."""
+    end = Path(".run_log_store/r/jobs/end.json")
+    while not end.exists():
+        open_ = slurm.jobs("PENDING,RUNNING,COMPLETING")
+        assert open_ or end.exists(), "no job goes on with the run"
+    status: int = json.loads(end.read_text())["status"]
+    return status
 
 
 @pytest.fixture
@@ -287,8 +315,4 @@ def test_the_computer_that_submits_goes_away(submitter: SlurmSubmitter, slurm: C
     assert walking.stderr and "run r" in walking.stderr.readline()
     walking.send_signal(signal.SIGKILL)
     walking.communicate()
-    end = Path(".run_log_store/r/jobs/end.json")
-    while not end.exists():
-        open_ = slurm.jobs("PENDING,RUNNING,COMPLETING")
-        assert open_ or end.exists(), "no job goes on with the run"
-    assert json.loads(end.read_text())["status"] == 0
+    assert ended(slurm) == 0
