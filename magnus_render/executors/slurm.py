@@ -92,10 +92,13 @@ class SlurmSubmitter(Submitter):
                 )
         argv = ["sbatch", "--test-only", "--output=/dev/null", *_resources(self.config)]
         status, _, complaint = _called(argv, _environment({}), "#!/bin/bash\n")
-        # That no node is up or large enough at the moment is said too. It is no reason not to wait for one.
-        if status != 0 and any(word in complaint for word in ("Invalid", "unrecognized", "ambiguous")):
+        if status == 0:
+            return
+        if any(one in complaint for one in ("Invalid", "unrecognized", "ambiguous")):
             raise Refused(f"slurm: sbatch takes no job with this executor.config: {_why(complaint)}")
-        if status != 0 and ("contact" in complaint or "timed out" in complaint):
+        # What the scheduler itself says is that no node is up or large enough at the moment: no reason not to wait for one.
+        asked = "allocation failure" in complaint
+        if not asked or any(one in complaint for one in ("contact", "timed out")):
             raise PlatformError(f"slurm: the scheduler does not answer: {_why(complaint)}")
 
     def submit(self, job: Job) -> str:

@@ -120,6 +120,30 @@ def test_what_a_refused_submission_means(
     assert complaint.split("error: ")[-1] in said
 
 
+@pytest.mark.parametrize(
+    ("complaint", "kind"),
+    [
+        ("allocation failure: Requested node configuration is not available", None),
+        ("allocation failure: Required node not available (down, drained or reserved)", None),
+        ("allocation failure: Invalid partition name specified", Refused),
+        ("sbatch: unrecognized option '--x'", Refused),
+        ("allocation failure: Unable to contact slurm controller (connect failure)", PlatformError),
+        ("sbatch: fatal: Could not establish a configuration source", PlatformError),
+    ],
+)
+def test_a_scheduler_is_asked_before_the_run(
+    complaint: str, kind: type[MagnusError] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("squeue", "scancel"):
+        program(tmp_path, monkeypatch, name, "exit 1")
+    program(tmp_path, monkeypatch, "sbatch", f'echo "{complaint}" >&2; exit 1')
+    if kind is None:
+        SlurmSubmitter({}).ready()
+    else:
+        with pytest.raises(kind, match="slurm: .*" + complaint.split(": ")[-1].split("'")[0].split("(")[0]):
+            SlurmSubmitter({}).ready()
+
+
 def test_states_by_what_squeue_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A guard that Slurm itself has put away was not cancelled by anybody."""
     monkeypatch.setenv("SQUEUE_PARTITION", "other")
