@@ -29,6 +29,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "local": "magnus_render.executors.local:LocalExecutor",
         "local-container": "magnus_render.executors.container:LocalContainerExecutor",
         "mocked": "magnus_render.executors.mocked:MockedExecutor",
+        "slurm": "magnus_render.executors.slurm:SlurmExecutor",
     },
     "run_log_store": {
         "file-system": "magnus_render.services.run_log_store:FileSystemRunLogStore",

@@ -78,7 +78,17 @@ def test_the_table(capfd: pytest.CaptureFixture[str]) -> None:
     assert magnus(["targets", "--matrix"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert lines[0].split() == [
-        *("service", "type", "local", "local-container", "mocked", "aws-step-functions", "bash", "argo")
+        *(
+            "service",
+            "type",
+            "local",
+            "local-container",
+            "mocked",
+            "slurm",
+            "aws-step-functions",
+            "bash",
+            "argo",
+        )
     ]
     assert lines[2].split()[:4] == ["run_log_store", "buffered", "works", "refused"]
     assert len([line for line in lines if line.startswith("(")]) == len(matrix.notes(CELLS))
