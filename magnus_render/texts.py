@@ -33,6 +33,15 @@ def safe_lines(text: str) -> str:
     return "\n".join(map(safe, text.split("\n")))
 
 
+def scalar(value: object) -> str:
+    """Return a value of a configuration as the text that an environment holds: numbers in full, `true` and `false`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
 def say(text: str) -> None:
     """Print lines of our own to standard error, `magnus:` before them."""
     print(f"magnus: {safe_lines(text)}", file=sys.stderr)
