@@ -106,6 +106,10 @@ def run(argv: list[str]) -> int:
     name = argv[0] if argv else "--help"
     if name in CALLBACKS:
         return callback.main(argv, front=_Front())
+    if name == "run_job":
+        from magnus_render.executors import job
+
+        return job.main(argv)
     if "_MAGNUS_COMPLETE" in os.environ or name in _COMPLETION:
         return _typer(list(COMMANDS), argv)
     if name in ("--help", "-h", "help"):

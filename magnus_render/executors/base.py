@@ -44,6 +44,8 @@ class Order:
     use_cached: str = ""
     """The run whose successes are taken over, or ''."""
     resume: bool = False
+    detach: bool = False
+    """Return as soon as the run goes on by itself, where it can."""
     form: str = ""
     """How its progress is shown: `quiet`, `json`, or '' for lines or a display, whatever suits the terminal."""
 
@@ -67,6 +69,8 @@ class BaseExecutor(Described):
     """True if steps import the modules that this process would: then those are looked for before the first step runs."""
     hands_secrets = False
     """True if steps see the secrets that this process sees: then those are looked for before the first step runs."""
+    decentral = False
+    """True if the run goes on from job to job, and this process may leave."""
     max_workers: int
     """How many callbacks run at a time, at most."""
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from magnus_render import errors
-from magnus_render.executors import summary
+from magnus_render.executors import summary, texts
 from magnus_render.executors.console import DETAIL, REMARK, Console, console
 from magnus_render.executors.frames import DECIDING, Call
 from magnus_render.executors.pool import Child, Pool
@@ -37,7 +35,6 @@ TEXT_GRACE = 10.0
 """Seconds between TERM and KILL for the text of an `as-is` node."""
 _HURRY = 2.0
 """Seconds that children are left with after a second signal."""
-_AS_IS_SHELL = "bash"
 
 
 def walked(engine: str, order: Order, config: Config, place: Place, scratch: str, max_workers: int) -> int:
@@ -210,26 +207,7 @@ class _Run:
         return [*common, "--resume"] if self.order.resume else common
 
     def _shell(self, call: Call) -> Callable[[], int]:
-        """Run the text as a rendered script does: lines on a descriptor, for a shell of their own."""
-
-        def work() -> int:
-            path = os.path.join(self.scratch, f"text-{os.getpid()}")
-            with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(f"{call.text}\n")
-            descriptor = os.open(path, os.O_RDONLY)
-            os.unlink(path)
-            if descriptor == 3:
-                os.set_inheritable(descriptor, True)
-            else:
-                os.dup2(descriptor, 3)
-            try:
-                environment = {**os.environ, "MAGNUS_RUN_ID": self.order.run_id}
-                os.execvpe(_AS_IS_SHELL, [_AS_IS_SHELL, "/dev/fd/3"], environment)
-            except OSError as error:
-                print(f"magnus: {_AS_IS_SHELL}: {error.strerror}", file=sys.stderr)
-                return 127
-
-        return work
+        return lambda: texts.execute(call.text, self.order.run_id, self.scratch)
 
     def _ended(self, call: Call, child: Child) -> None:
         now = time.monotonic()
@@ -332,7 +310,7 @@ class _Run:
         self.shown.tell("run_ended", run_id=run_id, exit_status=status, seconds=round(seconds, 3), **named)
         self.shown.close()
         if status == 0:
-            _remove_workspaces(self.order.run_id)
+            workspace.remove(self.order.run_id)
 
 
 class _Shown:
@@ -354,15 +332,3 @@ def _taken(path: str) -> str:
     except FileNotFoundError:
         return ""
     return text
-
-
-def _remove_workspaces(run_id: str) -> None:
-    """Remove the branches' workspaces of a run, and the folders around them if nothing else is there."""
-    path = os.path.join(".magnus", "workspaces", run_id)
-    if os.path.isdir(path):
-        shutil.rmtree(path, ignore_errors=True)
-        for parent in (os.path.dirname(path), ".magnus"):
-            try:
-                os.rmdir(parent)
-            except OSError:
-                break

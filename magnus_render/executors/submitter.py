@@ -70,7 +70,7 @@ class Submitter:
         raise NotImplementedError
 
     def before(self, environment: Mapping[str, str]) -> str:
-        """Return how this very job, of which this process is a further run, ended before: `crashed`, `platform`; '' if it is the first run.
+        """Return how the run of this very job before this one ended: `crashed` or `platform`; '' if this is its first run.
 
         `crashed`: its own process was killed, as by the system for want of memory: that spends an attempt. `platform`: its
         host was lost, or it ended with 75: that spends none.

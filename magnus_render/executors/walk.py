@@ -13,38 +13,15 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from magnus_render import errors, naming
-from magnus_render.executors.frames import DECIDING, Call, CompositeFrame, GraphFrame, Kind, inside, instance
-from magnus_render.graph.view import View, pause_after
-from magnus_render.plan import (
-    AS_IS,
-    CONDITIONAL,
-    FAIL_NODE,
-    MAP,
-    RUN,
-    SKIP,
-    SUCCESS_NODE,
-    TASK,
-    as_is_text,
-    failure_target,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from magnus_render.plan import Branch, Node, Plan
-
-PLATFORM_PAUSES = (1.0, 5.0)
-"""Seconds before a callback that exited 75 is repeated (docs/semantics.md, Choices)."""
-
-_FINAL = frozenset((errors.USAGE, errors.REFUSED, errors.PLATFORM))
-"""After these nothing more can be recorded, so the walk is broken off and may be resumed."""
+from magnus_render import errors
+from magnus_render.executors.frames import Call, CompositeFrame, GraphFrame, inside
+from magnus_render.executors.onward import FINAL, PLATFORM_PAUSES, Onward
+from magnus_render.plan import MAP
 
 
 @dataclass
-class Walk:
+class Walk(Onward):
     """A walk of one plan.
 
     `engine` chooses the text of `as-is` nodes. No pause lasts beyond `deadline` (of `max_time`, on the clock
@@ -52,8 +29,6 @@ class Walk:
     64, 65 or 75 if it had to be broken off.
     """
 
-    plan: Plan
-    engine: str = "local"
     deadline: float | None = None
     status: int | None = None
     running: dict[Call, None] = field(default_factory=dict)
@@ -62,12 +37,6 @@ class Walk:
     """The call that broke the walk off, if one did."""
     cancelled: bool = False
     """`cancel` came before the end."""
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    """Address and path of every node, composites apart, that failed for good, in order."""
-    succeeded: int = 0
-    """Steps that succeeded."""
-    skipped: list[str] = field(default_factory=list)
-    """Paths of the tasks whose condition did not hold, in order."""
     _ready: deque[Call] = field(default_factory=deque)
     _paused: list[tuple[float, int, Call]] = field(default_factory=list)
     _open: list[CompositeFrame] = field(default_factory=list)
@@ -77,7 +46,7 @@ class Walk:
     _sequence: int = 0
 
     def __post_init__(self) -> None:
-        self._view = View(self.plan, self._text)
+        super().__post_init__()
         root = self.plan["graphs"][""]
         self._advance(GraphFrame(root, "", "", None, root["start"]))
 
@@ -119,9 +88,9 @@ class Walk:
             call.kind, call.exit_status = "record", status if status >= 0 else 128 - status
             self._ready.append(call)
         elif status == errors.PLATFORM and call.repeats < len(PLATFORM_PAUSES):
-            self._pause(call, now, PLATFORM_PAUSES[call.repeats])
             call.repeats += 1
-        elif status in _FINAL:
+            self._again(call, now, PLATFORM_PAUSES[call.repeats - 1])
+        elif status in FINAL:
             self._break_off(call, status)
         else:
             self._finished(call, status, now, decided)
@@ -143,113 +112,11 @@ class Walk:
             self.cancelled = True
             self._break_off(None, errors.FAILED)
 
-    # ---- outcomes ----
+    # ---- what follows ----
 
-    def _finished(self, call: Call, status: int, now: float, decided: str) -> None:
-        frame, node = call.frame, call.node
-        if call.kind in DECIDING:
-            self._decided(frame, node, decided if status == 0 else "")
-        elif call.kind == "fan_in" and status == 0:
-            self._open_composite(frame, node, iter(node["branches"]))
-        elif call.kind == "confirm":
-            self._confirmed(frame, node, status == 0)
-        elif node["type"] == FAIL_NODE:
-            self.status = errors.FAILED
-        elif status == 0 and call.fan_out:
-            self.succeeded += 1
-            frame.after, frame.slug = frame.slug, node["next"]["slug"]
-            self._decided(frame, self._view.node(frame.graph, frame.slug), decided)
-        elif status == 0:
-            self.succeeded += 1
-            self._advance(self._behind(frame, node, True))
-        elif (
-            call.kind == "step" and status != errors.FAILED and call.attempt < node["retry"]["attempts"]
-        ):  # no further attempt would change a plain failure: a callback that leaves one ends with `AGAIN`
-            self._pause(call, now, pause_after(node["retry"], call.attempt))
-            call.attempt, call.repeats = call.attempt + 1, 0
-        else:
-            self.failures.append((call.address, call.path))
-            self._advance(self._behind(frame, node, False))
-
-    def _decided(self, frame: GraphFrame, node: Node, decided: str) -> None:
-        """Go on at a map, a conditional or a task that has a condition, given what was decided.
-
-        Anything but a number, a branch, RUN or SKIP means that it failed.
-        """
-        if node["type"] == TASK and decided == RUN:
-            self._call("step", frame, node)
-            return
-        if node["type"] == TASK and decided == SKIP:
-            self.skipped.append(instance(frame, node)[1])
-            self._advance(self._behind(frame, node, True))
-            return
-        chosen = [branch for branch in node.get("branches", ()) if branch["slug"] == decided]
-        if node["type"] == CONDITIONAL and chosen:
-            self._open_composite(frame, node, iter(chosen))
-        elif node["type"] == MAP and decided.isascii() and decided.isdigit():
-            indices: Iterator[Branch] = ({"slug": str(i), "name": str(i)} for i in range(int(decided)))
-            self._open_composite(frame, node, indices)
-        else:
-            self.failures.append(instance(frame, node))
-            self._advance(self._behind(frame, node, False))
-
-    # ---- going on ----
-
-    def _advance(self, frame: GraphFrame) -> None:
-        """Walk on from where a graph stands, until a call is due, a composite is open or the walk is over."""
-        while True:
-            node = self._view.node(frame.graph, frame.slug)
-            kind = node["type"]
-            if frame.failed:
-                self._call("confirm", frame, node)
-                return
-            if kind in (SUCCESS_NODE, FAIL_NODE):
-                if frame.parent is None:
-                    if kind == FAIL_NODE:
-                        self._call("step", frame, node)
-                    else:
-                        self.status = errors.SUCCESS
-                    return
-                if not self._branch_over(frame.parent, kind == SUCCESS_NODE):
-                    return
-                frame = self._closed(frame.parent)
-            elif kind == AS_IS and (text := self._text(node)) is None:
-                frame = self._behind(frame, node, True)
-            else:
-                if kind == AS_IS:
-                    self._call("text", frame, node, text=text or "")
-                elif kind == TASK and "when" in node:
-                    self._call("choose", frame, node)
-                elif kind == TASK:
-                    self._call("step", frame, node, fan_out=self._view.counts(node))
-                elif kind == MAP:
-                    self._call("map_count", frame, node)
-                elif kind == CONDITIONAL:
-                    self._call("choose", frame, node)
-                elif node.get("fan_in"):
-                    self._call("fan_in", frame, node)
-                else:
-                    self._open_composite(frame, node, iter(node["branches"]))
-                return
-
-    def _behind(self, frame: GraphFrame, node: Node, success: bool) -> GraphFrame:
-        """Move a graph on behind one of its nodes, unless only a callback can tell that this failed."""
-        if success:
-            frame.after, frame.slug = frame.slug, node["next"]["slug"]
-        elif self._view.must_confirm(node):
-            frame.failed = True
-        else:
-            frame.after, frame.slug = frame.slug, failure_target(node)
-        return frame
-
-    def _confirmed(self, frame: GraphFrame, node: Node, on_record: bool) -> None:
-        """Walk on from a failure; what failed and left no record makes its graph fail, whatever handles it."""
-        frame.failed = False
-        frame.after, frame.slug = frame.slug, failure_target(node) if on_record else frame.graph["fail"]
-        self._advance(frame)
-
-    def _branch_over(self, composite: CompositeFrame, success: bool) -> bool:
-        """Note that a branch has ended; tell whether the whole composite has."""
+    def _branch_over(self, frame: GraphFrame, success: bool) -> bool:
+        composite = frame.parent
+        assert composite is not None, "the root is no branch"
         composite.running -= 1
         if not success:
             composite.failed = True
@@ -261,10 +128,8 @@ class Walk:
             return False
         return composite.running == 0
 
-    def _open_composite(self, frame: GraphFrame, node: Node, branches: Iterator[Branch]) -> None:
-        address, path = instance(frame, node)
-        limit = node.get("max_concurrency")
-        self._list(CompositeFrame(node, address, path, frame, branches, limit))
+    def _opened(self, composite: CompositeFrame) -> None:
+        self._list(composite)
 
     def _list(self, composite: CompositeFrame) -> None:
         """Put a composite among those that may begin a branch, unless it is there or has no room."""
@@ -288,18 +153,15 @@ class Walk:
         composite.running += 1
         if composite.running == composite.limit:
             self._unlist(composite)
-        # The branches of a map share one graph, found under `_`.
-        shared = "_" if composite.node["type"] == MAP else branch["slug"]
-        graph = self.plan["graphs"][naming.join(composite.node["address"], shared)]
-        address = naming.join(composite.address, branch["slug"])
-        path = naming.join(composite.path, branch["name"])
-        self._advance(GraphFrame(graph, address, path, composite, graph["start"]))
+        self._advance(self._branch(composite, branch))
 
-    def _closed(self, composite: CompositeFrame) -> GraphFrame:
-        """Return the graph around a composite that is over, standing behind it."""
-        return self._behind(composite.parent, composite.node, not composite.failed)
+    def _due(self, call: Call) -> None:
+        self._ready.append(call)
 
-    def _pause(self, call: Call, now: float, seconds: float) -> None:
+    def _over(self, status: int) -> None:
+        self.status = status
+
+    def _again(self, call: Call, now: float, seconds: float) -> None:
         until = now + seconds
         if self.deadline is not None:
             until = min(until, max(now, self.deadline))
@@ -346,17 +208,3 @@ class Walk:
     def _end_if_idle(self) -> None:
         if not self.running:
             self.status = self._breaking
-
-    # ---- helpers ----
-
-    def _text(self, node: Node) -> str | None:
-        text = as_is_text(node, self.engine)
-        return text if isinstance(text, str) else None
-
-    def _call(
-        self, kind: Kind, frame: GraphFrame, node: Node, *, fan_out: bool = False, text: str = ""
-    ) -> None:
-        address, path = instance(frame, node)
-        self._ready.append(
-            Call(kind, node, address, path, frame, after=frame.after, fan_out=fan_out, text=text)
-        )

@@ -105,6 +105,21 @@ def clear(path: str) -> None:
         shutil.rmtree(path)
 
 
+def remove(run_id: str) -> None:
+    """Delete the workspaces of a run that is over, and the folders around them if nothing else is there."""
+    path = os.path.join(ROOT, "workspaces", run_id)
+    if not os.path.isdir(path):
+        return
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+    for parent in (os.path.dirname(path), ROOT):
+        try:
+            os.rmdir(parent)
+        except OSError:
+            break
+
+
 def _link(source: str, target: str, leave: set[str], deep: bool) -> None:
     """Link entries of one folder into another; `deep`: make folders anew and link what is in them.
 

@@ -1,0 +1,185 @@
+"""`magnus run_job`: what a job of a decentralised walk does. It makes one call, and then submits what follows.
+
+This module is started for every job: it imports what a walk needs, and nothing of the front end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+
+from magnus_render import registry
+from magnus_render.errors import PLATFORM, SUCCESS, MagnusError, Refused, UsageError
+from magnus_render.executors.job_walk import JOBS, JobWalk
+from magnus_render.executors.onward import PLATFORM_PAUSES
+from magnus_render.plan import TASK
+from magnus_render.runtime import earlier, outcome, workspace
+from magnus_render.runtime.records import Run, attempts_of
+from magnus_render.services import lookup
+from magnus_render.texts import say
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from magnus_render.executors.frames import Call
+    from magnus_render.executors.submitter import Submitter
+
+_OPTIONS = ("--attempt", "--repeat", "--after", "--guard")
+USAGE = """usage: magnus run_job RUN_ID STEP [OPTION...]
+
+  --attempt N    the user's attempt, from 1
+  --repeat N     how often the platform has failed this attempt
+  --after STEP   the step that handed over to this one
+  --text         the step is an as-is: its text is run, and how that ended is recorded
+  --guard ID     the job of that id has failed: record what was lost, and go on
+
+Exit status: 0 it has gone on, whatever the step came to; 64 usage; 65 refused; 75 the platform failed (run it again)."""
+
+
+class JobLine:
+    """The command line of a job, understood. Raises `UsageError`."""
+
+    def __init__(self, argv: list[str]) -> None:
+        values: dict[str, str] = {}
+        words: list[str] = []
+        self.text = False
+        rest = iter(argv)
+        for word in rest:
+            if word == "--text":
+                self.text = True
+            elif word in _OPTIONS:
+                values[word] = next(rest, "")
+            elif word.startswith("-"):
+                raise UsageError(f"run_job: there is no option '{word}': see --help")
+            else:
+                words.append(word)
+        if len(words) != 2:
+            raise UsageError(f"run_job takes RUN_ID and STEP, not {len(words)} words: see --help")
+        self.run_id, self.address = words
+        self.attempt = _number(values, "--attempt", 1)
+        self.repeat = _number(values, "--repeat", 0)
+        self.after = values.get("--after", "")
+        self.guarded = values.get("--guard", "")
+        """The id of the job that this one stands guard for, or ''."""
+
+
+def _number(values: dict[str, str], name: str, usual: int) -> int:
+    text = values.get(name, str(usual))
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"run_job: {name} takes a whole number, not '{text}'")
+    return int(text)
+
+
+def main(argv: list[str]) -> int:
+    """Run one job and return its exit status; errors go to standard error. `argv` begins with the command."""
+    if "--help" in argv or "-h" in argv:
+        print(USAGE)
+        return SUCCESS
+    try:
+        return _run(JobLine(argv[1:]))
+    except MagnusError as error:
+        print(error.shown(), file=sys.stderr)
+        return error.status
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"{where}{error.strerror or error}")
+        return PLATFORM
+    finally:
+        if (s3 := sys.modules.get("magnus_render.services.s3_client")) is not None:
+            s3.client().close()
+
+
+def _run(line: JobLine) -> int:
+    services = lookup.services_of_environment()
+    if services is None:
+        raise UsageError("run_job: the environment variable MAGNUS_CONFIG is not set")
+    name, config = _jobs()
+    store = lookup.load("run_log_store", services["run_log_store"])
+    run = Run.open(store, line.run_id)
+    if run is None:
+        place = services["run_log_store"]["config"].get("path", "")
+        where = f" at {os.path.abspath(place)}" if place else ""
+        raise Refused(
+            f"run '{line.run_id}' is not in the run log store{where}, as host {socket.gethostname()} sees it: "
+            "the run log must lie where every host of the jobs reaches it by that same path"
+        )
+    submitter = submitter_of(name, config)
+    by = f"{line.address} {line.attempt}"
+    walk = JobWalk(run, services, name, config, submitter, os.environ.get(workspace.MODE, ""), by)
+    kind = "text" if line.text else "step"
+    call = walk.call(kind, line.address, line.attempt, line.repeat, line.after)  # type: ignore[arg-type]
+    if line.guarded:
+        _stand_in(walk, call, line.guarded)
+        return walk.broken
+    before = submitter.before(os.environ)
+    found = left(walk, call) if before else ""
+    if found == "recorded":
+        walk.repeat(call)
+    elif found == "open" and before == "crashed":
+        walk.ended(call, -9)
+    else:
+        walk.work(call)
+    return walk.broken
+
+
+def _jobs() -> tuple[str, dict[str, Any]]:
+    """Return the executor's name and configuration that the environment tells."""
+    try:
+        told = json.loads(os.environ.get(JOBS, ""))
+        return str(told["executor"]), dict(told["config"])
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"run_job: the environment variable {JOBS} does not tell the executor") from None
+
+
+def submitter_of(name: str, config: dict[str, Any]) -> Submitter:
+    """Return the scheduler of an executor; raise `Refused` if there is no such decentralised executor."""
+    found = registry.find("executor", name)
+    if found is None or not hasattr(found, "submitter"):
+        raise Refused(f"executor '{name}' submits no jobs here")
+    submitter: Submitter = found.submitter(config)
+    return submitter
+
+
+def _stand_in(walk: JobWalk, call: Call, job: str) -> None:
+    """Do what a job that failed has left undone.
+
+    If it left an outcome, go on from that. If its process was killed, go on from a crash. If the platform failed it, submit
+    it again, with a pause, as often as other walks try again. A job that somebody has cancelled is left alone.
+    """
+    found = left(walk, call)
+    if found != "recorded" and walk.submitter.states([job]).get(job) == "cancelled":
+        say(f"{call.path}: its job {job} was cancelled: the run stands still here, until it is resumed")
+        walk.broken = PLATFORM
+    elif found == "recorded":
+        walk.repeat(call)
+    elif found == "open":
+        walk.ended(call, -9)
+    elif call.repeats < len(PLATFORM_PAUSES):
+        walk.again(call, PLATFORM_PAUSES[call.repeats])
+    else:
+        say(f"{call.path}: the platform has failed {call.repeats + 1} times: the run stands still here")
+        walk.broken = PLATFORM
+
+
+def left(walk: JobWalk, call: Call) -> str:
+    """Return what the records tell of a call whose process is gone.
+
+    `recorded`: how it ended; to call it again runs nothing. `open`: an attempt has begun and has no end, or it is a text, of
+    which nothing is recorded before its end. `nothing`: it did not begin, or the platform ended it.
+    """
+    run, address = walk.run, call.address
+    if outcome.of(run, address) is not None:
+        return "recorded"
+    if call.node["type"] != TASK:
+        return "open"
+    if earlier.failed(run, address, call.attempt):
+        return "recorded"
+    names = run.names(address)
+    ended = set(attempts_of(names, "end"))
+    for number in attempts_of(names, "start"):
+        if number not in ended and run.of(address, f"{number}.start")["try_"] == call.attempt:
+            return "open"
+    return "nothing"

@@ -1,0 +1,188 @@
+"""What a decentralised walk records besides what callbacks do: which jobs were submitted, and which branches are over.
+
+All records are created if absent, so that any number of processes may go on from one outcome: each submission has one
+claim, each branch one end. They are for the walk alone; the run log a person sees is not computed from them.
+
+| key below `RUN/` | written by | content |
+|---|---|---|
+| `jobs/nodes.json` | whoever starts the walk | what nodes have for this executor: text of an as-is, `executor_config` |
+| `jobs/calls/<a>/<n>.<r>.claim.json` | who is about to submit repeat r of attempt n | who that is, and what came before |
+| `jobs/calls/<a>/<n>.<r>.job.<id>.json` | the same, once it is submitted | when |
+| `jobs/calls/<a>/<n>.<r>.guard.<id>.json` | the same, of the job that stands guard | when |
+| `jobs/over/<composite>/<branch>.json` | the job in which a branch ends | who that is |
+| `jobs/over/<composite>/_failed.json` | the same, before it, of a branch that failed | which branch |
+| `jobs/turns/<composite>/<k>.json` | the same, where branches wait for their turn | which branch has ended k-th |
+| `jobs/end.json` | the job that comes to the end of the root graph | the exit status of the run |
+| `jobs/told/<k>.<what>.json` | `runs cancel`, `runs resume` | when |
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from magnus_render.runtime.records import Run
+
+CANCELLED, RESUMED = "cancelled", "resumed"
+
+
+class Submission(NamedTuple):
+    """One call that was, or is to be, submitted as a job."""
+
+    address: str
+    attempt: int
+    """The user's attempt, from 1."""
+    repeat: int
+    """How often the platform has failed this attempt."""
+
+
+class JobRecords:
+    """The records of one run's jobs."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._nodes: dict[str, Any] | None = None
+
+    # ---- what nodes have for this executor ----
+
+    def write_nodes(self, nodes: Mapping[str, Any]) -> None:
+        """Record texts and configurations of nodes by definition address."""
+        self.run.create("jobs/nodes.json", dict(nodes))
+
+    def node(self, address: str) -> dict[str, Any]:
+        """Return what the node at a definition address has: `text`, `config`, each absent if there is none."""
+        if self._nodes is None:
+            self._nodes = self.run.read("jobs/nodes.json") or {}
+        found: dict[str, Any] = self._nodes.get(address, {})
+        return found
+
+    # ---- submissions ----
+
+    def claim(self, what: Submission, by: str, after: str, force: bool = False) -> bool:
+        """Tell whether a caller is to submit a call: nobody has, and nobody else is about to.
+
+        `after` is the step that hands over to it. `by` names the caller for good: a repetition of what it did finds its own
+        claim, and does what is left. `force` takes over the claim of a caller of which it is known that it is no more.
+        """
+        key = _claim(what)
+        if self.run.create(key, {"by": by, "after": after, "time": time.time()}):
+            return True
+        if any(kind == "job" for _, kind, _ in self._of(what)):
+            return False
+        return force or self.run.read(key)["by"] == by
+
+    def after(self, what: Submission) -> str:
+        """Return the slug of the step that handed over to a call that was claimed."""
+        return str(self.run.read(_claim(what))["after"])
+
+    def submitted(self, what: Submission, kind: str, job: str) -> None:
+        """Record the id of the job of a call, or of its guard; `kind` is `job` or `guard`."""
+        self.run.create(f"{_folder(what)}/{_stem(what)}.{kind}.{job}.json", {"time": time.time()})
+
+    def _of(self, what: Submission) -> Iterator[tuple[Submission, str, str]]:
+        names = self.run.store.names(f"{self.run.run_id}/{_folder(what)}")
+        return (found for found in map(_parsed(what.address), names) if found and found[0] == what)
+
+    def all(self, below: str = "") -> dict[Submission, dict[str, list[str]]]:
+        """Return all calls below an address that were claimed, each with the ids of its `job` and `guard`."""
+        prefix = f"{self.run.run_id}/jobs/calls"
+        found: dict[Submission, dict[str, list[str]]] = {}
+        folder = f"{prefix}/{below.replace('.', '/')}" if below else prefix
+        for key, _ in self.run.store.read_all(folder):
+            place, _, name = key[len(prefix) + 1 :].rpartition("/")
+            if entry := _parsed(place.replace("/", "."))(name):
+                what, kind, job = entry
+                ids = found.setdefault(what, {"job": [], "guard": []})
+                if kind in ids:
+                    ids[kind].append(job)
+        return found
+
+    # ---- branches ----
+
+    def branch_over(self, composite: str, branch: str, success: bool, by: str) -> bool:
+        """Record that a branch has ended; tell whether its turn is the caller's to pass on: see `turn`."""
+        folder = f"jobs/over/{composite.replace('.', '/')}"
+        if not success:
+            self.run.create(f"{folder}/_failed.json", {"branch": branch})
+        key = f"{folder}/{branch}.json"
+        return self.run.create(key, {"by": by}) or self.run.read(key)["by"] == by
+
+    def branches_over(self, composite: str) -> tuple[int, bool]:
+        """Return how many branches of a composite have ended, and whether one has failed."""
+        names = self.run.store.names(f"{self.run.run_id}/jobs/over/{composite.replace('.', '/')}")
+        ended = [name for name in names if name.endswith(".json")]
+        failed = "_failed.json" in ended
+        return len(ended) - failed, failed
+
+    def failed_branch(self, composite: str) -> str:
+        """Return the branch by which a composite has failed first, '' if none has failed."""
+        found = self.run.read(f"jobs/over/{composite.replace('.', '/')}/_failed.json")
+        return str(found["branch"]) if found else ""
+
+    def turn(self, composite: str, branch: str) -> int:
+        """Return which end that of a branch was among those of its composite, from 0: each lets one more begin."""
+        folder = f"jobs/turns/{composite.replace('.', '/')}"
+        names = self.run.store.names(f"{self.run.run_id}/{folder}")
+        known = sorted(int(name.partition(".")[0]) for name in names)
+        for number in known:
+            if self.run.read(f"{folder}/{number}.json")["branch"] == branch:
+                return number
+        number = len(known)
+        while not self.run.create(f"{folder}/{number}.json", {"branch": branch}):
+            number += 1
+        return number
+
+    # ---- the run ----
+
+    def over(self, status: int) -> None:
+        """Record that the run has ended."""
+        self.run.create("jobs/end.json", {"status": status, "time": time.time()})
+
+    def status(self) -> int | None:
+        """Return the exit status of a run that has ended, else None."""
+        end = self.run.read("jobs/end.json")
+        return None if end is None else int(end["status"])
+
+    def tell(self, what: str) -> None:
+        """Record that somebody cancelled the walk, or resumed it."""
+        number = len(self._told())
+        while not self.run.create(f"jobs/told/{number}.{what}.json", {"time": time.time()}):
+            number += 1
+
+    def is_cancelled(self) -> bool:
+        """Tell whether the walk was cancelled, and not resumed since."""
+        told = self._told()
+        return bool(told) and max(told)[1] == CANCELLED
+
+    def _told(self) -> list[tuple[int, str]]:
+        names = self.run.store.names(f"{self.run.run_id}/jobs/told")
+        parts = [name.split(".") for name in names]
+        return [(int(number), what) for number, what, _ in parts]
+
+
+def _folder(what: Submission) -> str:
+    return f"jobs/calls/{what.address.replace('.', '/')}"
+
+
+def _claim(what: Submission) -> str:
+    return f"{_folder(what)}/{_stem(what)}.claim.json"
+
+
+def _stem(what: Submission) -> str:
+    return f"{what.attempt}.{what.repeat}"
+
+
+def _parsed(address: str) -> Any:
+    """Return a function that understands the names in the folder of an address: a submission, its kind, the id."""
+
+    def parse(name: str) -> tuple[Submission, str, str] | None:
+        parts = name.removesuffix(".json").split(".", 3)
+        if len(parts) < 3 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+            return None
+        what = Submission(address, int(parts[0]), int(parts[1]))
+        return what, parts[2], parts[3] if len(parts) > 3 else ""
+
+    return parse

@@ -1,0 +1,310 @@
+"""A walk that goes on from job to job: what one process does between the outcome of its call and the jobs that follow.
+
+`Onward` decides what follows. Here it is done: a step becomes a job; what needs no user's code is called in this very
+process. How many branches of a composite are at work stands in records (`job_records.py`), so any number of jobs may end
+at once, be lost, or be run again: whatever is done here may be done twice, and counts once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from magnus_render import errors, naming
+from magnus_render.executors import texts
+from magnus_render.executors.frames import DECIDING, Call, CompositeFrame, GraphFrame
+from magnus_render.executors.job_records import JobRecords, Submission
+from magnus_render.executors.onward import FINAL, Onward
+from magnus_render.executors.submitter import Job
+from magnus_render.plan import MAP, TASK, services_of
+from magnus_render.runtime import handover, state, workspace
+from magnus_render.texts import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from magnus_render.executors.frames import Kind
+    from magnus_render.executors.submitter import Submitter
+    from magnus_render.plan import Branch, Node, Plan, Services
+    from magnus_render.runtime.records import Run
+
+JOBS = "MAGNUS_JOBS"
+"""The variable by which a job learns its executor: JSON, `{"executor": NAME, "config": {...}}`."""
+START = ""
+"""Who claims what the submitting computer submits, for the run begins there."""
+
+
+class _Nodes(dict[str, Any]):
+    """The nodes of a plan by definition address, each read from the pages of the run when it is asked for."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self._run = run
+
+    def __missing__(self, address: str) -> Node:
+        node = self[address] = self._run.node(address)
+        return node
+
+
+class JobWalk(Onward):
+    """What one process does of a walk.
+
+    `by` names this process for good, as claims do: a repetition of what it does has the same name. `force` takes over the
+    claims of others, of which it is known that they are no more.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        services: Services,
+        executor: str,
+        config: Mapping[str, Any],
+        submitter: Submitter,
+        mode: str,
+        by: str,
+        force: bool = False,
+    ) -> None:
+        """`executor` and `config` are what jobs learn of their executor; `mode` is the one of their workspaces."""
+        plan: Plan = {"nodes": _Nodes(run), "graphs": run.graphs()}  # type: ignore[typeddict-item]
+        super().__init__(plan, executor)
+        self.run = run
+        self.records = JobRecords(run)
+        self.services = services_of(services)  # type: ignore[arg-type]
+        self.config = config
+        self.submitter = submitter
+        self.mode = mode
+        self.by = by
+        self.force = force
+        self.broken = errors.SUCCESS
+        """The exit status of a call after which this process cannot go on: then the run stands still there."""
+        self.submitted = 0
+        """How many jobs were submitted."""
+        self._todo: deque[GraphFrame | Call] = deque()
+        self._cancelled: bool | None = None
+
+    # ---- from outside ----
+
+    def begin(self) -> None:
+        """Walk on from the start of the run."""
+        root = self.plan["graphs"][""]
+        self._todo.append(GraphFrame(root, "", "", None, root["start"]))
+        self._go()
+
+    def call(self, kind: Kind, address: str, attempt: int, repeat: int, after: str) -> Call:
+        """Return the call that a job is for."""
+        frame = self._frame(naming.parent(address), naming.last(address), after)
+        node = self._view.node(frame.graph, frame.slug)
+        path = naming.shown(node["path"], address)
+        fan_out = kind == "step" and node["type"] == TASK and self._view.counts(node)
+        text = (self._text(node) or "") if kind == "text" else ""
+        return Call(kind, node, address, path, frame, attempt, after, fan_out, text, repeats=repeat)
+
+    def work(self, call: Call) -> None:
+        """Make a call in this process, and go on from it."""
+        self._todo.append(call)
+        self._go()
+
+    def repeat(self, call: Call) -> None:
+        """Go on from a call whose outcome is on record: to call it again runs nothing."""
+        if call.kind == "text":
+            call.kind = "record"
+        self.work(call)
+
+    def ended(self, call: Call, status: int) -> None:
+        """Go on from a call that another process made, given its exit status (negative: killed by a signal)."""
+        self._finish(call, status, "")
+        self._go()
+
+    def again(self, call: Call, pause: float) -> None:
+        """Submit a call once more that the platform has failed."""
+        call.repeats += 1
+        self._submit(call, pause)
+
+    # ---- calls made here ----
+
+    def _go(self) -> None:
+        while self._todo:
+            due = self._todo.popleft()
+            if isinstance(due, GraphFrame):
+                self._advance(due)
+            elif due.kind == "text":
+                self._finish(due, self._run_text(due), "")
+            else:
+                self._finish(due, *self._callback(due))
+
+    def _callback(self, call: Call) -> tuple[int, str]:
+        """Make a callback; return its exit status and what it decided."""
+        from magnus_render.runtime import callback
+
+        common = ["--walk", self.run.record["walk"], "--dag-hash", self.run.record["dag_hash"]]
+        if not (call.fan_out or call.kind in DECIDING):
+            return callback.main(call.argv(self.run.run_id, common, ""), services=self.services), ""
+        with tempfile.TemporaryDirectory(prefix="magnus-job-") as folder:
+            file = os.path.join(folder, "decided")
+            status = callback.main(call.argv(self.run.run_id, common, file), services=self.services)
+            try:
+                with open(file, encoding="ascii", errors="replace") as stream:
+                    return status, stream.read().strip()
+            except FileNotFoundError:
+                return status, ""
+
+    def _run_text(self, call: Call) -> int:
+        """Run the text of an as-is in a shell, unless `max_time` is over; return its exit status."""
+        if handover.overdue(self.run):
+            return errors.FAILED
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        pid = os.fork()
+        if pid == 0:
+            status = 127
+            try:
+                status = texts.execute(call.text, self.run.run_id, tempfile.gettempdir())
+            finally:
+                os._exit(status)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def _finish(self, call: Call, status: int, decided: str) -> None:
+        if call.kind == "text":
+            call.kind, call.exit_status = "record", status if status >= 0 else 128 - status
+            self._todo.append(call)
+        elif status in FINAL:
+            self.broken = self.broken or status
+        elif not self._is_stopped(call):
+            self._finished(call, status, time.time(), decided)
+
+    def _is_stopped(self, call: Call) -> bool:
+        """Tell whether a composite around a call has failed by another of its branches, and waits for none."""
+        parts = call.address.split(".")
+        for scope in call.node["scopes"]:
+            if scope.get("fail_fast"):
+                depth = scope["address"].count(".") + 1
+                failed = self.records.failed_branch(".".join(parts[:depth]))
+                if failed not in ("", parts[depth]):
+                    return True
+        return False
+
+    # ---- what Onward asks ----
+
+    def _due(self, call: Call) -> None:
+        if call.kind == "step" and call.node["type"] == TASK:
+            self._submit(call)
+        elif call.kind == "text" and (not call.after or self.by == START):
+            self._submit(call)  # a branch of its own, or the submitting computer, which is no place for it
+        else:
+            self._todo.append(call)
+
+    def _again(self, call: Call, now: float, seconds: float) -> None:
+        end = handover.deadline(self.run)
+        self._submit(call, seconds if end is None else min(seconds, max(0.0, end - now)))
+
+    def _opened(self, composite: CompositeFrame) -> None:
+        branches = list(composite.branches)
+        if not branches:
+            self._todo.append(self._closed(composite))
+        for branch in branches[: composite.limit]:
+            self._todo.append(self._branch(composite, branch))
+
+    def _branch_over(self, frame: GraphFrame, success: bool) -> bool:
+        composite, branch = frame.parent, naming.last(frame.address)
+        assert composite is not None, "the root is no branch"
+        mine = self.records.branch_over(composite.address, branch, success, self.by) or self.force
+        if not success and composite.node.get("fail_fast"):
+            composite.failed = True
+            self._stop_others(composite.address, branch)
+            return True
+        branches = state.branch_graphs(self.run, composite.address, composite.node)
+        ended, composite.failed = self.records.branches_over(composite.address)
+        if composite.failed and composite.node.get("fail_fast"):
+            return False  # the branch that failed closes it
+        if composite.limit is not None and composite.limit < len(branches) and mine:
+            following = composite.limit + self.records.turn(composite.address, branch)
+            if following < len(branches):
+                self._todo.append(self._branch(composite, self._branch_of(composite, branches[following])))
+        return ended >= len(branches)
+
+    def _over(self, status: int) -> None:
+        self.records.over(status)
+        if status == errors.SUCCESS and self.mode:
+            workspace.remove(self.run.run_id)
+
+    def _text(self, node: Node) -> str | None:
+        text = self.records.node(node["address"]).get("text")
+        return text if isinstance(text, str) else None
+
+    # ---- jobs ----
+
+    def _submit(self, call: Call, pause: float = 0.0) -> None:
+        if self._cancelled is None:
+            self._cancelled = self.records.is_cancelled()
+        what = Submission(call.address, call.attempt, call.repeats)
+        if self._cancelled or not self.records.claim(what, self.by, call.after, self.force):
+            return
+        if pause and not self.submitter.delays:
+            say(f"{call.path}: waiting {pause:g} s before attempt {call.attempt}")
+            time.sleep(pause)
+            pause = 0.0
+        job = self._job(call, pause)
+        id_ = self.submitter.submit(job)
+        self.records.submitted(what, "job", id_)
+        self.submitted += 1
+        if self.submitter.guards:
+            guard = Job(**{**vars(job), "argv": [*job.argv, "--guard", id_], "delay": 0.0, "after_loss": id_})
+            self.records.submitted(what, "guard", self.submitter.submit(guard))
+
+    def _job(self, call: Call, pause: float) -> Job:
+        argv = ["run_job", self.run.run_id, call.address, "--attempt", str(call.attempt)]
+        argv += ["--repeat", str(call.repeats)]
+        if call.after:
+            argv += ["--after", call.after]
+        if call.kind == "text":
+            argv.append("--text")
+        environment = {
+            "MAGNUS_CONFIG": json.dumps(self.services),
+            JOBS: json.dumps({"executor": self.engine, "config": self.config}),
+        }
+        if self.mode:
+            environment[workspace.MODE] = self.mode
+        own = self.records.node(call.node["address"]).get("config", {})
+        config = {**self.config, **own}
+        return Job(
+            self.run.run_id, call.address, call.path, call.attempt, argv, environment, config, delay=pause
+        )
+
+    def _stop_others(self, composite: str, branch: str) -> None:
+        """End the jobs of the other branches of a composite, those that stand guard first."""
+        mine = naming.join(composite, branch)
+        ids: dict[str, list[str]] = {"guard": [], "job": []}
+        for what, jobs in self.records.all(composite).items():
+            if what.address != mine and not what.address.startswith(f"{mine}."):
+                for kind in ids:
+                    ids[kind] += jobs[kind]
+        for kind in ids:
+            if ids[kind]:
+                self.submitter.cancel(ids[kind])
+
+    # ---- frames ----
+
+    def _frame(self, graph: str, slug: str, after: str = "") -> GraphFrame:
+        """Return the graph of an address, standing at one of its nodes, with all that is around it."""
+        if not graph:
+            return GraphFrame(self.plan["graphs"][""], "", "", None, slug, after)
+        address = naming.parent(graph)
+        node = self.run.node(address)
+        around = self._frame(naming.parent(address), naming.last(address))
+        path = naming.shown(node["path"], address)
+        composite = CompositeFrame(node, address, path, around, iter(()), node.get("max_concurrency"))
+        frame = self._branch(composite, self._branch_of(composite, graph))
+        frame.slug, frame.after = slug, after
+        return frame
+
+    @staticmethod
+    def _branch_of(composite: CompositeFrame, graph: str) -> Branch:
+        slug = naming.last(graph)
+        names: Iterator[str] = (b["name"] for b in composite.node["branches"] if b["slug"] == slug)
+        name = slug if composite.node["type"] == MAP else next(names)
+        return {"slug": slug, "name": name}

@@ -1,0 +1,210 @@
+"""What follows an outcome: the next callbacks of a walk, its handlers, its branches, its end.
+
+Both kinds of walk use it: the one that a single process makes (`walk.py`), and the one that goes on from job to job
+(`job_walk.py`). What is decided here is exactly what a rendered bash script decides. They differ in how a callback is
+started, and in where they keep how many branches are at work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from magnus_render import errors, naming
+from magnus_render.executors.frames import DECIDING, Call, CompositeFrame, GraphFrame, Kind, instance
+from magnus_render.graph.view import View, pause_after
+from magnus_render.plan import (
+    AS_IS,
+    CONDITIONAL,
+    FAIL_NODE,
+    MAP,
+    RUN,
+    SKIP,
+    SUCCESS_NODE,
+    TASK,
+    as_is_text,
+    failure_target,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from magnus_render.plan import Branch, Node, Plan
+
+PLATFORM_PAUSES = (1.0, 5.0)
+"""Seconds before a callback that exited 75 is repeated (docs/semantics.md, Choices)."""
+
+FINAL = frozenset((errors.USAGE, errors.REFUSED, errors.PLATFORM))
+"""After these nothing more can be recorded, so the walk is broken off and may be resumed."""
+
+
+@dataclass
+class Onward:
+    """A walk of one plan; `engine` chooses the text of `as-is` nodes."""
+
+    plan: Plan
+    engine: str = "local"
+    failures: list[tuple[str, str]] = field(default_factory=list, init=False)
+    """Address and path of every node, composites apart, that failed for good, in order."""
+    succeeded: int = field(default=0, init=False)
+    """Steps that succeeded."""
+    skipped: list[str] = field(default_factory=list, init=False)
+    """Paths of the tasks whose condition did not hold, in order."""
+
+    def __post_init__(self) -> None:
+        self._view = View(self.plan, self._text)
+
+    # ---- what a kind of walk does ----
+
+    def _due(self, call: Call) -> None:
+        """Take a call that may start now."""
+        raise NotImplementedError
+
+    def _again(self, call: Call, now: float, seconds: float) -> None:
+        """Take a call that may start after a pause; `now` is the time that was given with the outcome."""
+        raise NotImplementedError
+
+    def _opened(self, composite: CompositeFrame) -> None:
+        """Begin as many branches of a composite as may run; close it if it has none."""
+        raise NotImplementedError
+
+    def _branch_over(self, frame: GraphFrame, success: bool) -> bool:
+        """Note that a branch has ended; tell whether its whole composite has, and is to be closed now."""
+        raise NotImplementedError
+
+    def _over(self, status: int) -> None:
+        """Note that the root graph has ended, with the exit status of the run."""
+        raise NotImplementedError
+
+    # ---- outcomes ----
+
+    def _finished(self, call: Call, status: int, now: float, decided: str) -> None:
+        frame, node = call.frame, call.node
+        if call.kind in DECIDING:
+            self._decided(frame, node, decided if status == 0 else "")
+        elif call.kind == "fan_in" and status == 0:
+            self._open_composite(frame, node, iter(node["branches"]))
+        elif call.kind == "confirm":
+            self._confirmed(frame, node, status == 0)
+        elif node["type"] == FAIL_NODE:
+            self._over(errors.FAILED)
+        elif status == 0 and call.fan_out:
+            self.succeeded += 1
+            frame.after, frame.slug = frame.slug, node["next"]["slug"]
+            self._decided(frame, self._view.node(frame.graph, frame.slug), decided)
+        elif status == 0:
+            self.succeeded += 1
+            self._advance(self._behind(frame, node, True))
+        elif (
+            call.kind == "step" and status != errors.FAILED and call.attempt < node["retry"]["attempts"]
+        ):  # no further attempt would change a plain failure: a callback that leaves one ends with `AGAIN`
+            pause = pause_after(node["retry"], call.attempt)
+            call.attempt, call.repeats = call.attempt + 1, 0
+            self._again(call, now, pause)
+        else:
+            self.failures.append((call.address, call.path))
+            self._advance(self._behind(frame, node, False))
+
+    def _decided(self, frame: GraphFrame, node: Node, decided: str) -> None:
+        """Go on at a map, a conditional or a task that has a condition, given what was decided.
+
+        Anything but a number, a branch, RUN or SKIP means that it failed.
+        """
+        if node["type"] == TASK and decided == RUN:
+            self._call("step", frame, node)
+            return
+        if node["type"] == TASK and decided == SKIP:
+            self.skipped.append(instance(frame, node)[1])
+            self._advance(self._behind(frame, node, True))
+            return
+        chosen = [branch for branch in node.get("branches", ()) if branch["slug"] == decided]
+        if node["type"] == CONDITIONAL and chosen:
+            self._open_composite(frame, node, iter(chosen))
+        elif node["type"] == MAP and decided.isascii() and decided.isdigit():
+            indices: Iterator[Branch] = ({"slug": str(i), "name": str(i)} for i in range(int(decided)))
+            self._open_composite(frame, node, indices)
+        else:
+            self.failures.append(instance(frame, node))
+            self._advance(self._behind(frame, node, False))
+
+    # ---- going on ----
+
+    def _advance(self, frame: GraphFrame) -> None:
+        """Walk on from where a graph stands, until a call is due, a composite is open or the walk is over."""
+        while True:
+            node = self._view.node(frame.graph, frame.slug)
+            kind = node["type"]
+            if frame.failed:
+                self._call("confirm", frame, node)
+                return
+            if kind in (SUCCESS_NODE, FAIL_NODE):
+                if frame.parent is None:
+                    if kind == FAIL_NODE:
+                        self._call("step", frame, node)
+                    else:
+                        self._over(errors.SUCCESS)
+                    return
+                if not self._branch_over(frame, kind == SUCCESS_NODE):
+                    return
+                frame = self._closed(frame.parent)
+            elif kind == AS_IS and (text := self._text(node)) is None:
+                frame = self._behind(frame, node, True)
+            else:
+                if kind == AS_IS:
+                    self._call("text", frame, node, text=text or "")
+                elif kind == TASK and "when" in node:
+                    self._call("choose", frame, node)
+                elif kind == TASK:
+                    self._call("step", frame, node, fan_out=self._view.counts(node))
+                elif kind == MAP:
+                    self._call("map_count", frame, node)
+                elif kind == CONDITIONAL:
+                    self._call("choose", frame, node)
+                elif node.get("fan_in"):
+                    self._call("fan_in", frame, node)
+                else:
+                    self._open_composite(frame, node, iter(node["branches"]))
+                return
+
+    def _behind(self, frame: GraphFrame, node: Node, success: bool) -> GraphFrame:
+        """Move a graph on behind one of its nodes, unless only a callback can tell that this failed."""
+        if success:
+            frame.after, frame.slug = frame.slug, node["next"]["slug"]
+        elif self._view.must_confirm(node):
+            frame.failed = True
+        else:
+            frame.after, frame.slug = frame.slug, failure_target(node)
+        return frame
+
+    def _confirmed(self, frame: GraphFrame, node: Node, on_record: bool) -> None:
+        """Walk on from a failure; what failed and left no record makes its graph fail, whatever handles it."""
+        frame.failed = False
+        frame.after, frame.slug = frame.slug, failure_target(node) if on_record else frame.graph["fail"]
+        self._advance(frame)
+
+    def _open_composite(self, frame: GraphFrame, node: Node, branches: Iterator[Branch]) -> None:
+        address, path = instance(frame, node)
+        self._opened(CompositeFrame(node, address, path, frame, branches, node.get("max_concurrency")))
+
+    def _branch(self, composite: CompositeFrame, branch: Branch) -> GraphFrame:
+        """Return the graph of a branch, standing at its start."""
+        # The branches of a map share one graph, found under `_`.
+        shared = "_" if composite.node["type"] == MAP else branch["slug"]
+        graph = self.plan["graphs"][naming.join(composite.node["address"], shared)]
+        address = naming.join(composite.address, branch["slug"])
+        path = naming.join(composite.path, branch["name"])
+        return GraphFrame(graph, address, path, composite, graph["start"])
+
+    def _closed(self, composite: CompositeFrame) -> GraphFrame:
+        """Return the graph around a composite that is over, standing behind it."""
+        return self._behind(composite.parent, composite.node, not composite.failed)
+
+    def _text(self, node: Node) -> str | None:
+        text = as_is_text(node, self.engine)
+        return text if isinstance(text, str) else None
+
+    def _call(
+        self, kind: Kind, frame: GraphFrame, node: Node, *, fan_out: bool = False, text: str = ""
+    ) -> None:
+        address, path = instance(frame, node)
+        self._due(Call(kind, node, address, path, frame, after=frame.after, fan_out=fan_out, text=text))
