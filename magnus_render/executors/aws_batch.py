@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from magnus_render import registry
 from magnus_render.errors import PLATFORM, REFUSED, USAGE, MagnusError, PlatformError, Refused
 from magnus_render.executors import aws_batch_rules as rules
+from magnus_render.executors import configured
+from magnus_render.executors.aws_batch_integrations import INTEGRATIONS
+from magnus_render.executors.decentral import DecentralExecutor
 from magnus_render.executors.submitter import Submitter
 from magnus_render.texts import scalar
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from magnus_render.executors.submitter import Job, State
+    from magnus_render.plan import Plan
 
 EXTRA = "aws"
 RUNS = 5
@@ -151,6 +155,38 @@ class BatchSubmitter(Submitter):
         if self._client is None:
             self._client = _connect(self.config.get("region"), what)
         return self._client
+
+
+class BatchExecutor(DecentralExecutor):
+    """Runs each step as a job of AWS Batch."""
+
+    name = "local-aws-batch"
+    aliases = ("aws-batch",)
+    summary = "steps as jobs of AWS Batch, which go on by themselves"
+    integrations = INTEGRATIONS
+    needed = ("job_queue", "job_definition")
+    extra = EXTRA
+    submitter = BatchSubmitter
+
+    @classmethod
+    def configuration(cls) -> Any:
+        from magnus_render.executors.aws_batch_config import BatchConfig
+
+        return BatchConfig
+
+    @classmethod
+    def problems(cls, config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+        return configured.problems(cls, config, dict.fromkeys(cls.needed, "any"))
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        configured.check(type(self), config, {key: f"write {key}: NAME, or its ARN" for key in self.needed})
+        self.given = dict(config)
+
+    def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
+        from magnus_render.executors.aws_batch_config import PER_RUN
+
+        yield from super().check(plan)
+        yield from configured.node_problems(self.name, self.configuration(), self.given, plan, PER_RUN)
 
 
 def submission(job: Job, region: str) -> dict[str, Any]:
