@@ -5,7 +5,7 @@ claim, each branch one end. They are for the walk alone; the run log a person se
 
 | key below `RUN/` | written by | content |
 |---|---|---|
-| `jobs/nodes.json` | whoever starts the walk | what nodes have for this executor: text of an as-is, `executor_config` |
+| `jobs/walk.json` | whoever starts the walk | `WalkRecord`: the executor, the stores, what nodes have for it |
 | `jobs/calls/<a>/<n>.<r>.claim.json` | who is about to submit repeat r of attempt n | who that is, and what came before |
 | `jobs/calls/<a>/<n>.<r>.job.<id>.json` | the same, once it is submitted | when |
 | `jobs/calls/<a>/<n>.<r>.guard.<id>.json` | the same, of the job that stands guard | when |
@@ -19,11 +19,12 @@ claim, each branch one end. They are for the walk alone; the run log a person se
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from magnus_render.plan import Services
     from magnus_render.runtime.records import Run
 
 CANCELLED, RESUMED = "cancelled", "resumed"
@@ -39,24 +40,41 @@ class Submission(NamedTuple):
     """How often the platform has failed this attempt."""
 
 
+class WalkRecord(TypedDict):
+    """How a run is walked from job to job: the same for all of its jobs."""
+
+    executor: str
+    config: dict[str, Any]
+    """`executor.config`."""
+    services: Services
+    """Where jobs find the stores."""
+    nodes: dict[str, Any]
+    """What nodes have for the executor, by definition address: `text` of an as-is, `config` of a task; absent if nothing."""
+
+
 class JobRecords:
     """The records of one run's jobs."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._nodes: dict[str, Any] | None = None
+        self._walk: WalkRecord | None = None
 
-    # ---- what nodes have for this executor ----
+    # ---- how the run is walked ----
 
-    def write_nodes(self, nodes: Mapping[str, Any]) -> None:
-        """Record texts and configurations of nodes by definition address."""
-        self.run.create("jobs/nodes.json", dict(nodes))
+    def begin(self, walk: WalkRecord) -> None:
+        """Record how the run is walked."""
+        self.run.create("jobs/walk.json", walk)
+
+    def walk(self) -> WalkRecord | None:
+        """Return how the run is walked; None if it is not walked from job to job."""
+        if self._walk is None:
+            self._walk = self.run.read("jobs/walk.json")
+        return self._walk
 
     def node(self, address: str) -> dict[str, Any]:
-        """Return what the node at a definition address has: `text`, `config`, each absent if there is none."""
-        if self._nodes is None:
-            self._nodes = self.run.read("jobs/nodes.json") or {}
-        found: dict[str, Any] = self._nodes.get(address, {})
+        """Return what the node at a definition address has for the executor: `text`, `config`, absent if there is none."""
+        walk = self.walk()
+        found: dict[str, Any] = walk["nodes"].get(address, {}) if walk else {}
         return found
 
     # ---- submissions ----
@@ -126,7 +144,7 @@ class JobRecords:
         """Return which end that of a branch was among those of its composite, from 0: each lets one more begin."""
         folder = f"jobs/turns/{composite.replace('.', '/')}"
         names = self.run.store.names(f"{self.run.run_id}/{folder}")
-        known = sorted(int(name.partition(".")[0]) for name in names)
+        known = sorted(int(name.removesuffix(".json")) for name in names if name.endswith(".json"))
         for number in known:
             if self.run.read(f"{folder}/{number}.json")["branch"] == branch:
                 return number

@@ -229,7 +229,6 @@ def engines() -> list[Engine]:
     that this machine cannot have is left out, which tests of the engine itself tell; with CI=true it must be there.
     """
     from tests.conformance.argo import Argo
-    from tests.conformance.aws_batch import Batch
     from tests.conformance.stepfunctions import StepFunctions
     from tests.engines.argo import build
 
@@ -239,7 +238,9 @@ def engines() -> list[Engine]:
         every.append(Argo())
     if "local-container" in wanted.split(","):
         every.append(LocalContainer())
-    if Batch.name in wanted.split(","):
-        every.append(Batch())
+    if wanted:
+        from tests.conformance import decentral
+
+        every += [engine() for engine in decentral.EVERY if engine.name in wanted.split(",")]
     names = wanted.split(",") if wanted else [engine.name for engine in every]
     return [engine for engine in every if engine.name in names]
