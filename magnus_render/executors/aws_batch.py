@@ -80,6 +80,9 @@ class BatchSubmitter(Submitter):
         except Denied:
             pass  # who may submit jobs need not be allowed to describe queues
 
+    def refuses(self, job: Job) -> str:
+        return too_long(job, self.config.get("region", ""))
+
     def submit(self, job: Job) -> str:
         region = self._service(f"the job of step '{job.path}'").meta.region_name
         request = submission(job, region)
@@ -192,25 +195,13 @@ class BatchExecutor(DecentralExecutor):
 def submission(job: Job, region: str) -> dict[str, Any]:
     """Return the request that submits a job; raise `Refused` if AWS Batch would not take it."""
     config = job.config
-    overrides = {
-        "command": [*config.get("magnus_command", ["magnus"]), *job.argv],
-        "environment": _variables(job, region),
-    }
-    if asked := rules.requirements(
-        **{"vcpus": None, "memory": None, "gpus": None, **config.get("resources", {})}
-    ):
-        overrides["resourceRequirements"] = [{"type": kind, "value": value} for kind, value in asked]
-    length = len(json.dumps(overrides, ensure_ascii=False, separators=(",", ":")))
-    if length > rules.OVERRIDES:
-        raise Refused(
-            f"step '{job.path}': command and environment of its job have {length:,} characters, AWS Batch takes "
-            f"{rules.OVERRIDES:,}: let the job definition set variables, instead of executor.config `environment`"
-        )
+    if refused := too_long(job, region):
+        raise Refused(refused)
     request: dict[str, Any] = {
         "jobName": _job_name(job),
         "jobQueue": config["job_queue"],
         "jobDefinition": config["job_definition"],
-        "containerOverrides": overrides,
+        "containerOverrides": overrides(job, region),
         "retryStrategy": RETRY_STRATEGY,
         "tags": _tags(job),
     }
@@ -223,6 +214,28 @@ def submission(job: Job, region: str) -> dict[str, Any]:
     if config.get("scheduling_priority") is not None:
         request["schedulingPriorityOverride"] = config["scheduling_priority"]
     return request
+
+
+def overrides(job: Job, region: str) -> dict[str, Any]:
+    """Return what a job has in place of what its definition says (API reference, ContainerOverrides)."""
+    config = job.config
+    found: dict[str, Any] = {"command": [*config.get("magnus_command", ["magnus"]), *job.argv]}
+    found["environment"] = _variables(job, region)
+    wanted = {"vcpus": None, "memory": None, "gpus": None, **config.get("resources", {})}
+    if asked := rules.requirements(**wanted):
+        found["resourceRequirements"] = [{"type": kind, "value": value} for kind, value in asked]
+    return found
+
+
+def too_long(job: Job, region: str) -> str:
+    """Return what is said of a job whose overrides are too long, '' if they are not."""
+    length = len(json.dumps(overrides(job, region), ensure_ascii=False, separators=(",", ":")))
+    if length <= rules.OVERRIDES:
+        return ""
+    return (
+        f"step '{job.path}': command and environment of its job have {length:,} characters, AWS Batch takes "
+        f"{rules.OVERRIDES:,}: let the job definition set variables, instead of `environment` of executor.config"
+    )
 
 
 def _variables(job: Job, region: str) -> list[dict[str, str]]:
