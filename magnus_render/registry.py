@@ -28,6 +28,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "executor": {
         "local": "magnus_render.executors.local:LocalExecutor",
         "local-container": "magnus_render.executors.container:LocalContainerExecutor",
+        "local-aws-batch": "magnus_render.executors.aws_batch:BatchExecutor",
         "mocked": "magnus_render.executors.mocked:MockedExecutor",
         "slurm": "magnus_render.executors.slurm:SlurmExecutor",
     },

@@ -23,7 +23,7 @@ from magnus_render.runtime import workspace
 from magnus_render.runtime.records import Run, attempts_of
 from magnus_render.services import lookup
 from magnus_render.services.secrets import HANDED
-from magnus_render.spec.blocks import text
+from magnus_render.texts import scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -222,7 +222,7 @@ class ContainerPlace(Here):
             words += ["--volume", volume]
         words += self._user(options)
         for name, value in options.environment.items():
-            words += ["--env", f"{name}={text(value)}"]
+            words += ["--env", f"{name}={scalar(value)}"]
         for name in [*told, *self._passed(options)]:
             words += ["--env", name]
         if options.network:
@@ -254,7 +254,7 @@ class ContainerPlace(Here):
         limits = options.resources
         words = []
         if limits.cpus:
-            words += ["--cpus", text(limits.cpus)]
+            words += ["--cpus", scalar(limits.cpus)]
         if limits.memory:
             words += ["--memory", limits.memory]
         if limits.shm_size:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from magnus_render.executors.job_records import WalkRecord
     from magnus_render.executors.job_walk import JobWalk
-    from magnus_render.executors.submitter import Submitter
+    from magnus_render.executors.submitter import Job, Submitter
     from magnus_render.plan import Config, Json, Plan
     from magnus_render.runtime.records import Run
 
@@ -66,6 +66,8 @@ class DecentralExecutor(BaseExecutor):
             for _, integration in integrations.applying(self, there):
                 there = integration.configure_for_execution(there)
             scheduler = self.submitter(self.given)
+            if refused := [why for job in self._jobs(order, there) if (why := scheduler.refuses(job))]:
+                raise Refused("\n".join(refused))
             scheduler.ready()
             run = self._create(order, here)
             if isinstance(run, int):
@@ -85,6 +87,18 @@ class DecentralExecutor(BaseExecutor):
             from magnus_render.executors.follow import follow
 
             return follow(order, run, scheduler, detached=order.detach)
+
+    def _jobs(self, order: Order, config: Config) -> Iterator[Job]:
+        """Yield a job for each node that will have one, much as it will be submitted."""
+        from magnus_render.executors.job_walk import variables
+        from magnus_render.executors.submitter import Job
+
+        environment, own = variables(services_of(config), self.workspaces), self._own(order.plan)
+        for address, node in order.plan["nodes"].items():
+            if node["type"] == TASK or address in own:
+                argv = ["run_job", order.run_id, address, "--attempt", "1", "--repeat", "0"]
+                given = {**self.given, **own.get(address, {}).get("config", {})}
+                yield Job(order.run_id, address, node["path"], 1, argv, environment, given)
 
     def _create(self, order: Order, config: Config) -> Run | int:
         """Create the run, or open the one that is to go on; return the exit status if that is refused."""

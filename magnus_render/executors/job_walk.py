@@ -37,6 +37,12 @@ START = ""
 """Who claims what the submitting computer submits, for the run begins there."""
 
 
+def variables(services: Services, mode: str) -> dict[str, str]:
+    """Return what every job of a run is told by its environment; `mode` is the one of its workspace."""
+    told = {"MAGNUS_CONFIG": json.dumps(services), "MAGNUS_RECORDS": str(RECORDS_VERSION)}
+    return {**told, workspace.MODE: mode} if mode else told
+
+
 class _Nodes(dict[str, Any]):
     """The nodes of a plan by definition address, each read from the pages of the run when it is asked for."""
 
@@ -261,9 +267,7 @@ class JobWalk(Onward):
             argv += ["--after", call.after]
         if call.kind == "text":
             argv.append("--text")
-        environment = {"MAGNUS_CONFIG": json.dumps(self.services), "MAGNUS_RECORDS": str(RECORDS_VERSION)}
-        if self.mode:
-            environment[workspace.MODE] = self.mode
+        environment = variables(self.services, self.mode)
         own = self.records.node(call.node["address"]).get("config", {})
         config = {**self.config, **own}
         return Job(

@@ -53,6 +53,13 @@ class Submitter:
     def ready(self) -> None:
         """Make sure that the scheduler can be reached; raise `errors.MagnusError` with the likely fix."""
 
+    def refuses(self, job: Job) -> str:
+        """Return why the scheduler will never take a job, '' as far as that can be told without asking it.
+
+        This is asked of every step before a run begins.
+        """
+        return ""
+
     def submit(self, job: Job) -> str:
         """Submit a job and return its id: letters, digits, `-` and `_`.
 

@@ -70,15 +70,6 @@ class Problem(NamedTuple):
     path: Path
 
 
-def text(value: Any) -> str:
-    """Return a value of a configuration as the text that an environment holds: numbers in full, `true` and `false`."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
 def problems(
     model: type[BaseModel], values: Mapping[str, Any], only: Mapping[str, Any] | None = None
 ) -> list[Problem]:

@@ -221,10 +221,12 @@ def environment(folder: Path, extra: dict[str, str]) -> dict[str, str]:
 
 
 def engines() -> list[Engine]:
-    """Return the engines to run on: those that `MAGNUS_ENGINES` names (`local,bash,stepfunctions,argo,local-container`).
+    """Return the engines to run on: those that `MAGNUS_ENGINES` names, in one text with commas.
 
-    By default all but the last, whose own tests run some cases: a container takes longer than the step in it. One that
-    this machine cannot have is left out, which tests of the engine itself tell; with CI=true it must be there.
+    They are local, bash, stepfunctions, argo, local-container and local-aws-batch.
+
+    By default all but the last two, whose own tests run some cases: a container takes longer than the step in it. One
+    that this machine cannot have is left out, which tests of the engine itself tell; with CI=true it must be there.
     """
     from tests.conformance.argo import Argo
     from tests.conformance.stepfunctions import StepFunctions

@@ -90,7 +90,17 @@ def preload() -> None:
     import magnus_render
 
     names = [module.name for module in pkgutil.walk_packages(magnus_render.__path__, "magnus_render.")]
-    for name in (*names, "jinja2", "networkx", "obstore", "obstore.store", "pydantic", "typer", "yaml"):
+    libraries = (
+        "botocore.session",
+        "jinja2",
+        "networkx",
+        "obstore",
+        "obstore.store",
+        "pydantic",
+        "typer",
+        "yaml",
+    )
+    for name in (*names, *libraries):
         try:
             import_module(name)
         except ImportError:  # an optional extra that is not installed

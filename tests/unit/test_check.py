@@ -130,7 +130,7 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("executor", ["local-aws-batch", "slurm", "kubeflow", "lcal"])
+@pytest.mark.parametrize("executor", ["slurm", "kubeflow", "lcal"])
 def test_an_executor_that_does_not_exist_gets_one_answer(tmp_path: Path, executor: str) -> None:
     (tmp_path / "dag.yaml").write_text(
         f"executor: {{type: {executor}, config: {{docker_image: 'python:3.12'}}}}\n{DAG}"
@@ -142,7 +142,7 @@ def test_an_executor_that_does_not_exist_gets_one_answer(tmp_path: Path, executo
     assert f"dag.yaml:1:18: error MR032: executor: there is no type '{executor}'" in text
     assert (
         "help: did you mean 'local'?" in text
-        or "help: known: argo, aws-step-functions, bash, local, local-container" in text
+        or "help: known: argo, aws-step-functions, bash, local, local-aws-batch, local-container" in text
     )
 
 

@@ -19,6 +19,7 @@ TASK = "{type: task, command_type: shell, command: 'true', secrets: %s, next: s}
 DAG = "dag: {start_at: a, steps: {a: %s, s: {type: success}, f: {type: fail}}}\n"
 ENGINES = {
     "local-container": {"image": "i:1", "engine": "sh"},
+    "local-aws-batch": {"job_queue": "q", "job_definition": "d:1"},
     "aws-step-functions": {"compute": "batch", "job_queue": "q", "job_definition": "d:1"},
     "argo": {"image": "i:1", "service_account_name": "magnus"},
 }
@@ -78,17 +79,8 @@ def test_the_table(capfd: pytest.CaptureFixture[str]) -> None:
     assert magnus(["targets", "--matrix"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert lines[0].split() == [
-        *(
-            "service",
-            "type",
-            "local",
-            "local-container",
-            "mocked",
-            "slurm",
-            "aws-step-functions",
-            "bash",
-            "argo",
-        )
+        *("service", "type", "local", "local-container", "local-aws-batch", "mocked", "slurm"),
+        *("aws-step-functions", "bash", "argo"),
     ]
     assert lines[2].split()[:4] == ["run_log_store", "buffered", "works", "refused"]
     assert len([line for line in lines if line.startswith("(")]) == len(matrix.notes(CELLS))

@@ -7,9 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from magnus_render import errors, naming
+from magnus_render import errors, naming, texts
 from magnus_render.plan import AS_IS, CONDITIONAL, MAP, TASK
-from magnus_render.spec import blocks
 from magnus_render.targets import environment as callbacks
 from magnus_render.targets import options
 from magnus_render.targets.argo import names, quote
@@ -338,7 +337,7 @@ def _for_each_pod(expression: str) -> str:
 
 def environment(config: ArgoConfig, brace: str = quote.BRACE) -> dict[str, str]:
     """Return the environment that a configuration adds; `brace` names the variable for braces."""
-    return {name: quote.inert(blocks.text(value), brace) for name, value in config.environment.items()}
+    return {name: quote.inert(texts.scalar(value), brace) for name, value in config.environment.items()}
 
 
 def retries(retry: Retry) -> Retries:

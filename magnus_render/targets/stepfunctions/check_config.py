@@ -8,8 +8,19 @@ the configuration is known. A value that holds `${` is filled in where the machi
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
+from magnus_render import texts
+from magnus_render.executors.aws_batch_rules import (
+    JOB_DEFINITION,
+    JOB_QUEUE,
+    MOST_TAGS,
+    OR_ARN,
+    Name,
+    or_arn,
+    wrong_tag,
+)
 from magnus_render.plan import AS_IS, TASK
 from magnus_render.spec import blocks
 from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE
@@ -31,44 +42,22 @@ if TYPE_CHECKING:
     Problem: TypeAlias = tuple[str, Path, str, str]
     """A code, the keys that lead to the value, what is wrong with it, the fix."""
 
-MOST_TAGS, LONGEST_KEY, LONGEST_VALUE = 50, 128, 256
-"""Of tags (AWS Batch user guide, "Tag restrictions"; the same of ECS and SageMaker)."""
 MOST_SUBNETS, MOST_GROUPS = 16, 5
 """Amazon ECS API reference, AwsVpcConfiguration."""
-_TAG_CHARACTERS = "_.:/=+-@ "
 _STORES = ("run_log_store", "catalog")
 
-
-class Name(NamedTuple):
-    """What the value of a key must be."""
-
-    pattern: str
-    rule: str
-    example: str
-
-
-def _or_arn(name: str, service: str, kind: str) -> str:
-    """Return a pattern of a name, and of an ARN that ends in it."""
-    return rf"({name})|arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{kind}({name})"
-
-
-_BATCH, _ECS, _REVISION = "[A-Za-z0-9_-]{1,128}", "[A-Za-z0-9_-]{1,255}", r"(:\d+)?"
+_ECS, _REVISION = "[A-Za-z0-9_-]{1,255}", r"(:\d+)?"
 _FUNCTION = r"[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9_$-]+)?"
 _MACHINE = r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}(:[A-Za-z0-9_-]+)?"
-_OR_ARN = "letters, digits, '-' and '_', or an ARN"
 _ID = "[0-9a-f]{8}([0-9a-f]{9})?"
 _IN_WORDS = "and 8 or 17 hexadecimal digits"
 NAMES = {
-    "job_queue": Name(_or_arn(_BATCH, "batch", "job-queue/"), f"at most 128 {_OR_ARN}", "churn-queue"),
-    "job_definition": Name(
-        _or_arn(_BATCH + _REVISION, "batch", "job-definition/"),
-        f"at most 128 {_OR_ARN}, with ':' and a revision if wanted",
-        "churn-job:3",
-    ),
-    "cluster": Name(_or_arn(_ECS, "ecs", "cluster/"), f"at most 255 {_OR_ARN}", "churn"),
+    "job_queue": JOB_QUEUE,
+    "job_definition": JOB_DEFINITION,
+    "cluster": Name(or_arn(_ECS, "ecs", "cluster/"), f"at most 255 {OR_ARN}", "churn"),
     "task_definition": Name(
-        _or_arn(_ECS + _REVISION, "ecs", "task-definition/"),
-        f"at most 255 {_OR_ARN}, with ':' and a revision if wanted",
+        or_arn(_ECS + _REVISION, "ecs", "task-definition/"),
+        f"at most 255 {OR_ARN}, with ':' and a revision if wanted",
         "churn-task:3",
     ),
     "container": Name(_ECS, "at most 255 letters, digits, '-' and '_'", "main"),
@@ -86,12 +75,12 @@ NAMES = {
         r"ml\.[a-z0-9-]+\.[a-z0-9]+", "the name of a type, which begins with 'ml.'", "ml.m5.large"
     ),
     "function": Name(
-        rf"\d{{12}}:function:{_FUNCTION}|{_or_arn(_FUNCTION, 'lambda', 'function:')}",
-        f"at most 64 {_OR_ARN}, with ':' and a version or an alias if wanted",
+        rf"\d{{12}}:function:{_FUNCTION}|{or_arn(_FUNCTION, 'lambda', 'function:')}",
+        f"at most 64 {OR_ARN}, with ':' and a version or an alias if wanted",
         "churn-steps",
     ),
     "state_machine": Name(
-        _or_arn(_MACHINE, "states", "stateMachine:"),
+        or_arn(_MACHINE, "states", "stateMachine:"),
         "a name of at most 80 characters, or the ARN of a state machine",
         "arn:aws:states:eu-west-1:111122223333:stateMachine:churn-billing",
     ),
@@ -204,21 +193,11 @@ def _tags(given: Any, whole: Any) -> Iterator[Problem]:
     if not isinstance(given, dict):
         return
     for key, scalar in given.items():
-        value = blocks.text(scalar)
-        for what, fix in (*_wrong_tag("key", key, LONGEST_KEY), *_wrong_tag("value", value, LONGEST_VALUE)):
+        value = texts.scalar(scalar)
+        parts = (("key", key), ("value", value))
+        wrong = (wrong_tag(part, text) for part, text in parts if not _known_later(text))
+        for what, fix in chain.from_iterable(wrong):
             yield codes.TAG, ("tags", key), f"the tag '{blocks.short(key)}': {what}", fix
     if isinstance(whole, dict) and len(whole) > MOST_TAGS:
         what = f"{len(whole)} tags, AWS takes {MOST_TAGS}"
         yield codes.TAG, ("tags",), what, "leave some out"
-
-
-def _wrong_tag(part: str, text: str, longest: int) -> Iterator[tuple[str, str]]:
-    if _known_later(text):
-        return
-    if len(text) > longest:
-        yield f"its {part} has {len(text)} characters, {longest} are allowed", "shorten it"
-    if text.lower().startswith("aws:"):
-        yield f"its {part} begins with '{text[:4]}', which is AWS's own", "choose another beginning"
-    odd = next((c for c in text if not (c.isalpha() or c.isnumeric() or c in _TAG_CHARACTERS)), "")
-    if odd:
-        yield f"its {part} has {odd!r} in it", "use letters, digits, blanks and _.:/=+-@"

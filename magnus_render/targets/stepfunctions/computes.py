@@ -6,6 +6,8 @@ import math
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from magnus_render import texts
+from magnus_render.executors import aws_batch_rules
 from magnus_render.spec import blocks
 from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.jsonata import plain
@@ -48,7 +50,7 @@ class Compute:
 
     @staticmethod
     def _tags(config: StepFunctionsConfig) -> dict[str, Any]:
-        return {name: plain(blocks.text(value)) for name, value in config.tags.items()}
+        return {name: plain(texts.scalar(value)) for name, value in config.tags.items()}
 
 
 class Batch(Compute):
@@ -63,16 +65,14 @@ class Batch(Compute):
         return self._tags(config)
 
     def resources(self, config: StepFunctionsConfig) -> Any:
-        """Return the resource requirements (API reference, ResourceRequirement)."""
+        """Return the resource requirements."""
         asked = config.resources
-        wanted = (("VCPU", asked.vcpus), ("MEMORY", asked.memory), ("GPU", asked.gpus))
-        return [{"Type": kind, "Value": f"{value:g}"} for kind, value in wanted if value is not None] or None
+        wanted = aws_batch_rules.requirements(asked.vcpus, asked.memory, asked.gpus)
+        return [{"Type": kind, "Value": value} for kind, value in wanted] or None
 
     def refuses_variable(self, name: str) -> str:
-        """Return why a name is reserved (AWS Batch user guide, "AWS Batch job environment variables")."""
-        if name.startswith("AWS_BATCH"):
-            return f"the variable '{name}' is AWS Batch's: names that begin with AWS_BATCH are reserved"
-        return ""
+        """Return why a name is reserved."""
+        return aws_batch_rules.refuses_variable(name)
 
 
 class Ecs(Compute):

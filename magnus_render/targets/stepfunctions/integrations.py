@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from magnus_render.integrations.base import BaseIntegration, within
+from magnus_render.executors.aws_batch_integrations import BUCKET, CatalogFolder
+from magnus_render.integrations.base import BaseIntegration
 
 if TYPE_CHECKING:
     from magnus_render.plan import Config
 
 EXECUTOR = "aws-step-functions"
-_BUCKET = "{type: s3, config: {bucket: ...}}"
 
 
 class RunLogOnDisk(BaseIntegration):
@@ -23,28 +23,14 @@ class RunLogOnDisk(BaseIntegration):
     def validate(self, executor: str, config: Config) -> list[str]:
         return [
             "run_log_store 'file-system' cannot serve a state machine: it writes the start of a run and reads the "
-            f"counts of maps itself, which it can on S3 alone. Use `run_log_store: {_BUCKET}`"
+            f"counts of maps itself, which it can on S3 alone. Use `run_log_store: {BUCKET}`"
         ]
 
 
-class CatalogOnDisk(BaseIntegration):
-    """Jobs share a folder only where each mounts the same file system."""
+class CatalogOnDisk(CatalogFolder):
+    """Its jobs are those of AWS Batch, or tasks that mount a file system alike."""
 
     executor = EXECUTOR
-    service = "catalog"
-    provider = "file-system"
-    needs = "a path on a file system (EFS) that every job mounts: `mounts` of executor.config"
-
-    def validate(self, executor: str, config: Config) -> list[str]:
-        path = str(config["catalog"]["config"].get("path", ".catalog"))
-        mounts = config["executor"]["config"].get("mounts") or []
-        if any(within(path, str(mount)) for mount in mounts):
-            return []
-        return [
-            f"catalog 'file-system' keeps files in '{path}', which each job has for itself: what one step puts no "
-            f"other would find. Use `catalog: {_BUCKET}`, or mount a shared file system (EFS) in the job definition, "
-            "say so by `mounts: [/mnt/shared]` in executor.config, and give a path below it"
-        ]
 
 
 class SecretsInFile(BaseIntegration):

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from magnus_render import texts
+from magnus_render.executors import aws_batch_rules
 from magnus_render.plan import TASK
-from magnus_render.spec import blocks
 from magnus_render.targets import environment, options
 from magnus_render.targets.base import own_config
 from magnus_render.targets.stepfunctions import limits
@@ -70,7 +71,7 @@ class Jobs:
         """Return the environment that all callbacks share; `walk` is a field's value."""
         values = {name: plain(value) for name, value in self.base.items()}
         values[environment.WALK] = walk
-        values.update({name: plain(blocks.text(value)) for name, value in self.common.environment.items()})
+        values.update({name: plain(texts.scalar(value)) for name, value in self.common.environment.items()})
         return pairs(values)
 
     def make(self, node: Node, scope: Scope, command: list[str], helper: str = "") -> Job:
@@ -96,7 +97,7 @@ class Jobs:
             job.tags = expression(scope.shared("tags"))
         if not helper and node["type"] == TASK:
             if node["timeout"] is not None:
-                job.limit = max(limits.SHORTEST_TIMEOUT, math.ceil(node["timeout"]) + GRACE)
+                job.limit = max(aws_batch_rules.SHORTEST_TIMEOUT, math.ceil(node["timeout"]) + GRACE)
             if node["retry"]["attempts"] > 1:
                 job.retry = retrier(node["retry"])
         return job
@@ -104,7 +105,7 @@ class Jobs:
     def _own_environment(self, config: StepFunctionsConfig, scope: Scope) -> Any:
         shared = scope.shared("environment")
         own = {
-            name: blocks.text(value)
+            name: texts.scalar(value)
             for name, value in config.environment.items()
             if name not in self.common.environment or self.common.environment[name] != value
         }

@@ -1,4 +1,4 @@
-"""What Step Functions and the services it calls take at most."""
+"""What Step Functions and the services it calls take at most; of AWS Batch see `executors/aws_batch_rules.py`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,6 @@ DELAY = 31_622_399
 """Seconds that a delay with back-off may grow to (the same)."""
 TEMPLATE_BYTES = 51_200
 """Of a CloudFormation template that is handed over as it is, not by S3 (CloudFormation user guide, "Quotas")."""
-JOB_NAME = 128
-"""Characters (AWS Batch API reference, SubmitJob)."""
-OVERRIDES = 8192
-"""Characters of a job's container overrides (AWS Batch user guide, "AWS Batch quotas")."""
-SHORTEST_TIMEOUT = 60
-"""Seconds: no shorter attempt can be asked of AWS Batch (API reference, JobTimeout)."""
 LAMBDA_SECONDS = 900
 """After which Lambda ends a function."""
 SAGEMAKER_VALUE = 256

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from magnus_render import naming
+from magnus_render.executors import aws_batch_rules
 from magnus_render.plan import DAG, MAP
 from magnus_render.targets.stepfunctions import limits
 
@@ -71,10 +72,7 @@ def _shown(name: str, address: str) -> str:
 def job_name(pipeline: str, address: str) -> str:
     """Return the name of a node's jobs: pipeline and address, in what AWS Batch allows."""
     parts = [naming.slug(pipeline), *(part for part in address.split(".") if part != "_")]
-    name = "-".join(part for part in parts if part)
-    if len(name) <= limits.JOB_NAME:
-        return name
-    return f"{name[: limits.JOB_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
+    return aws_batch_rules.job_name("-".join(part for part in parts if part))
 
 
 def machine_name(plan: Plan, address: str = "") -> str:

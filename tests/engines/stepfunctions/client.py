@@ -238,13 +238,17 @@ class Client:
         """Wait at most so many seconds for the end of the job or task of that id; return whether it has come."""
         return bool(self.ask("ended", identity=job, seconds=seconds))
 
+    def settled(self, word: str, seconds: float = TIME_LIMIT) -> bool:
+        """Wait at most so many seconds until no Batch job waits or runs whose command contains a word; tell whether so."""
+        return bool(self.ask("settled", word=word, seconds=seconds))
+
     def fault(self, words: Sequence[str], submit: Sequence[str] = (), host_loss: Sequence[str] = ()) -> None:
         """Order faults for commands that contain all these words (such as a run id and a step's address).
 
         `submit`: error codes that the next submissions are refused with (`ServerException`: HTTP 500,
-        `AWSBatchException`: throttling). `host_loss`: for each of the next attempts of a job, when its host is lost:
-        "start" (nothing runs), "end" (all has run, but its exit code is never known), the path of a file (as soon as
-        it exists), or "" (not).
+        `AWSBatchException`: throttling); with `late:` in front they are accepted all the same. `host_loss`: for each of
+        the next attempts of a job, when its host is lost: "start" (nothing runs), "end" (all has run, but its exit code
+        is never known), the path of a file (as soon as it exists), or "" (not).
         """
         self.ask("fault", words=list(words), submit=list(submit), host_loss=list(host_loss))
 

@@ -40,6 +40,9 @@ class Compute:
 _lock = threading.Lock()
 _records: list[Record] = []
 _ends: dict[str, threading.Event] = {}
+_open: dict[str, list[str]] = {}
+"""Commands of the jobs that have been submitted and have not ended, by their ids."""
+_closed = threading.Condition()
 _compute: list[Compute] = []
 
 
@@ -72,9 +75,27 @@ def attempt(
     return ending
 
 
+def begin(identity: str, argv: list[str]) -> None:
+    """Say that a job has been submitted."""
+    with _closed:
+        _open[identity] = argv
+
+
 def end(identity: str) -> None:
     """Say that a job or task has ended for good: its last status can be asked for."""
     _end_of(identity).set()
+    with _closed:
+        _open.pop(identity, None)
+        _closed.notify_all()
+
+
+def settled(word: str, seconds: float) -> bool:
+    """Wait at most so many seconds until no job waits or runs whose command contains a word; return whether that has come.
+
+    A job that submits others does so before it ends: after this, none comes by itself.
+    """
+    with _closed:
+        return _closed.wait_for(lambda: not any(word in argv for argv in _open.values()), seconds)
 
 
 def ended(identity: str, seconds: float) -> bool:
@@ -98,3 +119,5 @@ def clear() -> None:
     with _lock:
         _records.clear()
         _ends.clear()
+    with _closed:
+        _open.clear()

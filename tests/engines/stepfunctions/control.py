@@ -78,6 +78,7 @@ _REQUESTS: dict[str, Callable[..., Any]] = {
     "called": permissions.called,
     "refused": permissions.refused_at_start,
     "reset": _reset,
+    "settled": compute.settled,
     "wait": _wait,
 }
 

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 HOST_LOST = "Host EC2 (instance i-0123456789abcdef0) terminated."
+LATE = "late:"
+"""Before an error code: the submission is accepted, and answered by the error all the same."""
 _MESSAGES = {
     "ServerException": (500, "An error occurred on the server"),
     "AWSBatchException": (429, "Too Many Requests"),
+    "TooManyRequestsException": (429, "Too Many Requests"),
+    "AccessDeniedException": (403, "User is not authorized to perform: batch:SubmitJob"),
     "AmazonECSException": (400, "Rate exceeded"),
 }
 
@@ -66,7 +70,7 @@ def refusal(command: list[str]) -> tuple[str, int, str] | None:
         for fault in _matching(command):
             if fault.submit:
                 code = fault.submit.pop(0)
-                return code, *_MESSAGES.get(code, (400, "ordered by a test"))
+                return code, *_MESSAGES.get(code.removeprefix(LATE), (400, "ordered by a test"))
     return None
 
 

@@ -6,7 +6,16 @@ import functools
 from typing import Any
 
 from tests.engines.stepfunctions.client import Client
-from tests.engines.stepfunctions.scenarios import caught, execute, job, new_name, result, scenario, task
+from tests.engines.stepfunctions.scenarios import (
+    PROJECT,
+    caught,
+    execute,
+    job,
+    new_name,
+    result,
+    scenario,
+    task,
+)
 
 
 @scenario("forty-at-once", 40)
@@ -71,6 +80,21 @@ def batch_processes(client: Client) -> Any:
     execute(client, {"job": job("sh", "-c", script, name, Arguments={"RetryStrategy": retry})}, seconds=5)
     (record,) = client.jobs(name)
     return [{"exit_code": attempt["exit_code"]} for attempt in record["attempts"]]
+
+
+@scenario("ended-by-somebody", [False, True])
+def ended_by_somebody(client: Client) -> Any:
+    batch, told = client.aws("batch"), []
+    for end in (False, True):
+        command = {"command": ["sh", "-c", "sleep 30" if end else "true", new_name()]}
+        identity = batch.submit_job(
+            jobName="job", jobQueue=PROJECT, jobDefinition=PROJECT, containerOverrides=command
+        )["jobId"]
+        if end:
+            batch.terminate_job(jobId=identity, reason="ordered by a test")
+        assert client.ended(identity, 30)
+        told.append(batch.describe_jobs(jobs=[identity])["jobs"][0].get("isTerminated"))
+    return told
 
 
 @scenario("batch-faults", "Batch.ServerException")

@@ -12,8 +12,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from magnus_render.executors import aws_batch_rules
 from magnus_render.targets.lint.report import near, shown
-from magnus_render.targets.stepfunctions import limits
 from magnus_render.targets.stepfunctions.lint import codes
 from magnus_render.targets.stepfunctions.lint.machine import is_expression
 from magnus_render.targets.stepfunctions.lint.members import Model, check_members
@@ -187,8 +187,8 @@ def _check_batch(name: str, arguments: dict[str, Any], shared: dict[str, int], r
     overrides = arguments.get("ContainerOverrides")
     if isinstance(overrides, dict):
         length = _length(overrides, shared)
-        if length > limits.OVERRIDES:
-            what = f"its ContainerOverrides have {length:,} characters, AWS Batch takes {limits.OVERRIDES:,}"
+        if length > aws_batch_rules.OVERRIDES:
+            what = f"its ContainerOverrides have {length:,} characters, AWS Batch takes {aws_batch_rules.OVERRIDES:,}"
             report.error(
                 codes.OVERRIDES, name, what, "shorten the environment, or move it to the job definition"
             )

@@ -35,9 +35,26 @@ def run_batch_jobs(patch: Patch) -> None:
     def __init__(self: Any, *args: Any, **options: Any) -> None:
         original_init(self, *args, **options)
         self.retry_strategy = getattr(_request, "retry_strategy", None)
+        compute.begin(self.job_id, self.container_overrides.get("command", []))
 
     patch(BatchResponse, "submitjob", submitjob)
     patch(Job, "__init__", __init__)
+
+
+@fix("ended-by-somebody")
+def describe_who_ended_it(patch: Patch) -> None:
+    """moto: DescribeJobs does not tell that somebody has ended a job. AWS: `isTerminated`, and `isCancelled` if it had not
+    begun.
+    """
+    original = Job.describe
+
+    def describe(self: Any) -> Any:
+        told = original(self)
+        told["isCancelled"] = self.stop and not self.attempts
+        told["isTerminated"] = self.stop
+        return told
+
+    patch(Job, "describe", describe)
 
 
 @fix("batch-faults")
@@ -49,6 +66,9 @@ def refuse_submissions(patch: Patch) -> None:
         refusal = faults.refusal((self._get_param("containerOverrides") or {}).get("command", []))
         if refusal is not None:
             code, status, message = refusal
+            if code.startswith(faults.LATE):
+                original(self)
+                code = code.removeprefix(faults.LATE)
             error = JsonRESTError(code, message)
             error.code = status
             raise error
@@ -114,6 +134,7 @@ def _environment(job: Any) -> dict[str, str]:
 def _run(job: Any) -> None:
     """Run a Batch job: what its thread does."""
     if job.depends_on and not job._wait_for_dependencies():
+        compute.end(job.job_id)
         return
     properties = job.job_definition.container_properties
     argv = job._add_parameters_to_command(
@@ -133,6 +154,7 @@ def _run(job: Any) -> None:
             stopped=lambda: (job.job_stopped_reason or "terminated") if job.stop else None,
         )
         job.attempts[-1]["statusReason"] = ending.reason
+        job.attempts[-1]["stoppedAt"] = int(datetime.datetime.now().timestamp() * 1000)
         if ending.exit_code is not None:
             job.attempts[-1]["container"]["exitCode"] = ending.exit_code
         if ending.succeeded or job.stop or not try_again(_strategy(job), len(job.attempts), ending):
