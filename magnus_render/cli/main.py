@@ -174,6 +174,8 @@ def _app(names: list[str], argv: list[str]) -> Typer:
 
     import typer
 
+    from magnus_render.cli import examples
+
     app = typer.Typer(
         name="magnus",
         add_completion=len(names) > 1,
@@ -185,13 +187,14 @@ def _app(names: list[str], argv: list[str]) -> Typer:
     app.callback()(lambda: None)
     for name in names:
         module, attribute, text = COMMANDS[name]
+        shown = name
         if name == "render" and "--all" in argv:
-            module, attribute = OF_A_PROJECT
+            (module, attribute), shown = OF_A_PROJECT, "render --all"
         command: Any = getattr(import_module(f"magnus_render.cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name, help=text)
+            app.add_typer(command, name=name, help=text, epilog=examples.put_below(name, command))
         else:
-            app.command(name)(command)
+            app.command(name, epilog=examples.epilog(shown))(command)
     return app
 
 
