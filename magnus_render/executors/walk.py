@@ -68,6 +68,8 @@ class Walk:
     """Steps that succeeded."""
     skipped: list[str] = field(default_factory=list)
     """Paths of the tasks whose condition did not hold, in order."""
+    maps: dict[CompositeFrame, None] = field(default_factory=dict)
+    """Maps whose items are being walked, in the order they were entered."""
     _ready: deque[Call] = field(default_factory=deque)
     _paused: list[tuple[float, int, Call]] = field(default_factory=list)
     _open: list[CompositeFrame] = field(default_factory=list)
@@ -188,7 +190,7 @@ class Walk:
             self._open_composite(frame, node, iter(chosen))
         elif node["type"] == MAP and decided.isascii() and decided.isdigit():
             indices: Iterator[Branch] = ({"slug": str(i), "name": str(i)} for i in range(int(decided)))
-            self._open_composite(frame, node, indices)
+            self._open_composite(frame, node, indices, int(decided))
         else:
             self.failures.append(instance(frame, node))
             self._advance(self._behind(frame, node, False))
@@ -251,7 +253,9 @@ class Walk:
     def _branch_over(self, composite: CompositeFrame, success: bool) -> bool:
         """Note that a branch has ended; tell whether the whole composite has."""
         composite.running -= 1
+        composite.ended += 1
         if not success:
+            composite.lost += 1
             composite.failed = True
             if composite.node.get("fail_fast"):
                 self._stop_branches(composite)
@@ -261,10 +265,14 @@ class Walk:
             return False
         return composite.running == 0
 
-    def _open_composite(self, frame: GraphFrame, node: Node, branches: Iterator[Branch]) -> None:
+    def _open_composite(
+        self, frame: GraphFrame, node: Node, branches: Iterator[Branch], count: int = 0
+    ) -> None:
         address, path = instance(frame, node)
-        limit = node.get("max_concurrency")
-        self._list(CompositeFrame(node, address, path, frame, branches, limit))
+        composite = CompositeFrame(node, address, path, frame, branches, node.get("max_concurrency"), count)
+        if node["type"] == MAP:
+            self.maps[composite] = None
+        self._list(composite)
 
     def _list(self, composite: CompositeFrame) -> None:
         """Put a composite among those that may begin a branch, unless it is there or has no room."""
@@ -297,6 +305,7 @@ class Walk:
 
     def _closed(self, composite: CompositeFrame) -> GraphFrame:
         """Return the graph around a composite that is over, standing behind it."""
+        self.maps.pop(composite, None)
         return self._behind(composite.parent, composite.node, not composite.failed)
 
     def _pause(self, call: Call, now: float, seconds: float) -> None:
@@ -318,6 +327,7 @@ class Walk:
         for listed in (*self._open, *self._open_maps):
             if listed is composite or inside(listed.parent, composite):
                 self._unlist(listed)
+        self.maps = {one: None for one in self.maps if not inside(one.parent, composite)}
         self._stops += self._running_in(composite)
 
     def _running_in(self, composite: CompositeFrame) -> list[Call]:

@@ -91,7 +91,7 @@ def test_show_tells_what_failed_why_and_where_the_log_is(project: Project) -> No
     tree = lines[lines.index("") + 1 :]
     assert tree == [
         "  SUCCESS    fetch  1.0 s",
-        "  FAIL       m  map, 3 items, 9.0 s",
+        "  FAIL       m  map, 3 items, 1 failed, 9.0 s",
         "    SUCCESS    [0]",
         "      SUCCESS    train  1.0 s",
         "    FAIL       [1]",
