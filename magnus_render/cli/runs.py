@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from magnus_render.cli import stores
+from magnus_render.cli import completion, stores
 from magnus_render.cli.run_text import colours, painted, show
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.report.listing import Listing, status_and_span, status_of
@@ -48,6 +48,9 @@ Config = Annotated[
         metavar="FILE",
         help="Configuration file. Its blocks replace those of the definition.",
     ),
+]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN_ID", help="The id of the run.", autocompletion=completion.run_ids)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -90,7 +93,7 @@ def list_runs(
 
 @app.command("show")
 def show_run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     file: File = "",
     config: Config = "",
     as_json: AsJson = False,
@@ -98,7 +101,10 @@ def show_run(
     step: Annotated[
         str,
         typer.Option(
-            "--step", metavar="STEP", help="Show this step alone: what it saw, set and put, its attempts."
+            "--step",
+            metavar="STEP",
+            help="Show this step alone: what it saw, set and put, its attempts.",
+            autocompletion=completion.steps,
         ),
     ] = "",
 ) -> None:
@@ -131,9 +137,15 @@ def show_run(
 
 @app.command("log")
 def show_log(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     step: Annotated[
-        str, typer.Argument(metavar="STEP", help="A step, such as regions.0.train.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="STEP",
+            help="A step, such as regions.0.train.",
+            show_default=False,
+            autocompletion=completion.steps,
+        ),
     ] = "",
     file: File = "",
     config: Config = "",
@@ -168,7 +180,7 @@ def show_log(
 
 @app.command("files")
 def list_files(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     file: File = "",
     config: Config = "",
     as_json: AsJson = False,
@@ -188,10 +200,14 @@ def list_files(
 
 @app.command("get")
 def get_files(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="Names of files, or globs, as `runs files` lists them."),
+        typer.Argument(
+            metavar="FILE",
+            help="Names of files, or globs, as `runs files` lists them.",
+            autocompletion=completion.files,
+        ),
     ],
     folder: Annotated[
         str, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write them; here by default.")
@@ -214,7 +230,7 @@ def get_files(
 
 @app.command("report")
 def report_run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     output: Annotated[
         str | None,
         typer.Option(
@@ -241,13 +257,14 @@ def report_run(
 
 @app.command("export")
 def export_run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     format: Annotated[
         str,
         typer.Option(
             "--format",
             metavar="FORMAT",
             help="openlineage, otlp, rocrate, or one of another package.",
+            autocompletion=completion.formats,
             show_default=False,
         ),
     ],
@@ -279,8 +296,12 @@ def export_run(
 
 @app.command("diff")
 def diff_runs(
-    a: Annotated[str, typer.Argument(metavar="A", help="The id of one run.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The id of the other run.")],
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="The id of one run.", autocompletion=completion.run_ids)
+    ],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="The id of the other run.", autocompletion=completion.run_ids)
+    ],
     file: File = "",
     config: Config = "",
 ) -> None:
@@ -310,7 +331,12 @@ def diff_runs(
 def prune_runs(
     run_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN_ID", help="Ids of the runs to delete.", show_default=False),
+        typer.Argument(
+            metavar="RUN_ID",
+            help="Ids of the runs to delete.",
+            show_default=False,
+            autocompletion=completion.run_ids,
+        ),
     ] = None,
     older_than: Annotated[
         float | None,
