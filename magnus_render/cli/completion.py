@@ -51,19 +51,30 @@ def words(environment: Mapping[str, str]) -> list[str]:
     return typed[1 : int(cursor) + 1 if cursor.isdecimal() else None]
 
 
-def quietly(answer: Callable[[], int]) -> int:
-    """Answer a request: return 0 whatever happens, within a time, and leave standard error alone."""
-    sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # typer would load it for the text of each value
+def quietly(answer: Callable[[], object]) -> int:
+    """Answer a request within a time, and leave standard error alone; return 1 if there is nothing to offer.
+
+    Only fish looks at the status: after 1 it offers files.
+    """
+    without_rich = "rich" not in sys.modules
+    if without_rich:  # typer would load it for the text of each value, which takes as long as all the rest
+        sys.modules["rich"] = None  # type: ignore[assignment]
     before = signal.signal(signal.SIGALRM, _too_late)
-    signal.setitimer(signal.ITIMER_REAL, _MOST_SECONDS)
     try:
+        # Again, should the first one come where Python passes an exception over, such as in a finalizer.
+        signal.setitimer(signal.ITIMER_REAL, _MOST_SECONDS, 1.0)
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
-            return answer()
-    except BaseException:  # whatever it is, there is nothing to offer
+            answer()
         return 0
+    except SystemExit as end:
+        return int(bool(end.code))
+    except BaseException:  # whatever it is, there is nothing to offer
+        return 1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if without_rich:
+            del sys.modules["rich"]
 
 
 def _too_late(number: int, frame: FrameType | None) -> None:

@@ -140,7 +140,7 @@ def _complete() -> int:
 
     words = completion.words(environ)
     known = words[:1] if len(words) > 1 else ()
-    return completion.quietly(lambda: _guarded(lambda: _app(known, words)(prog_name="magnus")))
+    return completion.quietly(lambda: _app(known, words)(prog_name="magnus"))
 
 
 def _help() -> str:
