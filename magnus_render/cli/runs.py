@@ -55,7 +55,7 @@ RunId = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command("list")
+@app.command("list", short_help="List runs, the newest first.")
 def list_runs(
     file: File = "",
     config: Config = "",
@@ -91,7 +91,7 @@ def list_runs(
         )
 
 
-@app.command("show")
+@app.command("show", short_help="Show a run: its steps, what failed, and why.")
 def show_run(
     run_id: RunId,
     file: File = "",
@@ -135,7 +135,7 @@ def show_run(
         print(line)
 
 
-@app.command("log")
+@app.command("log", short_help="Print what steps printed.")
 def show_log(
     run_id: RunId,
     step: Annotated[
@@ -178,7 +178,7 @@ def show_log(
         run_step.Logs().write(told)
 
 
-@app.command("files")
+@app.command("files", short_help="List the files that a run put into the catalog.")
 def list_files(
     run_id: RunId,
     file: File = "",
@@ -198,7 +198,7 @@ def list_files(
         print(line)
 
 
-@app.command("get")
+@app.command("get", short_help="Bring files of a run back from the catalog.")
 def get_files(
     run_id: RunId,
     names: Annotated[
@@ -228,7 +228,7 @@ def get_files(
         print(safe(path))
 
 
-@app.command("report")
+@app.command("report", short_help="Write a report of a run: one page of HTML.")
 def report_run(
     run_id: RunId,
     output: Annotated[
@@ -255,7 +255,7 @@ def report_run(
     run_report.write(Told.read(store, stores.known_run(store, run_id)), output, force)
 
 
-@app.command("export")
+@app.command("export", short_help="Print a run for other tools.")
 def export_run(
     run_id: RunId,
     format: Annotated[
@@ -294,7 +294,7 @@ def export_run(
     run_export.write(made.text(run_export.read(told, namespace)), output)
 
 
-@app.command("diff")
+@app.command("diff", short_help="Tell what differs between two runs.")
 def diff_runs(
     a: Annotated[
         str, typer.Argument(metavar="A", help="The id of one run.", autocompletion=completion.run_ids)
@@ -327,7 +327,7 @@ def diff_runs(
     raise typer.Exit(1 if found else 0)
 
 
-@app.command("prune")
+@app.command("prune", short_help="Delete runs, and what they alone held.")
 def prune_runs(
     run_ids: Annotated[
         list[str] | None,
