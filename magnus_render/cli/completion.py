@@ -91,7 +91,8 @@ def run_ids(context: typer.Context, incomplete: str) -> Offered:
     store = _store(context)
     until = time.monotonic() + _SECONDS_OF_HELP
     for run_id in newest(store, incomplete, _MOST_RUNS):
-        yield run_id, _about(store, run_id) if _explained() and time.monotonic() < until else ""
+        about = _about(store, run_id) if _explained() and time.monotonic() < until else ""
+        yield from _offered((run_id,), incomplete, about)
 
 
 def resumed(context: typer.Context, incomplete: str) -> Offered:
@@ -209,7 +210,7 @@ def _told(context: typer.Context) -> Told:
 
 
 def _about(store: BaseRunLogStore, run_id: str) -> str:
-    """Return what a run is: its pipeline, its status if its end is recorded, when it began. '' if it cannot be read."""
+    """Return what a run is: its status if its end is recorded, when it began, its pipeline. '' if it cannot be read."""
     from magnus_render.errors import MagnusError
     from magnus_render.runtime.records import Run
 
@@ -218,6 +219,5 @@ def _about(store: BaseRunLogStore, run_id: str) -> str:
         if run is not None:
             end = run.of("", "end")
             began = time.strftime("%Y-%m-%d %H.%M", time.localtime(run.record["created"]))
-            said = filter(None, (run.record["name"], end and end["status"], began))
-            return _UNSAID.sub("", ", ".join(said))
+            return ", ".join(filter(None, (end and end["status"], began, run.record["name"])))
     return ""

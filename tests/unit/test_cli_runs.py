@@ -132,6 +132,22 @@ def test_show_a_run_in_progress(project: Project) -> None:
     assert status == 0 and "run r1: PROCESSING" in out and "PROCESSING fetch" in out
 
 
+def test_show_counts_the_items_of_a_map_at_work(project: Project) -> None:
+    book = Book()
+    book.succeed("fetch", 1, "m", state=book.state({"a": 1, "xs": [1]}, set=["xs"]))
+    book.enter("m", 4)
+    book.succeed("m.0.train", 1)
+    book.fail("m.1.train", 1)
+    book.fail("m.1.train", 2, "fail")
+    book.start("m.2.train", 1)
+    project.add("r1", book)
+    assert "m  map, 2 of 4 items, 1 failed, " in project("show", "r1")[1]
+    book = Book()
+    book.start("fetch", 1)
+    project.add("r2", book)
+    assert " items" not in project("show", "r2")[1]
+
+
 def test_colour_only_on_a_terminal_and_not_with_no_color(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
