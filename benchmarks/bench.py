@@ -160,6 +160,8 @@ def folder(bench: Bench, name: str, definition: str) -> Path:
 
 def start_up(bench: Bench) -> None:
     bench.add("magnus --help", bench.median(lambda: bench.seconds("magnus", "--help")), 8, "13")
+    asked = {"_MAGNUS_COMPLETE": "complete_bash", "COMP_WORDS": "magnus runs show ", "COMP_CWORD": "3"}
+    bench.add("TAB behind `magnus runs show`", bench.median(lambda: bench.seconds("magnus", **asked)), 20, "")
 
 
 def render(bench: Bench) -> None:

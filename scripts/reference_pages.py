@@ -16,6 +16,7 @@ from typing import Any
 from typer.main import get_command
 
 from magnus_render import registry
+from magnus_render.cli.examples import EXAMPLES
 from magnus_render.cli.main import CALLBACKS, COMMANDS, _app
 from magnus_render.diagnostics import Code, explained
 from magnus_render.project import schema as project_schema
@@ -231,6 +232,7 @@ def _command(name: str, command: Any, level: str = "") -> Iterator[str]:
     context = command.context_class(command, info_name=name)
     yield from ("", f"{level} `{name}`", "", (command.help or "").strip())
     if hasattr(command, "commands"):
+        yield from _examples(name)
         for inner, one in command.commands.items():
             yield from _command(f"{name} {inner}", one)
         return
@@ -242,6 +244,7 @@ def _command(name: str, command: Any, level: str = "") -> Iterator[str]:
         for left, right in rows:
             left = _PYTHON_TYPE.sub("", left)
             yield f"| {_as_code(left)} | " + right.replace("|", "\\|") + " |"
+    yield from _examples(name)
 
 
 def _as_code(text: str) -> str:
@@ -249,6 +252,11 @@ def _as_code(text: str) -> str:
     if "|" not in text:
         return f"`{text}`"
     return f"<code>{html.escape(text).replace('|', '&#124;')}</code>"
+
+
+def _examples(name: str) -> Iterator[str]:
+    yield from ("", "For example:", "")
+    yield from (f"    {line}" for line in EXAMPLES[name.removeprefix("magnus ")])
 
 
 # ---- diagnostics ----

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from magnus_render.cli import options
+from magnus_render.cli import completion, options
 from magnus_render.cli.execute import Request
 from magnus_render.errors import UsageError
 from magnus_render.executors import base
@@ -34,7 +34,10 @@ def execute(
     use_cached: Annotated[
         str,
         typer.Option(
-            "--use-cached", metavar="RUN_ID", help="Take over what succeeded in that run; run the rest."
+            "--use-cached",
+            metavar="RUN_ID",
+            help="Take over what succeeded in that run; run the rest.",
+            autocompletion=completion.run_ids,
         ),
     ] = "",
     resume: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from magnus_render import errors
+from magnus_render.cli import completion
 from magnus_render.diagnostics import Code, explained
 from magnus_render.texts import say
 
@@ -18,12 +19,13 @@ def explain(
         typer.Argument(
             help="A code such as MR042. Without a code, all codes are listed.",
             metavar="CODE",
+            autocompletion=completion.codes,
             show_default=False,
         ),
     ] = "",
 ) -> None:
     """Explain a diagnostic code, or list all codes."""
-    codes = _codes()
+    codes = known_codes()
     if not code:
         for entry in sorted(codes.values()):
             typer.echo(f"{entry.code}  {entry.title}")
@@ -38,7 +40,7 @@ def explain(
     typer.echo(f"{entry.code}: {entry.title}\n\n{entry.explanation}", nl=False)
 
 
-def _codes() -> dict[str, Code]:
+def known_codes() -> dict[str, Code]:
     """Return the codes of the language, and of every target that is installed and can be imported."""
     from importlib import import_module
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from magnus_render.cli import options
+from magnus_render.cli import completion, options
 from magnus_render.diagnostics import format_text
 from magnus_render.errors import MagnusError
 
@@ -31,7 +31,12 @@ def graph(
     ] = Format.mermaid,
     run: Annotated[
         str | None,
-        typer.Option("--run", help="Show the outcome of this run: its id.", metavar="RUN_ID"),
+        typer.Option(
+            "--run",
+            help="Show the outcome of this run: its id.",
+            metavar="RUN_ID",
+            autocompletion=completion.run_ids,
+        ),
     ] = None,
     config: options.OptionalConfig = None,
 ) -> None:

@@ -7,6 +7,7 @@ from the table below, so that neither typer nor any command is imported for it.
 from __future__ import annotations
 
 import sys
+from os import environ
 
 from magnus_render import registry
 from magnus_render.errors import FAILED, PLATFORM, USAGE, Ended, MagnusError
@@ -15,7 +16,7 @@ from magnus_render.texts import flushed, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any, NoReturn
 
     from typer import Typer
@@ -57,6 +58,8 @@ CALLBACKS = {
 }
 _USAGE_OF_TYPER = 2
 _COMPLETION = ("--install-completion", "--show-completion")
+_COMPLETING = "_MAGNUS_COMPLETE"
+"""A shell asks by this variable of the environment what comes after the words of a command line."""
 
 
 def main() -> None:
@@ -101,8 +104,6 @@ def _leave(status: int) -> NoReturn:
 
 def run(argv: list[str]) -> int:
     """Run one command line and return its exit status."""
-    import os
-
     name = argv[0] if argv else "--help"
     if name in CALLBACKS:
         return callback.main(argv, front=_Front())
@@ -110,8 +111,10 @@ def run(argv: list[str]) -> int:
         from magnus_render.executors import job
 
         return job.main(argv)
-    if "_MAGNUS_COMPLETE" in os.environ or name in _COMPLETION:
-        return _typer(list(COMMANDS), argv)
+    if _COMPLETING in environ:
+        return _complete()
+    if name in _COMPLETION:
+        return _guarded(lambda: _app((), argv)(argv, prog_name="magnus"))
     if name in ("--help", "-h", "help"):
         print(_help())
         return 0
@@ -133,6 +136,15 @@ def run(argv: list[str]) -> int:
 
         return _guarded(lambda: execute.main(lambda hand_over: _typer([name], argv, hand_over)))
     return _typer([name], argv)
+
+
+def _complete() -> int:
+    """Tell a shell how a command line may go on: with one command known by its options, or with all by their names."""
+    from magnus_render.cli import completion
+
+    words = completion.words(environ)
+    known = words[:1] if len(words) > 1 else ()
+    return completion.quietly(lambda: _app(known, words)(prog_name="magnus"))
 
 
 def _help() -> str:
@@ -173,29 +185,36 @@ def _typer(names: list[str], argv: list[str], given: object = None) -> int:
         return _guarded(lambda: app(argv, prog_name="magnus", standalone_mode=True, obj=given))
 
 
-def _app(names: list[str], argv: list[str]) -> Typer:
+def _app(names: Sequence[str], argv: list[str]) -> Typer:
+    """Return the application with some of the commands; with none of them, all are there by their names alone."""
     from importlib import import_module
 
     import typer
 
+    from magnus_render.cli import examples
+
     app = typer.Typer(
         name="magnus",
-        add_completion=len(names) > 1,
+        add_completion=not names or _COMPLETING in environ,
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(lambda: None)
+    if not names:
+        for name, (_, _, text) in COMMANDS.items():
+            app.command(name, help=text)(lambda: None)
     for name in names:
         module, attribute, text = COMMANDS[name]
+        shown = name
         if name == "render" and "--all" in argv:
-            module, attribute = OF_A_PROJECT
+            (module, attribute), shown = OF_A_PROJECT, "render --all"
         command: Any = getattr(import_module(f"magnus_render.cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name, help=text)
+            app.add_typer(command, name=name, help=text, epilog=examples.put_below(name, command))
         else:
-            app.command(name)(command)
+            app.command(name, epilog=examples.epilog(shown))(command)
     return app
 
 

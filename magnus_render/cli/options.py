@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from magnus_render.cli import completion
 from magnus_render.errors import UsageError
 from magnus_render.texts import say
 
@@ -40,7 +41,11 @@ Definition = Annotated[str, typer.Argument(help="The definition.", metavar="FILE
 Target = Annotated[
     str,
     typer.Option(
-        "--target", "-t", help="The engine to render for; `magnus targets` lists them.", metavar="TARGET"
+        "--target",
+        "-t",
+        help="The engine to render for; `magnus targets` lists them.",
+        metavar="TARGET",
+        autocompletion=completion.targets,
     ),
 ]
 Templates = Annotated[
@@ -77,7 +82,13 @@ Param = Annotated[
     ),
 ]
 RunId = Annotated[
-    str, typer.Option("--run-id", metavar="RUN_ID", help="The id of the run. Default: a new one.")
+    str,
+    typer.Option(
+        "--run-id",
+        metavar="RUN_ID",
+        help="The id of the run. Default: a new one.",
+        autocompletion=completion.resumed,
+    ),
 ]
 Tag = Annotated[str, typer.Option("--tag", metavar="TAG", help="A label to record with the run.")]
 Put = Annotated[

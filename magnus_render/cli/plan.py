@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from magnus_render.cli import options
+from magnus_render.cli import completion, options
 from magnus_render.errors import CHANGED, Ended, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def plan(
             "--use-cached",
             metavar="RUN_ID",
             help="Tell what a run of the one definition would take over from that run, and what it would run.",
+            autocompletion=completion.run_ids,
         ),
     ] = "",
     config: options.Config = "",
@@ -61,6 +62,7 @@ def plan(
             "-t",
             metavar="TARGET",
             help="Render both too. Then there is a change if and only if the bytes of the output differ.",
+            autocompletion=completion.targets,
         ),
     ] = "",
     parameters_file: options.ParametersFile = "",

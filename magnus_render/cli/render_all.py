@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from magnus_render.cli import completion
 from magnus_render.cli.options import Strict
 from magnus_render.cli.project import enter, environments
 from magnus_render.diagnostics import DefinitionError, format_text, has_errors
@@ -31,7 +32,12 @@ def render_all(
     ] = False,
     env: Annotated[
         list[str] | None,
-        typer.Option("--env", help="Only this environment. May be repeated.", metavar="NAME"),
+        typer.Option(
+            "--env",
+            help="Only this environment. May be repeated.",
+            metavar="NAME",
+            autocompletion=completion.environments,
+        ),
     ] = None,
     strict: Strict = False,
 ) -> None:

@@ -15,7 +15,7 @@ from magnus_render.executors.led_to_fail import led_to_fail
 from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import fit
 from magnus_render.plan import CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
-from magnus_render.report.told import failed_steps, spans, took
+from magnus_render.report.told import RUNNING, failed_steps, spans, took
 from magnus_render.runtime.records import Run
 from magnus_render.texts import safe
 
@@ -34,6 +34,7 @@ _COLOURS = {
     "TRIGGERED": "36",
     "SKIPPED": "36",
 }
+_FAILED = ("FAIL", "CRASHED")
 _VALUE_COLUMNS = 100
 _ITEMS_SHOWN = 10
 _FAILURES_SHOWN = 20
@@ -154,8 +155,8 @@ class _Tree:
         kind, branches = step["step_type"], step["branches"]
         if kind != TASK:
             yield kind
-        if kind == MAP:
-            yield f"{len(branches)} item{'s' * (len(branches) != 1)}"
+        if kind == MAP and (branches or step["status"] not in RUNNING):
+            yield _items(step)
         if kind == CONDITIONAL:
             chosen = "".join(f": {safe(name[len(path) + 1 :])}" for name in branches)
             yield f"by {safe(self._plan['nodes'][address]['parameter'])}{chosen}"
@@ -168,6 +169,16 @@ class _Tree:
 
     def _status(self, of: Step, columns: int) -> str:
         return painted(of["status"], self._colour, columns)
+
+
+def _items(step: Step) -> str:
+    """Return how many items a map has, how many of them have ended while it is at work, and how many have failed."""
+    statuses = [branch["status"] for branch in step["branches"].values()]
+    told = f"{len(statuses)} item{'s' * (len(statuses) != 1)}"
+    if step["status"] in RUNNING:
+        told = f"{sum(status not in RUNNING for status in statuses)} of {told}"
+    failed = sum(status in _FAILED for status in statuses)
+    return f"{told}, {failed} failed" if failed else told
 
 
 def _failures(log: Log, run: Run, colour: bool) -> Iterator[str]:

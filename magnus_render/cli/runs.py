@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from magnus_render.cli import stores
+from magnus_render.cli import completion, stores
 from magnus_render.cli.run_text import colours, painted, show
 from magnus_render.errors import MagnusError, UsageError
 from magnus_render.report.listing import Listing, status_and_span, status_of
@@ -48,10 +48,13 @@ Config = Annotated[
         help="Configuration file. Its blocks replace those of the definition.",
     ),
 ]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN_ID", help="The id of the run.", autocompletion=completion.run_ids)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@app.command("list")
+@app.command("list", short_help="List runs, the newest first.")
 def list_runs(
     file: File = "",
     config: Config = "",
@@ -94,9 +97,9 @@ def list_runs(
         )
 
 
-@app.command("show")
+@app.command("show", short_help="Show a run: its steps, what failed, and why.")
 def show_run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     file: File = "",
     config: Config = "",
     as_json: AsJson = False,
@@ -104,7 +107,10 @@ def show_run(
     step: Annotated[
         str,
         typer.Option(
-            "--step", metavar="STEP", help="Show this step alone: what it saw, set and put, its attempts."
+            "--step",
+            metavar="STEP",
+            help="Show this step alone: what it saw, set and put, its attempts.",
+            autocompletion=completion.steps,
         ),
     ] = "",
 ) -> None:
@@ -140,11 +146,17 @@ def show_run(
             print(line)
 
 
-@app.command("log")
+@app.command("log", short_help="Print what steps printed.")
 def show_log(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     step: Annotated[
-        str, typer.Argument(metavar="STEP", help="A step, such as regions.0.train.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="STEP",
+            help="A step, such as regions.0.train.",
+            show_default=False,
+            autocompletion=completion.steps,
+        ),
     ] = "",
     file: File = "",
     config: Config = "",
@@ -177,9 +189,9 @@ def show_log(
         run_step.Logs().write(told)
 
 
-@app.command("resume")
+@app.command("resume", short_help="Go on with a run that stands still.")
 def resume_run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     file: File = "",
     config: Config = "",
 ) -> None:
@@ -192,9 +204,9 @@ def resume_run(
     print(run_jobs.resume(_opened(run_id, file, config)))
 
 
-@app.command("cancel")
+@app.command("cancel", short_help="End all jobs of a run.")
 def cancel_run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     file: File = "",
     config: Config = "",
 ) -> None:
@@ -207,9 +219,9 @@ def cancel_run(
     print(run_jobs.cancel(_opened(run_id, file, config)))
 
 
-@app.command("files")
+@app.command("files", short_help="List the files that a run put into the catalog.")
 def list_files(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     file: File = "",
     config: Config = "",
     as_json: AsJson = False,
@@ -227,12 +239,16 @@ def list_files(
         print(line)
 
 
-@app.command("get")
+@app.command("get", short_help="Bring files of a run back from the catalog.")
 def get_files(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     names: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="Names of files, or globs, as `runs files` lists them."),
+        typer.Argument(
+            metavar="FILE",
+            help="Names of files, or globs, as `runs files` lists them.",
+            autocompletion=completion.files,
+        ),
     ],
     folder: Annotated[
         str, typer.Option("-o", "--output", metavar="FOLDER", help="Where to write them; here by default.")
@@ -253,9 +269,9 @@ def get_files(
         print(safe(path))
 
 
-@app.command("report")
+@app.command("report", short_help="Write a report of a run: one page of HTML.")
 def report_run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     output: Annotated[
         str | None,
         typer.Option(
@@ -280,15 +296,16 @@ def report_run(
     run_report.write(Told.read(store, stores.known_run(store, run_id)), output, force)
 
 
-@app.command("export")
+@app.command("export", short_help="Print a run for other tools.")
 def export_run(
-    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    run_id: RunId,
     format: Annotated[
         str,
         typer.Option(
             "--format",
             metavar="FORMAT",
             help="openlineage, otlp, rocrate, or one of another package.",
+            autocompletion=completion.formats,
             show_default=False,
         ),
     ],
@@ -318,10 +335,14 @@ def export_run(
     run_export.write(made.text(run_export.read(told, namespace)), output)
 
 
-@app.command("diff")
+@app.command("diff", short_help="Tell what differs between two runs.")
 def diff_runs(
-    a: Annotated[str, typer.Argument(metavar="A", help="The id of one run.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="The id of the other run.")],
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="The id of one run.", autocompletion=completion.run_ids)
+    ],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="The id of the other run.", autocompletion=completion.run_ids)
+    ],
     file: File = "",
     config: Config = "",
 ) -> None:
@@ -347,11 +368,16 @@ def diff_runs(
     raise typer.Exit(1 if found else 0)
 
 
-@app.command("prune")
+@app.command("prune", short_help="Delete runs, and what they alone held.")
 def prune_runs(
     run_ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN_ID", help="Ids of the runs to delete.", show_default=False),
+        typer.Argument(
+            metavar="RUN_ID",
+            help="Ids of the runs to delete.",
+            show_default=False,
+            autocompletion=completion.run_ids,
+        ),
     ] = None,
     older_than: Annotated[
         float | None,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from magnus_render import naming
-from magnus_render.cli import options
+from magnus_render.cli import completion, options
 from magnus_render.cli.execute_front import check_usage, show
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.errors import UsageError
@@ -101,7 +101,11 @@ def execute_step(
     context: typer.Context,
     step: Annotated[
         str,
-        typer.Argument(metavar="STEP", help="The step: its name, or its dot path if it stands in a branch."),
+        typer.Argument(
+            metavar="STEP",
+            help="The step: its name, or its dot path if it stands in a branch.",
+            autocompletion=completion.tasks,
+        ),
     ],
     file: options.File = "",
     config: options.Config = "",

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from magnus_render.executors.terminal import duration, fit, shown_line, width
@@ -17,7 +18,7 @@ from magnus_render.runtime.echo import Echo
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Protocol
 
     from magnus_render.plan import Json
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 
 _MOST_ROWS = 10
+MOST_MAPS = 3
+"""How many maps are shown, the outermost ones."""
 _MOST_LINES = 1000
 _PERIOD = 0.1
 """Seconds between drawings, at least."""
@@ -41,6 +44,34 @@ REMARK = "remark"
 """The outcome of a line that a callback of the walk itself has said: why it was refused, most of the time."""
 _WRONG = ("failed", "refused", "stopped", REMARK)
 _STREAMS = {1: "stdout", 2: "stderr"}
+
+
+@dataclass(frozen=True)
+class Items:
+    """How far a map has come."""
+
+    path: str
+    count: int
+    """How many items it has."""
+    ended: int
+    failed: int
+    """Of those that have ended."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come."""
+
+    running: Sequence[Running] = ()
+    waiting: int = 0
+    """Steps that have failed and are tried again after a pause."""
+    succeeded: int = 0
+    failed: int = 0
+    """Steps that are not tried again."""
+    maps: Sequence[Items] = ()
+    """Maps that are at work, in the order they were entered."""
+    usual: float | None = None
+    """Seconds that earlier runs took; None if none tells."""
 
 
 class Console:
@@ -63,11 +94,8 @@ class Console:
     def tell(self, event: str, **details: Json) -> None:
         """Tell a program of an event; people are told by `say`."""
 
-    def refresh(self, running: Iterable[Running], waiting: int, succeeded: int, failed: int) -> float | None:
-        """Bring the display up to date; return after how many seconds it should be done again, or None.
-
-        `waiting` steps have failed and are tried again after a pause; `failed` ones are not.
-        """
+    def refresh(self, progress: Progress) -> float | None:
+        """Bring the display up to date; return after how many seconds it should be done again, or None."""
         return None
 
     def resized(self) -> None:
@@ -141,14 +169,14 @@ class LiveConsole(Console):
             text = text.replace(outcome, self._paint(outcome, _COLOURS[outcome]), 1)
         self._pending.append(f"magnus: {text}")
 
-    def refresh(self, running: Iterable[Running], waiting: int, succeeded: int, failed: int) -> float | None:
+    def refresh(self, progress: Progress) -> float | None:
         now = time.monotonic()
         if now - self._last < _PERIOD:
             return self._last + _PERIOD - now
         self._last = now
         if self.outlets[2].waiting and len(self._pending) < _MOST_LINES:
             return 1.0  # a terminal that is stopped needs no drawings
-        self._draw(self._block(list(running), waiting, succeeded, failed, now))
+        self._draw(self._block(progress, now))
         return 1.0
 
     def resized(self) -> None:
@@ -158,21 +186,19 @@ class LiveConsole(Console):
     def close(self) -> None:
         self._draw([])
 
-    def _block(
-        self, running: list[Running], waiting: int, succeeded: int, failed: int, now: float
-    ) -> list[str]:
-        counts = [(len(running), "running"), (waiting, "waiting"), (succeeded, "done"), (failed, "failed")]
-        told = [f"{count} {word}" for count, word in counts if count or word in ("running", "done")]
-        rows = [f"{self._title}: {', '.join(told)}, {duration(now - self._began)}"]
-        most = max(0, min(_MOST_ROWS, self._rows - 2))
-        shown = running if len(running) <= most else running[: max(0, most - 1)]
+    def _block(self, progress: Progress, now: float) -> list[str]:
+        """Return the rows of the display: the run, maps that are at work, steps that are."""
         columns = max(1, self._columns - 1)  # the last column is left free: no terminal wraps there by itself
-        for step in shown:
-            elapsed = f" {duration(now - step.began)}"
-            rows.append(fit(f"  {safe(step.path)}", max(0, columns - width(elapsed))) + elapsed)
+        left = max(0, self._rows - 2)
+        rows = [_row(self._title, f": {_told(progress, now - self._began)}", columns)]
+        maps = progress.maps[: min(MOST_MAPS, left // 2)]
+        rows += [_row(f"  {safe(one.path)}", f": {_counted(one)}", columns) for one in maps]
+        running, most = progress.running, min(_MOST_ROWS, left - len(maps))
+        shown = running if len(running) <= most else running[: max(0, most - 1)]
+        rows += [_row(f"  {safe(step.path)}", f" {duration(now - step.began)}", columns) for step in shown]
         if len(shown) < len(running) and most:
-            rows.append(f"  and {len(running) - len(shown)} more")
-        return [fit(row, columns) for row in rows]
+            rows.append(fit(f"  and {len(running) - len(shown)} more", columns))
+        return rows
 
     def _draw(self, block: list[str]) -> None:
         """Print what has come meanwhile, with `block` below it in place of what was drawn before."""
@@ -202,6 +228,32 @@ class LiveConsole(Console):
         except OSError:
             return 80, 24
         return size.columns or 80, size.lines or 24
+
+
+def _told(progress: Progress, seconds: float) -> str:
+    """Return how far a run has come after some seconds: its steps, its time, the time left."""
+    counts = [
+        (len(progress.running), "running"),
+        (progress.waiting, "waiting"),
+        (progress.succeeded, "done"),
+        (progress.failed, "failed"),
+    ]
+    told = [f"{count} {word}" for count, word in counts if count or word in ("running", "done")]
+    told.append(duration(seconds))
+    if progress.usual is not None:
+        left = progress.usual - seconds
+        told.append(f"about {duration(left)} left" if left >= 1 else f"usually {duration(progress.usual)}")
+    return ", ".join(told)
+
+
+def _counted(items: Items) -> str:
+    failed = f", {items.failed} failed" if items.failed else ""
+    return f"{items.ended} of {items.count} items{failed}"
+
+
+def _row(name: str, told: str, columns: int) -> str:
+    """Return a row of at most `columns` columns; where that is too little, the name is cut before what is told of it."""
+    return fit(fit(name, max(0, columns - width(told))) + told, columns)
 
 
 def console(title: str, environment: Mapping[str, str] = os.environ, form: str = "") -> Console:

@@ -48,7 +48,13 @@ class CompositeFrame:
     branches: Iterator[Branch]
     """Those not begun."""
     limit: int | None
+    count: int = 0
+    """How many branches a map has: one for each item."""
     running: int = 0
+    ended: int = 0
+    """Branches that came to an end."""
+    lost: int = 0
+    """Those of them that came to their fail node."""
     failed: bool = False
     stopped: bool = False
     """By fail_fast: no branch begins any more, and those at work are being ended."""

@@ -122,7 +122,7 @@ class Onward:
             self._open_composite(frame, node, iter(chosen))
         elif node["type"] == MAP and decided.isascii() and decided.isdigit():
             indices: Iterator[Branch] = ({"slug": str(i), "name": str(i)} for i in range(int(decided)))
-            self._open_composite(frame, node, indices)
+            self._open_composite(frame, node, indices, int(decided))
         else:
             self.failures.append(instance(frame, node))
             self._advance(self._behind(frame, node, False))
@@ -182,9 +182,11 @@ class Onward:
         frame.after, frame.slug = frame.slug, failure_target(node) if on_record else frame.graph["fail"]
         self._advance(frame)
 
-    def _open_composite(self, frame: GraphFrame, node: Node, branches: Iterator[Branch]) -> None:
+    def _open_composite(
+        self, frame: GraphFrame, node: Node, branches: Iterator[Branch], count: int = 0
+    ) -> None:
         address, path = instance(frame, node)
-        self._opened(CompositeFrame(node, address, path, frame, branches, node.get("max_concurrency")))
+        self._opened(CompositeFrame(node, address, path, frame, branches, node.get("max_concurrency"), count))
 
     def _branch(self, composite: CompositeFrame, branch: Branch) -> GraphFrame:
         """Return the graph of a branch, standing at its start."""

@@ -9,14 +9,17 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from magnus_render import errors
 from magnus_render.executors import summary, texts
-from magnus_render.executors.console import DETAIL, REMARK, Console, console
+from magnus_render.executors.console import DETAIL, MOST_MAPS, REMARK, Console, Items, Progress, console
 from magnus_render.executors.frames import DECIDING, Call
 from magnus_render.executors.pool import Child, Pool
 from magnus_render.executors.terminal import duration
+from magnus_render.executors.usual import usual
 from magnus_render.executors.walk import Walk
 from magnus_render.plan import FAIL_NODE
 from magnus_render.runtime import lease, outcome, workspace
@@ -35,6 +38,8 @@ TEXT_GRACE = 10.0
 """Seconds between TERM and KILL for the text of an `as-is` node."""
 _HURRY = 2.0
 """Seconds that children are left with after a second signal."""
+_NICE = 10
+"""How much a child that does nothing for the run gives way to those that do."""
 
 
 def walked(engine: str, order: Order, config: Config, place: Place, scratch: str, max_workers: int) -> int:
@@ -81,6 +86,10 @@ class _Run:
         """The last line of standard error of the call that broke the walk off."""
         self.taken = 0
         """How many steps were taken over from the run that --use-cached names."""
+        self.looking: Child | None = None
+        """The child that looks how long earlier runs took."""
+        self.usual: float | None = None
+        """Seconds that they took."""
         self.counts: dict[Call, str] = {}
         """Files that running steps write the item count of the map behind them to, or the branch of the conditional."""
 
@@ -132,6 +141,8 @@ class _Run:
         if self.signals:
             walk.cancel()
         at_work: dict[Call, Child] = {}
+        if self.shown.live and not (self.order.resume or self.order.use_cached):
+            self._look_back()
         while walk.status is None:
             now = time.monotonic()
             over = deadline is not None and now >= deadline
@@ -154,6 +165,9 @@ class _Run:
             if walk.status is not None:
                 break
             for child in self.pool.wait(self._pause(walk, deadline)):
+                if child is self.looking:
+                    self.usual = _number(child.output)
+                    continue
                 call = child.key
                 del at_work[call]
                 self._ended(call, child)
@@ -167,14 +181,32 @@ class _Run:
             self.pool.resized = False
             self.shown.resized()
         now = time.monotonic()
-        running = [_Shown(child.key.path, child.began) for child in self.pool.children.values()]
-        pauses = [self.shown.refresh(running, walk.waiting(), walk.succeeded, len(walk.failures))]
+        running = [_Shown(child.key.path, child.began) for child in self._children()]
+        at_work = (one for one in walk.maps if one.running)
+        maps = [Items(one.path, one.count, one.ended, one.lost) for one in islice(at_work, MOST_MAPS)]
+        counts = (walk.waiting(), walk.succeeded, len(walk.failures))
+        pauses = [self.shown.refresh(Progress(running, *counts, maps, self.usual))]
         if (due := walk.due()) is not None and len(running) < self.max_workers:
             pauses.append(due - now)
         if deadline is not None and now < deadline:
             pauses.append(deadline - now)
         known = [pause for pause in pauses if pause is not None]
         return max(0.0, min(known)) if known else None
+
+    def _look_back(self) -> None:
+        """Have a child look how long earlier runs took: no step waits for it, and what is damaged harms no run."""
+
+        def work() -> int:
+            os.nice(_NICE)
+            print(usual(self.run_))
+            return 0
+
+        with suppress(OSError):
+            self.looking = self.pool.start(work, None, capture=True)
+
+    def _children(self) -> list[Child]:
+        """Return the children that do the work of the run."""
+        return [child for child in self.pool.children.values() if child is not self.looking]
 
     def _started(self, call: Call) -> Child | None:
         """Start a call; None if the system gives what it takes to no one now: then it is tried again as any such failure."""
@@ -239,11 +271,20 @@ class _Run:
                 again = f", again in {duration(pause)}" if pause else ", again"
             tried = f" attempt {attempt}" if kind == "step" and call.node["retry"]["attempts"] > 1 else ""
             how = self.place.how(call, status)
-            self.shown.say(f"{where}:{tried} failed after {took} ({how}){again}", "failed")
+            self.shown.say(f"{where}{self._item(call)}:{tried} failed after {took} ({how}){again}", "failed")
             self._tell_step(call, "failed", **told, how=how, again_in=pause and round(pause, 3))
         for path in self.walk.skipped[skipped:]:
             self.shown.say(f"{safe(path)}: skipped")
             self.shown.tell("step_ended", step=path, status="skipped")
+
+    def _item(self, call: Call) -> str:
+        """Return which items of maps a failed call was for; '' where a secret might stand in them, or none can be read.
+
+        The lines at the end of the run tell them again, with secrets masked.
+        """
+        with suppress(errors.MagnusError):
+            return "" if call.node.get("secrets") else summary.of_item(self.run_, call.address)
+        return ""
 
     def _tell_step(self, call: Call, status: str, **details: Json) -> None:
         """Tell a program how an attempt of a step ended."""
@@ -264,7 +305,7 @@ class _Run:
             self.signals.append(number)
             if len(self.signals) == 1:
                 self.shown.say(f"run {self.order.run_id}: stopping ({signal.Signals(number).name})")
-            for child in self.pool.children.values():
+            for child in self._children():
                 self._stop(child, hurry=len(self.signals) > 1)
 
     def _stop(self, child: Child, hurry: bool = False) -> None:
@@ -282,6 +323,8 @@ class _Run:
             child.stop()
 
     def _output(self, child: Child, stream: int, line: bytes) -> None:
+        if child is self.looking:
+            return
         if child.key is None:
             self.shown.say(line.decode("utf-8", "backslashreplace").removeprefix("magnus: "), REMARK)
         else:
@@ -321,6 +364,14 @@ class _Shown:
     def __init__(self, path: str, began: float) -> None:
         self.path = path
         self.began = began
+
+
+def _number(output: bytes) -> float | None:
+    """Return the number that a child printed; None if it printed none."""
+    try:
+        return float(output)
+    except ValueError:
+        return None
 
 
 def _taken(path: str) -> str:

@@ -37,6 +37,8 @@ class Walk(Onward):
     """The call that broke the walk off, if one did."""
     cancelled: bool = False
     """`cancel` came before the end."""
+    maps: dict[CompositeFrame, None] = field(default_factory=dict)
+    """Maps whose items are being walked, in the order they were entered."""
     _ready: deque[Call] = field(default_factory=deque)
     _paused: list[tuple[float, int, Call]] = field(default_factory=list)
     _open: list[CompositeFrame] = field(default_factory=list)
@@ -118,7 +120,9 @@ class Walk(Onward):
         composite = frame.parent
         assert composite is not None, "the root is no branch"
         composite.running -= 1
+        composite.ended += 1
         if not success:
+            composite.lost += 1
             composite.failed = True
             if composite.node.get("fail_fast"):
                 self._stop_branches(composite)
@@ -129,6 +133,8 @@ class Walk(Onward):
         return composite.running == 0
 
     def _opened(self, composite: CompositeFrame) -> None:
+        if composite.node["type"] == MAP:
+            self.maps[composite] = None
         self._list(composite)
 
     def _list(self, composite: CompositeFrame) -> None:
@@ -155,6 +161,10 @@ class Walk(Onward):
             self._unlist(composite)
         self._advance(self._branch(composite, branch))
 
+    def _closed(self, composite: CompositeFrame) -> GraphFrame:
+        self.maps.pop(composite, None)
+        return super()._closed(composite)
+
     def _due(self, call: Call) -> None:
         self._ready.append(call)
 
@@ -180,6 +190,7 @@ class Walk(Onward):
         for listed in (*self._open, *self._open_maps):
             if listed is composite or inside(listed.parent, composite):
                 self._unlist(listed)
+        self.maps = {one: None for one in self.maps if not inside(one.parent, composite)}
         self._stops += self._running_in(composite)
 
     def _running_in(self, composite: CompositeFrame) -> list[Call]:

@@ -91,7 +91,7 @@ def test_show_tells_what_failed_why_and_where_the_log_is(project: Project) -> No
     tree = lines[lines.index("") + 1 :]
     assert tree == [
         "  SUCCESS    fetch  1.0 s",
-        "  FAIL       m  map, 3 items, 9.0 s",
+        "  FAIL       m  map, 3 items, 1 failed, 9.0 s",
         "    SUCCESS    [0]",
         "      SUCCESS    train  1.0 s",
         "    FAIL       [1]",
@@ -130,6 +130,22 @@ def test_show_a_run_in_progress(project: Project) -> None:
     project.add("r1", book)
     status, out, _ = project("show", "r1")
     assert status == 0 and "run r1: PROCESSING" in out and "PROCESSING fetch" in out
+
+
+def test_show_counts_the_items_of_a_map_at_work(project: Project) -> None:
+    book = Book()
+    book.succeed("fetch", 1, "m", state=book.state({"a": 1, "xs": [1]}, set=["xs"]))
+    book.enter("m", 4)
+    book.succeed("m.0.train", 1)
+    book.fail("m.1.train", 1)
+    book.fail("m.1.train", 2, "fail")
+    book.start("m.2.train", 1)
+    project.add("r1", book)
+    assert "m  map, 2 of 4 items, 1 failed, " in project("show", "r1")[1]
+    book = Book()
+    book.start("fetch", 1)
+    project.add("r2", book)
+    assert " items" not in project("show", "r2")[1]
 
 
 def test_colour_only_on_a_terminal_and_not_with_no_color(

@@ -171,7 +171,7 @@ class Screen(console.LiveConsole):
 def test_display_fits_every_terminal(columns: int, rows: int) -> None:
     screen = Screen(columns, rows)
     steps = [Step("日本語の名前 " * 9 + str(i), 0.0) for i in range(30)]
-    screen.refresh(steps, 0, 3, 1)
+    screen.refresh(console.Progress(steps, 0, 3, 1))
     shown = screen.rows()
     assert len(shown) <= max(1, rows - 1)
     assert all(terminal.width(row) <= max(1, columns - 1) for row in shown)
@@ -179,12 +179,12 @@ def test_display_fits_every_terminal(columns: int, rows: int) -> None:
 
 def test_display_is_taken_away_before_anything_is_printed() -> None:
     screen = Screen(40, 24)
-    screen.refresh([Step("a", 0.0), Step("b", 0.0)], 0, 0, 0)
+    screen.refresh(console.Progress([Step("a", 0.0), Step("b", 0.0)], 0, 0, 0))
     assert screen.written[-1].startswith("\x1b[2m") and len(screen.rows()) == 3
     screen.output("a", 1, b"hello")
     screen.say("b: success after 1 s", "success")
     screen.resized()
-    screen.refresh([Step("a", 0.0)], 0, 1, 0)
+    screen.refresh(console.Progress([Step("a", 0.0)], 0, 1, 0))
     assert screen.written[-1].startswith(
         "\r\x1b[2A\x1b[J\x1b[2m[a]\x1b[0m hello\nmagnus: b: \x1b[32msuccess\x1b[0m after"
     )
@@ -196,12 +196,12 @@ def test_display_is_taken_away_before_anything_is_printed() -> None:
 
 def test_a_narrower_terminal_has_wrapped_the_rows() -> None:
     screen = Screen(80, 24, NO_COLOR="1")
-    screen.refresh([Step("a" * 60, 0.0)], 2, 0, 0)
+    screen.refresh(console.Progress([Step("a" * 60, 0.0)], 2, 0, 0))
     drawn = [terminal.width(row) for row in screen.rows()]
     assert "1 running, 2 waiting, 0 done, " in screen.rows()[0]
     screen.size = (30, 24)
     screen.resized()
-    screen.refresh([], 0, 0, 0)
+    screen.refresh(console.Progress())
     lines = sum(-(-columns // 30) for columns in drawn)
     assert screen.written[-1].startswith(f"\r\x1b[{lines - 1}A\x1b[J") and lines > 2
     assert not re.search(r"\x1b\[[0-9;]*m", "".join(screen.written))
@@ -210,7 +210,7 @@ def test_a_narrower_terminal_has_wrapped_the_rows() -> None:
 def test_plain_where_there_is_no_terminal() -> None:
     reader, writer = os.pipe()
     shown = console.console("x", {"TERM": "xterm"})
-    assert type(shown) is console.Console and shown.refresh([], 0, 0, 0) is None
+    assert type(shown) is console.Console and shown.refresh(console.Progress()) is None
     os.close(reader)
     shown.outlets[1] = Echo(writer)
     shown._write(1, b"to nobody")
