@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.errors import PLATFORM
 from magnus_render.executors import summary
-from magnus_render.executors.console import DETAIL, console
+from magnus_render.executors.console import DETAIL, Progress, console
 from magnus_render.executors.decentral import standing
 from magnus_render.executors.job_records import JobRecords
 from magnus_render.executors.terminal import duration
@@ -90,7 +90,7 @@ class _Follower:
                 self.told.add(path)
                 self._tell(path, step)
                 new = True
-        self.shown.refresh(at_work, 0, self.succeeded, len(self.failed))
+        self.shown.refresh(Progress(at_work, 0, self.succeeded, len(self.failed)))
         return new
 
     def _tell(self, path: str, step: dict[str, Any]) -> None:

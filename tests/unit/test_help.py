@@ -17,8 +17,8 @@ from magnus_render.targets.lookup import every
 from tests.pages import GIT
 
 MAIN = "from magnus_render.cli.main import main; main()"
-DIFFERING = {"runs diff": 1}
-"""The status of examples that tell of a difference."""
+DIFFERING = {"runs diff": 1, "runs resume": 65, "runs cancel": 65}
+"""The status of examples that tell of a difference, or are for runs that go on from job to job."""
 
 
 def test_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
