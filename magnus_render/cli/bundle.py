@@ -23,8 +23,6 @@ _SHOWN = 5
 """How many names of a folder's other files are shown."""
 _MARK = "`magnus bundle` wrote"
 """What each file says that our templates of bundles make; artefacts have the marks of their target."""
-_BEGINNING = 65536
-"""Bytes of a file that are looked through for a mark."""
 
 
 def bundle(
@@ -106,7 +104,7 @@ def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[st
     for name, text in made.files.items():
         yield output.drift(os.path.join(folder, name), text, again)
     for path in (os.path.join(folder, name) for name in others):
-        if _has(path, [_MARK]):
+        if output.has_mark(path, [_MARK]):
             yield f"# {safe(path)}: the bundle has it no more: delete it\n"
 
 
@@ -114,26 +112,9 @@ def _foreign(folder: str, made: Mapping[str, str], marks: Sequence[str]) -> Iter
     """Yield the files that a bundle would replace and that none wrote: each holds something else, and has no mark."""
     for name, text in made.items():
         path = os.path.join(folder, name)
-        there = _content(path)
-        if there not in (None, b"", text.encode()) and not _has(path, marks):
+        there = output.content(path)
+        if there not in (None, b"", text.encode()) and not output.has_mark(path, marks):
             yield path
-
-
-def _has(path: str, marks: Sequence[str]) -> bool:
-    """Tell whether a file has one of some marks near its beginning."""
-    beginning = _content(path, _BEGINNING) or b""
-    return any(mark.encode() in beginning for mark in marks)
-
-
-def _content(path: str, size: int = -1) -> bytes | None:
-    """Return what a file holds, or how it begins; None if there is none. Raises `Refused` if it cannot be read."""
-    if not os.path.isfile(path):
-        return None
-    try:
-        with open(path, "rb") as file:
-            return file.read(size)
-    except OSError as error:
-        raise Refused(f"{safe(path)}: {error.strerror}") from error
 
 
 def _others(folder: str, names: list[str]) -> list[str]:

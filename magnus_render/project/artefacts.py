@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 UPDATE = ["magnus", "render", "--all"]
 """The command that writes all artefacts anew."""
-_BEGINNING = 65536
-"""How much of a file is looked through for the mark of a target."""
 
 
 class Rendering(NamedTuple):
@@ -86,7 +84,7 @@ def write(files: list[output.File]) -> list[str]:
 
     Raises `PlatformError` if one cannot be.
     """
-    changed = [file for file in files if _content(file.path) != file.text.encode()]
+    changed = [file for file in files if output.content(file.path) != file.text.encode()]
     output.write_all(changed, make_folders=True)
     return [file.path for file in changed]
 
@@ -104,14 +102,12 @@ def left_over(project: Project, files: Iterable[output.File], environment: str =
     Only a file with the mark of a target that is installed is one. `environment` limits the search to one.
     """
     made = {os.path.normpath(file.path) for file in files}
-    marks = [
-        mark.encode() for _, target in registry.described("target") for mark in getattr(target, "marks", ())
-    ]
+    marks = [mark for _, target in registry.described("target") for mark in getattr(target, "marks", ())]
     for folder, folders, names in os.walk(os.path.join(project.rendered, environment)):
         folders.sort()
         for name in sorted(names):
             path = os.path.normpath(os.path.join(folder, name))
-            if path not in made and any(mark in (_content(path, _BEGINNING) or b"") for mark in marks):
+            if path not in made and output.has_mark(path, marks):
                 yield path
 
 
@@ -146,13 +142,3 @@ def _in_the_place_of_sources(
             fix = "name a folder of its own in 'rendered', and put no links to such files there"
             yield Diagnostic(codes.BAD_PROJECT, "error", what, os.path.basename(project.file), fix=fix)
 
-
-def _content(path: str, size: int = -1) -> bytes | None:
-    """Return what a file holds, or how it begins; None if it is none, or cannot be read."""
-    if not os.path.isfile(path):
-        return None
-    try:
-        with open(path, "rb") as file:
-            return file.read(size)
-    except OSError:
-        return None
