@@ -141,4 +141,3 @@ def _in_the_place_of_sources(
             what = f"the artefact {file.path} would replace a file that the project reads"
             fix = "name a folder of its own in 'rendered', and put no links to such files there"
             yield Diagnostic(codes.BAD_PROJECT, "error", what, os.path.basename(project.file), fix=fix)
-

@@ -185,7 +185,10 @@ def drift(golden: str, text: str, update: Sequence[str]) -> str:
 
 
 def content(path: str, size: int = -1) -> bytes | None:
-    """Return what a file holds, or its first `size` bytes; None if there is no file. Raises `PlatformError` if it cannot be read."""
+    """Return what a file holds, or its first `size` bytes; None if there is no file.
+
+    Raises `PlatformError` if it cannot be read.
+    """
     if not os.path.isfile(path):
         return None
     try:
