@@ -17,7 +17,7 @@ from magnus_render.texts import safe, say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from magnus_render.render.pipeline import Bundled
+    from magnus_render.render.pipeline import Bundled, Given
 
 _SHOWN = 5
 """How many names of a folder's other files are shown."""
@@ -59,9 +59,7 @@ def bundle(
     if not (folder or check):
         raise UsageError(f"bundle: {'-o' if check is None else '--check'} DIR is empty; '.' is this folder")
 
-    from magnus_render.render.pipeline import bundle as run
-
-    made = run(file, target, config, templates=templates, strict=strict)
+    made = _made(file, target, config, templates, strict)
     if made.diagnostics:
         print(format_text(made.diagnostics), file=sys.stderr)
     place = folder or check or ""
@@ -80,6 +78,41 @@ def bundle(
     difference = "".join(_drift(place, made, others, again))
     options.print_text(difference)
     raise typer.Exit(FAILED if difference else 0)
+
+
+def _made(file: str, target: str, config: str | None, templates: str | None, strict: bool) -> Bundled:
+    """Return the bundle: one for all environments of the project, if it names some and no configuration is given."""
+    from magnus_render.render import pipeline
+
+    environments = _environments(file, target) if config is None else {}
+    if not environments:
+        return pipeline.bundle(file, target, config, templates=templates, strict=strict)
+    say(f"a base and overlays for the environments of the project: {safe(', '.join(environments))}")
+    return pipeline.bundle_environments(file, target, environments, templates=templates, strict=strict)
+
+
+def _environments(file: str, target: str) -> dict[str, Given]:
+    """Return how the project renders a definition for a target in each environment, nothing if it does not."""
+    from magnus_render.project.model import variables_of
+    from magnus_render.project.read import artefacts_of
+    from magnus_render.render.pipeline import Given
+    from magnus_render.targets.lookup import find
+
+    found = artefacts_of(file) if find(target).has_overlays() else None
+    if found is None:
+        return {}
+    project, artefacts = found
+    own = [
+        one for one in artefacts if one.environment.name and find(one.target.name).name == find(target).name
+    ]
+    if own and project.folder != os.curdir:
+        raise UsageError(
+            f"{file} belongs to the project {project.file}\n  help: work in its folder; or name one configuration, -c FILE"
+        )
+    return {
+        one.environment.name: Given(one.target.config, variables_of(one.environment, os.environ))
+        for one in own
+    }
 
 
 def _write(folder: str, made: Bundled, force: bool) -> None:
@@ -103,9 +136,20 @@ def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[st
     """Yield what differs in a folder: files that are not as they would be written, and those of an older bundle."""
     for name, text in made.files.items():
         yield output.drift(os.path.join(folder, name), text, again)
-    for path in (os.path.join(folder, name) for name in others):
+    for path in (path for name in others for path in _files(folder, name)):
         if output.has_mark(path, [_MARK]):
             yield f"# {safe(path)}: the bundle has it no more: delete it\n"
+
+
+def _files(folder: str, name: str) -> Iterator[str]:
+    """Yield a file, or the files of a folder within one of the bundle's; one beside the bundle's is not looked into."""
+    path = os.path.join(folder, name)
+    if os.path.dirname(name):
+        for there, folders, names in os.walk(path):
+            folders.sort()
+            yield from (os.path.join(there, one) for one in sorted(names))
+    if not os.path.isdir(path):
+        yield path
 
 
 def _foreign(folder: str, made: Mapping[str, str], marks: Sequence[str]) -> Iterator[str]:
@@ -118,6 +162,18 @@ def _foreign(folder: str, made: Mapping[str, str], marks: Sequence[str]) -> Iter
 
 
 def _others(folder: str, names: list[str]) -> list[str]:
-    """Return what is in a folder besides some files and the folders that those are in."""
-    own = {os.path.normpath(name).split(os.sep, 1)[0] for name in names}
-    return sorted(set(os.listdir(folder)) - own) if os.path.isdir(folder) else []
+    """Return what is in a folder, and in the folders that some files are in, besides these files and folders."""
+    found = list[str]()
+    for place in sorted({part for name in names for part in _around(name)}):
+        own = {os.path.relpath(name, place).split(os.sep, 1)[0] for name in names}
+        there = os.path.join(folder, place)
+        listed = sorted(set(os.listdir(there)) - own) if os.path.isdir(there) else []
+        found += (os.path.normpath(os.path.join(place, one)) for one in listed)
+    return found
+
+
+def _around(name: str) -> Iterator[str]:
+    """Yield the folders that a file is in, from the outermost on."""
+    yield os.curdir
+    parts = os.path.dirname(name).split("/")
+    yield from ("/".join(parts[:number]) for number in range(1, len(parts) + 1) if parts[0])

@@ -33,8 +33,10 @@ class Rendering(NamedTuple):
     """Each once, in the order of the artefacts."""
 
 
-def render_all(project: Project, artefacts: Iterable[Artefact], shared: Shared | None = None) -> Rendering:
-    """Render artefacts of a project, whose folder must be the working folder.
+def render_all(
+    project: Project, artefacts: Iterable[Artefact], shared: Shared | None = None, *, strict: bool = False
+) -> Rendering:
+    """Render artefacts of a project, whose folder must be the working folder. `strict` is that of `render`.
 
     One that cannot be rendered is left out, and its diagnostics have an error.
     """
@@ -42,7 +44,7 @@ def render_all(project: Project, artefacts: Iterable[Artefact], shared: Shared |
     shared = shared or Shared()
     for artefact in artefacts:
         try:
-            made, diagnostics = _rendered(artefact, shared)
+            made, diagnostics = _rendered(artefact, shared, strict)
             files += made
         except DefinitionError as error:
             diagnostics = error.diagnostics
@@ -111,13 +113,14 @@ def left_over(project: Project, files: Iterable[output.File], environment: str =
                 yield path
 
 
-def _rendered(artefact: Artefact, shared: Shared) -> tuple[list[output.File], list[Diagnostic]]:
+def _rendered(artefact: Artefact, shared: Shared, strict: bool) -> tuple[list[output.File], list[Diagnostic]]:
     target = artefact.target
     rendered = render(
         artefact.pipeline.definition,
         target.name,
         target.config,
         templates=target.templates,
+        strict=strict,
         compact=target.compact,
         environ=variables_of(artefact.environment, os.environ),
         shared=shared,

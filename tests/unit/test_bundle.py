@@ -184,3 +184,46 @@ def test_targets_of_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> No
     done = magnus(project, "bundle", "dag.yaml", "-t", "deployed", "-o", "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert (project / "out" / "how" / "to.md").read_text() == "Deploy dag.\n"
+
+
+PROJECT = """\
+pipelines: {churn: {definition: dag.yaml}}
+targets: {argo: {config: argo.yaml}}
+environments: {dev: {variables: {image: "churn:dev"}}, prod: {variables: {image: "churn:1"}}}
+"""
+
+
+def test_one_bundle_for_the_environments_of_a_project(project: Path) -> None:
+    (project / "magnus.yaml").write_text(PROJECT)
+    (project / "argo.yaml").write_text('executor: {type: argo, config: {image: "${image}"}}\n')
+    words = ["bundle", "dag.yaml", "-t", "argo"]
+    done = magnus(project, *words, "-o", "out")
+    assert done.returncode == 0
+    assert "magnus: a base and overlays for the environments of the project: dev, prod\n" in done.stderr
+    bases = [f"out/base/{name}.yaml" for name in ("kustomization", "permissions", "workflow")]
+    overlays = [f"out/overlays/{name}/kustomization.yaml" for name in ("dev", "prod")]
+    assert done.stdout.splitlines() == ["out/README.md", *bases, *overlays]
+    assert "kubectl apply -k overlays/dev" in (project / "out" / "README.md").read_text()
+    dev, prod = ((project / path).read_text() for path in overlays)
+    assert "patches:" not in dev
+    assert '"path": "/spec/templateDefaults/container/image", "value": "churn:1"}' in prod
+    (project / "out" / "base" / "notes.txt").write_text("mine")
+    (project / "magnus.yaml").write_text(PROJECT.replace("prod:", "live:"))
+    done = magnus(project, *words, "--check", "out")
+    assert (
+        done.returncode == 1 and "out has what is not the bundle's, and stays: base/notes.txt" in done.stderr
+    )
+    assert "# out/overlays/prod/kustomization.yaml: the bundle has it no more: delete it" in done.stdout
+    assert "notes.txt" not in done.stdout
+    alone = magnus(project, *words, "-c", "config.yaml", "-o", "alone")
+    assert alone.returncode == 65, "a configuration that is named is read, and it is not there"
+
+
+def test_the_environments_are_those_of_the_working_folder(project: Path) -> None:
+    """Paths of a project file are relative to its folder, and so are those that callbacks get."""
+    (project / "magnus.yaml").write_text(PROJECT)
+    (project / "argo.yaml").write_text('executor: {type: argo, config: {image: "${image}"}}\n')
+    (project / "below").mkdir()
+    done = magnus(project / "below", "bundle", "../dag.yaml", "-t", "argo", "-o", "out")
+    assert done.returncode == 64
+    assert "../dag.yaml belongs to the project ../magnus.yaml" in done.stderr
