@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 """How many names of a folder's other files are shown."""
+_FOLDERS = ("base", "image", "overlays")
+"""Folders that a bundle may have."""
 _MARK = "`magnus bundle` wrote"
 """What each file says that our templates of bundles make; artefacts have the marks of their target."""
 
@@ -43,6 +45,14 @@ def bundle(
         ),
     ] = None,
     strict: options.Strict = False,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            "--image",
+            help="Also write a Containerfile of the project, as `magnus image` does. It begins with the image BASE.",
+            metavar="BASE",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that no bundle wrote.")] = False,
 ) -> None:
     """Write the artefact with all that its deployment needs: permissions, schedule, alarm, README.
@@ -60,6 +70,8 @@ def bundle(
         raise UsageError(f"bundle: {'-o' if check is None else '--check'} DIR is empty; '.' is this folder")
 
     made = _made(file, target, config, templates, strict)
+    if image is not None:
+        _add_image(made, image, file, target, config, folder or check or "")
     if made.diagnostics:
         print(format_text(made.diagnostics), file=sys.stderr)
     place = folder or check or ""
@@ -73,7 +85,8 @@ def bundle(
         _write(place, made, force)
         return
     again = ["magnus", "bundle", file, "--target", target]
-    for option, value in (("--config", config), ("--templates", templates), ("--output", check)):
+    given = (("--config", config), ("--templates", templates), ("--image", image), ("--output", check))
+    for option, value in given:
         again += [option, value] if value is not None else []
     difference = "".join(_drift(place, made, others, again))
     options.print_text(difference)
@@ -89,6 +102,23 @@ def _made(file: str, target: str, config: str | None, templates: str | None, str
         return pipeline.bundle(file, target, config, templates=templates, strict=strict)
     say(f"a base and overlays for the environments of the project: {safe(', '.join(environments))}")
     return pipeline.bundle_environments(file, target, environments, templates=templates, strict=strict)
+
+
+def _add_image(made: Bundled, base: str, file: str, target: str, config: str | None, folder: str) -> None:
+    """Add the files of the project's image; raise `UsageError` where the bundle needs none."""
+    from magnus_render.graph.load import load
+    from magnus_render.image import bundled
+    from magnus_render.targets.lookup import find
+
+    if not base.isprintable() or not base.strip() or " " in base or base.startswith("-"):
+        raise UsageError(f"--image: {base!r} is no name of an image, such as python:3.12-slim")
+    environments = _environments(file, target) if config is None else {}
+    given = next(iter(environments.values()), None)
+    loaded = load(file, given.config if given else config, environ=given.environ if given else None)
+    if reason := find(target).needs_no_image(loaded.config):
+        raise UsageError(f"--image: {reason}")
+    made.files.update(bundled.files(file, loaded, base, folder, made.files))
+    made.marks += (bundled.MARK,)
 
 
 def _environments(file: str, target: str) -> dict[str, Given]:
@@ -134,17 +164,19 @@ def _write(folder: str, made: Bundled, force: bool) -> None:
 
 def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[str]) -> Iterator[str]:
     """Yield what differs in a folder: files that are not as they would be written, and those of an older bundle."""
+    from magnus_render.image import bundled
+
     for name, text in made.files.items():
         yield output.drift(os.path.join(folder, name), text, again)
     for path in (path for name in others for path in _files(folder, name)):
-        if output.has_mark(path, [_MARK]):
+        if output.has_mark(path, [_MARK, bundled.MARK]):
             yield f"# {safe(path)}: the bundle has it no more: delete it\n"
 
 
 def _files(folder: str, name: str) -> Iterator[str]:
-    """Yield a file, or the files of a folder within one of the bundle's; one beside the bundle's is not looked into."""
+    """Yield a file, or the files of a folder that a bundle may have made; another is not looked into."""
     path = os.path.join(folder, name)
-    if os.path.dirname(name):
+    if os.path.dirname(name) or name in _FOLDERS:
         for there, folders, names in os.walk(path):
             folders.sort()
             yield from (os.path.join(there, one) for one in sorted(names))

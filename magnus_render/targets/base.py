@@ -275,6 +275,10 @@ class BaseTarget(Described):
         """
         raise NotImplementedError
 
+    def needs_no_image(self, config: Config) -> str:
+        """Return why a bundle with this configuration needs no image of the project; '' if steps run in one."""
+        return f"steps of {self.name} run where the project is"
+
     @classmethod
     def has_overlays(cls) -> bool:
         """Tell whether one bundle can serve several environments."""

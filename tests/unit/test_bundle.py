@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.plugins import install
-from tests.tools import environment, magnus
+from tests.tools import environment, magnus, require
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CONFIG = """\
@@ -227,3 +228,56 @@ def test_the_environments_are_those_of_the_working_folder(project: Path) -> None
     done = magnus(project / "below", "bundle", "../dag.yaml", "-t", "argo", "-o", "out")
     assert done.returncode == 64
     assert "../dag.yaml belongs to the project ../magnus.yaml" in done.stderr
+
+
+def test_the_image_of_the_project(project: Path) -> None:
+    """The very files of `magnus image`; another file that git tracks is drift, and so is an image that is left behind."""
+    words = ["bundle", "dag.yaml", "-t", "stepfunctions", "--image", "python:3.12-slim"]
+    (project / "dag.yaml").write_text(IMAGE_DAG)
+    for line in (["init", "-q"], ["add", "dag.yaml"]):
+        subprocess.run([require("git"), *line], cwd=project, check=True)
+    done = magnus(project, *words, "-o", "out")
+    assert done.returncode == 0, done.stderr
+    names = ["Containerfile", "Containerfile.dockerignore", "README.md"]
+    assert [f"out/image/{name}" for name in names] == [one for one in done.stdout.split() if "/image/" in one]
+    assert magnus(project, "image", "--base", "python:3.12-slim").returncode == 0
+    assert (project / "Containerfile").read_text() == (project / "out/image/Containerfile").read_text()
+    ignored = (project / "out/image/Containerfile.dockerignore").read_text()
+    assert (project / ".containerignore").read_text() == ignored and "!dag.yaml" in ignored
+    assert magnus(project, *words, "--check", "out").returncode == 0
+    (project / "more.py").write_text("")
+    subprocess.run([require("git"), "add", "more.py"], cwd=project, check=True)
+    done = magnus(project, *words, "--check", "out")
+    assert done.returncode == 1 and "+!more.py" in done.stdout and "--image python:3.12-slim" in done.stdout
+    assert magnus(project, *words, "-o", "out").returncode == 0, "it is replaced: it has a mark"
+    subprocess.run([require("git"), "add", "out"], cwd=project, check=True)
+    assert (
+        magnus(project, *words, "--check", "out").returncode == 0
+    ), "a bundle that is committed is as it was"
+    done = magnus(project, *words[:4], "--check", "out")
+    left = [f"# out/image/{name}: the bundle has it no more: delete it" for name in names]
+    assert (done.returncode, done.stdout.splitlines()) == (1, left)
+
+
+IMAGE_DAG = """\
+dag:
+  start_at: a
+  steps:
+    a: {type: task, command: shop.a, next: success}
+    success: {type: success}
+    fail: {type: fail}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-t", "bash"], "--image: steps of bash run where the project is"),
+        (["-t", "stepfunctions", "-c", "mine.yaml"], "--image: the configuration names what runs steps"),
+    ],
+)
+def test_no_image_where_none_is_needed(project: Path, words: list[str], told: str) -> None:
+    (project / "mine.yaml").write_text("executor: {type: stepfunctions, config: {job_definition: mine}}\n")
+    done = magnus(project, "bundle", "dag.yaml", *words, "-o", "out", "--image", "python:3.12-slim")
+    assert done.returncode == 64 and told in done.stderr
+    assert not (project / "out").exists()

@@ -231,6 +231,10 @@ class ArgoTarget(BaseTarget):
 
         return bundle.files(self, plan, config, made, write)
 
+    def needs_no_image(self, config: Config) -> str:
+        """Return '': pods run it."""
+        return ""
+
     def overlays(
         self, environments: Mapping[str, Bundling], write: Callable[[str, Mapping[str, Any]], str]
     ) -> Mapping[str, str]:

@@ -224,6 +224,13 @@ class StepFunctionsTarget(BaseTarget):
 
         return bundle.check(self, plan, config)
 
+    def needs_no_image(self, config: Config) -> str:
+        """Return '' where the bundle makes the job definition: what is deployed elsewhere names its image there."""
+        given = options.common(self, config)
+        if given.get("compute", "batch") == "batch" and "job_definition" not in given:
+            return ""
+        return "the configuration names what runs steps, and that has an image already"
+
     def bundle(
         self,
         plan: Plan,
