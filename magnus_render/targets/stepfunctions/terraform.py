@@ -50,7 +50,7 @@ def refuses(names: Iterable[str]) -> dict[str, str]:
     found, taken = dict[str, str](), {small(name): name for name in PARAMETERS}
     for name in names:
         if name.startswith("AWS::"):
-            why = "" if name in _PSEUDO else "is CloudFormation's, and Terraform has nothing like it"
+            why = "" if name in _PSEUDO else "is CloudFormation's own, which Terraform does not have"
         elif not re.match("[A-Za-z]", name) or small(name) in _RESERVED:
             why = f"would be the variable '{small(name)}', which Terraform does not take"
         else:
