@@ -57,6 +57,8 @@ def bundle(
 ) -> None:
     """Write the artefact with all that its deployment needs: permissions, schedule, alarm, README.
 
+    Without -c, a bundle for Argo is for all environments of the project (magnus.yaml): a base, and an overlay for each.
+
     The same input gives the same bytes anywhere. What else is in the folder is left alone,
     and a file of the same name that no bundle wrote is replaced only with --force. Diagnostics go to standard error.
 
