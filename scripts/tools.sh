@@ -49,6 +49,9 @@ if have go; then
   cd "$here"
   python -c 'import sys; from tests.engines import argo_lint; sys.exit(argo_lint.missing())' \
     || echo "tools.sh: Argo's lint cannot be built here: its tests will be skipped (with CI=true they fail)" >&2
+  # OpenTofu is built where neither it nor Terraform is installed.
+  python -m tests.engines.terraform \
+    || echo "tools.sh: Terraform's provider cannot be built here: its tests will be skipped (with CI=true they fail)" >&2
   if [ "$(id -u)" = 0 ]; then
     python -m tests.engines.argo.build \
       || echo "tools.sh: Argo's controller cannot be built here: its tests will be skipped (with CI=true they fail)" >&2

@@ -17,14 +17,14 @@ from magnus_render.texts import safe, say
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from magnus_render.render.pipeline import Bundled
+    from magnus_render.render.pipeline import Bundled, Given
 
 _SHOWN = 5
 """How many names of a folder's other files are shown."""
+_FOLDERS = ("base", "image", "overlays")
+"""Folders that a bundle may have."""
 _MARK = "`magnus bundle` wrote"
 """What each file says that our templates of bundles make; artefacts have the marks of their target."""
-_BEGINNING = 65536
-"""Bytes of a file that are looked through for a mark."""
 
 
 def bundle(
@@ -45,9 +45,19 @@ def bundle(
         ),
     ] = None,
     strict: options.Strict = False,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            "--image",
+            help="Also write a Containerfile of the project, as `magnus image` does. It begins with the image BASE.",
+            metavar="BASE",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files that no bundle wrote.")] = False,
 ) -> None:
     """Write the artefact with all that its deployment needs: permissions, schedule, alarm, README.
+
+    Without -c, a bundle for Argo is for all environments of the project (magnus.yaml): a base, and an overlay for each.
 
     The same input gives the same bytes anywhere. What else is in the folder is left alone,
     and a file of the same name that no bundle wrote is replaced only with --force. Diagnostics go to standard error.
@@ -61,9 +71,9 @@ def bundle(
     if not (folder or check):
         raise UsageError(f"bundle: {'-o' if check is None else '--check'} DIR is empty; '.' is this folder")
 
-    from magnus_render.render.pipeline import bundle as run
-
-    made = run(file, target, config, templates=templates, strict=strict)
+    made = _made(file, target, config, templates, strict)
+    if image is not None:
+        _add_image(made, image, file, target, config, folder or check or "")
     if made.diagnostics:
         print(format_text(made.diagnostics), file=sys.stderr)
     place = folder or check or ""
@@ -77,11 +87,64 @@ def bundle(
         _write(place, made, force)
         return
     again = ["magnus", "bundle", file, "--target", target]
-    for option, value in (("--config", config), ("--templates", templates), ("--output", check)):
+    given = (("--config", config), ("--templates", templates), ("--image", image), ("--output", check))
+    for option, value in given:
         again += [option, value] if value is not None else []
     difference = "".join(_drift(place, made, others, again))
     options.print_text(difference)
     raise typer.Exit(FAILED if difference else 0)
+
+
+def _made(file: str, target: str, config: str | None, templates: str | None, strict: bool) -> Bundled:
+    """Return the bundle: one for all environments of the project, if it names some and no configuration is given."""
+    from magnus_render.render import pipeline
+
+    environments = _environments(file, target) if config is None else {}
+    if not environments:
+        return pipeline.bundle(file, target, config, templates=templates, strict=strict)
+    say(f"a base and overlays for the environments of the project: {safe(', '.join(environments))}")
+    return pipeline.bundle_environments(file, target, environments, templates=templates, strict=strict)
+
+
+def _add_image(made: Bundled, base: str, file: str, target: str, config: str | None, folder: str) -> None:
+    """Add the files of the project's image; raise `UsageError` where the bundle needs none."""
+    from magnus_render.graph.load import load
+    from magnus_render.image import bundled
+    from magnus_render.targets.lookup import find
+
+    if not base.isprintable() or not base.strip() or " " in base or base.startswith("-"):
+        raise UsageError(f"--image: {base!r} is no name of an image, such as python:3.12-slim")
+    environments = _environments(file, target) if config is None else {}
+    given = next(iter(environments.values()), None)
+    loaded = load(file, given.config if given else config, environ=given.environ if given else None)
+    if reason := find(target).needs_no_image(loaded.config):
+        raise UsageError(f"--image: {reason}")
+    made.files.update(bundled.files(file, loaded, base, folder, made.files))
+    made.marks += (bundled.MARK,)
+
+
+def _environments(file: str, target: str) -> dict[str, Given]:
+    """Return how the project renders a definition for a target in each environment, nothing if it does not."""
+    from magnus_render.project.model import variables_of
+    from magnus_render.project.read import artefacts_of
+    from magnus_render.render.pipeline import Given
+    from magnus_render.targets.lookup import find
+
+    found = artefacts_of(file) if find(target).has_overlays() else None
+    if found is None:
+        return {}
+    project, artefacts = found
+    own = [
+        one for one in artefacts if one.environment.name and find(one.target.name).name == find(target).name
+    ]
+    if own and project.folder != os.curdir:
+        raise UsageError(
+            f"{file} belongs to the project {project.file}\n  help: work in its folder; or name one configuration, -c FILE"
+        )
+    return {
+        one.environment.name: Given(one.target.config, variables_of(one.environment, os.environ))
+        for one in own
+    }
 
 
 def _write(folder: str, made: Bundled, force: bool) -> None:
@@ -103,40 +166,48 @@ def _write(folder: str, made: Bundled, force: bool) -> None:
 
 def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[str]) -> Iterator[str]:
     """Yield what differs in a folder: files that are not as they would be written, and those of an older bundle."""
+    from magnus_render.image import bundled
+
     for name, text in made.files.items():
         yield output.drift(os.path.join(folder, name), text, again)
-    for path in (os.path.join(folder, name) for name in others):
-        if _has(path, [_MARK]):
+    for path in (path for name in others for path in _files(folder, name)):
+        if output.has_mark(path, [_MARK, bundled.MARK]):
             yield f"# {safe(path)}: the bundle has it no more: delete it\n"
+
+
+def _files(folder: str, name: str) -> Iterator[str]:
+    """Yield a file, or the files of a folder that a bundle may have made; another is not looked into."""
+    path = os.path.join(folder, name)
+    if os.path.dirname(name) or name in _FOLDERS:
+        for there, folders, names in os.walk(path):
+            folders.sort()
+            yield from (os.path.join(there, one) for one in sorted(names))
+    if not os.path.isdir(path):
+        yield path
 
 
 def _foreign(folder: str, made: Mapping[str, str], marks: Sequence[str]) -> Iterator[str]:
     """Yield the files that a bundle would replace and that none wrote: each holds something else, and has no mark."""
     for name, text in made.items():
         path = os.path.join(folder, name)
-        there = _content(path)
-        if there not in (None, b"", text.encode()) and not _has(path, marks):
+        there = output.content(path)
+        if there not in (None, b"", text.encode()) and not output.has_mark(path, marks):
             yield path
 
 
-def _has(path: str, marks: Sequence[str]) -> bool:
-    """Tell whether a file has one of some marks near its beginning."""
-    beginning = _content(path, _BEGINNING) or b""
-    return any(mark.encode() in beginning for mark in marks)
-
-
-def _content(path: str, size: int = -1) -> bytes | None:
-    """Return what a file holds, or how it begins; None if there is none. Raises `Refused` if it cannot be read."""
-    if not os.path.isfile(path):
-        return None
-    try:
-        with open(path, "rb") as file:
-            return file.read(size)
-    except OSError as error:
-        raise Refused(f"{safe(path)}: {error.strerror}") from error
-
-
 def _others(folder: str, names: list[str]) -> list[str]:
-    """Return what is in a folder besides some files and the folders that those are in."""
-    own = {os.path.normpath(name).split(os.sep, 1)[0] for name in names}
-    return sorted(set(os.listdir(folder)) - own) if os.path.isdir(folder) else []
+    """Return what is in a folder, and in the folders that some files are in, besides these files and folders."""
+    found = list[str]()
+    for place in sorted({part for name in names for part in _around(name)}):
+        own = {os.path.relpath(name, place).split(os.sep, 1)[0] for name in names}
+        there = os.path.join(folder, place)
+        listed = sorted(set(os.listdir(there)) - own) if os.path.isdir(there) else []
+        found += (os.path.normpath(os.path.join(place, one)) for one in listed)
+    return found
+
+
+def _around(name: str) -> Iterator[str]:
+    """Yield the folders that a file is in, from the outermost on."""
+    yield os.curdir
+    parts = os.path.dirname(name).split("/")
+    yield from ("/".join(parts[:number]) for number in range(1, len(parts) + 1) if parts[0])

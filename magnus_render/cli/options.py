@@ -54,7 +54,10 @@ Templates = Annotated[
         "--templates", help="Folder of templates that replace ours of the same name.", metavar="DIR"
     ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Treat warnings as errors, and tell if nothing ends a step that hangs."),
+]
 _CONFIG = ("-c", "--config", "--config-file")
 Config = Annotated[
     str,

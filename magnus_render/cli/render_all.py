@@ -57,7 +57,7 @@ def render_all(
         raise UsageError(
             f"nothing is rendered: {project.file} names no targets, such as 'targets: {{bash: {{}}}}'"
         )
-    rendering = artefacts.render_all(project, wanted)
+    rendering = artefacts.render_all(project, wanted, strict=strict)
     found = [*artefacts.bad_parameters(one.pipeline for one in wanted), *rendering.diagnostics]
     if has_errors(found) or (strict and found):
         raise DefinitionError(found)

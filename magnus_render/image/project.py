@@ -15,6 +15,8 @@ from magnus_render.services import lookup
 from magnus_render.targets.base import BaseTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from magnus_render.graph.load import Loaded
 
 _NEVER = frozenset((".env", ".magnus"))
@@ -38,12 +40,20 @@ class Project(NamedTuple):
 
 
 def project(
-    folder: str, file: str, loaded: Loaded, *, base: str = "", requirements: str = "", magnus: str = ""
+    folder: str,
+    file: str,
+    loaded: Loaded,
+    *,
+    base: str = "",
+    requirements: str = "",
+    magnus: str = "",
+    besides: Collection[str] = (),
 ) -> Project:
     """Look at a project's folder, whose definition is `file`, a path from there.
 
     `base` is the image to begin with, by default Python as it runs here; `requirements` the file of the packages that the
-    project needs; `magnus` the requirement of magnus, by default this version with the extras that the pipeline needs.
+    project needs; `magnus` the requirement of magnus, by default this version with the extras that the pipeline needs;
+    `besides` are files that the image does not take, tracked or not.
     Raises `Refused` if git does not track the definition, and as `tracked` and `containerfile.packages` do.
     """
     found = tracked(folder)
@@ -57,7 +67,7 @@ def project(
     if isinstance(plan, str) and not os.path.isabs(plan) and os.path.normpath(plan) not in found.files:
         raise Refused(f"git does not track {plan}, which `plan` of executor.config names: git add {plan}")
     secrets = _secrets(folder, loaded)
-    own = (containerfile.CONTAINERFILE, containerfile.IGNORE)
+    own = {containerfile.CONTAINERFILE, containerfile.IGNORE, *besides}
     without = [one for one in found.files if one in secrets or not _NEVER.isdisjoint(one.split("/"))]
     files = [one for one in found.files if one not in without and one not in own]
     needed = containerfile.packages(folder, files, requirements)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 UPDATE = ["magnus", "render", "--all"]
 """The command that writes all artefacts anew."""
-_BEGINNING = 65536
-"""How much of a file is looked through for the mark of a target."""
 
 
 class Rendering(NamedTuple):
@@ -35,8 +33,10 @@ class Rendering(NamedTuple):
     """Each once, in the order of the artefacts."""
 
 
-def render_all(project: Project, artefacts: Iterable[Artefact], shared: Shared | None = None) -> Rendering:
-    """Render artefacts of a project, whose folder must be the working folder.
+def render_all(
+    project: Project, artefacts: Iterable[Artefact], shared: Shared | None = None, *, strict: bool = False
+) -> Rendering:
+    """Render artefacts of a project, whose folder must be the working folder. `strict` is that of `render`.
 
     One that cannot be rendered is left out, and its diagnostics have an error.
     """
@@ -44,7 +44,7 @@ def render_all(project: Project, artefacts: Iterable[Artefact], shared: Shared |
     shared = shared or Shared()
     for artefact in artefacts:
         try:
-            made, diagnostics = _rendered(artefact, shared)
+            made, diagnostics = _rendered(artefact, shared, strict)
             files += made
         except DefinitionError as error:
             diagnostics = error.diagnostics
@@ -86,7 +86,7 @@ def write(files: list[output.File]) -> list[str]:
 
     Raises `PlatformError` if one cannot be.
     """
-    changed = [file for file in files if _content(file.path) != file.text.encode()]
+    changed = [file for file in files if output.content(file.path) != file.text.encode()]
     output.write_all(changed, make_folders=True)
     return [file.path for file in changed]
 
@@ -104,24 +104,23 @@ def left_over(project: Project, files: Iterable[output.File], environment: str =
     Only a file with the mark of a target that is installed is one. `environment` limits the search to one.
     """
     made = {os.path.normpath(file.path) for file in files}
-    marks = [
-        mark.encode() for _, target in registry.described("target") for mark in getattr(target, "marks", ())
-    ]
+    marks = [mark for _, target in registry.described("target") for mark in getattr(target, "marks", ())]
     for folder, folders, names in os.walk(os.path.join(project.rendered, environment)):
         folders.sort()
         for name in sorted(names):
             path = os.path.normpath(os.path.join(folder, name))
-            if path not in made and any(mark in (_content(path, _BEGINNING) or b"") for mark in marks):
+            if path not in made and output.has_mark(path, marks):
                 yield path
 
 
-def _rendered(artefact: Artefact, shared: Shared) -> tuple[list[output.File], list[Diagnostic]]:
+def _rendered(artefact: Artefact, shared: Shared, strict: bool) -> tuple[list[output.File], list[Diagnostic]]:
     target = artefact.target
     rendered = render(
         artefact.pipeline.definition,
         target.name,
         target.config,
         templates=target.templates,
+        strict=strict,
         compact=target.compact,
         environ=variables_of(artefact.environment, os.environ),
         shared=shared,
@@ -145,14 +144,3 @@ def _in_the_place_of_sources(
             what = f"the artefact {file.path} would replace a file that the project reads"
             fix = "name a folder of its own in 'rendered', and put no links to such files there"
             yield Diagnostic(codes.BAD_PROJECT, "error", what, os.path.basename(project.file), fix=fix)
-
-
-def _content(path: str, size: int = -1) -> bytes | None:
-    """Return what a file holds, or how it begins; None if it is none, or cannot be read."""
-    if not os.path.isfile(path):
-        return None
-    try:
-        with open(path, "rb") as file:
-            return file.read(size)
-    except OSError:
-        return None

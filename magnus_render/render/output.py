@@ -17,6 +17,9 @@ from magnus_render.errors import PlatformError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+_BEGINNING = 65536
+"""Bytes of a file that are looked through for a mark (`BaseTarget.marks`)."""
+
 
 def write(path: str, text: str, *, executable: bool = False) -> None:
     """Replace a file as a whole, or leave it as it is; raise `PlatformError` if it cannot be written.
@@ -179,6 +182,29 @@ def drift(golden: str, text: str, update: Sequence[str]) -> str:
     return "\n".join(
         [*lines, f"# {golden} differs from what is rendered; to update it: {shlex.join(update)}", ""]
     )
+
+
+def content(path: str, size: int = -1) -> bytes | None:
+    """Return what a file holds, or its first `size` bytes; None if there is no file.
+
+    Raises `PlatformError` if it cannot be read.
+    """
+    if not os.path.isfile(path):
+        return None
+    try:
+        with open(path, "rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise PlatformError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def has_mark(path: str, marks: Iterable[str]) -> bool:
+    """Tell whether a file has one of some marks near its beginning; one that cannot be read has none."""
+    try:
+        beginning = content(path, _BEGINNING) or b""
+    except PlatformError:
+        return False
+    return any(mark.encode() in beginning for mark in marks)
 
 
 def beside(path: str, name: str) -> str:

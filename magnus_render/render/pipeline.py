@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magnus_render import collecting, integrations, registry
 from magnus_render.diagnostics import DefinitionError, Diagnostic, has_errors
@@ -13,13 +13,14 @@ from magnus_render.errors import UsageError
 from magnus_render.executors.base import is_executor
 from magnus_render.plan import services_of
 from magnus_render.render import templates as template_folder
+from magnus_render.render.strict import missing
 from magnus_render.spec.files import Files
 from magnus_render.targets import codes
-from magnus_render.targets.base import Finding, Source
+from magnus_render.targets.base import Bundling, Finding, Source
 from magnus_render.targets.lookup import every, find
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from magnus_render.graph.load import Loaded
     from magnus_render.plan import Config, Plan
@@ -54,6 +55,13 @@ class Bundled:
     """Texts of which each artefact among the files has one near its beginning (`BaseTarget.marks`)."""
 
 
+class Given(NamedTuple):
+    """How a definition is rendered in one environment."""
+
+    config: str | None = None
+    environ: Mapping[str, str] | None = None
+
+
 @dataclass
 class Shared:
     """What several renderings in one process have in common: a file is read once, and a template compiled once.
@@ -80,9 +88,10 @@ def render(
     """Render a definition for a target, by name or alias.
 
     `config` is a file of configuration blocks, `templates` a folder that overrides templates by name, `strict` makes
-    warnings errors, `compact` asks for few bytes, and `mock` is a file that says what the tasks come to, none of which is
-    run then. `environ` is where variables are looked up, `os.environ` by default; `shared` is what several renderings
-    have in common. Raise `DefinitionError` with all diagnostics if there is an error, `UsageError` for an unknown target.
+    warnings errors, and adds some (`render/strict.py`), `compact` asks for few bytes, and `mock` is a file that says what
+    the tasks come to, none of which is run then. `environ` is where variables are looked up, `os.environ` by default;
+    `shared` is what several renderings have in common.
+    Raise `DefinitionError` with all diagnostics if there is an error, `UsageError` for an unknown target.
     """
     from magnus_render.graph.load import examine
 
@@ -115,31 +124,66 @@ def bundle(
 
     Raise `UsageError` if the target has no bundle.
     """
-    from magnus_render.graph.load import examine
+    chosen = _with_bundles(target)
+    with collecting.put_off():
+        bundling, said = _bundling(chosen, file, Given(config), templates, strict, Shared())
+        return _bundled(chosen, templates, said, lambda write: chosen.bundle(*bundling, write))
 
+
+def bundle_environments(
+    file: str,
+    target: str,
+    environments: Mapping[str, Given],
+    *,
+    templates: str | None = None,
+    strict: bool = False,
+) -> Bundled:
+    """Return the files that deploy a pipeline to several environments; see `bundle`."""
+    chosen, shared = _with_bundles(target), Shared()
+    said, made = list[Diagnostic](), dict[str, Bundling]()
+    with collecting.put_off():
+        for name, given in environments.items():
+            made[name], more = _bundling(chosen, file, given, templates, strict, shared)
+            said += (one for one in more if one not in said)
+        return _bundled(chosen, templates, said, lambda write: chosen.overlays(made, write))
+
+
+def _with_bundles(target: str) -> BaseTarget:
     chosen = find(target)
     if not chosen.bundles():
         others = ", ".join(one.name for one in every()[0] if one.bundles())
         raise UsageError(
             f"the target {chosen.name} has no bundle\n  help: render it with `magnus render`, or bundle it for {others}"
         )
-    with collecting.put_off():
-        loaded = examine(file, config)
-        source, outside = _source(file)
-        loaded.diagnostics += _placed(chosen, outside, loaded, file)
-        rendered = render_loaded(
-            chosen, loaded, file, config, source, templates=templates, strict=strict, bundled=True
-        )
-        try:
-            files = chosen.bundle(
-                rendered.plan,
-                rendered.config,
-                rendered.made,
-                lambda name, context: template_folder.run(chosen, context, templates, template=name),
-            )
-        except template_folder.TemplateFault as fault:
-            raise DefinitionError([*rendered.diagnostics, fault.diagnostic]) from fault
-    return Bundled(dict(sorted(files.items())), rendered.diagnostics, chosen.marks)
+    return chosen
+
+
+def _bundling(
+    target: BaseTarget, file: str, given: Given, templates: str | None, strict: bool, shared: Shared
+) -> tuple[Bundling, list[Diagnostic]]:
+    """Return what a bundle is made of, and what is to be said about it."""
+    from magnus_render.graph.load import examine
+
+    loaded = examine(file, given.config, environ=given.environ, files=shared.files)
+    source, outside = _source(file)
+    loaded.diagnostics += _placed(target, outside, loaded, file)
+    rendered = render_loaded(
+        target, loaded, file, given.config, source, templates=templates, strict=strict, bundled=True
+    )
+    return Bundling(rendered.plan, rendered.config, rendered.made), rendered.diagnostics
+
+
+def _bundled(
+    target: BaseTarget,
+    templates: str | None,
+    said: list[Diagnostic],
+    files: Callable[[Callable[[str, Mapping[str, Any]], str]], Mapping[str, str]],
+) -> Bundled:
+    try:
+        made = files(lambda name, context: template_folder.run(target, context, templates, template=name))
+    except template_folder.TemplateFault as fault:
+        raise DefinitionError([*said, fault.diagnostic]) from fault
+    return Bundled(dict(sorted(made.items())), said, target.marks)
 
 
 def render_loaded(
@@ -157,6 +201,8 @@ def render_loaded(
 ) -> Rendered:
     """Render a definition that was read; raise `DefinitionError` with all diagnostics, those of reading it first."""
     diagnostics = [*loaded.diagnostics, *_checked(target, loaded, file, config, templates, bundled)]
+    if strict:
+        diagnostics += missing(loaded)
     _stop_at_errors(diagnostics, strict)
     outputs = list(target.compile(loaded.plan, loaded.config, source))
     try:

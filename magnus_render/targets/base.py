@@ -19,7 +19,7 @@ import dataclasses
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from magnus_render import naming
 from magnus_render.plan import COMPOSITES, CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE
@@ -90,6 +90,14 @@ class Document:
 
 Made = tuple[Output, Document]
 """An output, and the document that it became."""
+
+
+class Bundling(NamedTuple):
+    """What a bundle is made of, as `BaseTarget.bundle` gets it."""
+
+    plan: Plan
+    config: Config
+    made: Sequence[Made]
 
 
 @dataclass(frozen=True)
@@ -264,6 +272,24 @@ class BaseTarget(Described):
         Optional: a target that does not define it has no bundle. `made` are the outputs, the pipeline's own first.
         `write(template, context)` returns the text of a template of this target, such as `mine/bundle/README.md.j2`. A text
         that begins with `#!` becomes a program.
+        """
+        raise NotImplementedError
+
+    def needs_no_image(self, config: Config) -> str:
+        """Return why a bundle with this configuration needs no image of the project; '' if steps run in one."""
+        return f"steps of {self.name} run where the project is"
+
+    @classmethod
+    def has_overlays(cls) -> bool:
+        """Tell whether one bundle can serve several environments."""
+        return cls.overlays is not BaseTarget.overlays
+
+    def overlays(
+        self, environments: Mapping[str, Bundling], write: Callable[[str, Mapping[str, Any]], str]
+    ) -> Mapping[str, str]:
+        """Return the files of one bundle for several environments, which are given by their names; see `bundle`.
+
+        Optional: a target that does not define it has a bundle for one environment.
         """
         raise NotImplementedError
 

@@ -1,7 +1,8 @@
 """The seeded bad definitions: `cases/NAME.yaml`, and beside each `NAME.expected`, what is printed for it.
 
 A first line `# config: FILE` gives a configuration file, `# environment: NAME=value ...` variables, `# parameters` says
-that the file is one of initial parameters, `# check` that the target's own checks run too.
+that the file is one of initial parameters, `# check` that the target's own checks run too, `# strict`
+that it is rendered for bash with `--strict`.
 `python -m tests.bad.cases` writes all expected files anew.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.graph.load import load, load_parameters
 from magnus_render.render.check import check
+from magnus_render.render.pipeline import render
 
 FOLDER = Path(__file__).parent / "cases"
 
@@ -42,6 +44,8 @@ def outcome(name: str) -> str:
             load_parameters(file)
         elif first == "# check":
             raise DefinitionError(check(file)[1])
+        elif first == "# strict":
+            render(file, "bash", strict=True)
         else:
             load(file, config, environ=environ)
     except DefinitionError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.plugins import install
-from tests.tools import environment, magnus
+from tests.tools import environment, magnus, require
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 CONFIG = """\
@@ -184,3 +185,99 @@ def test_targets_of_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> No
     done = magnus(project, "bundle", "dag.yaml", "-t", "deployed", "-o", "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert (project / "out" / "how" / "to.md").read_text() == "Deploy dag.\n"
+
+
+PROJECT = """\
+pipelines: {churn: {definition: dag.yaml}}
+targets: {argo: {config: argo.yaml}}
+environments: {dev: {variables: {image: "churn:dev"}}, prod: {variables: {image: "churn:1"}}}
+"""
+
+
+def test_one_bundle_for_the_environments_of_a_project(project: Path) -> None:
+    (project / "magnus.yaml").write_text(PROJECT)
+    (project / "argo.yaml").write_text('executor: {type: argo, config: {image: "${image}"}}\n')
+    words = ["bundle", "dag.yaml", "-t", "argo"]
+    done = magnus(project, *words, "-o", "out")
+    assert done.returncode == 0
+    assert "magnus: a base and overlays for the environments of the project: dev, prod\n" in done.stderr
+    bases = [f"out/base/{name}.yaml" for name in ("kustomization", "permissions", "workflow")]
+    overlays = [f"out/overlays/{name}/kustomization.yaml" for name in ("dev", "prod")]
+    assert done.stdout.splitlines() == ["out/README.md", *bases, *overlays]
+    assert "kubectl apply -k overlays/dev" in (project / "out" / "README.md").read_text()
+    dev, prod = ((project / path).read_text() for path in overlays)
+    assert "patches:" not in dev
+    assert '"path": "/spec/templateDefaults/container/image", "value": "churn:1"}' in prod
+    (project / "out" / "base" / "notes.txt").write_text("mine")
+    (project / "magnus.yaml").write_text(PROJECT.replace("prod:", "live:"))
+    done = magnus(project, *words, "--check", "out")
+    assert (
+        done.returncode == 1 and "out has what is not the bundle's, and stays: base/notes.txt" in done.stderr
+    )
+    assert "# out/overlays/prod/kustomization.yaml: the bundle has it no more: delete it" in done.stdout
+    assert "notes.txt" not in done.stdout
+    alone = magnus(project, *words, "-c", "config.yaml", "-o", "alone")
+    assert alone.returncode == 65, "a configuration that is named is read, and it is not there"
+
+
+def test_the_environments_are_those_of_the_working_folder(project: Path) -> None:
+    """Paths of a project file are relative to its folder, and so are those that callbacks get."""
+    (project / "magnus.yaml").write_text(PROJECT)
+    (project / "argo.yaml").write_text('executor: {type: argo, config: {image: "${image}"}}\n')
+    (project / "below").mkdir()
+    done = magnus(project / "below", "bundle", "../dag.yaml", "-t", "argo", "-o", "out")
+    assert done.returncode == 64
+    assert "../dag.yaml belongs to the project ../magnus.yaml" in done.stderr
+
+
+def test_the_image_of_the_project(project: Path) -> None:
+    """The very files of `magnus image`; another file that git tracks is drift, and so is an image that is left behind."""
+    words = ["bundle", "dag.yaml", "-t", "stepfunctions", "--image", "python:3.12-slim"]
+    (project / "dag.yaml").write_text(IMAGE_DAG)
+    for line in (["init", "-q"], ["add", "dag.yaml"]):
+        subprocess.run([require("git"), *line], cwd=project, check=True)
+    done = magnus(project, *words, "-o", "out")
+    assert done.returncode == 0, done.stderr
+    names = ["Containerfile", "Containerfile.dockerignore", "README.md"]
+    assert [f"out/image/{name}" for name in names] == [one for one in done.stdout.split() if "/image/" in one]
+    assert magnus(project, "image", "--base", "python:3.12-slim").returncode == 0
+    assert (project / "Containerfile").read_text() == (project / "out/image/Containerfile").read_text()
+    ignored = (project / "out/image/Containerfile.dockerignore").read_text()
+    assert (project / ".containerignore").read_text() == ignored and "!dag.yaml" in ignored
+    assert magnus(project, *words, "--check", "out").returncode == 0
+    (project / "more.py").write_text("")
+    subprocess.run([require("git"), "add", "more.py"], cwd=project, check=True)
+    done = magnus(project, *words, "--check", "out")
+    assert done.returncode == 1 and "+!more.py" in done.stdout and "--image python:3.12-slim" in done.stdout
+    assert magnus(project, *words, "-o", "out").returncode == 0, "it is replaced: it has a mark"
+    subprocess.run([require("git"), "add", "out"], cwd=project, check=True)
+    assert (
+        magnus(project, *words, "--check", "out").returncode == 0
+    ), "a bundle that is committed is as it was"
+    done = magnus(project, *words[:4], "--check", "out")
+    left = [f"# out/image/{name}: the bundle has it no more: delete it" for name in names]
+    assert (done.returncode, done.stdout.splitlines()) == (1, left)
+
+
+IMAGE_DAG = """\
+dag:
+  start_at: a
+  steps:
+    a: {type: task, command: shop.a, next: success}
+    success: {type: success}
+    fail: {type: fail}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-t", "bash"], "--image: steps of bash run where the project is"),
+        (["-t", "stepfunctions", "-c", "mine.yaml"], "--image: the configuration names what runs steps"),
+    ],
+)
+def test_no_image_where_none_is_needed(project: Path, words: list[str], told: str) -> None:
+    (project / "mine.yaml").write_text("executor: {type: stepfunctions, config: {job_definition: mine}}\n")
+    done = magnus(project, "bundle", "dag.yaml", *words, "-o", "out", "--image", "python:3.12-slim")
+    assert done.returncode == 64 and told in done.stderr
+    assert not (project / "out").exists()

@@ -229,6 +229,10 @@ def test_a_state_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         )
 
 
+def by_terraform(**environment: str) -> dict[str, Any]:
+    return config(bundle={"format": "terraform"}, environment=environment)
+
+
 SECRETS = {"secrets": {"type": "aws-secrets-manager"}}
 
 
@@ -245,6 +249,16 @@ SECRETS = {"secrets": {"type": "aws-secrets-manager"}}
         ),
         (config() | SECRETS, "MR208", "the name of the secret 'db-*' as any characters"),
         (config(bundle={"schedule": "daily"}), "MR103", "is no schedule of EventBridge"),
+        (by_terraform(A="$${AWS::StackName}"), "MR208", "which Terraform does not have"),
+        (by_terraform(A="$${Version}"), "MR208", "the variable 'version', which Terraform does not take"),
+        (
+            by_terraform(A="$${Level}", B="$${level}"),
+            "MR208",
+            "and '${Level}' would be one variable, 'level'",
+        ),
+        (by_terraform(A="$${alarmTopicArn}"), "MR208", "and '${AlarmTopicArn}' would be one variable"),
+        (by_terraform(A="$${no-name}"), "MR208", "can be no parameter of a Terraform module"),
+        (config(bundle={"format": "pulumi"}), "MR103", "bundle"),
         (config(permissions=[{"actions": ["s3:*"], "resources": ["x"]}]), "MR103", "is no action"),
     ],
 )
@@ -260,3 +274,14 @@ def test_the_schedule_is_not_a_nodes(tmp_path: Path, monkeypatch: pytest.MonkeyP
     own = {"executor_config": {"aws-step-functions": {"bundle": {"schedule": "rate(1 day)"}}}}
     with pytest.raises(DefinitionError, match="'bundle' is the whole pipeline's"):
         made(monkeypatch, tmp_path, config(), graph(a=TASK | own))
+
+
+def test_a_dag_that_is_called_as_a_role_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`MachineRole` is the role of the pipeline's machine."""
+    dag = separate()
+    dag["steps"]["role"] = dag["steps"].pop("each")
+    dag["steps"]["Each"]["next"] = "role"
+    found = json.loads(made(monkeypatch, tmp_path, config(), dag)["template.json"])["Resources"]
+    kinds = [one["Type"] for one in found.values()]
+    assert kinds.count("AWS::StepFunctions::StateMachine") == 3
+    assert found["MachineRole"]["Type"] == "AWS::IAM::Role"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import Config, Node, Plan, ServiceConfig
     from magnus_render.targets.argo.config import Resources
-    from magnus_render.targets.base import Made, Source
+    from magnus_render.targets.base import Bundling, Made, Source
 
 VOLUME = {"claim": "magnus", "mount_path": "/mnt/magnus"}
 """Stands in for the volume that nobody named."""
@@ -230,6 +230,21 @@ class ArgoTarget(BaseTarget):
         from magnus_render.targets.argo import bundle
 
         return bundle.files(self, plan, config, made, write)
+
+    def needs_no_image(self, config: Config) -> str:
+        """Return '': pods run it."""
+        return ""
+
+    def overlays(
+        self, environments: Mapping[str, Bundling], write: Callable[[str, Mapping[str, Any]], str]
+    ) -> Mapping[str, str]:
+        """Return the objects of the first environment as a base, and an overlay of kustomize for each."""
+        from magnus_render.targets.argo import bundle, overlays
+
+        bundles = {name: bundle.files(self, *one, write) for name, one in environments.items()}
+        first = next(iter(environments.values()))
+        readme = bundle.files(self, *first, write, list(environments))[overlays.README]
+        return overlays.files(bundles, readme, write)
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:
         """Return the filters that put values into a manifest."""

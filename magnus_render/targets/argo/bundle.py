@@ -54,8 +54,9 @@ def files(
     config: Config,
     made: Sequence[Made],
     write: Callable[[str, Mapping[str, Any]], str],
+    environments: Sequence[str] = (),
 ) -> dict[str, str]:
-    """Return the files of a bundle."""
+    """Return the files of a bundle; `environments` are those that its README is to tell of."""
     given = options.read(ArgoConfig, options.common(target, config))
     name = names.object_name(plan["name"])
     manifests = {
@@ -71,6 +72,7 @@ def files(
     context = {
         "plan": plan,
         "target": target.name,
+        "environments": list(environments),
         "given": given,
         "name": name,
         "kind": made[0][1].content["kind"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from magnus_render import naming
@@ -203,7 +204,7 @@ class StepFunctionsTarget(BaseTarget):
             "code": lambda field: field.removeprefix("{% ").removesuffix(" %}"),
             "cut": lambda text, length: text[:length].rstrip("-"),
             "machine_arn": _machine_arn,
-            "sub": _sub,
+            **_of_bundles(),
         }
 
     def finish(self, output: Output, text: str, compact: bool) -> Document:
@@ -212,16 +213,23 @@ class StepFunctionsTarget(BaseTarget):
         return Document(jsonata.compact(machine) + "\n" if compact else jsonata.pretty(machine), machine)
 
     def for_bundle(self, plan: Plan, config: Config) -> Config:
-        """Return the configuration with a parameter of the CloudFormation template for each name that is not given."""
+        """Return the configuration with a parameter of the bundle for each name that is not given."""
         from magnus_render.targets.stepfunctions import bundle
 
         return bundle.with_parameters(self, plan, config)
 
     def check_bundle(self, plan: Plan, config: Config) -> list[Finding]:
-        """Return what a CloudFormation template cannot do, or cannot know."""
+        """Return what a bundle cannot do, or cannot know."""
         from magnus_render.targets.stepfunctions import bundle
 
         return bundle.check(self, plan, config)
+
+    def needs_no_image(self, config: Config) -> str:
+        """Return '' where the bundle makes the job definition: what is deployed elsewhere names its image there."""
+        given = options.common(self, config)
+        if given.get("compute", "batch") == "batch" and "job_definition" not in given:
+            return ""
+        return "the configuration names what runs steps, and that has an image already"
 
     def bundle(
         self,
@@ -230,7 +238,7 @@ class StepFunctionsTarget(BaseTarget):
         made: Sequence[Made],
         write: Callable[[str, Mapping[str, Any]], str],
     ) -> Mapping[str, str]:
-        """Return the CloudFormation template of all that belongs to the machines, the machines, and a README."""
+        """Return what deploys all that belongs to the machines, the machines, and a README."""
         from magnus_render.targets.stepfunctions import bundle
 
         return bundle.files(self, plan, config, made, write)
@@ -333,11 +341,16 @@ def _native_problem(found: Any) -> tuple[str, str]:
     return "", ""
 
 
-def _sub(value: Any) -> Any:
-    """Return `bundle.sub` of a value: only the templates of a bundle ask for it, and rendering need not import it."""
-    from magnus_render.targets.stepfunctions import bundle
+def _of_bundles() -> dict[str, Callable[..., Any]]:
+    """Return the filters that the templates of a bundle alone ask for: rendering need not import what they do."""
 
-    return bundle.sub(value)
+    def late(module: str, name: str) -> Callable[..., Any]:
+        return lambda *given: getattr(import_module(f"magnus_render.targets.stepfunctions.{module}"), name)(
+            *given
+        )
+
+    own = {"tf": "value", "small": "small", "camel": "camel", "definition": "definition", "prefix": "prefix"}
+    return {"sub": late("cloudformation", "sub"), **{name: late("terraform", of) for name, of in own.items()}}
 
 
 def _machine_arn(target: str) -> str:

@@ -64,6 +64,8 @@ class Bundle(BaseModel):
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
+    format: Literal["cloudformation", "terraform"] = "cloudformation"
+    """What the bundle is deployed with: a template of CloudFormation, or a module of Terraform."""
     schedule: Schedule | None = Field(default=None, examples=["cron(0 3 * * ? *)"])
     """When runs start, as EventBridge has it; without it there is no schedule."""
     timezone: Text = "UTC"

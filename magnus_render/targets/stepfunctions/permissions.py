@@ -115,6 +115,14 @@ def of_execution(repository: str, log_group: str) -> list[Statement]:
     ]
 
 
+def of_schedule(name: str, dead_letters: str) -> list[Statement]:
+    """Return what a schedule may do: start runs of a machine, and put the starts that were lost into a queue."""
+    return [
+        Statement("StartRun", ("states:StartExecution",), (_arn(name, "states", "stateMachine:"),)),
+        Statement("KeepLost", ("sqs:SendMessage",), (dead_letters,)),
+    ]
+
+
 # ---- of the machine itself ----
 
 

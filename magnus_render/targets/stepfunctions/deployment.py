@@ -1,0 +1,311 @@
+"""What a bundle deploys, described once: machines, roles, log groups, job definition, schedule, alarm.
+
+`cloudformation.py` and `terraform.py` write it, each with a template of its own. Texts leave open what a deployment fills
+in, as CloudFormation's `Fn::Sub` has it: `${AWS::Region}` and the like, `${JobQueue}` for a parameter, `${JobLogGroup}` and
+`${JobRole.Arn}` for a resource that is deployed too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from magnus_render.plan import AS_IS, as_is_text
+from magnus_render.targets import options
+from magnus_render.targets.base import own_config
+from magnus_render.targets.stepfunctions import jsonata, permissions
+from magnus_render.targets.stepfunctions.computes import COMPUTES
+from magnus_render.targets.stepfunctions.config import Permission, StepFunctionsConfig
+from magnus_render.targets.stepfunctions.model import all_states
+from magnus_render.targets.stepfunctions.names import machine_name
+from magnus_render.targets.stepfunctions.permissions import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from magnus_render.plan import Config, Plan
+    from magnus_render.targets.base import BaseTarget, Made
+
+_PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+RESOURCES = frozenset(
+    ["FailureAlarm", "JobDefinition", "JobExecutionRole", "JobLogGroup", "JobPolicy", "JobRole", "LogGroup"]
+) | {"Schedule", "ScheduleDeadLetters", "ScheduleRole"}
+"""What is deployed beside machines and their roles."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role that one service takes on."""
+
+    logical: str
+    about: str
+    service: str
+    """Who takes it on, such as `states.amazonaws.com`."""
+    policy: str = ""
+    """The name of its own policy, '' if it has none."""
+    statements: Sequence[Statement] = ()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A state machine."""
+
+    logical: str
+    name: str
+    file: str
+    definition: str
+    """In few bytes."""
+    role: Role
+
+    @property
+    def key(self) -> str:
+        """The name of its definition on S3: another definition has another name, so that a deployment sees the change."""
+        return f"{self.name}-{sha256(self.definition.encode()).hexdigest()[:12]}.asl.json"
+
+    @property
+    def placeholders(self) -> list[str]:
+        """What is filled in when it is deployed."""
+        return placeholders(self.definition)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The job definition that steps run by, where the configuration names none."""
+
+    platform: str
+    container: Mapping[str, Any]
+    """As the API reference of AWS Batch has it, ContainerProperties, with capitals as in CloudFormation."""
+    role: Role
+    execution_role: Role
+    log_group: str
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When runs start by themselves."""
+
+    about: str
+    expression: str
+    timezone: str
+    role: Role
+    kept_seconds: int = 1_209_600
+    """How long a start that was lost is kept: as long as Amazon SQS can (its API reference, SetQueueAttributes)."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What tells of failed runs."""
+
+    about: str
+    expression: str = "FILL(failed, 0) + FILL(late, 0)"
+    label: str = "Failed runs"
+    metrics: tuple[tuple[str, str], ...] = (("failed", "ExecutionsFailed"), ("late", "ExecutionsTimedOut"))
+    """Of a state machine (Step Functions developer guide, "Execution metrics"), each with its name in the expression."""
+    period: int = 300
+    """Seconds."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """All that is deployed."""
+
+    name: str
+    """The pipeline's, as the services take it."""
+    about: str
+    machines: Sequence[Machine]
+    """The pipeline's own first."""
+    log_group: str
+    """Of the machines."""
+    log_days: int
+    job_policy: str
+    """What the policy of jobs is for."""
+    job_statements: Sequence[Statement]
+    jobs: Jobs | None
+    schedule: Schedule | None
+    alarm: Alarm
+    tags: Mapping[str, str]
+    left_open: Sequence[str]
+    """What the configuration and the user's states leave open, by the names that they have there."""
+
+    @property
+    def unbounded(self) -> list[str]:
+        """The statements whose resource is `*`, each once."""
+        roles = [machine.role for machine in self.machines]
+        roles += [self.jobs.execution_role] if self.jobs else []
+        return list(dict.fromkeys(one.sid for role in roles for one in role.statements if one.reason))
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What differs between two deployments of one bundle."""
+
+    about: str
+    pattern: str = ""
+    """A regular expression for the whole value, '' for any."""
+    default: str | None = None
+
+
+_NAME, _ARN = "[A-Za-z0-9_-]{1,128}", "arn:.+"
+PARAMETERS = {
+    "JobQueue": Parameter("Name of the AWS Batch job queue that jobs go to.", _NAME),
+    "ImageRepository": Parameter(
+        "Name of the Amazon ECR repository of the project's image, in this account and region.", ".+"
+    ),
+    "ImageTag": Parameter("Tag of the image.", "[A-Za-z0-9_.-]{1,128}", "latest"),
+    "Cluster": Parameter("Name of the Amazon ECS cluster.", _NAME),
+    "TaskDefinition": Parameter("Family of the Amazon ECS task definition.", _NAME),
+    "Container": Parameter("Name of the container in the task definition that runs steps.", _NAME),
+    "SubnetA": Parameter("Id of a subnet of the VPC that tasks run in.", "subnet-[0-9a-f]+"),
+    "SubnetB": Parameter("Id of another subnet of that VPC.", "subnet-[0-9a-f]+"),
+    "TaskRoleArn": Parameter("ARN of the task definition's task role; attach JobPolicy to it.", _ARN),
+    "TaskExecutionRoleArn": Parameter("ARN of the task definition's execution role.", _ARN),
+    "Image": Parameter("URI of the image that SageMaker runs steps in.", ".+"),
+    "ProcessingRoleArn": Parameter(
+        "ARN of the role that processing jobs run with; attach JobPolicy to it.", _ARN
+    ),
+    "Function": Parameter(
+        "Name of the Lambda function that runs steps; attach JobPolicy to its role.", _NAME
+    ),
+    "DefinitionBucket": Parameter(
+        "S3 bucket that the definitions of the state machines were copied to.", ".+"
+    ),
+    "DefinitionPrefix": Parameter(
+        "Prefix that they have there, with a '/' at its end.", ".*/", "definitions/"
+    ),
+    "AlarmTopicArn": Parameter(
+        "ARN of the SNS topic that learns of failed runs; empty for none.", f"({_ARN})?", ""
+    ),
+}
+
+
+def parameter(name: str, deployment: Deployment) -> Parameter:
+    """Return what a parameter is: one of ours, or one that the configuration names."""
+    found = PARAMETERS.get(name, Parameter(f"What {name} of the configuration stands for."))
+    if name == "ImageRepository":
+        return Parameter(found.about, found.pattern, deployment.name.lower())
+    return found
+
+
+def placeholders(text: str) -> list[str]:
+    """Return what is left open in a text, each once."""
+    return sorted(set(_PLACEHOLDER.findall(text)))
+
+
+def left_open(target: BaseTarget, plan: Plan, config: Config) -> list[str]:
+    """Return the names that the configuration and the user's states leave open."""
+    stores = [config[block] for block in ("run_log_store", "catalog", "secrets")]
+    own = [as_is_text(node, target.name) for node in plan["nodes"].values() if node["type"] == AS_IS]
+    return placeholders(json.dumps([options.common(target, config), stores, own], ensure_ascii=False))
+
+
+def filled(text: str, value: Callable[[str], str]) -> str:
+    """Return a text with `value(name)` in the place of each name that is left open."""
+    return _PLACEHOLDER.sub(lambda found: value(found[1]), text)
+
+
+def describe(
+    target: BaseTarget, plan: Plan, config: Config, given: StepFunctionsConfig, made: Iterable[Made]
+) -> Deployment:
+    """Return what the machines of a pipeline need; `made` are those that are deployed here, the pipeline's own first."""
+    name = machine_name(plan)
+    machines = [_machine(target, plan, config, one) for one in made]
+    own = any("JobDefinition" in machine.placeholders for machine in machines)
+    return Deployment(
+        name=name,
+        about=f"Pipeline {plan['name']}. `magnus bundle` wrote it: bundle it again, do not edit.",
+        machines=machines,
+        log_group=f"/aws/vendedlogs/states/{name}",
+        log_days=given.bundle.log_retention_days,
+        job_policy=f"What the jobs of pipeline {name} may do.",
+        job_statements=permissions.of_jobs(plan, config),
+        jobs=_jobs(name, given) if own else None,
+        schedule=_schedule(name, given) if given.bundle.schedule else None,
+        alarm=Alarm(f"A run of pipeline {name} failed, or took too long."),
+        tags=COMPUTES["batch"].tags(given),
+        left_open=left_open(target, plan, config),
+    )
+
+
+def _jobs(name: str, given: StepFunctionsConfig) -> Jobs:
+    log_group, service = f"/magnus/{name}", "ecs-tasks.amazonaws.com"
+    log = {
+        "awslogs-group": "${JobLogGroup}",
+        "awslogs-region": "${AWS::Region}",
+        "awslogs-stream-prefix": "job",
+    }
+    sizes = {"VCPU": f"{given.resources.vcpus or 1:g}", "MEMORY": f"{given.resources.memory or 2048:d}"}
+    image = "${AWS::AccountId}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}/${ImageRepository}:${ImageTag}"
+    return Jobs(
+        given.bundle.platform,
+        {
+            "Image": image,
+            "JobRoleArn": "${JobRole.Arn}",
+            "ExecutionRoleArn": "${JobExecutionRole.Arn}",
+            "ResourceRequirements": [{"Type": kind, "Value": value} for kind, value in sizes.items()],
+            "LogConfiguration": {"LogDriver": "awslogs", "Options": log},
+        },
+        Role("JobRole", f"Of the jobs of pipeline {name}.", service),
+        Role(
+            "JobExecutionRole",
+            f"Starts the containers of pipeline {name}.",
+            service,
+            "container",
+            permissions.of_execution("${ImageRepository}", log_group),
+        ),
+        log_group,
+    )
+
+
+def _schedule(name: str, given: StepFunctionsConfig) -> Schedule:
+    statements = permissions.of_schedule(name, "${ScheduleDeadLetters.Arn}")
+    about, service = f"Of the schedule of pipeline {name}.", "scheduler.amazonaws.com"
+    return Schedule(
+        f"Starts runs of pipeline {name}.",
+        str(given.bundle.schedule),
+        given.bundle.timezone,
+        Role("ScheduleRole", about, service, "schedule", statements),
+    )
+
+
+def _machine(target: BaseTarget, plan: Plan, config: Config, made: Made) -> Machine:
+    output, document = made
+    machine = output.context["machine"]
+    name, logical = machine.name or machine_name(plan), _logical(output.name)
+    extra = list(_of_natives(target, config, all_states(machine)))
+    statements = permissions.of_machine(machine, name, plan, config, extra)
+    about, service = f"What the state machine {name} may do.", "states.amazonaws.com"
+    return Machine(
+        logical,
+        name,
+        file_of(output.name),
+        jsonata.compact(document.content),
+        Role(f"{logical}Role", about, service, "machine", statements),
+    )
+
+
+def file_of(address: str) -> str:
+    """Return the name of the file that holds the machine of an address."""
+    return f"pipeline.{address}.asl.json" if address else "pipeline.asl.json"
+
+
+def _logical(address: str) -> str:
+    """Return what a machine is called within a bundle: letters and digits, another for each address, and no role's name."""
+    words = "".join(part.capitalize() for part in re.split("[^A-Za-z0-9]+", address))
+    plain = not address or re.fullmatch("[a-z][a-z0-9]*([.][a-z][a-z0-9]*)*", address)
+    return f"Machine{words}" + (
+        "" if plain and not words.endswith("Role") else sha256(address.encode()).hexdigest()[:8]
+    )
+
+
+def _of_natives(target: BaseTarget, config: Config, states: Iterable[Any]) -> Iterator[Statement]:
+    """Yield what the user says that states of their own may do: the pipeline's once, then each node's."""
+    natives = [state.node for state in states if state.kind == "native"]
+    lists = [options.common(target, config).get("permissions")] if natives else []
+    lists += [own_config(target, node).get("permissions") for node in natives]
+    listed = [Permission.model_validate(one) for given in lists for one in given or ()]
+    for number, one in enumerate(listed):
+        yield Statement(f"Own{number + 1}", tuple(one.actions), tuple(one.resources))
