@@ -94,6 +94,9 @@ MISTAKES: dict[str, Mistake] = {
     "node selector": Mistake("    pool: batch", "    pool: a b", "MR322"),
     # fields
     "typo in the spec": Mistake("  parallelism: 20", "  paralelism: 20", "MR323"),
+    "field of Argo 4.1": Mistake(
+        "    - name: pass\n", "    - name: pass\n      pendingTimeout: 5m\n", "MR323", _t("pass")
+    ),
     "typo in a task": Mistake(
         'withParam: "{{tasks.a.', 'withParams: "{{tasks.a.', "MR323", _t("pipeline", "m")
     ),

@@ -99,6 +99,13 @@ def test_messages_and_fixes() -> None:
         "CronWorkflow 'nightly': spec has no field 'schedule'",
         "Argo 4 has dropped it: write schedules, a list",
     )
+    assert (
+        said("field of Argo 4.1")[1] == "it is new in Argo 4.1: max_time ends a run whose pods stay pending"
+    )
+    assert said("days by name") == (
+        "CronWorkflow 'nightly': schedule '0 6 * * MON-FRI': Argo 4 takes numbers alone",
+        "write '0 6 * * 1-5'",
+    )
     assert said("empty list not accepted") == (
         "template 'pipeline', task 'p': it waits for the success of 'm', which ends as Skipped where its list may be empty",
         "write '(m.Succeeded || m.Skipped)'",

@@ -10,7 +10,7 @@ from tests.engines.argo.version import VARIABLE
 
 @pytest.fixture
 def argo_version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Use the version that `on_both` or a parameter of this name says."""
+    """Use the version that `on_both`, or a parameter of this name, says."""
     version = str(request.param)
     monkeypatch.setenv(VARIABLE, version)
     build.require()

@@ -1,11 +1,18 @@
 """The versions of Argo that check and run what is rendered: tests use the newer one, unless `MAGNUS_ARGO` names the other.
 
 MAGNUS_ARGO=3.7.4 pytest tests/engines/argo tests/conformance
+
+Tests with `on_both` run on each, whatever the variable says, and so does `test_older.py` on the older one: what versions may
+differ in, which is retries, exit handlers, lists, conditions, limits, locks, schedules and commands.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 OLDER, NEWER = VERSIONS = ("3.7.4", "4.0.5")
 VARIABLE = "MAGNUS_ARGO"
@@ -31,3 +38,10 @@ def module(wanted: str) -> str:
 def major(wanted: str) -> str:
     """Return the first number of a version."""
     return wanted.partition(".")[0]
+
+
+def on_both(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Run a test of the engine on each version: `conftest.py` has the fixture."""
+    each = pytest.mark.parametrize("argo_version", VERSIONS, indirect=True)
+    marked: Callable[..., Any] = pytest.mark.usefixtures("argo_version")(each(test))
+    return marked
