@@ -65,7 +65,7 @@ def test_a_node_states_only_what_differs(tmp_path: Path) -> None:
         ),
         (
             {"schedule": "TZ=UTC 0 6 * * *"},
-            "MR354 executor.config: schedule 'TZ=UTC 0 6 * * *': the time zone",
+            "MR354 executor.config: schedule 'TZ=UTC 0 6 * * *': Argo 4 takes no",
         ),
         ({"schedule": "@every 1.5h"}, "MR354"),
         ({"timezone": "Europe/Paris"}, "MR305 executor.config: timezone without a schedule"),

@@ -174,9 +174,17 @@ def _write_store(target: Path) -> None:
     part.rename(target)
 
 
-if __name__ == "__main__":
-    try:
-        for os.environ[VARIABLE] in VERSIONS:
+def main() -> int:
+    failed = 0
+    for wanted in VERSIONS:
+        os.environ[VARIABLE] = wanted
+        try:
             build()
-    except BuildFailed as error:
-        sys.exit(str(error))
+        except BuildFailed as error:
+            print(f"Argo {wanted}: {error}", file=sys.stderr)
+            failed = 1
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

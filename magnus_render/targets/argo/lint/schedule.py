@@ -24,6 +24,7 @@ _WORDS = {
 }
 _DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
 _NUMBERS = {name: str(number) for words in _WORDS.values() for name, number in words.items()}
+_ZONES = ("TZ=", "CRON_TZ=")
 _RANGE = re.compile(r"(\*|\?|(\w+)(?:-(\w+))?)(?:/(\d+))?\Z")
 
 
@@ -58,6 +59,8 @@ def check_times(schedules: Any, owner: Owner, report: Report) -> None:
         times = " ".join(numbered(schedule).split())
         if not problem and times in seen:
             problem, fix = "it stands there twice", "keep one of them"
+        if schedule.startswith(_ZONES):
+            fix = "write it as timezone"
         if problem:
             report.error(codes.SCHEDULE, owner, f"schedule {shown(schedule)}: {problem}", fix)
         seen.add(times)
@@ -73,8 +76,8 @@ def check_zone(zone: Any, owner: Owner, report: Report) -> None:
 
 def schedule_problem(schedule: str) -> str:
     """Return what is wrong with a schedule, '' if nothing."""
-    if schedule.startswith(("TZ=", "CRON_TZ=")):
-        return "the time zone does not stand in it: write it as timezone"
+    if schedule.startswith(_ZONES):
+        return "Argo 4 takes no time zone in it"
     if schedule.startswith("@"):
         every = re.fullmatch(r"@every ([0-9]+(ns|us|µs|ms|s|m|h))+", schedule)
         return "" if schedule in _DESCRIPTORS or every else f"one of {', '.join(_DESCRIPTORS)}, @every 1h30m"
