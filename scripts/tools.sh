@@ -44,7 +44,7 @@ if have npm && ! cmp -s "$asl/package-lock.json" "$npm/installed.json"; then
     || echo "tools.sh: asl-validator cannot be installed here: its tests will be skipped (with CI=true they fail)" >&2
 fi
 
-# Argo's lint, and its controller with an API server: built once, kept beside the other caches. Its pods need root.
+# Argo's lint, and its controller with an API server, of each version: built once, kept beside the other caches. Pods need root.
 if have go; then
   cd "$here"
   python -c 'import sys; from tests.engines import argo_lint; sys.exit(argo_lint.missing())' \

@@ -264,8 +264,8 @@ metadata:
   name: nightly
 spec:
   schedules:
-    - 0 6 * * MON-FRI
-    - "*/15 0,12 1-15/2 jan 0"
+    - 0 6 * * 1-5
+    - "*/15 0,12 1-15/2 1 0"
     - "@every 1h30m"
   timezone: Europe/Berlin
   concurrencyPolicy: Forbid

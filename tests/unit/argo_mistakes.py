@@ -94,6 +94,9 @@ MISTAKES: dict[str, Mistake] = {
     "node selector": Mistake("    pool: batch", "    pool: a b", "MR322"),
     # fields
     "typo in the spec": Mistake("  parallelism: 20", "  paralelism: 20", "MR323"),
+    "field of Argo 4.1": Mistake(
+        "    - name: pass\n", "    - name: pass\n      pendingTimeout: 5m\n", "MR323", _t("pass")
+    ),
     "typo in a task": Mistake(
         'withParam: "{{tasks.a.', 'withParams: "{{tasks.a.', "MR323", _t("pipeline", "m")
     ),
@@ -110,7 +113,7 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "patch of the wrong kind": Mistake("{fsGroup: 1000}", "{fsGroup: users}", "MR324", manifest="cron"),
     "schedule of Argo 3": Mistake(
-        '  schedules:\n    - 0 6 * * MON-FRI\n    - "*/15 0,12 1-15/2 jan 0"\n    - "@every 1h30m"\n',
+        '  schedules:\n    - 0 6 * * 1-5\n    - "*/15 0,12 1-15/2 1 0"\n    - "@every 1h30m"\n',
         "  schedule: 0 6 * * 1\n",
         "MR323",
         manifest="cron",
@@ -401,10 +404,15 @@ MISTAKES: dict[str, Mistake] = {
     "deadline with a unit": Mistake(
         "activeDeadlineSeconds: 3660", "activeDeadlineSeconds: 1h", "MR353", _t("b")
     ),
-    "six fields": Mistake("0 6 * * MON-FRI", "0 0 6 * * MON-FRI", "MR354", manifest="cron"),
-    "weekday 7": Mistake("0 6 * * MON-FRI", "0 6 * * 7", "MR354", manifest="cron"),
-    "hour 24": Mistake("0 6 * * MON-FRI", "0 24 * * 1", "MR354", manifest="cron"),
-    "schedule twice": Mistake('"@every 1h30m"', "0 6  * * MON-FRI", "MR354", manifest="cron"),
+    "six fields": Mistake("0 6 * * 1-5", "0 0 6 * * 1-5", "MR354", manifest="cron"),
+    "weekday 7": Mistake("0 6 * * 1-5", "0 6 * * 7", "MR354", manifest="cron"),
+    "hour 24": Mistake("0 6 * * 1-5", "0 24 * * 1", "MR354", manifest="cron"),
+    "schedule twice": Mistake('"@every 1h30m"', "0 6  * * 1-5", "MR354", manifest="cron"),
+    "days by name": Mistake("0 6 * * 1-5", "0 6 * * MON-FRI", "MR354", manifest="cron"),
+    "time zone in a schedule": Mistake(
+        "0 6 * * 1-5", "CRON_TZ=Europe/Berlin 0 6 * * 1-5", "MR354", manifest="cron"
+    ),
+    "hours with a fraction": Mistake("@every 1h30m", "@every 1.5h", "MR354", manifest="cron"),
     "schedule in words": Mistake('"@every 1h30m"', '"@nightly"', "MR354", manifest="cron"),
     "timezone": Mistake("Europe/Berlin", "Europe/Berlino", "MR354", manifest="cron"),
     "podGC": Mistake("OnPodSuccess", "OnPodSucceeded", "MR355"),
@@ -536,7 +544,7 @@ MISTAKES: dict[str, Mistake] = {
 }
 
 _ALONE = """
-annotation's key, node selector, parallelism 0, depends cannot be parsed, depends with a
+annotation's key, node selector, depends cannot be parsed, depends with a
 single bar, two leaves, bare name, empty list not accepted, when not accepted, withParam of no ancestor,
 entrypoint needs an input, workflow's field, input in an expression, retries without a strategy, item
 without a loop, item in a leaf, unknown tag in data, typo in a tag, braces in data, braces hide a reference,
@@ -545,7 +553,7 @@ expression, withParam is no list, withSequence without an end, no command, varia
 variable with a blank, value and valueFrom, secret without a name, variable in args, variable in env, volume
 not defined, mount of an unknown volume, volume twice, volume's name, volume without a source, relative
 mount, request above limit, retry limit, factor not whole, backoff without duration, no retry policy,
-duration in days, duration in words, timezone, pull policy, toleration, caller lacks a volume, caller lacks the image,
+duration in days, duration in words, pull policy, toleration, caller lacks a volume, caller lacks the image,
 label of runs, image with a blank, image with capitals, limit below the request of all, schedule twice,
 label of scheduled runs, typo in a patch, typo deep in a patch, patch of the wrong kind,
 patch that is no mapping, patch that is not YAML,
@@ -558,4 +566,15 @@ skip not accepted, step's choice of an earlier task, step's choice of no ancesto
 skip by default
 """
 OURS_ALONE = frozenset(" ".join(_ALONE.split()).split(", "))
-"""Mistakes that neither Argo's lint nor the full CRDs nor the schemas find."""
+"""Mistakes that no version of Argo finds, neither by its lint nor by its full CRDs."""
+NEWER_ALONE = frozenset(
+    {
+        "days by name",
+        "hours with a fraction",
+        "parallelism 0",
+        "schedule of Argo 3",
+        "time zone in a schedule",
+        "timezone",
+    }
+)
+"""What Argo's older version lets through, and the newer one refuses."""

@@ -59,6 +59,15 @@ def test_a_node_states_only_what_differs(tmp_path: Path) -> None:
             {"schedule": ["@daily", "@daily"]},
             "MR354 executor.config: schedule '@daily': it stands there twice",
         ),
+        (
+            {"schedule": ["0 6 * * mon", "0 6 * * 1"]},
+            "MR354 executor.config: schedule '0 6 * * 1': it stands there twice",
+        ),
+        (
+            {"schedule": "TZ=UTC 0 6 * * *"},
+            "MR354 executor.config: schedule 'TZ=UTC 0 6 * * *': Argo 4 takes no",
+        ),
+        ({"schedule": "@every 1.5h"}, "MR354"),
         ({"timezone": "Europe/Paris"}, "MR305 executor.config: timezone without a schedule"),
         ({"priority": 2**31}, "MR103 executor.config: 'priority' must be a whole number of at most 32 bits"),
         (
@@ -170,6 +179,25 @@ def test_a_schedule_makes_a_cron_workflow(tmp_path: Path) -> None:
     assert found["kind"] == "CronWorkflow"
     assert found["spec"]["schedules"] == ["0 2 * * *", "@weekly"]
     assert "entrypoint" in found["spec"]["workflowSpec"]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rendered"),
+    [
+        ("0 6 * * MON-FRI", "0 6 * * 1-5"),
+        ("0 6 1 jan,Jul sun", "0 6 1 1,7 0"),
+        (" 0  6 * * mon/2 ", "0  6 * * 1/2"),
+        ("@daily", "@daily"),
+        ("@every 90m", "@every 90m"),
+    ],
+)
+def test_names_of_months_and_weekdays_are_rendered_as_numbers(
+    tmp_path: Path, schedule: str, rendered: str
+) -> None:
+    text = made(tmp_path, graph(a=task()), {"schedule": schedule}).text
+    assert load(text)[0]["spec"]["schedules"] == [rendered]
+    argo_lint.require()
+    assert argo_lint.lint({"workflow.yaml": text}) == []
 
 
 @pytest.mark.parametrize("keys", [{"kind": "WorkflowTemplate"}, {"schedule": "@daily"}])

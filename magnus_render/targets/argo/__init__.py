@@ -21,6 +21,7 @@ from magnus_render.targets.argo.integrations import (
     SecretsInEnvironment,
     SecretsInFile,
 )
+from magnus_render.targets.argo.lint.schedule import numbered
 from magnus_render.targets.argo.model import Task
 from magnus_render.targets.argo.secrets import brought
 from magnus_render.targets.base import BaseTarget, Document, Finding, Findings, Output, own_config
@@ -143,7 +144,7 @@ class ArgoTarget(BaseTarget):
                 "common": common,
                 "kind": kind if main else "WorkflowTemplate",
                 "name": names.object_name(plan["name"], manifest.address),
-                "schedules": common.schedule,
+                "schedules": [numbered(one) for one in common.schedule],
                 "labels": {"app.kubernetes.io/managed-by": "magnus", **common.labels},
                 "annotations": _annotations(plan, common) if main else dict(common.annotations),
                 "run_annotations": _annotations(plan, common, "{ {" if kind == "WorkflowTemplate" else "{{"),

@@ -1,6 +1,6 @@
 """The programs of the engine, built from their Go modules into the cache.
 
-python -m tests.engines.argo.build      builds what is missing and says how long each took
+python -m tests.engines.argo.build      builds what is missing, for each version of Argo, and says how long each took
 """
 
 from __future__ import annotations
@@ -8,30 +8,27 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
-import hashlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.engines.argo.version import VARIABLE, VERSIONS, module, version
 from tests.engines.cache import cache
+from tests.engines.gobuild import BuildFailed, compiled, digest, go
 from tests.tools import find, unavailable
 
 _SOURCES = Path(__file__).with_name("go")
-_ARGO = "github.com/argoproj/argo-workflows/v3"
 _CRDS, _STORE = "crds.json", "store"
-_PROGRAMS = {
-    "etcd": ("kubernetes", "./etcd"),
-    "kube-apiserver": ("kubernetes", "./kube-apiserver"),
-    "workflow-controller": ("controller", "."),
-    "kubectl": ("kubernetes", "./kubectl"),
-    "argo": ("command", "."),
-}
+_KUBERNETES = ("etcd", "kube-apiserver", "kubectl")
+_ARGO = {"workflow-controller": "controller", "argo": "command"}
+"""Programs of Argo, each with the folder of its module."""
 _PAGE = Path("ui", "dist", "app", "index.html")
 """What `argo` embeds and its module lacks: the page of the server it contains too."""
 
@@ -42,7 +39,8 @@ def missing() -> str | None:
         return "Go is not installed"
     if os.geteuid() != 0:
         return "only root can give pods their mounts"
-    absent = [name for name in (*_PROGRAMS, _CRDS, _STORE) if not (folder() / name).exists()]
+    wanted = [*map(program, (*_KUBERNETES, *_ARGO)), folder() / _CRDS, folder() / _STORE]
+    absent = [path.name for path in wanted if not path.exists()]
     if absent:
         return f"{', '.join(absent)} not built in {folder()} (python -m tests.engines.argo.build builds them)"
     return None
@@ -55,8 +53,8 @@ def require() -> None:
 
 
 def program(name: str) -> Path:
-    """Return the path of etcd, kube-apiserver, workflow-controller, kubectl or argo."""
-    return folder() / name
+    """Return the path of etcd, kube-apiserver, kubectl, workflow-controller or argo."""
+    return (folder() if name in _ARGO else _kubernetes()) / name
 
 
 def crds() -> list[dict[str, Any]]:
@@ -70,73 +68,97 @@ def store() -> Path:
     return folder() / _STORE
 
 
-@functools.cache
 def folder() -> Path:
-    """Return the folder of the programs: another one for other sources or another Go."""
-    digest = hashlib.sha256(_go("env", "GOVERSION", cwd=_SOURCES).encode())
-    for path in sorted(_SOURCES.rglob("*")):
-        if path.name in ("go.mod", "go.sum") or path.suffix == ".go":
-            digest.update(f"{path.relative_to(_SOURCES)}\n".encode() + path.read_bytes())
-    return cache() / "argo" / digest.hexdigest()[:16]
+    """Return the folder of what is of the version of Argo that is used now."""
+    return _folder(version())
+
+
+@functools.cache
+def _folder(wanted: str) -> Path:
+    sources = (_SOURCES / "kubernetes", _SOURCES / wanted)
+    return cache() / "argo" / f"{wanted}-{digest(sources)}"
+
+
+@functools.cache
+def _kubernetes() -> Path:
+    return cache() / "argo" / f"kubernetes-{digest([_SOURCES / 'kubernetes'])}"
 
 
 def build() -> None:
-    """Build what is missing; one process at a time does."""
-    target = folder()
-    target.mkdir(parents=True, exist_ok=True)
-    with open(target / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for name, (module, package) in _PROGRAMS.items():
-            if not (target / name).exists():
-                began = time.monotonic()
-                with _complete(_SOURCES / module) as options:
-                    _build(target / name, _SOURCES / module, package, *options)
-                print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
-        if not (target / _CRDS).exists():
-            _write_crds(target / _CRDS)
-        if not (target / _STORE).exists():
-            _write_store(target / _STORE)
-    print(target)
+    """Build what is missing for the version that is used now; one process at a time does.
 
-
-def _build(target: Path, module: Path, package: str, *options: str) -> None:
-    part = target.with_name(f"{target.name}.part")
-    usual = ("-buildvcs=false", "-trimpath", "-ldflags", "-s -w")
-    _go("build", *usual, *options, "-o", str(part), package, cwd=module)
-    part.rename(target)
+    Raises:
+        BuildFailed: there is no Go, a module cannot be had, or it does not compile.
+    """
+    with _locked(_kubernetes()) as target:
+        for name in _KUBERNETES:
+            with _timed(target / name) as absent:
+                if absent:
+                    compiled(target / name, _SOURCES / "kubernetes", f"./{name}")
+    with _locked(folder()) as target:
+        for name, place in _ARGO.items():
+            sources = _SOURCES / version() / place
+            with _timed(target / name) as absent:
+                if absent:
+                    with _complete(sources) as options:
+                        compiled(target / name, sources, ".", *options)
+        for name, write in ((_CRDS, _write_crds), (_STORE, _write_store)):
+            with _timed(target / name) as absent:
+                if absent:
+                    write(target / name)
 
 
 @contextlib.contextmanager
-def _complete(module: Path) -> Iterator[list[str]]:
+def _locked(target: Path) -> Iterator[Path]:
+    target.mkdir(parents=True, exist_ok=True)
+    with open(target / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield target
+    print(target, flush=True)
+
+
+@contextlib.contextmanager
+def _timed(target: Path) -> Iterator[bool]:
+    """Give whether a thing is missing, and say how long it took to make."""
+    absent = not target.exists()
+    began = time.monotonic()
+    yield absent
+    if absent:
+        print(f"{target.name}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+@contextlib.contextmanager
+def _complete(sources: Path) -> Iterator[list[str]]:
     """Give the options with which a module is built; that of `argo` from sources to which an empty page is added."""
-    if module.name != "command":
+    if sources.name != "command":
         yield []
         return
     with tempfile.TemporaryDirectory() as folder:
-        sources = Path(folder, "argo")
+        argo = Path(folder, "argo")
         # Go keeps what it has downloaded from being written to.
-        subprocess.run(["cp", "-r", "--no-preserve=mode", _argo(module), sources], check=True)
-        (sources / _PAGE).parent.mkdir(parents=True)
-        (sources / _PAGE).touch()
+        subprocess.run(["cp", "-r", "--no-preserve=mode", _argo(sources), argo], check=True)
+        (argo / _PAGE).parent.mkdir(parents=True)
+        (argo / _PAGE).touch()
         for name in ("go.mod", "go.sum"):
-            shutil.copy(module / name, folder)
-        _go("mod", "edit", "-replace", f"{_ARGO}={sources}", f"{folder}/go.mod", cwd=module)
+            shutil.copy(sources / name, folder)
+        go("mod", "edit", "-replace", f"{module(version())}={argo}", f"{folder}/go.mod", cwd=sources)
         yield ["-modfile", f"{folder}/go.mod"]
 
 
-def _argo(module: Path) -> Path:
+def _argo(sources: Path) -> Path:
     """Return the folder of Argo's sources."""
-    return Path(_go("list", "-m", "-f", "{{.Dir}}", _ARGO, cwd=module))
+    go("mod", "download", module(version()), cwd=sources)
+    return Path(go("list", "-m", "-f", "{{.Dir}}", module(version()), cwd=sources))
 
 
 def _write_crds(target: Path) -> None:
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    sources = _argo(_SOURCES / "controller")
+    full = _argo(_SOURCES / version() / "controller") / "manifests" / "base" / "crds" / "full"
     found = [
         yaml.load(path.read_text(encoding="utf-8"), loader)
-        for path in sorted((sources / "manifests" / "base" / "crds" / "full").glob("argoproj.io_*.yaml"))
+        for path in sorted(full.glob("argoproj.io_*.yaml"))
     ]
     part = target.with_name(f"{target.name}.part")
     part.write_text(json.dumps(found), encoding="utf-8")
@@ -152,17 +174,17 @@ def _write_store(target: Path) -> None:
     part.rename(target)
 
 
-def _go(*argv: str, cwd: Path) -> str:
-    go = find("go")
-    if go is None:
-        raise SystemExit("Go is not installed")
-    done = subprocess.run(
-        [go, *argv], cwd=cwd, env={**os.environ, "CGO_ENABLED": "0"}, stdout=subprocess.PIPE, text=True
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"go {' '.join(argv)}: exit {done.returncode}")
-    return done.stdout.strip()
+def main() -> int:
+    failed = 0
+    for wanted in VERSIONS:
+        os.environ[VARIABLE] = wanted
+        try:
+            build()
+        except BuildFailed as error:
+            print(f"Argo {wanted}: {error}", file=sys.stderr)
+            failed = 1
+    return failed
 
 
 if __name__ == "__main__":
-    build()
+    sys.exit(main())

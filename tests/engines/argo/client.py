@@ -29,6 +29,7 @@ from tests.engines.argo.kubelet import Node
 from tests.engines.argo.pods import Pod
 from tests.engines.argo.run import EngineError, Run
 from tests.engines.argo.runner import Image, Life, Place, Record
+from tests.engines.argo.version import version
 from tests.engines.argo.warm import Starter
 
 TIME_LIMIT = 120.0
@@ -410,12 +411,16 @@ class Namespace:
             watch.close()
 
 
-_shared: dict[int, Client] = {}
+_shared: dict[tuple[int, str], Client] = {}
 
 
 def shared() -> Client:
-    """Return this process's client, made when it is first asked for and closed with the process."""
-    if os.getpid() not in _shared:
-        _shared[os.getpid()] = Client()
-        atexit.register(_shared[os.getpid()].close)
-    return _shared[os.getpid()]
+    """Return this process's client of the version that is used now, made when it is first asked for.
+
+    It is closed with the process.
+    """
+    key = os.getpid(), version()
+    if key not in _shared:
+        _shared[key] = Client()
+        atexit.register(_shared[key].close)
+    return _shared[key]

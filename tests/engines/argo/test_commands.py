@@ -20,6 +20,7 @@ from tests.engines.argo.commands import Terminal
 from tests.engines.argo.faults import Crash, Fault
 from tests.engines.argo.pipeline import Ended, Project, each, graph, shell, undisturbed
 from tests.engines.argo.run import EngineError
+from tests.engines.argo.version import on_both
 
 NOTE = 'echo "$MAGNUS_STEP" >> "$HOME/ran"; '
 """Shell that notes that a step was run."""
@@ -77,6 +78,7 @@ def session(
         yield Session(project, opened)
 
 
+@on_both
 def test_a_workflow_is_submitted_and_seen(tmp_path: Path) -> None:
     with session(tmp_path) as here:
         here.mend()
@@ -111,6 +113,7 @@ def test_a_template_is_created(tmp_path: Path) -> None:
         assert here.ended(name).log["status"] == "SUCCESS"
 
 
+@on_both
 def test_a_schedule_starts_runs_that_are_called_as_their_workflows(tmp_path: Path) -> None:
     """And one is started by hand."""
     with session(tmp_path, {"a": shell(NOTE)}, schedule="0 2 * * *") as here:
@@ -125,6 +128,7 @@ def test_a_schedule_starts_runs_that_are_called_as_their_workflows(tmp_path: Pat
         assert here.ended(by_time, by_time).log["status"] == "SUCCESS"
 
 
+@on_both
 def test_a_run_holds_what_it_is_to_hold_and_has_a_priority(tmp_path: Path) -> None:
     """The controller reads the ConfigMap; the API server knows the class of each pod, or refuses it."""
     keys = {
@@ -176,6 +180,7 @@ def test_retry_after_a_failure_on_record_returns_it(tmp_path: Path) -> None:
         assert here.ran() == ["a", "b"]
 
 
+@on_both
 def test_retry_after_the_platform_lost_a_step_goes_on(tmp_path: Path) -> None:
     with session(tmp_path, LINE, [lost("b")]) as here:
         here.mend()

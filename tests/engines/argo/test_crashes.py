@@ -13,6 +13,7 @@ from tests.conformance.comparing import check_equal, comparable
 from tests.engines.argo import build
 from tests.engines.argo.faults import Crash, Fault
 from tests.engines.argo.pipeline import RUN_ID, Project, each, graph, shell, undisturbed
+from tests.engines.argo.version import on_both
 from tests.tools import said
 
 Kind = Literal["kill", "evict", "delete"]
@@ -154,6 +155,7 @@ def test_a_step_whose_pods_are_all_lost_has_crashed(tmp_path: Path) -> None:
     assert ended.attempts("a") == []
 
 
+@on_both
 def test_a_callback_that_is_told_to_stop_is_tried_again(tmp_path: Path) -> None:
     """It exits 75, which spends no attempt of the user's."""
     stopped = 'test -e "$HOME/$MAGNUS_STEP" || { touch "$HOME/$MAGNUS_STEP"; kill -TERM $PPID; sleep 30; }; '
@@ -208,6 +210,7 @@ def test_a_callback_that_hangs_is_ended_by_the_engine(tmp_path: Path) -> None:
     assert list(ended.log["steps"]) == ["a", "h", "success"]
 
 
+@on_both
 def test_the_engine_ends_a_run_that_takes_too_long(tmp_path: Path) -> None:
     """Here after 2 seconds: it tries nothing again, but the end is recorded."""
     steps = {"a": shell("kill -STOP $PPID; sleep 30", "b", retry=3), "b": shell("true")}

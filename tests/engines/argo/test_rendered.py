@@ -17,6 +17,7 @@ from tests.engines.argo import build
 from tests.engines.argo.faults import Crash, Fault
 from tests.engines.argo.nasty import NAMES, TEXTS
 from tests.engines.argo.pipeline import RUN_ID, Ended, Project, each, graph, shell, undisturbed
+from tests.engines.argo.version import on_both
 
 ITEMS = {"items": [3, 1, 2]}
 TAKES = '''"""The task of the pipelines with hostile texts."""
@@ -247,6 +248,7 @@ def test_max_concurrency_is_kept_and_used(tmp_path: Path, composite: str) -> Non
     assert at_once(project.folder) == (2, 5)
 
 
+@on_both
 def test_parallelism_bounds_the_pods_of_a_run(tmp_path: Path) -> None:
     steps = {"m": each(parallel(MEET.format(many=3), 2))}
     project = Project(tmp_path / "p", steps, executor={"parallelism": 3})

@@ -1,80 +1,54 @@
-"""Build the Go program that lints, once for all test runs: it is kept outside the checkout."""
+"""Build the Go programs that lint, one for each version of Argo, once for all test runs: outside the checkout."""
 
 from __future__ import annotations
 
 import fcntl
 import functools
-import hashlib
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
+from tests.engines.argo import version
 from tests.engines.cache import cache
-from tests.tools import find
+from tests.engines.gobuild import BuildFailed, compiled, digest, go
 
-MODULE = "github.com/argoproj/argo-workflows/v3"
+__all__ = ["BuildFailed", "build", "module"]
+
 _SOURCE = Path(__file__).with_name("go")
 
 
-class BuildFailed(Exception):
-    """The program cannot be built here; the text says why."""
-
-
 @functools.cache
-def build() -> tuple[Path, Path]:
-    """Return the program and the folder with Argo's full CRDs, and make them if they are not there.
+def build(wanted: str) -> tuple[Path, Path]:
+    """Return the program and the folder with Argo's full CRDs, of a version, and make them if they are not there.
 
-    The first time takes two to five minutes on two cores and a gigabyte of Go's build cache, besides the download of the
-    modules. Processes that need it meanwhile wait.
+    The first time takes one to two minutes on two cores, besides the download of the modules. Processes that need it
+    meanwhile wait.
 
     Raises:
         BuildFailed: there is no Go, a module cannot be had, or it does not compile.
     """
-    folder = cache() / "argo-lint" / _identity()
+    folder = cache() / "argo-lint" / f"{wanted}-{digest([_SOURCE])}"
     program, crds = folder / "argo-lint", folder / "crds"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():
             crds.mkdir(exist_ok=True)
-            for file in (module() / "manifests" / "base" / "crds" / "full").glob("argoproj.io_*.yaml"):
+            for file in (module(wanted) / "manifests" / "base" / "crds" / "full").glob("argoproj.io_*.yaml"):
                 shutil.copyfile(file, crds / file.name)
-            # Linked under another name: a build that is interrupted leaves nothing that looks finished.
-            linked = folder / "argo-lint.new"
-            _go("build", "-buildvcs=false", "-trimpath", "-ldflags=-s -w", "-o", str(linked), ".")
-            linked.rename(program)
+            compiled(program, _SOURCE, ".", f"-tags=argo{version.major(wanted)}", _modfile(wanted))
     return program, crds
 
 
-def module() -> Path:
-    """Return the folder of Argo's source, downloaded if need be.
+def module(wanted: str) -> Path:
+    """Return the folder of the source of a version of Argo, downloaded if need be.
 
     Raises:
         BuildFailed: there is no Go, or the module cannot be had.
     """
-    return Path(json.loads(_go("mod", "download", "-json", MODULE))["Dir"])
+    found = go("mod", "download", "-json", _modfile(wanted), version.module(wanted), cwd=_SOURCE)
+    return Path(json.loads(found)["Dir"])
 
 
-def _identity() -> str:
-    digest = hashlib.sha256(_go("env", "GOVERSION").encode())
-    for file in sorted(_SOURCE.iterdir()):
-        digest.update(f"\0{file.name}\0".encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _go(*arguments: str) -> str:
-    go = find("go")
-    if go is None:
-        raise BuildFailed("go is not installed")
-    done = subprocess.run(
-        [go, *arguments],
-        cwd=_SOURCE,
-        env=os.environ | {"GOFLAGS": "-mod=readonly"},
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise BuildFailed(f"go {arguments[0]} fails: {(done.stderr.strip() or done.stdout.strip())[-500:]}")
-    return done.stdout
+def _modfile(wanted: str) -> str:
+    return f"-modfile={wanted}.mod"

@@ -26,6 +26,7 @@ _RENAMED = {
     ("CronWorkflowSpec", "schedule"): "Argo 4 has dropped it: write schedules, a list",
     ("Synchronization", "mutex"): "Argo 4 has dropped it: write mutexes, a list",
     ("Synchronization", "semaphore"): "Argo 4 has dropped it: write semaphores, a list",
+    ("Template", "pendingTimeout"): "it is new in Argo 4.1: max_time ends a run whose pods stay pending",
     ("WorkflowSpec", "podPriority"): "Argo 4 has dropped it: write podPriorityClassName",
 }
 _TOP = frozenset(("apiVersion", "kind", "metadata", "spec", "status"))

@@ -1,6 +1,7 @@
 """Checks of a CronWorkflow's schedules.
 
-Argo reads them as the Go package robfig/cron does: five fields, no seconds, weekdays 0 to 6.
+Argo reads them as the Go package robfig/cron does: five fields, no seconds, weekdays 0 to 6. The CRDs of Argo 4 take
+numbers alone where that package takes names too, and no time zone in front (`CronWorkflowSpec.schedules`, its pattern).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _WORDS = {
     "weekday": {name: number for number, name in enumerate(_WEEKDAYS.split())},
 }
 _DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+_NUMBERS = {name: str(number) for words in _WORDS.values() for name, number in words.items()}
+_ZONES = ("TZ=", "CRON_TZ=")
 _RANGE = re.compile(r"(\*|\?|(\w+)(?:-(\w+))?)(?:/(\d+))?\Z")
 
 
@@ -32,19 +35,32 @@ def check_schedules(document: Document, report: Report) -> None:
     if isinstance(schedules, list) and not schedules:
         report.error(codes.SCHEDULE, document, "schedules is empty", "add at least one")
     check_times(schedules, document, report)
+    for schedule in schedules if isinstance(schedules, list) else ():
+        if isinstance(schedule, str) and schedule != numbered(schedule):
+            what = f"schedule {shown(schedule)}: Argo 4 takes numbers alone"
+            report.error(codes.SCHEDULE, document, what, f"write {shown(numbered(schedule))}")
     check_zone(spec.get("timezone"), document, report)
 
 
+def numbered(schedule: str) -> str:
+    """Return a schedule with numbers for the names of months and weekdays: `0 6 * * 1-5` for `0 6 * * MON-FRI`."""
+    if schedule.startswith("@"):
+        return schedule
+    return re.sub("[A-Za-z]+", lambda word: _NUMBERS.get(word[0].lower(), word[0]), schedule.strip())
+
+
 def check_times(schedules: Any, owner: Owner, report: Report) -> None:
-    """Check a list of schedules."""
+    """Check a list of schedules; names of months and weekdays are let through."""
     seen: set[str] = set()
     for schedule in schedules if isinstance(schedules, list) else ():
         if not isinstance(schedule, str):
             continue
         problem, fix = schedule_problem(schedule), "see crontab(5)"
-        times = " ".join(schedule.split())
+        times = " ".join(numbered(schedule).split())
         if not problem and times in seen:
             problem, fix = "it stands there twice", "keep one of them"
+        if schedule.startswith(_ZONES):
+            fix = "write it as timezone"
         if problem:
             report.error(codes.SCHEDULE, owner, f"schedule {shown(schedule)}: {problem}", fix)
         seen.add(times)
@@ -60,10 +76,10 @@ def check_zone(zone: Any, owner: Owner, report: Report) -> None:
 
 def schedule_problem(schedule: str) -> str:
     """Return what is wrong with a schedule, '' if nothing."""
-    if schedule.startswith(("TZ=", "CRON_TZ=")):
-        schedule = schedule.partition(" ")[2]
+    if schedule.startswith(_ZONES):
+        return "Argo 4 takes no time zone in it"
     if schedule.startswith("@"):
-        every = re.fullmatch(r"@every ([0-9.]+(ns|us|µs|ms|s|m|h))+", schedule)
+        every = re.fullmatch(r"@every ([0-9]+(ns|us|µs|ms|s|m|h))+", schedule)
         return "" if schedule in _DESCRIPTORS or every else f"one of {', '.join(_DESCRIPTORS)}, @every 1h30m"
     given = schedule.split()
     if len(given) != len(_FIELDS):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta"
@@ -18,13 +20,15 @@ import (
 	"k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	limits "k8s.io/apiserver/pkg/apis/cel"
 	"sigs.k8s.io/yaml"
 )
 
-// crd is what an API server makes of a CRD in order to check objects. Argo 3.7.4's have no CEL rules.
+// crd is what an API server makes of a CRD in order to check objects. Those of Argo 4 have rules in CEL, those of Argo 3 none.
 type crd struct {
 	structural *schema.Structural
 	values     apiservervalidation.SchemaValidator
+	rules      *cel.Validator
 	namespaced bool
 }
 
@@ -68,6 +72,7 @@ func (c *crds) of(kind string) (*crd, error) {
 	loaded := &crd{
 		structural: structural,
 		values:     values,
+		rules:      cel.NewValidator(structural, true, limits.PerCallLimit),
 		namespaced: definition.Spec.Scope == apiextensions.NamespaceScoped,
 	}
 	c.loaded[kind] = loaded
@@ -105,6 +110,10 @@ func (c *crds) validate(object unstructured.Unstructured) ([]string, error) {
 	refused = append(refused, objectmeta.Validate(nil, created.Object, crd.structural, true)...)
 	refused = append(refused, apiservervalidation.ValidateCustomResource(nil, created.Object, crd.values)...)
 	refused = append(refused, listtype.ValidateListSetsAndMaps(nil, crd.structural, created.Object)...)
+	if crd.rules != nil {
+		broken, _ := crd.rules.Validate(context.Background(), nil, crd.structural, created.Object, nil, limits.RuntimeCELCostBudget)
+		refused = append(refused, broken...)
+	}
 	for _, each := range refused {
 		complaints = append(complaints, "crd: "+each.Error())
 	}

@@ -2,22 +2,19 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/argoproj/argo-workflows/v3/pkg/apis/workflow"
-	wfv1 "github.com/argoproj/argo-workflows/v3/pkg/apis/workflow/v1alpha1"
-	"github.com/argoproj/argo-workflows/v3/workflow/common"
-	"github.com/argoproj/argo-workflows/v3/workflow/validate"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 )
+
+const apiVersion = "argoproj.io/v1alpha1"
 
 // object is one document of a file. Its value is missing if it cannot be read as one of Argo's kinds.
 type object struct {
@@ -64,15 +61,15 @@ func parse(file, text string) object {
 		parsed.errors = append(parsed.errors, fmt.Sprintf("parse: %q is no kind of a workflow", parsed.raw.GetKind()))
 		return parsed
 	}
-	if version := parsed.raw.GetAPIVersion(); version != workflow.APIVersion {
-		parsed.errors = append(parsed.errors, fmt.Sprintf("parse: apiVersion is %q, not %q", version, workflow.APIVersion))
+	if version := parsed.raw.GetAPIVersion(); version != apiVersion {
+		parsed.errors = append(parsed.errors, fmt.Sprintf("parse: apiVersion is %q, not %q", version, apiVersion))
 	}
 	// Argo itself passes over an object with a key given twice, without a word.
 	if _, err := yaml.YAMLToJSONStrict([]byte(text)); err != nil {
 		parsed.errors = append(parsed.errors, "parse: "+err.Error())
 		return parsed
 	}
-	results := common.ParseObjects([]byte(text), true)
+	results := parseObjects(text)
 	if len(results) != 1 {
 		parsed.errors = append(parsed.errors, fmt.Sprintf("parse: Argo reads %d objects in it, not 1", len(results)))
 		return parsed
@@ -92,7 +89,7 @@ func parse(file, text string) object {
 
 func isKnown(kind string) bool {
 	switch kind {
-	case workflow.WorkflowKind, workflow.WorkflowTemplateKind, workflow.ClusterWorkflowTemplateKind, workflow.CronWorkflowKind:
+	case "Workflow", "WorkflowTemplate", "ClusterWorkflowTemplate", "CronWorkflow":
 		return true
 	}
 	return false
@@ -104,18 +101,18 @@ type known struct {
 	clusters  clusters
 }
 
-type templates map[string]*wfv1.WorkflowTemplate
+type templates map[string]*workflowTemplate
 
-func (t templates) Get(name string) (*wfv1.WorkflowTemplate, error) {
+func (t templates) named(name string) (*workflowTemplate, error) {
 	if template, ok := t[name]; ok {
 		return template, nil
 	}
 	return nil, fmt.Errorf("couldn't find workflow template %q", name)
 }
 
-type clusters map[string]*wfv1.ClusterWorkflowTemplate
+type clusters map[string]*clusterWorkflowTemplate
 
-func (c clusters) Get(name string) (*wfv1.ClusterWorkflowTemplate, error) {
+func (c clusters) named(name string) (*clusterWorkflowTemplate, error) {
 	if template, ok := c[name]; ok {
 		return template, nil
 	}
@@ -129,9 +126,9 @@ func collect(objects []object) (known, [][]string) {
 	seen := map[string]string{}
 	for i, object := range objects {
 		switch value := object.value.(type) {
-		case *wfv1.WorkflowTemplate:
+		case *workflowTemplate:
 			found.templates[value.Name] = value
-		case *wfv1.ClusterWorkflowTemplate:
+		case *clusterWorkflowTemplate:
 			found.clusters[value.Name] = value
 		}
 		if name := object.raw.GetName(); name != "" {
@@ -145,18 +142,6 @@ func collect(objects []object) (known, [][]string) {
 	return found, complaints
 }
 
-// validate says the first thing that `argo lint` has against an object. It may change the object.
-func (k known) validate(value metav1.Object) error {
-	lint := validate.ValidateOpts{Lint: true}
-	switch value := value.(type) {
-	case *wfv1.Workflow:
-		return validate.ValidateWorkflow(k.templates, k.clusters, value, nil, lint)
-	case *wfv1.WorkflowTemplate:
-		return validate.ValidateWorkflowTemplate(k.templates, k.clusters, value, nil, lint)
-	case *wfv1.ClusterWorkflowTemplate:
-		return validate.ValidateClusterWorkflowTemplate(k.templates, k.clusters, value, nil, lint)
-	case *wfv1.CronWorkflow:
-		return validate.ValidateCronWorkflow(context.Background(), k.templates, k.clusters, value, nil)
-	}
+func cannot(value metav1.Object) error {
 	return fmt.Errorf("%T cannot be linted", value)
 }

@@ -15,8 +15,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-
-	"github.com/sirupsen/logrus"
 )
 
 // finding is one object, as it was read, and what is wrong with it.
@@ -27,7 +25,6 @@ type finding struct {
 }
 
 func main() {
-	logrus.SetOutput(io.Discard)
 	if len(os.Args) != 2 {
 		fail(fmt.Errorf("usage: %s CRD-FOLDER", os.Args[0]))
 	}
