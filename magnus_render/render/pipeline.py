@@ -15,7 +15,7 @@ from magnus_render.plan import services_of
 from magnus_render.render import templates as template_folder
 from magnus_render.spec.files import Files
 from magnus_render.targets import codes
-from magnus_render.targets.base import Finding, Source
+from magnus_render.targets.base import Finding, Source, Unbundled
 from magnus_render.targets.lookup import every, find
 
 if TYPE_CHECKING:
@@ -139,6 +139,9 @@ def bundle(
             )
         except template_folder.TemplateFault as fault:
             raise DefinitionError([*rendered.diagnostics, fault.diagnostic]) from fault
+        except Unbundled as refused:
+            placed = _placed(chosen, refused.findings, loaded, file, config)
+            raise DefinitionError([*rendered.diagnostics, *placed]) from None
     return Bundled(dict(sorted(files.items())), rendered.diagnostics, chosen.marks)
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render.plan import AS_IS, as_is_text
 from magnus_render.targets import options
-from magnus_render.targets.base import Findings, own_config
-from magnus_render.targets.stepfunctions import codes, jsonata, limits, permissions
+from magnus_render.targets.base import Findings, Unbundled, own_config
+from magnus_render.targets.stepfunctions import codes, jsonata, limits, permissions, policies
 from magnus_render.targets.stepfunctions.computes import COMPUTES
 from magnus_render.targets.stepfunctions.config import Permission, StepFunctionsConfig
 from magnus_render.targets.stepfunctions.model import all_states
@@ -34,6 +34,10 @@ _RESOURCES = frozenset(
     ["FailureAlarm", "JobExecutionRole", "JobLogGroup", "JobPolicy", "JobRole", "LogGroup", "Schedule"]
 ) | {"ScheduleDeadLetters", "ScheduleRole"}
 """Resources of the template beside machines and their roles."""
+_WORDS = 200
+"""Characters of an address in the name of a resource, which has at most 255 (CloudFormation user guide, "Quotas")."""
+_OF_A_MACHINE = re.compile("(Role|Policy[0-9]*)$")
+"""How the names of resources end that belong to a machine."""
 _OTHERWISE: dict[str, Any] = {"subnets": ["${SubnetA}", "${SubnetB}"], "role": "${ProcessingRoleArn}"}
 """What stands for a value that is not given, where it is not the key's own name."""
 _NAME, _ARN = "[A-Za-z0-9_-]{1,128}", "arn:.+"
@@ -71,7 +75,8 @@ class Machine:
     file: str
     definition: str
     """In few bytes."""
-    statements: list[permissions.Statement]
+    policies: list[list[permissions.Statement]]
+    """What it may do: by the inline policy of its role, and by managed policies if that is not enough."""
 
     @property
     def key(self) -> str:
@@ -120,7 +125,7 @@ def check(target: BaseTarget, plan: Plan, config: Config) -> list[Finding]:
     stores = [config[block] for block in ("run_log_store", "catalog", "secrets")]
     own = [as_is_text(node, target.name) for node in plan["nodes"].values() if node["type"] == AS_IS]
     for name in _placeholders(json.dumps([given, stores, own], ensure_ascii=False)):
-        if name in _RESOURCES or name.startswith("Machine"):
+        if name in _RESOURCES or name.startswith(("Machine", "JobPolicy")):
             what = f"'${{{name}}}' is a name that the template itself uses"
             findings.add(codes.BUNDLE, None, what, "choose another name", config=("executor",))
         elif not _PARAMETER.fullmatch(name):
@@ -176,7 +181,7 @@ def files(
         "given": given,
         "machines": here,
         "elsewhere": sorted(elsewhere),
-        "job_statements": permissions.of_jobs(plan, config),
+        "job_policies": policies.spread(permissions.of_jobs(plan, config), limits.MANAGED_POLICY),
         "execution_statements": permissions.of_execution(
             "${ImageRepository}", f"/magnus/{machine_name(plan)}"
         ),
@@ -184,16 +189,56 @@ def files(
         "tags": COMPUTES["batch"].tags(given),
         "inline": True,
     }
+    _check_policies(context)
     text = _template(context, write)
     if len(text.encode()) > limits.TEMPLATE_BYTES:
         context["inline"] = False
         text = _template(context, write)
+    _check_template(text)
     parameters = json.loads(text)["Parameters"].items()
-    granted = [one for machine in here for one in machine.statements]
+    granted = [one for machine in here for policy in machine.policies for one in policy]
     granted += context["execution_statements"] if context["own_job_definition"] else []
     context["unbounded"] = list(dict.fromkeys(one.sid for one in granted if one.reason))
     context["asked"] = [name for name, parameter in parameters if "Default" not in parameter]
     return {TEMPLATE: text, README: write("stepfunctions/bundle/README.md.j2", context), **written}
+
+
+def _check_policies(context: Mapping[str, Any]) -> None:
+    """Raise `Unbundled` with each role that would be allowed more than IAM lets it be told."""
+    findings = Findings()
+    roles = [(f"the machine '{one.name}'", one.policies, 1) for one in context["machines"]]
+    for what, given, inline in [*roles, ("the jobs", context["job_policies"], 0)]:
+        most = limits.MANAGED_POLICY * limits.ATTACHED + limits.INLINE_POLICIES * inline
+        characters = sum(map(policies.size, given))
+        longest = [limits.INLINE_POLICIES] * inline + [limits.MANAGED_POLICY] * limits.ATTACHED
+        if len(given) > len(longest) or any(
+            policies.size(one) > most for one, most in zip(given, longest, strict=False)
+        ):
+            _too_much(findings, f"the policies of {what} have {characters:,} characters", f"{most:,}", "IAM")
+    _stop(findings)
+
+
+def _check_template(text: str) -> None:
+    """Raise `Unbundled` if the template has more than CloudFormation takes."""
+    findings, template = Findings(), json.loads(text)
+    for has, most in (("Resources", limits.RESOURCES), ("Parameters", limits.PARAMETERS)):
+        if len(template[has]) > most:
+            what = f"the template has {len(template[has]):,} {has.lower()}"
+            _too_much(findings, what, f"{most:,}", "CloudFormation")
+    if len(text.encode()) > limits.TEMPLATE_ON_S3_BYTES:
+        what = f"the template has {len(text.encode()):,} bytes"
+        _too_much(findings, what, f"{limits.TEMPLATE_ON_S3_BYTES:,}", "CloudFormation")
+    _stop(findings)
+
+
+def _too_much(findings: Findings, what: str, most: str, service: str) -> None:
+    fix = "cut the pipeline, or see `magnus explain MR209`"
+    findings.add(codes.BUNDLE_SIZE, None, f"{what}: {service} takes {most} at most", fix)
+
+
+def _stop(findings: Findings) -> None:
+    if findings.items:
+        raise Unbundled(findings.items)
 
 
 def sub(value: Any) -> Any:
@@ -254,15 +299,17 @@ def _machine(target: BaseTarget, plan: Plan, config: Config, made: Made) -> Mach
         name,
         f"pipeline.{output.name}.asl.json" if output.name else "pipeline.asl.json",
         jsonata.compact(document.content),
-        permissions.of_machine(machine, name, plan, config, extra),
+        policies.spread(permissions.of_machine(machine, name, plan, config, extra), limits.INLINE_POLICIES),
     )
 
 
 def _logical(address: str) -> str:
     """Return what a machine is called within the template: letters and digits, another for each address."""
     words = "".join(part.capitalize() for part in re.split("[^A-Za-z0-9]+", address))
-    exact = not address or re.fullmatch("[a-z][a-z0-9]*([.][a-z][a-z0-9]*)*", address)
-    return f"Machine{words}" + ("" if exact else sha256(address.encode()).hexdigest()[:8])
+    exact = re.fullmatch("([a-z][a-z0-9]*([.][a-z][a-z0-9]*)*)?", address) and len(words) <= _WORDS
+    if exact and not _OF_A_MACHINE.search(words):
+        return f"Machine{words}"
+    return f"Machine{words[:_WORDS]}{sha256(address.encode()).hexdigest()[:8]}"
 
 
 def _of_natives(target: BaseTarget, config: Config, states: Iterable[Any]) -> Iterator[permissions.Statement]:

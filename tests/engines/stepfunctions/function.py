@@ -2,8 +2,9 @@
 
     python FILE HANDLER EVENT RESULT [WORD...]
 
-calls HANDLER (`module.function`) with the JSON of the file EVENT, and writes into the file RESULT what it returned, or what
-it raised as Lambda tells it (developer guide, "Lambda function errors in Python"); it exits with 1 then. WORDs are for people.
+calls HANDLER (`module.function`) with the JSON of the file EVENT, and writes into the file RESULT what it returned. If it
+raised, it writes that as Lambda tells it (developer guide, "Lambda function errors in Python"), and exits with 1. WORDs are
+for people.
 """
 
 from __future__ import annotations

@@ -98,9 +98,9 @@ class Project:
         return [], self.client.wait(self._start(pipelines.PARAMETERS), seconds)
 
     def interrupt(self, policies: bundles.Policies, seconds: float = 60) -> bool:
-        """Deploy it, and stop a run in each place where a job can be at work; tell whether all these jobs end."""
+        """Deploy it, and stop a run in each place where a job can be at work; tell whether these jobs end."""
         assert bundles.deploy(self.client, self.template, policies) == []
-        return all([self._interrupt(place, seconds) for place in pipelines.places(self.folder)])
+        return all(self._interrupt(place, seconds) for place in pipelines.places(self.folder))
 
     def _interrupt(self, place: str, seconds: float) -> bool:
         (self.folder / "hanging").unlink(missing_ok=True)
