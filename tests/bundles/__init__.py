@@ -27,6 +27,10 @@ def places(folder: Path) -> list[str]:
 
 
 def copy(name: str, folder: Path) -> None:
-    """Make a folder with the files of a pipeline."""
+    """Make a folder with the files of a pipeline; `${FOLDER}` in a configuration is that folder."""
     shutil.copytree(HERE / name, folder)
     shutil.copy(HERE / "hang.sh", folder)
+    for config in folder.glob("a*.yaml"):
+        config.write_text(
+            config.read_text(encoding="utf-8").replace("${FOLDER}", str(folder)), encoding="utf-8"
+        )
