@@ -1,6 +1,7 @@
 """Twelve pipelines that together have each feature that asks for permissions: a folder each, with `dag.yaml` and, for each
 target that it is bundled for, a configuration: `aws.yaml`, `argo.yaml`.
 
+Their files hold the run's id: a catalog stores content that it has once only, so that a later run would put nothing.
 `hang.sh PLACE` lets a step wait, so that a test can stop the run meanwhile.
 """
 

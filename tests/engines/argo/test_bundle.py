@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 
+from magnus_render import errors
 from tests import bundles as pipelines
 from tests.conformance.argo import VOLUME, Argo
 from tests.engines.argo import build
@@ -33,8 +34,6 @@ CONFIG = "argo.yaml"
 FILE = os.environ.get("MAGNUS_PERMISSIONS", "")
 IN_CI = ["children", "maps", "native", "parameters"]
 """Separate dags, an account that the configuration names, a template of the user's own, a schedule with secrets."""
-AGAIN = 76
-"""Of an attempt that failed, and that another follows."""
 Objects = list[dict[str, Any]]
 
 
@@ -75,7 +74,7 @@ def test_a_run_needs_no_more_than_the_bundle_allows(name: str, tmp_path: Path) -
     run = follow(name, folder, objects)
     assert run.phase == "Succeeded", run.told
     codes = {pod.exit_code for pod in run.pods}
-    assert codes <= {0, AGAIN}, run.told
+    assert codes <= {0, errors.AGAIN}, run.told
 
 
 @pytest.mark.parametrize("name", pipelines.names(CONFIG) if FILE else ["native"])
