@@ -208,13 +208,11 @@ def _check_policies(context: Mapping[str, Any]) -> None:
     findings = Findings()
     roles = [(f"the machine '{one.name}'", one.policies, 1) for one in context["machines"]]
     for what, given, inline in [*roles, ("the jobs", context["job_policies"], 0)]:
-        most = limits.MANAGED_POLICY * limits.ATTACHED + limits.INLINE_POLICIES * inline
-        characters = sum(map(policies.size, given))
-        longest = [limits.INLINE_POLICIES] * inline + [limits.MANAGED_POLICY] * limits.ATTACHED
-        if len(given) > len(longest) or any(
-            policies.size(one) > most for one, most in zip(given, longest, strict=False)
-        ):
-            _too_much(findings, f"the policies of {what} have {characters:,} characters", f"{most:,}", "IAM")
+        room = [limits.INLINE_POLICIES] * inline + [limits.MANAGED_POLICY] * limits.ATTACHED
+        sizes = [policies.size(one) for one in given]
+        if len(sizes) > len(room) or any(has > most for has, most in zip(sizes, room, strict=False)):
+            told = f"the policies of {what} have {sum(sizes):,} characters"
+            _too_much(findings, told, f"{sum(room):,}", "IAM")
     _stop(findings)
 
 

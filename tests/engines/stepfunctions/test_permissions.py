@@ -114,7 +114,8 @@ class Project:
         """Let its schedules start a run, and once more where the machine is gone."""
         for name in self.schedules:
             if execution := bundles.fire(self.client, name):
-                self.client.stop(execution)
+                ended = self.client.ask("wait", execution=execution, seconds=120)
+                assert ended["status"] == "SUCCEEDED", ended["cause"]
         bundles.undeploy(self.client, self.template)
         for name in self.schedules:
             assert not bundles.fire(self.client, name)
