@@ -196,8 +196,10 @@ def resume(run: Run, scheduler: Submitter) -> int:
         call = walk.call(kind, what.address, what.attempt, what.repeat, after)  # type: ignore[arg-type]
         if left(walk, call) == "recorded":
             walk.repeat(call)
-        else:
+        elif jobs["job"]:
             walk.again(call, 0.0)
+        else:
+            walk.submit(call)  # unless the call before it was repeated above, and did so
     return walk.submitted
 
 

@@ -124,6 +124,10 @@ class JobWalk(Onward):
         self._finish(call, status, "")
         self._go()
 
+    def submit(self, call: Call) -> None:
+        """Submit a call, unless it has a job."""
+        self._submit(call)
+
     def again(self, call: Call, pause: float) -> None:
         """Submit a call once more that the platform has failed."""
         call.repeats += 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.conformance.engines import EngineFailure, Outcome, RunSpec, magnus, show
 from tests.conformance.stepfunctions import StepFunctions, project
-from tests.engines.stepfunctions.client import TIME_LIMIT, Client
+from tests.engines.stepfunctions.client import TIME_LIMIT
 
 
 class Batch(StepFunctions):
@@ -25,9 +26,10 @@ class Batch(StepFunctions):
             argv += ["-p", spec.parameter_file]
         if spec.use_cached:
             argv += ["--use-cached", spec.use_cached]
+        before = len(client.jobs(spec.run_id))  # of other projects
         status, stderr = magnus(argv, folder, environment)
         settled = client.settled(spec.run_id)
-        told = f"{self.name}: exit {status}\n{stderr}{logs(client, spec.run_id)}"
+        told = f"{self.name}: exit {status}\n{stderr}{logs(client.jobs(spec.run_id)[before:])}"
         if not settled:
             raise EngineFailure(f"jobs that do not end after {TIME_LIMIT} s:\n{told}")
         if status == 0:
@@ -57,10 +59,10 @@ class Batch(StepFunctions):
         return file
 
 
-def logs(client: Client, run_id: str) -> str:
-    """Return what the jobs of a run printed."""
+def logs(jobs: list[dict[str, Any]]) -> str:
+    """Return what jobs printed."""
     texts = []
-    for job in client.jobs(run_id):
+    for job in jobs:
         texts.append(f"--- {' '.join(job['argv'])}: {job['attempts']}\n")
         log = Path(job["attempts"][-1]["log"]) if job["attempts"] else None
         texts.append(log.read_text(errors="replace") if log is not None and log.exists() else "")
