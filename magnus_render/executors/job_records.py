@@ -93,7 +93,7 @@ class JobRecords:
         return force or self.run.read(key)["by"] == by
 
     def unguarded(self, what: Submission, by: str) -> str:
-        """Return the id of the job that a caller submitted before it was killed, so that no guard was; '' if there is none."""
+        """Return the id of a call's job of which a caller has not come to submit the guard; '' if there is none."""
         ids = {kind: job for _, kind, job in self._of(what)}
         mine = "job" in ids and "guard" not in ids and self.run.read(_claim(what))["by"] == by
         return ids["job"] if mine else ""
