@@ -92,6 +92,12 @@ class JobRecords:
             return False
         return force or self.run.read(key)["by"] == by
 
+    def unguarded(self, what: Submission, by: str) -> str:
+        """Return the id of a call's job of which a caller has not come to submit the guard; '' if there is none."""
+        ids = {kind: job for _, kind, job in self._of(what)}
+        mine = "job" in ids and "guard" not in ids and self.run.read(_claim(what))["by"] == by
+        return ids["job"] if mine else ""
+
     def after(self, what: Submission) -> str:
         """Return the slug of the step that handed over to a call that was claimed."""
         return str(self.run.read(_claim(what))["after"])

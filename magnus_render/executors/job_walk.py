@@ -250,7 +250,11 @@ class JobWalk(Onward):
         if self._cancelled is None:
             self._cancelled = self.records.is_cancelled()
         what = Submission(call.address, call.attempt, call.repeats)
-        if self._cancelled or not self.records.claim(what, self.by, call.after, self.force):
+        if self._cancelled:
+            return
+        if not self.records.claim(what, self.by, call.after, self.force):
+            if self.submitter.guards and (left := self.records.unguarded(what, self.by)):
+                self._guard(what, self._job(call, 0.0), left)
             return
         if pause and not self.submitter.delays:
             say(f"{call.path}: waiting {pause:g} s before attempt {call.attempt}")
@@ -261,8 +265,11 @@ class JobWalk(Onward):
         self.records.submitted(what, "job", id_)
         self.submitted += 1
         if self.submitter.guards:
-            guard = Job(**{**vars(job), "argv": [*job.argv, "--guard", id_], "delay": 0.0, "after_loss": id_})
-            self.records.submitted(what, "guard", self.submitter.submit(guard))
+            self._guard(what, job, id_)
+
+    def _guard(self, what: Submission, job: Job, id_: str) -> None:
+        guard = Job(**{**vars(job), "argv": [*job.argv, "--guard", id_], "delay": 0.0, "after_loss": id_})
+        self.records.submitted(what, "guard", self.submitter.submit(guard))
 
     def _job(self, call: Call, pause: float) -> Job:
         argv = ["run_job", self.run.run_id, call.address, "--attempt", str(call.attempt)]

@@ -33,7 +33,7 @@ class ProcessSubmitter(Submitter):
         self.folder = os.path.abspath(config.get("folder", ".jobs"))
 
     def submit(self, job: Job) -> str:
-        if _fault(self.folder, "refuse"):
+        if _fault(self.folder, "refuse") or (job.after_loss and _fault(self.folder, "refuse-guard")):
             raise PlatformError("the scheduler has no room")
         id_ = os.urandom(6).hex()
         folder = os.path.join(self.folder, id_)
