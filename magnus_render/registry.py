@@ -29,6 +29,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "local": "magnus_render.executors.local:LocalExecutor",
         "local-container": "magnus_render.executors.container:LocalContainerExecutor",
         "local-aws-batch": "magnus_render.executors.aws_batch:BatchExecutor",
+        "slurm": "magnus_render.executors.slurm:SlurmExecutor",
         "mocked": "magnus_render.executors.mocked:MockedExecutor",
     },
     "run_log_store": {

@@ -16,9 +16,11 @@ quietly python -m pip install --only-binary :all: --no-deps --require-hashes -r 
 
 if have apt-get && [ "$(id -u)" = 0 ]; then
   updated=''
-  for package in shellcheck git graphviz podman runc npm curl; do
+  # Debian starts no daemon of Slurm that has no configuration; tests start theirs.
+  for package in shellcheck git graphviz podman runc npm curl munge slurmctld slurmd slurm-client; do
     tool=$package
     [ "$package" != graphviz ] || tool="dot"
+    [ "$package" != slurm-client ] || tool="sbatch"
     have "$tool" && continue
     [ -n "$updated" ] || quietly apt-get update || true
     updated=yes
@@ -53,6 +55,6 @@ if have go; then
   fi
 fi
 
-for tool in bash shellcheck git dot podman runc node go curl; do
+for tool in bash shellcheck git dot podman runc node go curl sbatch slurmctld slurmd munge; do
   have "$tool" || echo "tools.sh: $tool cannot be installed here: its tests will be skipped (with CI=true they fail)" >&2
 done

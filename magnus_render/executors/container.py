@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render.errors import Refused
+from magnus_render.executors import configured
 from magnus_render.executors.base import BaseExecutor, Order, processors
 from magnus_render.executors.container_integrations import INTEGRATIONS
 from magnus_render.plan import TASK
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from magnus_render.executors.place import Place
-    from magnus_render.plan import Config, Node, Plan
+    from magnus_render.plan import Config, Plan
 
 
 class LocalContainerExecutor(BaseExecutor):
@@ -34,56 +34,24 @@ class LocalContainerExecutor(BaseExecutor):
 
     @classmethod
     def problems(cls, config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-        from magnus_render.spec import blocks, kinds
-
-        known = kinds.of(cls) or {}
-        sound = {
-            key: value
-            for key, value in config.items()
-            if key in known and not kinds.read(known[key], value)[0]
-        }
-        for problem in blocks.problems(cls.configuration(), {"image": "any", **sound}, only=sound):
-            yield problem.path, problem.text, problem.fix
+        return configured.problems(cls, config, {"image": "any"})
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        from magnus_render.spec.blocks import problems
-
-        found = [_said("", problem.text, problem.fix) for problem in problems(self.configuration(), config)]
-        if "image" not in config:
-            found.append(_said("", "'image' is missing", "write image: NAME, of an image with magnus in it"))
-        if found:
-            raise Refused("\n".join(found))
+        configured.check(type(self), config, {"image": "write image: NAME, of an image with magnus in it"})
         self.given = dict(config)
         self.max_workers = config.get("max_workers") or max(2, processors())
 
     def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
         from magnus_render.executors.container_config import PER_RUN
-        from magnus_render.spec.blocks import problems
 
-        for address, node in plan["nodes"].items():
-            own = self._own(node)
-            where = f"step '{node['path']}': executor_config.{self.name}: "
-            for key in own:
-                if key in PER_RUN:
-                    yield address, f"{where}'{key}' is of the whole run: write it into executor.config"
-            for problem in problems(self.configuration(), {**self.given, **own}, only=own):
-                yield address, _said(where, problem.text, problem.fix)
+        return configured.node_problems(self.name, self.configuration(), self.given, plan, PER_RUN)
 
     def place(self, order: Order, here: Config, there: Config, scratch: str) -> Place:
         from magnus_render.executors.container_place import ContainerPlace
 
         options = {
-            address: self.configuration().model_validate({**self.given, **self._own(node)})
+            address: self.configuration().model_validate({**self.given, **configured.own(self.name, node)})
             for address, node in order.plan["nodes"].items()
             if node["type"] == TASK
         }
         return ContainerPlace(order, here, there, scratch, options, there["executor"]["config"])
-
-    def _own(self, node: Node) -> dict[str, Any]:
-        own: dict[str, Any] = node.get("executor_config", {}).get(self.name, {})
-        return own
-
-
-def _said(where: str, text: str, fix: str) -> str:
-    said = f"{where or 'executor.config: '}{text}"
-    return f"{said}: {fix}" if fix else said

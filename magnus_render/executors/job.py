@@ -141,15 +141,17 @@ def _stand_in(walk: JobWalk, call: Call, job: str) -> None:
     """Do what a job that failed has left undone.
 
     If it left an outcome, go on from that. If its process was killed, go on from a crash. If the platform failed it, submit
-    it again, with a pause, as often as other walks try again. A job that somebody has cancelled is left alone.
+    it again, with a pause, as often as other walks try again. A job that somebody has cancelled is left alone. One that took
+    more time than it had has spent an attempt, as a crash does.
     """
     found = left(walk, call)
-    if found != "recorded" and walk.submitter.states([job]).get(job) == "cancelled":
+    state = "" if found == "recorded" else walk.submitter.states([job]).get(job)
+    if state == "cancelled":
         say(f"{call.path}: its job {job} was cancelled: the run stands still here, until it is resumed")
         walk.broken = PLATFORM
     elif found == "recorded":
         walk.repeat(call)
-    elif found == "open":
+    elif found == "open" or state == "overtime":
         walk.ended(call, -9)
     elif call.repeats < len(PLATFORM_PAUSES):
         walk.again(call, PLATFORM_PAUSES[call.repeats])

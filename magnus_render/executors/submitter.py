@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-State = Literal["waiting", "running", "ended", "cancelled"]
-"""`ended` is also a job that the scheduler does not know any more; `cancelled` one that somebody had ended."""
+State = Literal["waiting", "running", "ended", "cancelled", "overtime"]
+"""`ended` is also a job that the scheduler does not know any more; `cancelled` one that somebody had ended; `overtime` one
+that the scheduler has ended as its time was over, which the next try would not change."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ GRACE = 10.0
 """Seconds between TERM and KILL."""
 LINGER = 1.0
 """Seconds that a slow reader has to take the rest of a step's output, once the step has ended."""
+AT_ONCE = 0.5
+"""Seconds after which all processes of a job have been told to end that are told at once."""
 _DYING = 0.25
 """Seconds that killed processes have to let go of the pipes."""
 _CHUNK = 65536
@@ -243,6 +245,8 @@ class _Watch:
                 poll.unregister(descriptor)
             self._reap()
         ended.over = ended.over and ended.timed_out
+        if not stopping:
+            ended.stopped_by = self._stopped_too(signals)
         self._kill(signal.SIGKILL)  # what the task left running
         ended.left_behind = self._finish()
         assert self.wait_status is not None
@@ -251,6 +255,18 @@ class _Watch:
         else:
             ended.status = os.WEXITSTATUS(self.wait_status)
         return ended
+
+    def _stopped_too(self, signals: Signals) -> int:
+        """Return the signal by which this process is told to stop as its task has ended, 0 if there is none.
+
+        Slurm tells all processes of a job to end, so that the task may be gone before this process hears of it.
+        """
+        code = os.waitstatus_to_exitcode(self.wait_status or 0)
+        until = time.monotonic() + (AT_ONCE if {-code, code - 128} & set(_SIGNALS) else 0.0)
+        while not signals.received and (left := until - time.monotonic()) > 0:
+            select.select([signals.pipe], [], [], left)
+            _drain(signals.pipe)
+        return signals.received if code else 0
 
     def _waiting(self, poll: select.poll) -> dict[int, Echo]:
         """Have the poll tell when the readers of our own output take more; return whose descriptors those are."""

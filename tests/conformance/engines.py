@@ -239,8 +239,8 @@ def engines() -> list[Engine]:
     if "local-container" in wanted.split(","):
         every.append(LocalContainer())
     if wanted:
-        from tests.conformance import decentral
+        from tests.conformance import decentral, slurm
 
-        every += [engine() for engine in decentral.EVERY if engine.name in wanted.split(",")]
+        every += [engine() for engine in (*decentral.EVERY, slurm.Slurm) if engine.name in wanted.split(",")]
     names = wanted.split(",") if wanted else [engine.name for engine in every]
     return [engine for engine in every if engine.name in names]

@@ -99,6 +99,20 @@ def test_a_signal_to_the_callback_stops_the_task(capfd):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize("end", ["kill -TERM $$", "exit 143"])
+def test_a_signal_to_all_processes_of_a_job_stops_the_task(capfd, end):
+    """The task may be gone before the callback hears of it."""
+    with process.Signals() as signals:
+        ended, _ = supervise(sh(f"(sleep 0.1; kill -TERM {os.getpid()}) & {end}"), signals=signals)
+    assert ended.stopped_by == signal.SIGTERM
+
+
+def test_a_task_that_is_killed_by_somebody_was_not_stopped(capfd, monkeypatch):
+    monkeypatch.setattr(process, "AT_ONCE", 0.1)
+    ended, _ = supervise(sh("kill -TERM $$"))
+    assert (ended.stopped_by, ended.signal) == (0, signal.SIGTERM)
+
+
 def test_background_processes_do_not_hold_a_step_up(capfd):
     began = time.monotonic()
     ended, log = supervise(sh("sleep 100 & echo done"))

@@ -1,0 +1,52 @@
+"""What services need where steps are jobs of Slurm: paths that mean the same on every node."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from magnus_render.integrations.base import BaseIntegration
+from magnus_render.services.catalog import FileSystemCatalog
+from magnus_render.services.run_log_store import FileSystemRunLogStore
+from magnus_render.services.secrets import DotenvSecrets
+
+if TYPE_CHECKING:
+    from magnus_render.plan import Config, Service
+
+
+class _File(BaseIntegration):
+    """Jobs get the absolute path.
+
+    It must lie on a file system that all nodes mount there, which cannot be told here. A job that finds no run says so.
+    """
+
+    executor = "slurm"
+    provider = "file-system"
+    described: ClassVar[type[FileSystemRunLogStore] | type[FileSystemCatalog] | type[DotenvSecrets]]
+
+    def configure_for_execution(self, config: Config) -> Config:
+        # What a service says of itself has an absolute path.
+        own = self.described(config[self.service]["config"]).config
+        changed = config.copy()
+        changed[self.service] = {"type": self.provider, "config": own}
+        return changed
+
+
+class _RunLogFolder(_File):
+    service: Service = "run_log_store"
+    described = FileSystemRunLogStore
+
+
+class _CatalogFolder(_File):
+    service: Service = "catalog"
+    described = FileSystemCatalog
+
+
+class _Dotenv(_File):
+    """Each job reads the file, on the disk of the project."""
+
+    service: Service = "secrets"
+    provider = "dotenv"
+    described = DotenvSecrets
+
+
+INTEGRATIONS = (_RunLogFolder, _CatalogFolder, _Dotenv)
