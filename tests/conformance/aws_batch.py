@@ -20,7 +20,7 @@ class Batch(StepFunctions):
     def run(self, folder: Path, spec: RunSpec) -> Outcome:
         client = self._client()
         config = self.configure(folder, spec)
-        environment = {**spec.environment, **client.environment}
+        environment = self.given(spec)
         argv = ["execute", "-f", spec.dag, "-c", config, "--run-id", spec.run_id, "--detach"]
         if spec.parameter_file:
             argv += ["-p", spec.parameter_file]
@@ -35,6 +35,10 @@ class Batch(StepFunctions):
         if status == 0:
             status = self._end(folder, spec, told)
         return Outcome(status, show(folder, spec, config, environment, told), told)
+
+    def given(self, spec: RunSpec) -> dict[str, str]:
+        """Return the environment of whoever begins a run."""
+        return {**spec.environment, **self._client().environment}
 
     def _end(self, folder: Path, spec: RunSpec, told: str) -> int:
         """Return the exit status of a run, as it is recorded; following the run would wait for longer."""
