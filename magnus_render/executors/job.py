@@ -12,6 +12,7 @@ import sys
 
 from magnus_render import registry
 from magnus_render.errors import PLATFORM, SUCCESS, MagnusError, Refused, UsageError
+from magnus_render.executors.job_records import Submission
 from magnus_render.executors.job_walk import JOBS, JobWalk
 from magnus_render.executors.onward import PLATFORM_PAUSES
 from magnus_render.plan import TASK
@@ -107,7 +108,7 @@ def _run(line: JobLine) -> int:
             "the run log must lie where every host of the jobs reaches it by that same path"
         )
     submitter = submitter_of(name, config)
-    by = f"{line.address} {line.attempt}"
+    by = Submission(line.address, line.attempt, line.repeat).by
     walk = JobWalk(run, services, name, config, submitter, os.environ.get(workspace.MODE, ""), by)
     kind = "text" if line.text else "step"
     call = walk.call(kind, line.address, line.attempt, line.repeat, line.after)  # type: ignore[arg-type]
@@ -115,11 +116,12 @@ def _run(line: JobLine) -> int:
         _stand_in(walk, call, line.guarded)
         return walk.broken
     before = submitter.before(os.environ)
+    walk.alone = bool(before)
     found = left(walk, call) if before else ""
     if found == "recorded":
         walk.repeat(call)
     elif found == "open" and before == "crashed":
-        walk.ended(call, -9)
+        walk.crashed(call)
     else:
         walk.work(call)
     return walk.broken
@@ -149,14 +151,16 @@ def _stand_in(walk: JobWalk, call: Call, job: str) -> None:
     If it left an outcome, go on from that. If its process was killed, go on from a crash. If the platform failed it, submit
     it again, with a pause, as often as other walks try again. A job that somebody has cancelled is left alone.
     """
+    if walk.is_stopped(call):
+        return
     found = left(walk, call)
-    if found != "recorded" and walk.submitter.states([job]).get(job) == "cancelled":
+    if found != "recorded" and walk.patiently(lambda: walk.submitter.states([job])).get(job) == "cancelled":
         say(f"{call.path}: its job {job} was cancelled: the run stands still here, until it is resumed")
         walk.broken = PLATFORM
     elif found == "recorded":
         walk.repeat(call)
     elif found == "open":
-        walk.ended(call, -9)
+        walk.crashed(call)
     elif call.repeats < len(PLATFORM_PAUSES):
         walk.again(call, PLATFORM_PAUSES[call.repeats])
     else:
@@ -167,14 +171,15 @@ def _stand_in(walk: JobWalk, call: Call, job: str) -> None:
 def left(walk: JobWalk, call: Call) -> str:
     """Return what the records tell of a call whose process is gone.
 
-    `recorded`: how it ended; to call it again runs nothing. `open`: an attempt has begun and has no end, or it is a text, of
-    which nothing is recorded before its end. `nothing`: it did not begin, or the platform ended it.
+    `recorded`: how it ended; to call it again runs nothing. `open`: it has begun and has no end. `nothing`: it did not
+    begin, or the platform ended it.
     """
     run, address = walk.run, call.address
     if outcome.of(run, address) is not None:
         return "recorded"
     if call.node["type"] != TASK:
-        return "open"
+        began = walk.records.text_began(Submission(address, call.attempt, call.repeats))
+        return "open" if began else "nothing"
     if earlier.failed(run, address, call.attempt):
         return "recorded"
     names = run.names(address)

@@ -46,6 +46,9 @@ class Submitter:
     guards: ClassVar[bool] = False
     """True if `submit` honours `after_loss`; without, the scheduler itself runs a job again that was lost."""
 
+    pauses: ClassVar[tuple[float, ...]] = (1.0, 5.0, 15.0, 60.0)
+    """Seconds before a job asks again that could not reach its scheduler."""
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Take `executor.config`, which has been checked."""
         self.config = config
