@@ -6,10 +6,8 @@ An executor is an engine that magnus itself walks. They register in the entry-po
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render import integrations, registry
@@ -123,6 +121,9 @@ class BaseExecutor(Described):
             there = here
             for _, integration in integrations.applying(self, there):
                 there = integration.configure_for_execution(there)
+            import shutil  # neither is for jobs, which import this module
+            from tempfile import mkdtemp
+
             scratch = mkdtemp(prefix="magnus-execute-")
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
             place = self.place(order, here, there, scratch)

@@ -10,7 +10,6 @@ import json
 import os
 import time
 from contextlib import ExitStack
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render import integrations
@@ -78,6 +77,8 @@ class DecentralExecutor(BaseExecutor):
 
     def _create(self, order: Order, config: Config) -> Run:
         """Create the run, or open the one that is to go on."""
+        from tempfile import NamedTemporaryFile
+
         from magnus_render.runtime import callback
         from magnus_render.runtime.records import Run
         from magnus_render.services import lookup

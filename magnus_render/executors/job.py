@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 
 from magnus_render import registry
@@ -104,7 +103,7 @@ def _run(line: JobLine) -> int:
         place = services["run_log_store"]["config"].get("path", "")
         where = f" at {os.path.abspath(place)}" if place else ""
         raise Refused(
-            f"run '{line.run_id}' is not in the run log store{where}, as host {socket.gethostname()} sees it: "
+            f"run '{line.run_id}' is not in the run log store{where}, as host {os.uname().nodename} sees it: "
             "the run log must lie where every host of the jobs reaches it by that same path"
         )
     submitter = submitter_of(name, config)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
 from collections import deque
 from functools import partial
@@ -24,7 +23,7 @@ from magnus_render.executors.job_records import JobRecords, Submission
 from magnus_render.executors.onward import FINAL, Onward
 from magnus_render.executors.submitter import Job
 from magnus_render.plan import MAP, TASK, services_of
-from magnus_render.runtime import handover, outcome, state, workspace
+from magnus_render.runtime import handover, outcome, scratch, state, workspace
 from magnus_render.texts import say
 
 if TYPE_CHECKING:
@@ -180,19 +179,31 @@ class JobWalk(Onward):
 
     def _callback(self, call: Call) -> tuple[int, str]:
         """Make a callback; return its exit status and what it decided."""
+        if not (call.fan_out or call.kind in DECIDING):
+            return self._main(call, ""), ""
+        folder = scratch.make()
+        file = os.path.join(folder, "decided")
+        try:
+            status = self._main(call, file)
+            with open(file, encoding="ascii", errors="replace") as stream:
+                return status, stream.read().strip()
+        except FileNotFoundError:
+            return status, ""
+        finally:
+            scratch.remove(folder)
+
+    def _main(self, call: Call, file: str) -> int:
+        from contextlib import redirect_stdout
+
         from magnus_render.runtime import callback
 
-        common = ["--walk", self.run.record["walk"], "--dag-hash", self.run.record["dag_hash"]]
-        if not (call.fan_out or call.kind in DECIDING):
-            return callback.main(call.argv(self.run.run_id, common, ""), services=self.services), ""
-        with tempfile.TemporaryDirectory(prefix="magnus-job-") as folder:
-            file = os.path.join(folder, "decided")
-            status = callback.main(call.argv(self.run.run_id, common, file), services=self.services)
-            try:
-                with open(file, encoding="ascii", errors="replace") as stream:
-                    return status, stream.read().strip()
-            except FileNotFoundError:
-                return status, ""
+        argv = call.argv(self.run.run_id, (), file)
+        if self.by != START:
+            return callback.main(argv, services=self.services, run=self.run)
+        with redirect_stdout(
+            sys.stderr
+        ):  # what was decided is nothing that the submitting computer is asked for
+            return callback.main(argv, services=self.services, run=self.run)
 
     def _begin_text(self, call: Call) -> None:
         """Run the text of an as-is, unless another job has begun it."""
@@ -207,14 +218,17 @@ class JobWalk(Onward):
             return errors.FAILED
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
+        folder = scratch.make()
         pid = os.fork()
         if pid == 0:
             status = 127
             try:
-                status = texts.execute(call.text, self.run.run_id, tempfile.gettempdir())
+                status = texts.execute(call.text, self.run.run_id, folder)
             finally:
                 os._exit(status)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        scratch.remove(folder)
+        return status
 
     def _finish(self, call: Call, status: int, decided: str) -> None:
         if call.kind == "text":

@@ -296,7 +296,7 @@ def _pause(at: str) -> None:
 
 
 def _work(self: Any, number: int) -> None:
-    """What a task does: it pauses, sets a parameter, and fails where its command is `exit 1`, or `flakyN` up to attempt N."""
+    """What a task does: it pauses and sets a parameter; it fails where its command is `exit 1`, or `flakyN` up to attempt N."""
     here = threading.current_thread()
     assert isinstance(here, Process)
     here.pause("work")
