@@ -13,7 +13,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, NoReturn, TypedDict
 
-from magnus_render.errors import PLATFORM
+from magnus_render.errors import PLATFORM, UsageError
 from magnus_render.executors import base
 from magnus_render.runtime import workspace
 from magnus_render.runtime.process import Started
@@ -41,6 +41,7 @@ class Request(TypedDict):
     resume: bool
     max_workers: int | None
     isolated: bool
+    detach: bool
     form: str
     """`quiet`, `json` or ''."""
 
@@ -81,9 +82,15 @@ def _execute(request: Request) -> int:
         tag=request["tag"],
         use_cached=request["use_cached"],
         resume=request["resume"],
+        detach=request["detach"],
         form=request["form"],
     )
-    return base.load(executor["type"], keys, request["file"]).execute(order)
+    engine = base.load(executor["type"], keys, request["file"])
+    if order.detach and not engine.decentral:
+        raise UsageError(
+            f"--detach: executor '{engine.name}' walks the run by this process, which cannot leave"
+        )
+    return engine.execute(order)
 
 
 def _read(front: Callable[[Callable[[Request], None]], int]) -> tuple[Request | None, int]:

@@ -55,6 +55,10 @@ def execute(
             "--isolated", help="Give every step a disk of its own, as an engine with containers does."
         ),
     ] = False,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="Print the run id and leave, where jobs go on by themselves (slurm)."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Run nothing: say which steps would run, and which be taken over."),
@@ -113,6 +117,7 @@ def execute(
             "resume": resume,
             "max_workers": max_workers,
             "isolated": isolated,
+            "detach": detach,
             "form": "quiet" if quiet else "json" if json_lines else "",
         }
     )

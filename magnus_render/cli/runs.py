@@ -16,14 +16,13 @@ from magnus_render.report.listing import Listing, status_and_span, status_of
 from magnus_render.report.told import Told, took
 from magnus_render.runtime.fold import fold
 from magnus_render.runtime.reading import read_run
-from magnus_render.runtime.records import OtherFormat
+from magnus_render.runtime.records import OtherFormat, Run
 from magnus_render.services import lookup
 from magnus_render.texts import safe, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from magnus_render.plan import Plan, RunRecord
-    from magnus_render.runtime.records import Run
     from magnus_render.services.base import BaseRunLogStore
 
 app = typer.Typer(
@@ -59,6 +58,9 @@ def list_runs(
     limit: Annotated[
         int, typer.Option("-n", "--limit", min=0, metavar="N", help="List the newest N runs; 0 lists all.")
     ] = 20,
+    standing: Annotated[
+        bool, typer.Option("--standing", help="List only runs that go on from job to job, and stand still.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first: how they ended, when they began, how long they took.
@@ -67,6 +69,10 @@ def list_runs(
     """
     store = stores.open_run_log_store(stores.services(file, config))
     found = Listing.of(store)
+    if standing:
+        from magnus_render.cli import run_jobs
+
+        found.runs[:] = [run for run in found.runs if run_jobs.is_standing(run)]
     shown = found.runs[: limit or len(found.runs)]
     unread = dict(found.unread)
     rows = [_row(run, unread) for run in shown]
@@ -79,7 +85,7 @@ def list_runs(
         if len(found.runs) > len(shown):
             print(f"and {len(found.runs) - len(shown)} older (--limit 0 lists all)")
         if not rows:
-            print(f"no runs in {stores.place(store)}")
+            print("no run stands still" if standing else f"no runs in {stores.place(store)}")
     for run_id, why in unread.items():
         say(
             str(why)
@@ -127,6 +133,11 @@ def show_run(
         return
     for line in show(plan, log, run, store, colour=colours(), everything=everything):
         print(line)
+    if log["status"] not in ("SUCCESS", "FAIL"):
+        from magnus_render.cli import run_jobs
+
+        for line in run_jobs.where_it_stands(Run(store, run_id, run)):
+            print(line)
 
 
 @app.command("log")
@@ -164,6 +175,36 @@ def show_log(
         run_step.write_log(told, step, attempt)
     else:
         run_step.Logs().write(told)
+
+
+@app.command("resume")
+def resume_run(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    file: File = "",
+    config: Config = "",
+) -> None:
+    """Go on with a run that stands still, whoever started it: submit the jobs that are missing.
+
+    It is for runs that go on from job to job (executors slurm and local-aws-batch). What has ended is not run again.
+    """
+    from magnus_render.cli import run_jobs
+
+    print(run_jobs.resume(_opened(run_id, file, config)))
+
+
+@app.command("cancel")
+def cancel_run(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of the run.")],
+    file: File = "",
+    config: Config = "",
+) -> None:
+    """End all jobs of a run, those that wait and those at work; `magnus runs resume` goes on with it.
+
+    It is for runs that go on from job to job (executors slurm and local-aws-batch).
+    """
+    from magnus_render.cli import run_jobs
+
+    print(run_jobs.cancel(_opened(run_id, file, config)))
 
 
 @app.command("files")
@@ -389,6 +430,14 @@ def _unread_row(run_id: str, why: MagnusError) -> dict[str, str]:
 def _folded(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
     plan, run, records = read_run(store, stores.known_run(store, run_id))
     return plan, run, fold(plan, run, records, time.time())
+
+
+def _opened(run_id: str, file: str, config: str) -> Run:
+    store = stores.open_run_log_store(stores.services(file, config))
+    run = Run.open(store, stores.known_run(store, run_id))
+    if run is None:
+        raise UsageError(f"run '{run_id}' has not begun: its record is not there")
+    return run
 
 
 # ---- text ----

@@ -253,6 +253,7 @@ def _hand_over(
             "resume": False,
             "max_workers": None,
             "isolated": False,
+            "detach": False,
             "form": "",
         }
     )

@@ -12,8 +12,8 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render import integrations
-from magnus_render.errors import MagnusError, Refused
+from magnus_render import integrations, registry
+from magnus_render.errors import Refused
 from magnus_render.executors.base import BaseExecutor, Order
 from magnus_render.executors.job_records import CANCELLED, RESUMED, JobRecords, Submission
 from magnus_render.plan import AS_IS, TASK, as_is_text, services_of
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from magnus_render.executors.frames import Call, Kind
+    from magnus_render.executors.job_records import WalkRecord
     from magnus_render.executors.job_walk import JobWalk
     from magnus_render.executors.submitter import Submitter
     from magnus_render.plan import Config, Json, Plan
@@ -67,16 +68,26 @@ class DecentralExecutor(BaseExecutor):
             scheduler = self.submitter(self.given)
             scheduler.ready()
             run = self._create(order, here)
-            if order.resume:
-                resume(run, self._walk(run, there, scheduler, force=True))
+            if isinstance(run, int):
+                return run
+            if not order.resume:
+                JobRecords(run).begin(
+                    {
+                        "executor": self.name,
+                        "config": dict(self.given),
+                        "services": services_of(there),
+                        "nodes": self._own(order.plan),
+                    }
+                )
+                walk_of(run, scheduler).begin()
             else:
-                self._begin(order, run, there, scheduler)
+                resume(run, scheduler)
             from magnus_render.executors.follow import follow
 
             return follow(order, run, scheduler, detached=order.detach)
 
-    def _create(self, order: Order, config: Config) -> Run:
-        """Create the run, or open the one that is to go on."""
+    def _create(self, order: Order, config: Config) -> Run | int:
+        """Create the run, or open the one that is to go on; return the exit status if that is refused."""
         from tempfile import NamedTemporaryFile
 
         from magnus_render.runtime import callback
@@ -99,12 +110,8 @@ class DecentralExecutor(BaseExecutor):
             status = callback.main(argv, plan=order.plan, services=services)
         run = Run.open(store, order.run_id) if status == 0 else None
         if run is None:
-            raise Stopped(status)
+            return status
         return run
-
-    def _begin(self, order: Order, run: Run, there: Config, scheduler: Submitter) -> None:
-        JobRecords(run).write_nodes(self._own(order.plan))
-        self._walk(run, there, scheduler).begin()
 
     def _own(self, plan: Plan) -> dict[str, Json]:
         """Return what nodes have for this executor: the text of an as-is, the configuration of a task."""
@@ -117,38 +124,52 @@ class DecentralExecutor(BaseExecutor):
                 found.setdefault(address, {})["config"] = own
         return found
 
-    def _walk(self, run: Run, there: Config, scheduler: Submitter, force: bool = False) -> JobWalk:
-        from magnus_render.executors.job_walk import START, JobWalk
 
-        return JobWalk(
-            run, services_of(there), self.name, self.given, scheduler, self.workspaces, START, force
+def walk_of(run: Run, scheduler: Submitter, force: bool = False) -> JobWalk:
+    """Return the walk of a run as the submitting computer makes it; see `JobWalk` for `force`."""
+    from magnus_render.executors.job_walk import START, JobWalk
+
+    walk = walk_record(run)
+    mode = registry.find("executor", walk["executor"]).workspaces
+    return JobWalk(run, walk["services"], walk["executor"], walk["config"], scheduler, mode, START, force)
+
+
+def scheduler_of(run: Run) -> Submitter:
+    """Return the scheduler of a run's jobs; raise `Refused` if it has none, `PlatformError` if it cannot be reached."""
+    from magnus_render.executors.job import submitter_of
+
+    walk = walk_record(run)
+    scheduler = submitter_of(walk["executor"], walk["config"])
+    scheduler.ready()
+    return scheduler
+
+
+def walk_record(run: Run) -> WalkRecord:
+    """Return how a run is walked; raise `Refused` if it is not walked from job to job."""
+    walk = JobRecords(run).walk()
+    if walk is None:
+        raise Refused(
+            f"run '{run.run_id}' has no jobs: executor or target '{run.record['target']}' walks it by a process of its own"
         )
+    return walk
 
 
-class Stopped(MagnusError):
-    """A run could not be created; why has been said."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__("")
-        self.status = status
-
-    def shown(self) -> str:
-        return ""
-
-
-def resume(run: Run, walk: JobWalk) -> None:
+def resume(run: Run, scheduler: Submitter) -> int:
     """Go on with a run wherever it stands still: begin it, go on from what has ended, submit what was lost.
 
-    All of it has been done before at most places, and doing it again changes nothing there. `walk` takes over claims. Jobs
-    that are at work are left alone.
+    All of it has been done before at most places, and doing it again changes nothing there. Jobs that are at work are left
+    alone. Return how many jobs were submitted; raise `Refused` if the run is over.
     """
     from magnus_render.executors.job import left
 
+    walk = walk_of(run, scheduler, force=True)
     records = walk.records
+    if records.status() is not None:
+        raise Refused(
+            f"run '{run.run_id}' is over: a new run with --use-cached {run.run_id} takes over what succeeded"
+        )
     if records.is_cancelled():
         records.tell(RESUMED)
-    if records.status() is not None:
-        return
     standing_calls = list(_standing_calls(walk))
     walk.begin()
     for call in standing_calls:
@@ -157,6 +178,7 @@ def resume(run: Run, walk: JobWalk) -> None:
     for call in list(_standing_calls(walk)):  # with those that follow from what has ended
         if left(walk, call) != "recorded" and not walk.is_stopped(call):
             walk.once_more(call)
+    return walk.submitted
 
 
 def _standing_calls(walk: JobWalk) -> Iterator[Call]:
@@ -201,15 +223,20 @@ def cancel(run: Run, scheduler: Submitter) -> int:
     ended: set[str] = set()
     for _ in range(SETTLE):
         calls = records.all()
-        at_work = _at_work(scheduler, calls)
-        if not at_work:
+        open_ = _at_work(scheduler, calls)
+        if not open_:
             break
         guards = {job for jobs in calls.values() for job in jobs["guard"]}
-        scheduler.cancel(sorted(at_work & guards))
-        scheduler.cancel(sorted(at_work - guards))
-        ended |= at_work - guards
+        scheduler.cancel(sorted(open_ & guards))
+        scheduler.cancel(sorted(open_ - guards))
+        ended |= open_ - guards
         time.sleep(1.0)
     return len(ended)
+
+
+def at_work(run: Run, scheduler: Submitter) -> set[str]:
+    """Return the ids of a run's jobs that wait or run."""
+    return _at_work(scheduler, JobRecords(run).all())
 
 
 def _at_work(scheduler: Submitter, calls: Mapping[Submission, Mapping[str, list[str]]]) -> set[str]:

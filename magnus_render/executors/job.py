@@ -5,14 +5,13 @@ This module is started for every job: it imports what a walk needs, and nothing 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
 from magnus_render import registry
 from magnus_render.errors import PLATFORM, SUCCESS, MagnusError, Refused, UsageError
-from magnus_render.executors.job_records import Submission
-from magnus_render.executors.job_walk import JOBS, JobWalk
+from magnus_render.executors.job_records import JobRecords, Submission
+from magnus_render.executors.job_walk import JobWalk
 from magnus_render.executors.onward import PLATFORM_PAUSES
 from magnus_render.plan import TASK
 from magnus_render.runtime import earlier, outcome, workspace
@@ -96,7 +95,6 @@ def _run(line: JobLine) -> int:
     services = lookup.services_of_environment()
     if services is None:
         raise UsageError("run_job: the environment variable MAGNUS_CONFIG is not set")
-    name, config = _jobs()
     store = lookup.load("run_log_store", services["run_log_store"])
     run = Run.open(store, line.run_id)
     if run is None:
@@ -106,6 +104,10 @@ def _run(line: JobLine) -> int:
             f"run '{line.run_id}' is not in the run log store{where}, as host {os.uname().nodename} sees it: "
             "the run log must lie where every host of the jobs reaches it by that same path"
         )
+    told = JobRecords(run).walk()
+    if told is None:
+        raise Refused(f"run '{line.run_id}' is not walked from job to job")
+    name, config = told["executor"], told["config"]
     submitter = submitter_of(name, config)
     by = Submission(line.address, line.attempt, line.repeat).by
     walk = JobWalk(run, services, name, config, submitter, os.environ.get(workspace.MODE, ""), by)
@@ -124,15 +126,6 @@ def _run(line: JobLine) -> int:
     else:
         walk.work(call)
     return walk.broken
-
-
-def _jobs() -> tuple[str, dict[str, Any]]:
-    """Return the executor's name and configuration that the environment tells."""
-    try:
-        told = json.loads(os.environ.get(JOBS, ""))
-        return str(told["executor"]), dict(told["config"])
-    except (ValueError, KeyError, TypeError):
-        raise UsageError(f"run_job: the environment variable {JOBS} does not tell the executor") from None
 
 
 def submitter_of(name: str, config: dict[str, Any]) -> Submitter:

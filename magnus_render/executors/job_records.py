@@ -5,7 +5,7 @@ claim, each branch one end. They are for the walk alone; the run log a person se
 
 | key below `RUN/` | written by | content |
 |---|---|---|
-| `jobs/nodes.json` | whoever starts the walk | what nodes have for this executor: text of an as-is, `executor_config` |
+| `jobs/walk.json` | whoever starts the walk | `WalkRecord`: the executor, the stores, what nodes have for it |
 | `jobs/calls/<a>/<n>.<r>.claim.json` | who is about to submit repeat r of attempt n | who that is, and what came before |
 | `jobs/calls/<a>/<n>.<r>.job.<id>.json` | the same, once it is submitted | when |
 | `jobs/calls/<a>/<n>.<r>.guard.<id>.json` | the same, of the job that stands guard | when |
@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from magnus_render.runtime import shapes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
+    from magnus_render.plan import Services
     from magnus_render.runtime.records import Run
 
 CANCELLED, RESUMED = "cancelled", "resumed"
@@ -48,25 +49,42 @@ class Submission(NamedTuple):
         return f"{self.address} {self.attempt}"
 
 
+class WalkRecord(TypedDict):
+    """How a run is walked from job to job: the same for all of its jobs."""
+
+    executor: str
+    config: dict[str, Any]
+    """`executor.config`."""
+    services: Services
+    """Where jobs find the stores."""
+    nodes: dict[str, Any]
+    """What nodes have for the executor, by definition address: `text` of an as-is, `config` of a task; absent if nothing."""
+
+
 class JobRecords:
     """The records of one run's jobs."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._nodes: dict[str, Any] | None = None
+        self._walk: WalkRecord | None = None
         self._turns: dict[str, dict[str, int]] = {}
 
-    # ---- what nodes have for this executor ----
+    # ---- how the run is walked ----
 
-    def write_nodes(self, nodes: Mapping[str, Any]) -> None:
-        """Record texts and configurations of nodes by definition address."""
-        self.run.create("jobs/nodes.json", dict(nodes))
+    def begin(self, walk: WalkRecord) -> None:
+        """Record how the run is walked."""
+        self.run.create("jobs/walk.json", walk)
+
+    def walk(self) -> WalkRecord | None:
+        """Return how the run is walked; None if it is not walked from job to job."""
+        if self._walk is None:
+            self._walk = self.run.read("jobs/walk.json")
+        return self._walk
 
     def node(self, address: str) -> dict[str, Any]:
-        """Return what the node at a definition address has: `text`, `config`, each absent if there is none."""
-        if self._nodes is None:
-            self._nodes = self.run.read("jobs/nodes.json") or {}
-        found: dict[str, Any] = self._nodes.get(address, {})
+        """Return what the node at a definition address has for the executor: `text`, `config`, absent if there is none."""
+        walk = self.walk()
+        found: dict[str, Any] = walk["nodes"].get(address, {}) if walk else {}
         return found
 
     # ---- submissions ----

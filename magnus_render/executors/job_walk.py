@@ -22,7 +22,7 @@ from magnus_render.executors.frames import DECIDING, Call, CompositeFrame, Graph
 from magnus_render.executors.job_records import JobRecords, Submission
 from magnus_render.executors.onward import FINAL, Onward
 from magnus_render.executors.submitter import Job
-from magnus_render.plan import MAP, TASK, services_of
+from magnus_render.plan import MAP, RECORDS_VERSION, TASK, services_of
 from magnus_render.runtime import handover, outcome, scratch, state, workspace
 from magnus_render.texts import say
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-JOBS = "MAGNUS_JOBS"
-"""The variable by which a job learns its executor: JSON, `{"executor": NAME, "config": {...}}`."""
 START = ""
 """Who claims what the submitting computer submits, for the run begins there."""
 
@@ -340,10 +338,7 @@ class JobWalk(Onward):
             argv += ["--after", call.after]
         if call.kind == "text":
             argv.append("--text")
-        environment = {
-            "MAGNUS_CONFIG": json.dumps(self.services),
-            JOBS: json.dumps({"executor": self.engine, "config": self.config}),
-        }
+        environment = {"MAGNUS_CONFIG": json.dumps(self.services), "MAGNUS_RECORDS": str(RECORDS_VERSION)}
         if self.mode:
             environment[workspace.MODE] = self.mode
         own = self.records.node(call.node["address"]).get("config", {})

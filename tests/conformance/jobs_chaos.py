@@ -22,7 +22,6 @@ from typing import Any
 
 from magnus_render.executors import decentral
 from magnus_render.executors.job_records import JobRecords
-from magnus_render.executors.job_walk import START, JobWalk
 from magnus_render.graph.load import load
 from magnus_render.runtime import callback
 from magnus_render.runtime.comparing import comparable
@@ -99,21 +98,18 @@ class Chaos:
         self.run = Run.open(lookup.load("run_log_store", self.services["run_log_store"]), "r")
         assert self.run is not None
         self.records = JobRecords(self.run)
-        self.records.write_nodes({})
-        self._walk().begin()
+        config = {"folder": str(folder / "jobs")}
+        self.submitter = ChaosSubmitter(config)
+        self.records.begin({"executor": "chaos", "config": config, "services": self.services, "nodes": {}})
+        decentral.walk_of(self.run, self.submitter).begin()
         self.scheduler.run()
         self.resumed = self.records.status() is None
         if self.resumed:
-            self.stood = decentral.standing(self.run, ChaosSubmitter({"folder": str(folder / "jobs")}))
+            self.stood = decentral.standing(self.run, self.submitter)
             self.scheduler.told += self.scheduler.failures()
             self.scheduler.calm()
-            decentral.resume(self.run, self._walk(force=True))
+            decentral.resume(self.run, self.submitter)
             self.scheduler.run()
-
-    def _walk(self, force: bool = False) -> JobWalk:
-        config = {"folder": str(self.folder / "jobs")}
-        assert self.run is not None
-        return JobWalk(self.run, self.services, "chaos", config, ChaosSubmitter(config), "", START, force)
 
     def log(self) -> dict[str, Any]:
         """Return the folded log of the run."""
@@ -128,9 +124,7 @@ class Chaos:
         """Return what is not as it must be, given the log of an undisturbed run by another engine."""
         log, found = self.log(), []
         if self.records.status() is None:
-            return [
-                f"stands still at {decentral.standing(self.run, ChaosSubmitter({'folder': str(self.folder / 'jobs')}))}"
-            ]
+            return [f"stands still at {decentral.standing(self.run, self.submitter)}"]
         last = "h" if "h" in log["steps"] else "c"
         successes = [
             a for a in log["steps"].get(last, {"attempts": []})["attempts"] if a["status"] == "SUCCESS"

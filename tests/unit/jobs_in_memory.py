@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from magnus_render import registry
 from magnus_render.errors import MagnusError, PlatformError
 from magnus_render.executors import decentral, job, job_walk
 from magnus_render.executors.job_records import JobRecords
-from magnus_render.executors.job_walk import START, JobWalk
+from magnus_render.executors.job_walk import JobWalk
 from magnus_render.executors.submitter import Job, State, Submitter
 from magnus_render.runtime import attempt
 from magnus_render.runtime.records import Run
@@ -131,6 +132,12 @@ class MemorySubmitter(Submitter):
         return self.told
 
 
+class MemoryExecutor(decentral.DecentralExecutor):
+    """Its scheduler is the one of the test."""
+
+    name = "memory"
+
+
 class Jobs:
     """The scheduler, its jobs, and one run `r`."""
 
@@ -155,7 +162,14 @@ class Jobs:
         assert run is not None
         self.run = run
         self.records = JobRecords(run)
-        self.records.write_nodes({a: {"text": t} for a, t in (texts or {}).items()})
+        self.records.begin(
+            {
+                "executor": "memory",
+                "config": {},
+                "services": interleaving._services(self.store),
+                "nodes": {address: {"text": text} for address, text in (texts or {}).items()},
+            }
+        )
 
     # ---- what a submitter asks ----
 
@@ -194,10 +208,9 @@ class Jobs:
 
     # ---- what a test does ----
 
-    def walk(self, force: bool = False) -> JobWalk:
+    def walk(self) -> JobWalk:
         """Return the walk of the submitting computer."""
-        services = interleaving._services(self.store)
-        return JobWalk(self.run, services, "memory", {}, self.submitter, "", START, force)
+        return decentral.walk_of(self.run, self.submitter)
 
     def waiting(self) -> list[str]:
         """Return the jobs that may begin."""
@@ -281,7 +294,7 @@ class Jobs:
 
     def resume(self) -> int | None:
         """Resume the run, and let it go on as `go` does."""
-        decentral.resume(self.run, self.walk(force=True))
+        decentral.resume(self.run, self.submitter)
         return self.go()
 
     def log(self) -> dict[str, Any]:
@@ -296,7 +309,7 @@ def _pause(at: str) -> None:
 
 
 def _work(self: Any, number: int) -> None:
-    """What a task does: it pauses and sets a parameter; it fails where its command is `exit 1`, or `flakyN` up to attempt N."""
+    """What a task does: pause, and set a parameter; where its command is `exit 1`, fail, and for `flakyN` up to attempt N."""
     here = threading.current_thread()
     assert isinstance(here, Process)
     here.pause("work")
@@ -322,7 +335,7 @@ def prepare(monkeypatch: Any) -> None:
     monkeypatch.setattr(JobWalk, "_run_text", _run_text)
     found = lookup.services_of_environment
     monkeypatch.setattr(lookup, "services_of_environment", lambda: _services() or found())
-    monkeypatch.setattr(job, "_jobs", lambda: ("memory", {}))
+    monkeypatch.setitem(registry.BUILT_IN["executor"], "memory", f"{__name__}:MemoryExecutor")
     monkeypatch.setattr(job, "submitter_of", lambda name, config: _here().submitter)
     monkeypatch.setattr(job_walk.time, "sleep", lambda seconds: _pause("sleep"))
 

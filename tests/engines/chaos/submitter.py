@@ -22,7 +22,7 @@ class ChaosSubmitter(Submitter):
 
     delays = True
     guards = True
-    pauses = (0.05, 0.2)
+    pauses = (0.05, 0.2, 0.8, 2.0)
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
