@@ -309,7 +309,7 @@ def _pause(at: str) -> None:
 
 
 def _work(self: Any, number: int) -> None:
-    """What a task does: pause, and set a parameter; where its command is `exit 1`, fail, and for `flakyN` up to attempt N."""
+    """What a task does: pause, and set a parameter; it fails with the command `exit 1`, and `flakyN` up to attempt N."""
     here = threading.current_thread()
     assert isinstance(here, Process)
     here.pause("work")

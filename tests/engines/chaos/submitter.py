@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from magnus_render.errors import PlatformError
@@ -53,7 +52,7 @@ class ChaosSubmitter(Submitter):
 
     def _put(self, job: Job) -> str:
         id_ = os.urandom(6).hex()
-        write(f"{self.folder}/{id_}.job", json.dumps(asdict(job)))
+        write(f"{self.folder}/{id_}.job", json.dumps(vars(job)))
         return id_
 
     def _state(self, id_: str) -> State:
