@@ -16,7 +16,7 @@ from magnus_render.render import templates as template_folder
 from magnus_render.render.strict import missing
 from magnus_render.spec.files import Files
 from magnus_render.targets import codes
-from magnus_render.targets.base import Bundling, Finding, Source
+from magnus_render.targets.base import Bundling, Finding, Source, Unbundled
 from magnus_render.targets.lookup import every, find
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from magnus_render.graph.load import Loaded
     from magnus_render.plan import Config, Plan
     from magnus_render.targets.base import BaseTarget, Document, Made, Output
+
+    _Place = Callable[[Iterable[Finding]], list[Diagnostic]]
 
 
 @dataclass
@@ -126,8 +128,8 @@ def bundle(
     """
     chosen = _with_bundles(target)
     with collecting.put_off():
-        bundling, said = _bundling(chosen, file, Given(config), templates, strict, Shared())
-        return _bundled(chosen, templates, said, lambda write: chosen.bundle(*bundling, write))
+        bundling, said, place = _bundling(chosen, file, Given(config), templates, strict, Shared())
+        return _bundled(chosen, templates, said, place, lambda write: chosen.bundle(*bundling, write))
 
 
 def bundle_environments(
@@ -140,12 +142,13 @@ def bundle_environments(
 ) -> Bundled:
     """Return the files that deploy a pipeline to several environments; see `bundle`."""
     chosen, shared = _with_bundles(target), Shared()
-    said, made = list[Diagnostic](), dict[str, Bundling]()
+    said, made, places = list[Diagnostic](), dict[str, Bundling](), list[_Place]()
     with collecting.put_off():
         for name, given in environments.items():
-            made[name], more = _bundling(chosen, file, given, templates, strict, shared)
+            made[name], more, place = _bundling(chosen, file, given, templates, strict, shared)
             said += (one for one in more if one not in said)
-        return _bundled(chosen, templates, said, lambda write: chosen.overlays(made, write))
+            places.append(place)
+        return _bundled(chosen, templates, said, places[0], lambda write: chosen.overlays(made, write))
 
 
 def _with_bundles(target: str) -> BaseTarget:
@@ -160,8 +163,8 @@ def _with_bundles(target: str) -> BaseTarget:
 
 def _bundling(
     target: BaseTarget, file: str, given: Given, templates: str | None, strict: bool, shared: Shared
-) -> tuple[Bundling, list[Diagnostic]]:
-    """Return what a bundle is made of, and what is to be said about it."""
+) -> tuple[Bundling, list[Diagnostic], _Place]:
+    """Return what a bundle is made of, what is to be said about it, and what gives findings their places."""
     from magnus_render.graph.load import examine
 
     loaded = examine(file, given.config, environ=given.environ, files=shared.files)
@@ -170,19 +173,23 @@ def _bundling(
     rendered = render_loaded(
         target, loaded, file, given.config, source, templates=templates, strict=strict, bundled=True
     )
-    return Bundling(rendered.plan, rendered.config, rendered.made), rendered.diagnostics
+    bundling = Bundling(rendered.plan, rendered.config, rendered.made)
+    return bundling, rendered.diagnostics, lambda found: _placed(target, found, loaded, file, given.config)
 
 
 def _bundled(
     target: BaseTarget,
     templates: str | None,
     said: list[Diagnostic],
+    place: _Place,
     files: Callable[[Callable[[str, Mapping[str, Any]], str]], Mapping[str, str]],
 ) -> Bundled:
     try:
         made = files(lambda name, context: template_folder.run(target, context, templates, template=name))
     except template_folder.TemplateFault as fault:
         raise DefinitionError([*said, fault.diagnostic]) from fault
+    except Unbundled as refused:
+        raise DefinitionError([*said, *place(refused.findings)]) from None
     return Bundled(dict(sorted(made.items())), said, target.marks)
 
 

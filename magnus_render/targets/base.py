@@ -145,6 +145,14 @@ class Findings:
         self.items.append(Finding(code, text, fix, address=address, field=field, config=config))
 
 
+class Unbundled(Exception):
+    """What stands against a bundle, and shows only as it is written."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = list(findings)
+        super().__init__(*self.findings)
+
+
 class BaseTarget(Described):
     """One engine that pipelines are rendered for."""
 
@@ -271,7 +279,7 @@ class BaseTarget(Described):
 
         Optional: a target that does not define it has no bundle. `made` are the outputs, the pipeline's own first.
         `write(template, context)` returns the text of a template of this target, such as `mine/bundle/README.md.j2`. A text
-        that begins with `#!` becomes a program.
+        that begins with `#!` becomes a program. Raise `Unbundled` if there can be none.
         """
         raise NotImplementedError
 

@@ -12,6 +12,7 @@ from cfnlint.api import ManualArgs, lint
 
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.render.pipeline import bundle
+from tests import bundles as pipelines
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 STORE = {"type": "s3", "config": {"bucket": "churn-runs"}}
@@ -115,6 +116,14 @@ def test_cfn_lint_finds_nothing(name: str, tmp_path: Path, monkeypatch: pytest.M
     for resource in found.values():
         for statement in _statements(resource):
             assert not any("*" in action for action in statement["Action"])
+
+
+@pytest.mark.parametrize("name", ["children", "native"])
+def test_cfn_lint_finds_nothing_in_what_no_case_has(name: str) -> None:
+    """A machine of a machine of a machine, and a state of the user's own, of those that permissions are proven with."""
+    folder = pipelines.HERE / name
+    files = bundle(str(folder / "dag.yaml"), "stepfunctions", str(folder / "aws.yaml")).files
+    assert lint(files["template.json"], config=ManualArgs(regions=["eu-west-1"])) == []
 
 
 def _statements(resource: dict[str, Any]) -> list[dict[str, Any]]:

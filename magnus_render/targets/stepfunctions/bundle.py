@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 from magnus_render.plan import AS_IS, as_is_text
 from magnus_render.targets import options
 from magnus_render.targets.base import Findings, own_config
-from magnus_render.targets.stepfunctions import cloudformation, codes, deployment, permissions, terraform
+from magnus_render.targets.stepfunctions import (
+    cloudformation,
+    codes,
+    deployment,
+    permissions,
+    sizes,
+    terraform,
+)
 from magnus_render.targets.stepfunctions.computes import COMPUTES
 from magnus_render.targets.stepfunctions.config import StepFunctionsConfig
 
@@ -81,7 +88,7 @@ def _check_open(names: Sequence[str], by_terraform: bool, findings: Findings) ->
     where = ("executor",)
     refused = terraform.refuses(names) if by_terraform else {}
     for name in names:
-        if name in deployment.RESOURCES - {"JobDefinition"} or name.startswith("Machine"):
+        if name in deployment.RESOURCES - {"JobDefinition"} or name.startswith(("Machine", "JobPolicy")):
             what = f"'${{{name}}}' is a name that the template itself uses"
             findings.add(codes.BUNDLE, None, what, "choose another name", config=where)
         elif not _PARAMETER.fullmatch(name):
@@ -122,11 +129,16 @@ def _check_secrets(plan: Plan, config: Config, findings: Findings) -> None:
 def files(
     target: BaseTarget, plan: Plan, config: Config, made: Sequence[Made], write: Write
 ) -> dict[str, str]:
-    """Return the files of a bundle, in the format that the configuration asks for."""
+    """Return the files of a bundle, in the format that the configuration asks for.
+
+    Raises:
+        Unbundled: AWS does not take as much.
+    """
     given = options.read(StepFunctionsConfig, options.common(target, config))
     written = {deployment.file_of(output.name): document.text for output, document in made}
     here = [one for one in made if not _is_elsewhere(target, plan, one, given)]
     described = deployment.describe(target, plan, config, given, here)
+    sizes.check_policies(described)
     context = {
         "plan": plan,
         "target": target.name,
@@ -140,6 +152,7 @@ def files(
         more: dict[str, Any] = {"asked": asked}
     else:
         text, more = cloudformation.template(described, context, write)
+        sizes.check_template(text)
         deploying = {cloudformation.TEMPLATE: text}
     readme = write(f"stepfunctions/bundle/{README}.j2", {**context, **more})
     return {**deploying, README: readme, **written}

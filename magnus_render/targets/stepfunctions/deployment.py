@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from magnus_render.plan import AS_IS, as_is_text
 from magnus_render.targets import options
 from magnus_render.targets.base import own_config
-from magnus_render.targets.stepfunctions import jsonata, permissions
+from magnus_render.targets.stepfunctions import jsonata, limits, permissions, policies
 from magnus_render.targets.stepfunctions.computes import COMPUTES
 from magnus_render.targets.stepfunctions.config import Permission, StepFunctionsConfig
 from magnus_render.targets.stepfunctions.model import all_states
@@ -37,6 +37,23 @@ RESOURCES = frozenset(
 """What is deployed beside machines and their roles."""
 
 
+_WORDS = 200
+"""Characters of an address in the name of a resource, which has at most 255 (CloudFormation user guide, "Quotas")."""
+_OF_A_MACHINE = re.compile("(Role|Policy[0-9]*)$")
+"""How the names of resources end that belong to a machine."""
+_PIPELINE = 200
+"""Characters of the pipeline's name in a description: a template's has 1,024 bytes at most (the same)."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A managed policy."""
+
+    logical: str
+    about: str
+    statements: Sequence[Statement]
+
+
 @dataclass(frozen=True)
 class Role:
     """A role that one service takes on."""
@@ -46,8 +63,16 @@ class Role:
     service: str
     """Who takes it on, such as `states.amazonaws.com`."""
     policy: str = ""
-    """The name of its own policy, '' if it has none."""
+    """The name of its inline policy, '' if it has none."""
     statements: Sequence[Statement] = ()
+    """Of the inline policy."""
+    attached: Sequence[Policy] = ()
+    """The managed policies that it has beside."""
+
+    @property
+    def by_policy(self) -> list[Sequence[Statement]]:
+        """The statements of each of its policies, the inline one first."""
+        return [self.statements, *(policy.statements for policy in self.attached)]
 
 
 @dataclass(frozen=True)
@@ -121,9 +146,8 @@ class Deployment:
     log_group: str
     """Of the machines."""
     log_days: int
-    job_policy: str
-    """What the policy of jobs is for."""
-    job_statements: Sequence[Statement]
+    job_policies: Sequence[Policy]
+    """What jobs may do: one policy, or several if that is too long for one."""
     jobs: Jobs | None
     schedule: Schedule | None
     alarm: Alarm
@@ -132,11 +156,17 @@ class Deployment:
     """What the configuration and the user's states leave open, by the names that they have there."""
 
     @property
+    def policies(self) -> list[Policy]:
+        """All managed policies."""
+        return [one for machine in self.machines for one in machine.role.attached] + list(self.job_policies)
+
+    @property
     def unbounded(self) -> list[str]:
         """The statements whose resource is `*`, each once."""
         roles = [machine.role for machine in self.machines]
         roles += [self.jobs.execution_role] if self.jobs else []
-        return list(dict.fromkeys(one.sid for role in roles for one in role.statements if one.reason))
+        parts = [part for role in roles for part in role.by_policy]
+        return list(dict.fromkeys(one.sid for part in parts for one in part if one.reason))
 
 
 @dataclass(frozen=True)
@@ -214,15 +244,15 @@ def describe(
     name = machine_name(plan)
     machines = [_machine(target, plan, config, one) for one in made]
     own = any("JobDefinition" in machine.placeholders for machine in machines)
+    job_policies = _job_policies(name, permissions.of_jobs(plan, config))
     return Deployment(
         name=name,
-        about=f"Pipeline {plan['name']}. `magnus bundle` wrote it: bundle it again, do not edit.",
+        about=f"Pipeline {plan['name'][:_PIPELINE]}. `magnus bundle` wrote it: bundle it again, do not edit.",
         machines=machines,
         log_group=f"/aws/vendedlogs/states/{name}",
         log_days=given.bundle.log_retention_days,
-        job_policy=f"What the jobs of pipeline {name} may do.",
-        job_statements=permissions.of_jobs(plan, config),
-        jobs=_jobs(name, given) if own else None,
+        job_policies=job_policies,
+        jobs=_jobs(name, given, job_policies) if own else None,
         schedule=_schedule(name, given) if given.bundle.schedule else None,
         alarm=Alarm(f"A run of pipeline {name} failed, or took too long."),
         tags=COMPUTES["batch"].tags(given),
@@ -230,7 +260,13 @@ def describe(
     )
 
 
-def _jobs(name: str, given: StepFunctionsConfig) -> Jobs:
+def _job_policies(name: str, statements: Iterable[Statement]) -> list[Policy]:
+    parts = policies.spread(statements, limits.MANAGED_POLICY)
+    about = f"What the jobs of pipeline {name} may do."
+    return [Policy(f"JobPolicy{n if n > 1 else ''}", about, part) for n, part in enumerate(parts, 1)]
+
+
+def _jobs(name: str, given: StepFunctionsConfig, attached: Sequence[Policy]) -> Jobs:
     log_group, service = f"/magnus/{name}", "ecs-tasks.amazonaws.com"
     log = {
         "awslogs-group": "${JobLogGroup}",
@@ -248,7 +284,7 @@ def _jobs(name: str, given: StepFunctionsConfig) -> Jobs:
             "ResourceRequirements": [{"Type": kind, "Value": value} for kind, value in sizes.items()],
             "LogConfiguration": {"LogDriver": "awslogs", "Options": log},
         },
-        Role("JobRole", f"Of the jobs of pipeline {name}.", service),
+        Role("JobRole", f"Of the jobs of pipeline {name}.", service, attached=attached),
         Role(
             "JobExecutionRole",
             f"Starts the containers of pipeline {name}.",
@@ -277,14 +313,21 @@ def _machine(target: BaseTarget, plan: Plan, config: Config, made: Made) -> Mach
     name, logical = machine.name or machine_name(plan), _logical(output.name)
     extra = list(_of_natives(target, config, all_states(machine)))
     statements = permissions.of_machine(machine, name, plan, config, extra)
-    about, service = f"What the state machine {name} may do.", "states.amazonaws.com"
     return Machine(
         logical,
         name,
         file_of(output.name),
         jsonata.compact(document.content),
-        Role(f"{logical}Role", about, service, "machine", statements),
+        _machine_role(logical, name, statements),
     )
+
+
+def _machine_role(logical: str, name: str, statements: Iterable[Statement]) -> Role:
+    inline, *more = policies.spread(statements, limits.INLINE_POLICIES)
+    else_ = f"What else the state machine {name} may do."
+    attached = [Policy(f"{logical}Policy{n}", else_, part) for n, part in enumerate(more, 1)]
+    about, service = f"What the state machine {name} may do.", "states.amazonaws.com"
+    return Role(f"{logical}Role", about, service, "machine", inline, attached)
 
 
 def file_of(address: str) -> str:
@@ -293,12 +336,13 @@ def file_of(address: str) -> str:
 
 
 def _logical(address: str) -> str:
-    """Return what a machine is called within a bundle: letters and digits, another for each address, and no role's name."""
+    """Return what a machine is called within a bundle: letters and digits, another for each address."""
     words = "".join(part.capitalize() for part in re.split("[^A-Za-z0-9]+", address))
-    plain = not address or re.fullmatch("[a-z][a-z0-9]*([.][a-z][a-z0-9]*)*", address)
-    return f"Machine{words}" + (
-        "" if plain and not words.endswith("Role") else sha256(address.encode()).hexdigest()[:8]
-    )
+    # A part of one letter before another part would look as one word in small letters: `a.b` and `ab` would be one.
+    exact = re.fullmatch("(([a-z][a-z0-9]+[.])*[a-z][a-z0-9]*)?", address) and len(words) <= _WORDS
+    if exact and not _OF_A_MACHINE.search(words):
+        return f"Machine{words}"
+    return f"Machine{words[:_WORDS]}{sha256(address.encode()).hexdigest()[:8]}"
 
 
 def _of_natives(target: BaseTarget, config: Config, states: Iterable[Any]) -> Iterator[Statement]:

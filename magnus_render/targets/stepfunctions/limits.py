@@ -20,6 +20,20 @@ DELAY = 31_622_399
 """Seconds that a delay with back-off may grow to (the same)."""
 TEMPLATE_BYTES = 51_200
 """Of a CloudFormation template that is handed over as it is, not by S3 (CloudFormation user guide, "Quotas")."""
+TEMPLATE_ON_S3_BYTES = 1_000_000
+"""Of a CloudFormation template that lies on S3 (the same: 1 MB)."""
+RESOURCES = 500
+"""Of a CloudFormation template (the same)."""
+PARAMETERS = 200
+"""Of a CloudFormation template (the same)."""
+INLINE_POLICIES = 10_240
+"""Characters of all inline policies of a role, white space not counted (IAM user guide, "IAM and AWS STS quotas")."""
+MANAGED_POLICY = 6_144
+"""Characters of a managed policy, likewise (the same)."""
+ATTACHED = 10
+"""Managed policies of a role, unless the account has a higher quota, of at most 25 (the same)."""
+FILLED_IN = 64
+"""Characters that a parameter's value is taken to have: a bucket's name has at most 63."""
 LAMBDA_SECONDS = 900
 """After which Lambda ends a function."""
 SAGEMAKER_VALUE = 256

@@ -170,7 +170,8 @@ def _of_sagemaker(configs: list[StepFunctionsConfig], tagged: bool, plan: Plan) 
     # SageMaker writes the names of jobs in small letters into their ARNs.
     name = naming.slug(plan["name"])
     jobs = _unique(_arn(f"{one}-*", "sagemaker", "processing-job/") for one in (name, name.lower()))
-    actions = ["CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob", "AddTags"]
+    # Step Functions puts a tag of its own on each job, and its guide has ListTags beside the actions of every job.
+    actions = ["CreateProcessingJob", "DescribeProcessingJob", "StopProcessingJob", "AddTags", "ListTags"]
     yield Statement("Process", tuple(sorted(f"sagemaker:{action}" for action in actions)), jobs)
     yield _pass_role("PassProcessingRole", _unique(one.role for one in configs), "sagemaker")
     yield _rule("SageMakerProcessingJobs")

@@ -243,9 +243,9 @@ class Namespace:
             timer.cancel()
             watch.close()
 
-    def until_allowed(self, user: str, verb: str, kind: str) -> None:
-        """Wait until the API server has heard of a role that lets a user do something with Argo's objects here."""
-        resource = {"namespace": self.name, "group": "argoproj.io", "resource": kind, "verb": verb}
+    def until_allowed(self, user: str, verb: str, kind: str, group: str = "argoproj.io") -> None:
+        """Wait until the API server has heard of a role that lets a user do something with objects here."""
+        resource = {"namespace": self.name, "group": group, "resource": kind, "verb": verb}
         body = {"spec": {"user": user, "resourceAttributes": resource}}
         path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
         end = time.monotonic() + TIME_LIMIT

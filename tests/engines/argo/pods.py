@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests.engines.argo import build
 from tests.engines.argo.api import Json
 from tests.engines.argo.expansion import expand
 
@@ -21,6 +22,7 @@ MAIN, WAIT, INIT = "main", "wait", "init"
 GRACE = 30
 _OWN_VOLUMES = ("var-run-argo", "tmp-dir-argo")  # between Argo's containers
 _STAGING = "argo-staging"
+_MANIFEST = "manifest.yaml"
 _TEMPLATE, _OFFLOADED = "ARGO_TEMPLATE", "offloaded"
 
 Getter = Callable[[str, str], Json | None]
@@ -125,7 +127,25 @@ class Pod:
 
     @cached_property
     def command(self) -> list[str]:
-        """The main container's command and arguments, without Argo's emissary, before references are replaced."""
+        """The main container's command and arguments, without Argo's emissary, before references are replaced.
+
+        That of a `resource` template is what Argo's executor runs (`workflow/executor/resource.go`), as the pod's account.
+        """
+        if resource := self.template.get("resource"):
+            if resource.keys() - {"action", "manifest"} or self.template.get("outputs", {}).get("parameters"):
+                raise CannotStart("the engine does not wait for resources, and reads nothing from them")
+            words = [
+                "--as",
+                self.user,
+                "-n",
+                self.namespace,
+                resource["action"],
+                "-f",
+                _MANIFEST,
+                "-o",
+                "json",
+            ]
+            return [str(build.program("kubectl")), *words]
         command = list(self.main.get("command", ()))
         return command[command.index("--") + 1 :] + list(self.main.get("args") or ())
 
@@ -139,6 +159,9 @@ class Pod:
         if others or len(self.manifest["spec"]["initContainers"]) > 1:
             raise CannotStart("the engine has no sidecars and no init containers")
         argv = [expand(word, self.environment) for word in self.command]
+        if resource := self.template.get("resource"):
+            (folder / _MANIFEST).write_text(resource["manifest"], encoding="utf-8")
+            argv[argv.index(_MANIFEST)] = str(folder / _MANIFEST)
         mounts = self._mounts(volumes, folder)
         shown = {"HOSTNAME": self.name, **self.environment}
         return Container(argv, shown, mounts, self.main.get("workingDir") or None)

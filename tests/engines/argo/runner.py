@@ -96,6 +96,7 @@ class Life:
         failed: Callable[[str], None],
     ) -> None:
         self._api, self._node, self._starter = place.api, place.node, place.starter
+        self._kubeconfig = place.logs / "kubeconfig"
         self._executor = replace(self._api, user=pod.user) if pod.user else self._api
         self._pod, self._image, self._faults, self._failed = pod, image, faults, failed
         self.record = Record(pod.name, pod.node_name, "", [], folder)
@@ -169,7 +170,7 @@ class Life:
             self._running = self._starter.start(
                 Command(
                     container.argv,
-                    {**self._image.environment, **container.environment},
+                    {**self._image.environment, **container.environment, **self._kubernetes(pod)},
                     container.working_folder or str(self._image.folder),
                     container.mounts,
                     (ROOT, Path(sys.prefix), self._image.folder, folder),
@@ -180,6 +181,10 @@ class Life:
         running = {"running": {"startedAt": self._started}}
         self._report(running, running, "Running")
         return crash
+
+    def _kubernetes(self, pod: Pod) -> dict[str, str]:
+        """Return what leads the command of a `resource` template to the API server."""
+        return {"KUBECONFIG": str(self._kubeconfig)} if "resource" in pod.template else {}
 
     def _private(self, container: Container) -> list[Mount]:
         """Return mounts that give the pod folders of its own for its output files."""
@@ -342,7 +347,9 @@ class Life:
             "hostIP": "127.0.0.1",
             "podIP": "127.0.0.1",
             "initContainerStatuses": [status(INIT, done)],
-            "containerStatuses": [status(WAIT, wait), status(MAIN, main)],
+            "containerStatuses": [
+                status(name, state) for name, state in ((WAIT, wait), (MAIN, main)) if name in images
+            ],
         }
         if self._reason:
             told |= {"reason": self._reason, "message": self._message}

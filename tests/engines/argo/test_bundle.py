@@ -1,19 +1,33 @@
-"""A bundle for Argo, applied as its README says: its pods may do what they need, and nothing can be taken away."""
+"""A bundle for Argo, applied as its README says: its pods may do what they need, and nothing can be taken away.
+
+By hand, pipelines of `tests/bundles` also run with each verb, resource and account taken away:
+
+    MAGNUS_PERMISSIONS=FILE pytest tests/engines/argo/test_bundle.py -k fails_with_less -n 0
+
+writes into FILE what then fails. In CI a pipeline with a template of the user's own stands for them.
+"""
 
 from __future__ import annotations
 
+import copy
+import json
+import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.conformance.argo import Argo
+from magnus_render import errors
+from tests import bundles as pipelines
+from tests.conformance.argo import VOLUME, Argo
 from tests.engines.argo import build
+from tests.engines.argo.client import Namespace, shared
 from tests.engines.argo.commands import Terminal
 from tests.engines.argo.pipeline import Project, shell
-from tests.engines.argo.run import EngineError
+from tests.engines.argo.run import EngineError, Run
 from tests.tools import environment as environment_of
 from tests.tools import magnus
 
@@ -26,6 +40,11 @@ dag:
     fail: {type: fail}
 """
 RESULTS = "workflowtaskresults"
+CONFIG = "argo.yaml"
+FILE = os.environ.get("MAGNUS_PERMISSIONS", "")
+IN_CI = ["children", "maps", "native", "parameters"]
+"""Separate dags, an account that the configuration names, a template of the user's own, a schedule with secrets."""
+Objects = list[dict[str, Any]]
 
 
 @pytest.mark.parametrize("lacking", ["", "create", "patch"])
@@ -113,3 +132,92 @@ def built(folder: Path) -> list[Any]:
     )
     assert done.returncode == 0, done.stderr
     return sorted(yaml.safe_load_all(done.stdout), key=lambda one: one["kind"])
+
+
+@pytest.mark.parametrize("name", pipelines.names(CONFIG) if FILE else IN_CI)
+def test_a_run_needs_no_more_than_the_bundle_allows(name: str, tmp_path: Path) -> None:
+    build.require()
+    folder, objects = bundled(name, tmp_path)
+    run = follow(name, folder, objects)
+    assert run.phase == "Succeeded", run.told
+    codes = {pod.exit_code for pod in run.pods}
+    assert codes <= {0, errors.AGAIN}, run.told
+
+
+@pytest.mark.parametrize("name", pipelines.names(CONFIG) if FILE else ["native"])
+def test_a_run_fails_with_less(name: str, tmp_path: Path) -> None:
+    build.require()
+    folder, objects = bundled(name, tmp_path)
+    for what, less in taken_away(objects):
+        if not (FILE or what == "create configmaps"):
+            continue  # `test_pods_need_what_the_role_allows` shows the rest
+        try:
+            run = follow(name, folder, less)
+            how = "" if run.phase == "Succeeded" else "the run fails"
+            forbidden = " is forbidden: " in run.told
+        except EngineError as error:
+            how, forbidden = "a pod cannot report", " is forbidden: " in str(error)
+        if FILE:
+            with open(FILE, "a", encoding="utf-8") as file:
+                file.write(f"{name}: {how or 'NOTHING'}: {what}\n")
+        assert how and forbidden, what
+
+
+def bundled(name: str, folder: Path) -> tuple[Path, Objects]:
+    """Make the bundle of a pipeline; return its folder and the objects of `permissions.yaml`."""
+    pipelines.copy(name, folder / name)
+    (folder / name / VOLUME).mkdir()
+    done = magnus(folder / name, "bundle", "dag.yaml", "-t", "argo", "-c", CONFIG, "-o", "out")
+    assert done.returncode == 0, done.stderr
+    return folder / name, list(yaml.safe_load_all((folder / name / "out" / "permissions.yaml").read_text()))
+
+
+def taken_away(objects: Objects) -> Iterator[tuple[str, Objects]]:
+    """Yield the objects without each verb and each resource of a rule, and without each account, and what it was."""
+    for number, one in enumerate(objects):
+        for index, rule in enumerate(one.get("rules", ())):
+            for verb in rule["verbs"]:
+                less = copy.deepcopy(objects)
+                less[number]["rules"][index]["verbs"].remove(verb)
+                yield f"{verb} {' '.join(rule['resources'])}", _with_rules(less, number)
+            for resource in rule["resources"]:
+                less = copy.deepcopy(objects)
+                less[number]["rules"][index]["resources"].remove(resource)
+                yield f"resource {resource}", _with_rules(less, number)
+        for index, subject in enumerate(one.get("subjects", ())):
+            less = copy.deepcopy(objects)
+            del less[number]["subjects"][index]
+            yield f"account {subject['name']}", less
+
+
+def _with_rules(objects: Objects, number: int) -> Objects:
+    """Leave out rules of a role that have no verb or no resource: the API server takes none."""
+    rules = objects[number]["rules"]
+    objects[number]["rules"] = [one for one in rules if one["verbs"] and one["resources"]]
+    return objects
+
+
+def follow(name: str, folder: Path, objects: Objects) -> Run:
+    """Apply a bundle with these permissions, and start a run as its README says."""
+    (folder / "out" / "permissions.yaml").write_text(yaml.safe_dump_all(objects))
+    secrets = {"tokens": {"token": "a-b-c-d-e"}}
+    with shared().open(folder, volumes={VOLUME: folder / VOLUME}, secrets=secrets) as opened:
+        terminal = Terminal(opened, folder)
+        terminal("kubectl apply -k out")
+        _until_known(opened, objects)
+        readme = (folder / "out" / "README.md").read_text()
+        (submit,) = [word for word in readme.split() if word.startswith(("cronwf/", "workflowtemplate/"))]
+        given = json.dumps(pipelines.PARAMETERS, separators=(",", ":"))
+        words = f"-p run-id=n-{opened.name} -p parameters={given}"
+        opened.follow(terminal(f"argo submit --from {submit} -o name {words}"))
+        return opened.wait()
+
+
+def _until_known(opened: Namespace, objects: Objects) -> None:
+    """Wait until the API server has heard of each right of each account."""
+    accounts = [one["name"] for each in objects for one in each.get("subjects", ())]
+    for rule in [rule for one in objects for rule in one.get("rules", ())]:
+        for verb in rule["verbs"]:
+            for account in accounts:
+                user = f"system:serviceaccount:{opened.name}:{account}"
+                opened.until_allowed(user, verb, rule["resources"][0], rule["apiGroups"][0])

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.engines.stepfunctions.client import ACCOUNT, REGION, Client, machine_arn
+from botocore.exceptions import ClientError
+
+from tests.engines.stepfunctions.client import ACCOUNT, REGION, Client, machine_arn, pairs
 
 JOBS = "JobPolicy"
 Policies = dict[str, dict[str, Any]]
@@ -24,6 +28,10 @@ _PSEUDO = {
     "AWS::Region": REGION,
     "AWS::AccountId": ACCOUNT,
     "AWS::URLSuffix": "amazonaws.com",
+}
+_ARNS = {
+    "AWS::IAM::Role": f"arn:aws:iam::{ACCOUNT}:role/{{}}",
+    "AWS::SQS::Queue": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{{}}",
 }
 
 
@@ -44,12 +52,19 @@ class Template:
         self.policies = dict(self._policies())
 
     def _policies(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        for name, resource in self.content["Resources"].items():
-            properties = resource["Properties"]
-            if name == JOBS:
-                yield name, self.filled(properties["PolicyDocument"])
-            elif resource["Type"] == "AWS::IAM::Role" and "Policies" in properties:
-                yield name, self.filled(properties["Policies"][0]["PolicyDocument"])
+        """Yield what each role may do, by its inline policy and by those attached to it, and what jobs may do."""
+        resources = self.content["Resources"]
+        yield JOBS, self._joined(one for name, one in resources.items() if name.startswith(JOBS))
+        for name, resource in resources.items():
+            if resource["Type"] == "AWS::IAM::Role" and "Policies" in resource["Properties"]:
+                attached = resource["Properties"].get("ManagedPolicyArns", [])
+                yield name, self._joined([resource, *(resources[one["Ref"]] for one in attached)])
+
+    def _joined(self, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        found = [one["Properties"] for one in resources]
+        documents = [inline["PolicyDocument"] for one in found for inline in one.get("Policies", [one])]
+        statements = [statement for document in documents for statement in document["Statement"]]
+        return {"Version": "2012-10-17", "Statement": self.filled(statements)}
 
     def filled(self, value: Any) -> Any:
         """Return a value with its functions computed."""
@@ -62,16 +77,24 @@ class Template:
         if "Fn::Sub" in value:
             return _OPEN.sub(lambda found: self._value(found[1]), value["Fn::Sub"])
         if "Fn::GetAtt" in value:
-            return f"arn:of:{value['Fn::GetAtt'][0]}"
+            name = value["Fn::GetAtt"][0]
+            return _ARNS.get(self.content["Resources"][name]["Type"], "arn:of:{}").format(name)
         return {key: self.filled(one) for key, one in value.items()}
 
     def _value(self, name: str) -> str:
+        """Return what a reference stands for: `values` has the job definition once it is registered."""
         if name in _PSEUDO:
             return _PSEUDO[name]
-        if name == "JobDefinition":
-            own: str = self.content["Resources"][name]["Properties"]["JobDefinitionName"]
-            return own
-        return self.values[name]
+        properties = self.content["Resources"].get(name, {}).get("Properties", {})
+        if "StateMachineName" in properties:
+            return machine_arn(properties["StateMachineName"])
+        return str(properties.get("LogGroupName") or self.values[name])
+
+    def of_type(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Yield the properties of the resources of a type."""
+        for resource in self.content["Resources"].values():
+            if resource["Type"] == kind:
+                yield self.filled(resource["Properties"])
 
     def machines(self) -> Iterator[tuple[str, str, str]]:
         """Yield of each state machine the name of its resource, its own, and its definition."""
@@ -101,6 +124,63 @@ def deploy(client: Client, template: Template, policies: Policies) -> list[list[
         states.create_state_machine(name=name, definition=definition, roleArn=role)
         refused += client.ask("refused", machine=machine_arn(name))
     return refused
+
+
+def undeploy(client: Client, template: Template) -> None:
+    """Delete the machines of a template."""
+    for _, name, _ in template.machines():
+        client.aws("stepfunctions").delete_state_machine(stateMachineArn=machine_arn(name))
+
+
+def register(client: Client, template: Template, folder: Path, environment: Mapping[str, str]) -> None:
+    """Register the job definition of a template; its jobs run in `folder` with `environment`."""
+    for properties in template.of_type("AWS::Batch::JobDefinition"):
+        container = _api(properties["ContainerProperties"])
+        made = client.aws("batch").register_job_definition(
+            jobDefinitionName=properties["JobDefinitionName"],
+            type=properties["Type"],
+            platformCapabilities=properties["PlatformCapabilities"],
+            containerProperties={**container, "environment": pairs(folder, environment)},
+        )
+        template.values["JobDefinition"] = made["jobDefinitionArn"]
+
+
+def _api(value: Any) -> Any:
+    """Return properties of a resource as the service's own API spells them."""
+    if isinstance(value, list):
+        return [_api(one) for one in value]
+    if isinstance(value, dict):
+        return {key[0].lower() + key[1:]: _api(one) for key, one in value.items()}
+    return value
+
+
+def schedule(client: Client, template: Template) -> list[str]:
+    """Create the schedules of a template, and the queues for starts that are lost; return the names of the schedules."""
+    names = []
+    for number, properties in enumerate(template.of_type("AWS::Scheduler::Schedule")):
+        names.append(f"{next(template.machines())[1]}-{number}")
+        lost = properties["Target"]["DeadLetterConfig"]["Arn"]
+        client.aws("sqs").create_queue(QueueName=lost.rpartition(":")[2])
+        client.aws("scheduler").create_schedule(Name=names[-1], **properties)
+    return names
+
+
+def fire(client: Client, name: str) -> str:
+    """Do what EventBridge Scheduler does when the time of a schedule has come (user guide, "Configuring a dead-letter queue"
+    and "Setting up the execution role"); return the execution, '' if none began. moto keeps schedules, and does no more.
+    """
+    target = client.aws("scheduler").get_schedule(Name=name)["Target"]
+    role = target["RoleArn"].rpartition("/")[2]
+    try:
+        began = client.signed("stepfunctions", role).start_execution(
+            stateMachineArn=target["Arn"], name=f"fired-{uuid.uuid4().hex[:8]}", input=target["Input"]
+        )
+        return str(began["executionArn"])
+    except ClientError as error:
+        url = client.aws("sqs").get_queue_url(QueueName=target["DeadLetterConfig"]["Arn"].rpartition(":")[2])
+        with contextlib.suppress(ClientError):
+            client.signed("sqs", role).send_message(QueueUrl=url["QueueUrl"], MessageBody=str(error))
+        return ""
 
 
 def start(client: Client, template: Template, run_id: str, given: Any) -> str:

@@ -116,6 +116,13 @@ class Client:
             self._clients[service] = self._session.client(service, endpoint_url=self.endpoint)
         return self._clients[service]
 
+    def signed(self, service: str, role: str) -> Any:
+        """Return a boto3 client that signs with the name of a role (`permissions`)."""
+        import boto3
+
+        session = boto3.session.Session(role, "test", region_name=REGION)
+        return session.client(service, endpoint_url=self.endpoint)
+
     @cached_property
     def _session(self) -> Any:
         import boto3
@@ -132,14 +139,15 @@ class Client:
         folder: Path,
         environment: Mapping[str, str] | None = None,
         image: str = "process",
+        roles: Mapping[str, str] | None = None,
     ) -> None:
         """Create a job queue, a job definition and an ECS task definition (container `main`) of that name.
 
-        Their jobs run in `folder` with `environment`: as processes, or in containers of another `image`.
+        Their jobs run in `folder` with `environment`: as processes, or in containers of another `image`. `roles` are those
+        of the task definition, by its members.
         """
         batch = self.aws("batch")
-        variables = [{"name": key, "value": value} for key, value in (environment or {}).items()]
-        variables.append({"name": FOLDER, "value": str(folder)})
+        variables = pairs(folder, environment or {})
         if not batch.describe_job_queues(jobQueues=[name])["jobQueues"]:
             batch.create_job_queue(
                 jobQueueName=name,
@@ -159,6 +167,20 @@ class Client:
             cpu="256",
             memory="512",
             containerDefinitions=[{"name": "main", "image": image, "memory": 512, "environment": variables}],
+            **(roles or {}),
+        )
+
+    def function(self, name: str, handler: str, folder: Path, environment: Mapping[str, str]) -> None:
+        """Create a Lambda function of that name, whose handler this Python can import; `project` was called before."""
+        variables = {pair["name"]: pair["value"] for pair in pairs(folder, environment)}
+        self.aws("lambda").create_function(
+            FunctionName=name,
+            Handler=handler,
+            Role=_ROLE,
+            Runtime="python3.12",
+            Code={"ZipFile": b"the engine runs what this Python can import"},
+            Timeout=900,
+            Environment={"Variables": variables},
         )
 
     def _compute_environment(self) -> str:
@@ -282,6 +304,12 @@ class Client:
                 return json.load(reply)
         except urllib.error.HTTPError as error:
             raise EngineError(json.loads(error.read())) from None
+
+
+def pairs(folder: Path, environment: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the variables of a container whose job runs in a folder."""
+    variables = {**environment, FOLDER: str(folder)}
+    return [{"name": key, "value": value} for key, value in variables.items()]
 
 
 def machine_arn(name: str) -> str:

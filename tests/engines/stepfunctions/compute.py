@@ -32,7 +32,7 @@ class Compute:
     environment: Callable[[Path], dict[str, str]]
     """Gives what every job's environment has, for a working folder."""
     start: jobs.Starter
-    """For images called "process" or nothing at all."""
+    """For images called "process", in whatever registry, or nothing at all."""
     start_container: jobs.Starter
     """For other images."""
 
@@ -65,7 +65,7 @@ def attempt(
             _records.append(record)
     log = compute.folder / f"{record.id}.log"
     command = jobs.Command(record.argv, environment, image, log)
-    process = image in ("", "process")
+    process = image.rpartition("/")[2].partition(":")[0] in ("", "process")
     if process:
         base = compute.environment(command.folder)
         command = jobs.Command(record.argv, {**base, **environment}, image, log)

@@ -76,7 +76,7 @@ _REQUESTS: dict[str, Callable[..., Any]] = {
     "jobs": compute.records,
     "permit": permissions.permit,
     "called": permissions.called,
-    "refused": permissions.refused_at_start,
+    "refused": permissions.refused_of_machine,
     "reset": _reset,
     "settled": compute.settled,
     "wait": _wait,

@@ -4,36 +4,27 @@ moto enforces IAM too (`set_initial_no_auth_action_count`), but it compares acti
 the resource `*`, and its interpreter calls with keys that belong to nobody. So each request is asked about here, with the
 resource that it is about, by moto's evaluator of policies (`moto.iam.access_control.IAMPolicy`). The interpreter's clients
 and the jobs sign with a role's name for their access key; names that nobody registered may do anything.
-What Step Functions asks of a role without a request that moto makes is asked as an execution starts (`_at_start`).
+What a request asks for: `asked.py`. What is asked of a role without a request that moto makes is asked as a machine is
+deployed (`refused_of_machine`), and as a job begins (`refused_of_container`).
 """
 
 from __future__ import annotations
 
 import functools
-import io
 import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
-from moto.batch.models import batch_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam import access_control
-from moto.s3.models import s3_backends
-from moto.secretsmanager.models import secretsmanager_backends
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-Call = tuple[str, str]
-"""An action and the resource that it is about."""
-_REGION = "us-east-1"
+from tests.engines.stepfunctions import asked
+from tests.engines.stepfunctions.asked import Call
+
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/[^/]+/([^/]+)/aws4_request")
-_RULES = {
-    "batch:submitJob.sync": "BatchJobs",
-    "ecs:runTask.sync": "ECSTask",
-    "states:startExecution.sync:2": "StepFunctionsExecution",
-}
 _policies: dict[str, str] = {}
 _calls: dict[str, list[tuple[Call, bool]]] = {}
 _lock = threading.Lock()
@@ -58,10 +49,23 @@ def called() -> dict[str, list[Any]]:
 
 def allows(policy: str, call: Call) -> bool:
     """Tell whether a policy, as JSON, allows a call."""
-    return (
-        access_control.IAMPolicy(policy).is_action_permitted(*call)
-        is access_control.PermissionResult.PERMITTED
-    )
+    action, resource, known = call
+    held = {"Version": "2012-10-17", "Statement": list(_held(json.loads(policy)["Statement"], known))}
+    found = access_control.IAMPolicy(json.dumps(held)).is_action_permitted(action, resource)
+    return bool(held["Statement"]) and found is access_control.PermissionResult.PERMITTED
+
+
+def _held(statements: list[dict[str, Any]], known: str) -> Iterator[dict[str, Any]]:
+    """Yield the statements whose conditions hold, without these.
+
+    moto: knows conditions of trust alone, and takes one that does not hold for a denial of what others allow. AWS: the
+    statement does not count. The operators are those that a bundle has.
+    """
+    for statement in statements:
+        conditions = statement.get("Condition", {})
+        assert conditions.keys() <= {"StringEquals", "ForAnyValue:StringEquals"}, conditions
+        if all(f"{key}={value}" == known for pairs in conditions.values() for key, value in pairs.items()):
+            yield {key: value for key, value in statement.items() if key != "Condition"}
 
 
 def match(pattern: str, text: str) -> Any:
@@ -79,7 +83,7 @@ def wrap(application: Callable[..., Any]) -> Callable[..., Any]:
         found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
         role, service = found.groups() if found else ("", "")
         if role in _policies:
-            denied = [call for call in _asked(service, environ) if not _allowed(role, call)]
+            denied = [call for call in asked.of_request(service, environ) if not _allowed(role, call)]
             if denied:
                 return _refuse(service, denied[0], start_response)
         return application(environ, start_response)
@@ -105,144 +109,24 @@ def _refuse(service: str, call: Call, start_response: Callable[..., Any]) -> lis
     return [body.encode()]
 
 
-def _asked(service: str, environ: dict[str, Any]) -> Iterator[Call]:
-    """Yield what a request asks for; one that no rule knows asks for what nobody is given."""
-    if service == "s3":
-        yield from _of_s3(environ)
-        return
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
-    action = (environ.get("HTTP_X_AMZ_TARGET") or environ["PATH_INFO"]).rpartition("/")[2].rpartition(".")[2]
-    rule = _OF_REQUEST.get((service, action.lower()))
-    if rule is None:
-        yield f"{service}:{action}", "unknown"
-    else:
-        yield from rule(json.loads(body or b"{}"))
-
-
-def _arn(service: str, rest: str) -> str:
-    return f"arn:aws:{service}:{_REGION}:{DEFAULT_ACCOUNT_ID}:{rest}"
-
-
-def _of_s3(environ: dict[str, Any]) -> Iterator[Call]:
-    bucket, _, key = unquote(environ["PATH_INFO"]).lstrip("/").partition("/")
-    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    method, resource = environ["REQUEST_METHOD"], f"arn:aws:s3:::{bucket}/{key}"
-    if not key:
-        yield ("s3:ListBucket" if method in ("GET", "HEAD") else "s3:DeleteObject"), f"arn:aws:s3:::{bucket}"
-    elif method in ("GET", "HEAD"):
-        yield "s3:GetObject", resource
-        found = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_object(bucket, key)
-        if found is None:
-            yield "s3:ListBucket", f"arn:aws:s3:::{bucket}"
-        elif found.kms_key_id:
-            yield "kms:Decrypt", _arn("kms", f"key/{found.kms_key_id}")
-    elif method == "DELETE":
-        yield ("s3:AbortMultipartUpload" if "uploadId" in query else "s3:DeleteObject"), resource
-    else:
-        yield "s3:PutObject", resource
-        if kms := environ.get("HTTP_X_AMZ_SERVER_SIDE_ENCRYPTION_AWS_KMS_KEY_ID"):
-            yield "kms:GenerateDataKey", _arn("kms", f"key/{kms}")
-        if "uploadId" in query and method == "POST":
-            # The parts of an object are decrypted as it is put together (Amazon S3 user guide, multipart upload).
-            upload = (
-                s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_bucket(bucket).multiparts.get(query["uploadId"][0])
-            )
-            if upload is not None and upload.kms_key_id:
-                yield "kms:Decrypt", _arn("kms", f"key/{upload.kms_key_id}")
-
-
-def _submit_job(request: Mapping[str, Any]) -> Iterator[Call]:
-    backend = batch_backends[DEFAULT_ACCOUNT_ID][_REGION]
-    definition = backend.get_job_definition(request["jobDefinition"])
-    yield "batch:SubmitJob", definition.arn if definition else "unknown"
-    queue = backend.get_job_queue(request["jobQueue"])
-    yield "batch:SubmitJob", queue.arn if queue else "unknown"
-    if request.get("tags"):
-        yield "batch:TagResource", _arn("batch", "job/new")
-
-
-def _secret(request: Mapping[str, Any]) -> Iterator[Call]:
-    backend = secretsmanager_backends[DEFAULT_ACCOUNT_ID][_REGION]
-    found = backend.secrets.get(request["SecretId"])
-    yield "secretsmanager:GetSecretValue", found.arn if found else _arn("secretsmanager", "secret:unknown")
-
-
-def _start_execution(request: Mapping[str, Any]) -> Iterator[Call]:
-    yield "states:StartExecution", request["stateMachineArn"]
-
-
-def _of_execution(action: str) -> Callable[[Mapping[str, Any]], Iterator[Call]]:
-    def rule(request: Mapping[str, Any]) -> Iterator[Call]:
-        yield action, request["executionArn"]
-
-    return rule
-
-
-def _run_task(request: Mapping[str, Any]) -> Iterator[Call]:
-    name = request["taskDefinition"]
-    yield "ecs:RunTask", _arn("ecs", f"task-definition/{name}" + ("" if ":" in name else ":1"))
-    if request.get("tags"):
-        yield "ecs:TagResource", _arn("ecs", f"task/{request['cluster']}/new")
-
-
-def _of_task(action: str) -> Callable[[Mapping[str, Any]], Iterator[Call]]:
-    def rule(request: Mapping[str, Any]) -> Iterator[Call]:
-        for task in request.get("tasks") or [request.get("task")]:
-            yield action, task
-
-    return rule
-
-
-_OF_REQUEST: dict[tuple[str, str], Callable[[Mapping[str, Any]], Iterator[Call]]] = {
-    ("batch", "submitjob"): _submit_job,
-    ("batch", "describejobs"): lambda request: iter([("batch:DescribeJobs", "*")]),
-    ("batch", "terminatejob"): lambda request: iter(
-        [("batch:TerminateJob", _arn("batch", f"job/{request['jobId']}"))]
-    ),
-    ("secretsmanager", "getsecretvalue"): _secret,
-    ("states", "startexecution"): _start_execution,
-    ("states", "describeexecution"): _of_execution("states:DescribeExecution"),
-    ("states", "stopexecution"): _of_execution("states:StopExecution"),
-    ("ecs", "runtask"): _run_task,
-    ("ecs", "describetasks"): _of_task("ecs:DescribeTasks"),
-    ("ecs", "stoptask"): _of_task("ecs:StopTask"),
-}
-
-
-def refused_at_start(machine: str) -> list[list[str]]:
-    """Return what the role of a machine may not do of what Step Functions itself does, beside the requests of states.
-
-    It makes the rule that tells of the end of a `.sync` state (developer guide, "Run a Job (.sync)"), and an execution of
-    the machine for each item of a distributed map (developer guide, "Map state in Distributed mode").
-    """
-    backend = stepfunctions_parser_backends[DEFAULT_ACCOUNT_ID][_REGION]
+def refused_of_machine(machine: str) -> list[list[str]]:
+    """Return what the role of a machine may not do of what Step Functions itself does (`asked.of_machine`)."""
+    backend = stepfunctions_parser_backends[DEFAULT_ACCOUNT_ID][asked.REGION]
     found = backend.describe_state_machine(machine)
-    role = found.roleArn.rpartition("/")[2]
-    if role not in _policies:
+    return _refused(found.roleArn, asked.of_machine(json.loads(found.definition), machine))
+
+
+def refused_of_container(properties: Mapping[str, Any], job: str) -> list[list[str]]:
+    """Return what the execution role of a job's container may not do of what its agent does (`asked.of_container`)."""
+    role = properties.get("executionRoleArn", "")
+    return _refused(role, asked.of_container(properties, job)) if role else []
+
+
+def _refused(role: str, calls: Iterable[Call]) -> list[list[str]]:
+    name = role.rpartition("/")[2]
+    if name not in _policies:
         return []
-    return [
-        list(call)
-        for call in dict.fromkeys(_at_start(json.loads(found.definition), machine))
-        if not _allowed(role, call)
-    ]
-
-
-def _at_start(value: Any, machine: str) -> Iterator[Call]:
-    if isinstance(value, list):
-        for part in value:
-            yield from _at_start(part, machine)
-    elif isinstance(value, dict):
-        rule = _RULES.get(str(value.get("Resource", "")).removeprefix("arn:aws:states:::"))
-        for action in ("DescribeRule", "PutRule", "PutTargets") if rule else ():
-            yield f"events:{action}", _arn("events", f"rule/StepFunctionsGetEventsFor{rule}Rule")
-        if value.get("Mode") == "DISTRIBUTED":
-            item = f"{machine.replace(':stateMachine:', ':execution:')}/label:item"
-            yield "states:StartExecution", machine
-            yield "states:DescribeExecution", item
-            yield "states:StopExecution", item
-        for part in value.values():
-            yield from _at_start(part, machine)
+    return [list(call) for call in dict.fromkeys(calls) if not _allowed(name, call)]
 
 
 @functools.cache

@@ -1,11 +1,13 @@
-"""Scenarios of Batch and ECS."""
+"""Scenarios of the services that run steps."""
 
 from __future__ import annotations
 
 import functools
+import json
+from pathlib import Path
 from typing import Any
 
-from tests.engines.stepfunctions.client import Client
+from tests.engines.stepfunctions.client import ACCOUNT, CLUSTER, Client
 from tests.engines.stepfunctions.scenarios import (
     PROJECT,
     caught,
@@ -144,3 +146,51 @@ def ecs_error_names(client: Client) -> Any:
 @scenario("ecs-security-groups", "good")
 def ecs_security_groups(client: Client) -> Any:
     return result(client, {"task": task(client, "true", groups=False, Output="good")})
+
+
+@scenario("ecs-tags", [{"key": "team", "value": "churn"}])
+def ecs_tags(client: Client) -> Any:
+    state = task(client, "true", Output="{% $states.result.TaskArn %}")
+    state["Arguments"]["Tags"] = [{"Key": "team", "Value": "churn"}]
+    found = client.aws("ecs").describe_tasks(
+        cluster=CLUSTER, tasks=[result(client, {"task": state})], include=["TAGS"]
+    )
+    return found["tasks"][0]["tags"]
+
+
+def processing_job(*argv: str) -> dict[str, Any]:
+    """Return a task state, the last one, that runs a command on SageMaker."""
+    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+    arguments = {
+        "ProcessingJobName": new_name(),
+        "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/magnus",
+        "AppSpecification": {"ImageUri": PROJECT, "ContainerEntrypoint": list(argv)},
+        "ProcessingResources": {"ClusterConfig": cluster},
+    }
+    resource = "arn:aws:states:::sagemaker:createProcessingJob.sync"
+    return {"Type": "Task", "Resource": resource, "Arguments": arguments, "End": True}
+
+
+@scenario("sagemaker-sync", "Completed")
+def sagemaker_sync(client: Client) -> Any:
+    state = processing_job("true") | {"Output": "{% $states.result.ProcessingJobStatus %}"}
+    return result(client, {"job": state})
+
+
+@scenario("sagemaker-processes", "States.TaskFailed")
+def sagemaker_processes(client: Client) -> Any:
+    return result(client, caught(processing_job("false")))
+
+
+@scenario("lambda-processes", [{"a": 1}, "JSONDecodeError"])
+def lambda_processes(client: Client) -> Any:
+    name = new_name()
+    client.function(name, "json.loads", Path(), {})
+    observed = []
+    for given in ('{"a": 1}', "no JSON"):
+        arguments = {"FunctionName": name, "Payload": json.dumps(given)}
+        resource = "arn:aws:states:::lambda:invoke"
+        state = {"Type": "Task", "Resource": resource, "Arguments": arguments, "End": True}
+        states = caught(state | {"Output": "{% $states.result.Payload %}"})
+        observed.append(result(client, states, seconds=10))
+    return observed

@@ -15,6 +15,7 @@ from tests.engines import terraform
 from tests.engines.stepfunctions import bundles
 from tests.engines.terraform import Module
 from tests.unit.test_stepfunctions_bundle import CASES, TASK, config, graph, made
+from tests.unit.test_stepfunctions_bundle_sizes import PUBLISH, SECRETS, with_secrets
 
 FILES = {"main.tf.json", "variables.tf.json", "outputs.tf.json"}
 ODD = (
@@ -23,7 +24,16 @@ ODD = (
     graph(a=TASK | {"secrets": {"PASSWORD": "a%{if}b"}}) | {"name": "churn %{if}"},
 )
 """Texts that Terraform would read as its own."""
-GIVEN = {**CASES, "odd": ODD}
+TOPICS = {
+    "actions": ["sns:Publish"],
+    "resources": [f"arn:aws:sns:eu-west-1:111122223333:topic-{n}" for n in range(300)],
+}
+GIVEN = {
+    **CASES,
+    "odd": ODD,
+    "300 secrets": (config() | SECRETS, with_secrets(300)),
+    "300 topics": (config(permissions=[TOPICS]), graph(a=PUBLISH)),
+}
 
 
 def by(format_: str, given: Any) -> Any:
@@ -72,23 +82,39 @@ def deployed(
 def test_it_allows_what_the_template_allows(name: str, deployed: Any) -> None:
     content, applied, given = deployed[name]
     template = bundles.Template(content, {**given, "DefinitionBucket": "b"})
-    ours = {small(one): policy["Statement"] for one, policy in template.policies.items()}
+    ours = {small(one): _plain(policy["Statement"]) for one, policy in template.policies.items()}
     theirs = {
-        address.partition(".")[2]: json.loads(found["policy"])["Statement"]
-        for address, found in applied.items()
-        if address.startswith(("aws_iam_role_policy.", "aws_iam_policy."))
+        role: [policy, *(of_type(applied, "aws_iam_policy")[one] for one in attached(applied, role))]
+        for role, policy in of_type(applied, "aws_iam_role_policy").items()
     }
-    assert {one: _plain(found, applied) for one, found in theirs.items()} == {
-        one: _plain(found, applied) for one, found in ours.items()
+    jobs = [one for key, one in of_type(applied, "aws_iam_policy").items() if key.startswith("job_policy")]
+    found = {
+        key: [statement for one in policies for statement in json.loads(one["policy"])["Statement"]]
+        for key, policies in (theirs | {"job_policy": jobs}).items()
     }
-
-
-def _plain(statements: list[dict[str, Any]], applied: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return statements in which the queue has one ARN, and a condition's value is a list: IAM reads both forms."""
-    text = json.dumps(statements)
     if (queue := applied.get("aws_sqs_queue.schedule_dead_letters")) is not None:
-        text = text.replace(queue["arn"], "arn:of:ScheduleDeadLetters")
-    found: list[dict[str, Any]] = json.loads(text)
+        its = template.filled({"Fn::GetAtt": ["ScheduleDeadLetters", "Arn"]})
+        found = json.loads(json.dumps(found).replace(queue["arn"], its))
+    assert {key: _plain(one) for key, one in found.items()} == ours
+
+
+def of_type(applied: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return the resources of a type, by their names."""
+    addresses = [one.partition(".") for one in applied]
+    return {name: applied[f"{kind}.{name}"] for found, _, name in addresses if found == kind}
+
+
+def attached(applied: dict[str, Any], role: str) -> list[str]:
+    """Return the names of the managed policies that a role has."""
+    policies = {one["arn"]: name for name, one in of_type(applied, "aws_iam_policy").items()}
+    name = applied[f"aws_iam_role.{role}"]["name"]
+    found = of_type(applied, "aws_iam_role_policy_attachment").values()
+    return [policies[one["policy_arn"]] for one in found if one["role"] == name]
+
+
+def _plain(statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return statements in which a condition's value is a list: IAM reads both forms."""
+    found = copy.deepcopy(statements)
     for one in found:
         for asked in one.get("Condition", {}).values():
             asked |= {key: [value] if isinstance(value, str) else value for key, value in asked.items()}
@@ -122,18 +148,20 @@ def test_its_resources_are_those_of_the_template(name: str, deployed: Any) -> No
             [asked] = one["Properties"]["AssumeRolePolicyDocument"]["Statement"]
             assert trust["Principal"]["Service"] == [asked["Principal"]["Service"]]
             assert len(found["name_prefix"]) <= 38
+            managed = [small(policy["Ref"]) for policy in one["Properties"].get("ManagedPolicyArns", [])]
+            assert attached(applied, small(key)) == managed
 
 
 @pytest.mark.parametrize("name", [one for one in GIVEN if not one.startswith("too long")])
 def test_its_machines_are_those_of_the_template(name: str, deployed: Any) -> None:
     content, applied, given = deployed[name]
-    definition = applied.get("aws_batch_job_definition.job_definition", {})
     template = bundles.Template(content, dict(given))
+    if (definition := applied.get("aws_batch_job_definition.job_definition")) is not None:
+        template.values["JobDefinition"] = definition["arn"]
     for logical, called, text in template.machines():
         found = applied[f"aws_sfn_state_machine.{small(logical)}"]
-        theirs = found["definition"].replace(definition.get("arn", "none"), definition.get("name", ""))
         assert found["name"] == called
-        assert json.loads(theirs) == json.loads(text)
+        assert json.loads(found["definition"]) == json.loads(text)
 
 
 def test_what_is_too_long_for_a_template_is_as_any_other(deployed: Any) -> None:

@@ -1,4 +1,4 @@
-"""What moto's Step Functions, Batch and ECS do otherwise than AWS, put right: one function per defect.
+"""What moto's Step Functions, and services that it calls, do otherwise than AWS, put right: one function per defect.
 
 Each function's docstring says what moto does and how AWS behaves. Any of them can be left out (`apply(without=...)`),
 which is how the tests show that each is still needed: an upgrade of moto that mends a defect makes its test fail.
@@ -24,6 +24,8 @@ _MODULES = (
     "maps",
     "batch",
     "ecs",
+    "lambdas",
+    "sagemaker",
     "s3",
     "speed",
 )

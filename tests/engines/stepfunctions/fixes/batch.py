@@ -11,7 +11,7 @@ from moto.batch.responses import BatchResponse
 from moto.batch.utils import JobStatus
 from moto.core.exceptions import JsonRESTError
 
-from tests.engines.stepfunctions import compute, faults, jobs
+from tests.engines.stepfunctions import compute, faults, jobs, permissions
 from tests.engines.stepfunctions.fixes import Patch, fix
 
 _request = threading.local()
@@ -146,7 +146,7 @@ def _run(job: Any) -> None:
         job.job_started_at = datetime.datetime.now()
         job._start_attempt()
         job.status = JobStatus.RUNNING
-        ending = compute.attempt(
+        ending = _not_started(job) or compute.attempt(
             record,
             environment={**_environment(job), "AWS_BATCH_JOB_ATTEMPT": str(len(job.attempts))},
             image=properties.get("image", ""),
@@ -163,6 +163,12 @@ def _run(job: Any) -> None:
     job.exit_code, job.job_stopped_reason = ending.exit_code, ending.reason
     job._mark_stopped(success=ending.succeeded)
     compute.end(job.job_id)
+
+
+def _not_started(job: Any) -> jobs.Ending | None:
+    """Return why the container of a job does not start: its execution role may not do what starts it."""
+    refused = permissions.refused_of_container(job.job_definition.container_properties, job.job_id)
+    return jobs.Ending(None, f"CannotPullContainerError: {refused[0]}") if refused else None
 
 
 def _strategy(job: Any) -> dict[str, Any]:

@@ -86,6 +86,19 @@ def let_security_groups_be_absent(patch: Patch) -> None:
     patch(EC2ContainerServiceBackend, "run_task", run_task)
 
 
+@fix("ecs-tags")
+def pass_tags_on(patch: Patch) -> None:
+    """moto: leaves the tags of a task out of the request. AWS: RunTask takes all that its own API takes (developer guide,
+    "Run Amazon ECS or Fargate tasks with Step Functions").
+    """
+    original = StateTaskServiceEcs._get_supported_parameters
+
+    def _get_supported_parameters(self: Any) -> Any:
+        return original(self) | {"Tags"}
+
+    patch(StateTaskServiceEcs, "_get_supported_parameters", _get_supported_parameters)
+
+
 @fix("ecs-exit-code")
 def fail_on_exit_code(patch: Patch) -> None:
     """moto: `runTask.sync` succeeds whatever the exit code. AWS: States.TaskFailed if a container's is not 0, or if
