@@ -29,8 +29,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "local": "magnus_render.executors.local:LocalExecutor",
         "local-container": "magnus_render.executors.container:LocalContainerExecutor",
         "local-aws-batch": "magnus_render.executors.aws_batch:BatchExecutor",
-        "mocked": "magnus_render.executors.mocked:MockedExecutor",
         "slurm": "magnus_render.executors.slurm:SlurmExecutor",
+        "mocked": "magnus_render.executors.mocked:MockedExecutor",
     },
     "run_log_store": {
         "file-system": "magnus_render.services.run_log_store:FileSystemRunLogStore",

@@ -46,7 +46,7 @@ _UNSAID = re.compile(r"[^\w .,;/@%+=-]")
 def words(environment: Mapping[str, str]) -> list[str]:
     """Return the words before the cursor, without `magnus`; the last one is being typed and may be empty."""
     line = environment.get("COMP_WORDS", environment.get("_TYPER_COMPLETE_ARGS", ""))
-    typed = [*line.split(), *([""] if line.endswith(" ") else [])]
+    typed = [*line.split(), *([""] if line[-1:].isspace() else [])]  # bash has a line end between words
     cursor = environment.get("COMP_CWORD", "")
     return typed[1 : int(cursor) + 1 if cursor.isdecimal() else None]
 

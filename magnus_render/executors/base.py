@@ -6,10 +6,7 @@ An executor is an engine that magnus itself walks. They register in the entry-po
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render import integrations, registry
@@ -18,36 +15,50 @@ from magnus_render.registry import Described
 from magnus_render.services.options import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from magnus_render.executors.place import Place
     from magnus_render.integrations.base import BaseIntegration
     from magnus_render.plan import Config, Json, Plan
 
 
-@dataclass
 class Order:
     """One run to be walked."""
 
-    plan: Plan
-    config: Config
-    run_id: str
-    file: str
-    """The definition, as the user named it."""
-    config_file: str = ""
-    """The file given by `-c`, or ''."""
-    parameters: dict[str, Json] = field(default_factory=dict)
-    """Initial parameters from the file given by `-p`."""
-    param: list[str] = field(default_factory=list)
-    """`NAME=VALUE`, as given."""
-    tag: str = ""
-    use_cached: str = ""
-    """The run whose successes are taken over, or ''."""
-    resume: bool = False
-    detach: bool = False
-    """Return as soon as the run goes on by itself, where it can."""
-    form: str = ""
-    """How its progress is shown: `quiet`, `json`, or '' for lines or a display, whatever suits the terminal."""
+    def __init__(
+        self,
+        plan: Plan,
+        config: Config,
+        run_id: str,
+        file: str,
+        config_file: str = "",
+        parameters: dict[str, Json] | None = None,
+        param: Iterable[str] = (),
+        tag: str = "",
+        use_cached: str = "",
+        resume: bool = False,
+        detach: bool = False,
+        form: str = "",
+    ) -> None:
+        self.plan = plan
+        self.config = config
+        self.run_id = run_id
+        self.file = file
+        """The definition, as the user named it."""
+        self.config_file = config_file
+        """The file given by `-c`, or ''."""
+        self.parameters = parameters or {}
+        """Initial parameters from the file given by `-p`."""
+        self.param = list(param)
+        """`NAME=VALUE`, as given."""
+        self.tag = tag
+        self.use_cached = use_cached
+        """The run whose successes are taken over, or ''."""
+        self.resume = resume
+        self.detach = detach
+        """Return as soon as the run goes on by itself, where it can."""
+        self.form = form
+        """How its progress is shown: `quiet`, `json`, or '' for lines or a display, whatever suits the terminal."""
 
 
 WORKERS_MEANS = (
@@ -123,6 +134,9 @@ class BaseExecutor(Described):
             there = here
             for _, integration in integrations.applying(self, there):
                 there = integration.configure_for_execution(there)
+            import shutil  # neither is for jobs, which import this module
+            from tempfile import mkdtemp
+
             scratch = mkdtemp(prefix="magnus-execute-")
             stack.callback(shutil.rmtree, scratch, ignore_errors=True)
             place = self.place(order, here, there, scratch)

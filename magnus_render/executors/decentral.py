@@ -10,7 +10,6 @@ import json
 import os
 import time
 from contextlib import ExitStack
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render import integrations, registry
@@ -22,6 +21,7 @@ from magnus_render.plan import AS_IS, TASK, as_is_text, services_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from magnus_render.executors.frames import Call, Kind
     from magnus_render.executors.job_records import WalkRecord
     from magnus_render.executors.job_walk import JobWalk
     from magnus_render.executors.submitter import Job, Submitter
@@ -102,6 +102,8 @@ class DecentralExecutor(BaseExecutor):
 
     def _create(self, order: Order, config: Config) -> Run | int:
         """Create the run, or open the one that is to go on; return the exit status if that is refused."""
+        from tempfile import NamedTemporaryFile
+
         from magnus_render.runtime import callback
         from magnus_render.runtime.records import Run
         from magnus_render.services import lookup
@@ -182,23 +184,28 @@ def resume(run: Run, scheduler: Submitter) -> int:
         )
     if records.is_cancelled():
         records.tell(RESUMED)
+    standing_calls = list(_standing_calls(walk))
     walk.begin()
-    calls = records.all()
-    open_ = _at_work(walk.submitter, calls)
-    for what, jobs in sorted(calls.items()):
-        if any(job in open_ for kind in jobs.values() for job in kind):
-            continue
-        if Submission(what.address, what.attempt, what.repeat + 1) in calls:
-            continue
-        node = run.node(what.address)
-        kind = "step" if node["type"] == TASK else "text"
-        after = records.after(what)
-        call = walk.call(kind, what.address, what.attempt, what.repeat, after)  # type: ignore[arg-type]
+    for call in standing_calls:
         if left(walk, call) == "recorded":
             walk.repeat(call)
-        else:
-            walk.again(call, 0.0)
+    for call in list(_standing_calls(walk)):  # with those that follow from what has ended
+        if left(walk, call) != "recorded" and not walk.is_stopped(call):
+            walk.once_more(call)
     return walk.submitted
+
+
+def _standing_calls(walk: JobWalk) -> Iterator[Call]:
+    """Yield the last call of each step of which no job waits or runs; note who is at work."""
+    calls = walk.records.all()
+    at_work = _at_work(walk.submitter, calls)
+    busy = [what for what, jobs in calls.items() if at_work.intersection(jobs["job"] + jobs["guard"])]
+    walk.alive = frozenset(what.by for what in busy)
+    addresses = {what.address for what in busy}
+    for address, what in {what.address: what for what in sorted(calls)}.items():
+        if address not in addresses:
+            kind: Kind = "step" if walk.run.node(address)["type"] == TASK else "text"
+            yield walk.call(kind, address, what.attempt, what.repeat, walk.records.after(what))
 
 
 def standing(run: Run, scheduler: Submitter) -> list[str]:
@@ -209,8 +216,8 @@ def standing(run: Run, scheduler: Submitter) -> list[str]:
     calls = records.all()
     if _at_work(scheduler, calls):
         return []
-    if records.status() is not None:
-        return []
+    if records.all() != calls or records.status() is not None:
+        return []  # what was at work has ended meanwhile, and has submitted what follows
     return sorted({what.address for what in calls if not _done(run, what.address)}) or [""]
 
 

@@ -104,10 +104,10 @@ class _Follower:
             self.shown.say(f"{where}: taken over from run {self.run.record['original_run_id']}")
         elif status == "SUCCESS":
             self.succeeded += 1
-            self.shown.say(f"{where}: success{_after(step)}", "success")
+            self.shown.say(f"{where}: success after {_took(step)}", "success")
         else:
             self.failed.append((step["internal_name"], path))
-            self.shown.say(f"{where}: failed{_after(step)}", "failed")
+            self.shown.say(f"{where}: failed after {_took(step)}", "failed")
         self.shown.tell("step_ended", **told, status=status.lower())
 
     def _over(self, status: int) -> int:
@@ -144,7 +144,7 @@ class _AtWork:
         self.began = time.monotonic()
 
 
-def _after(step: dict[str, Any]) -> str:
+def _took(step: dict[str, Any]) -> str:
     """Return how long the last attempt of a step took, in words."""
     took = step["attempts"][-1]["duration"] if step["attempts"] else None
-    return "" if took is None else f" after {duration(took)}"
+    return duration(took or 0.0)

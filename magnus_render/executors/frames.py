@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from magnus_render import naming
@@ -19,75 +18,110 @@ DECIDING = frozenset(("map_count", "choose"))
 """Callbacks that say how many items a map has, or which branch of a conditional runs."""
 
 
-@dataclass(eq=False, slots=True)
 class GraphFrame:
     """One graph being walked: an instance of it, so a map's branch has one per item."""
 
-    graph: Graph
-    address: str
-    """Address of the graph (`''` for the root, else composite and branch)."""
-    path: str
-    """The same with names, for people."""
-    parent: CompositeFrame | None
-    slug: str
-    """Where the walk of this graph stands."""
-    after: str = ""
-    """Slug of the node that handed over, `''` at the start."""
-    failed: bool = False
-    """The node where it stands has failed, and a callback is to say whether that is on record."""
+    __slots__ = ("address", "after", "failed", "graph", "parent", "path", "slug")
+
+    def __init__(
+        self, graph: Graph, address: str, path: str, parent: CompositeFrame | None, slug: str, after: str = ""
+    ) -> None:
+        self.graph = graph
+        self.address = address
+        """Address of the graph (`''` for the root, else composite and branch)."""
+        self.path = path
+        """The same with names, for people."""
+        self.parent = parent
+        self.slug = slug
+        """Where the walk of this graph stands."""
+        self.after = after
+        """Slug of the node that handed over, `''` at the start."""
+        self.failed = False
+        """The node where it stands has failed, and a callback is to say whether that is on record."""
 
 
-@dataclass(eq=False, slots=True)
 class CompositeFrame:
     """One composite whose branches are being walked."""
 
-    node: Node
-    address: str
-    path: str
-    parent: GraphFrame
-    branches: Iterator[Branch]
-    """Those not begun."""
-    limit: int | None
-    count: int = 0
-    """How many branches a map has: one for each item."""
-    running: int = 0
-    ended: int = 0
-    """Branches that came to an end."""
-    lost: int = 0
-    """Those of them that came to their fail node."""
-    failed: bool = False
-    stopped: bool = False
-    """By fail_fast: no branch begins any more, and those at work are being ended."""
-    exhausted: bool = False
-    listed: bool = False
-    """Among those that may begin a branch."""
+    __slots__ = (
+        "address", "branches", "count", "ended", "exhausted", "failed", "limit", "listed", "lost", "node", "parent", "path",
+        "running", "stopped",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        node: Node,
+        address: str,
+        path: str,
+        parent: GraphFrame,
+        branches: Iterator[Branch],
+        limit: int | None,
+        count: int = 0,
+    ) -> None:
+        self.node = node
+        self.address = address
+        self.path = path
+        self.parent = parent
+        self.branches = branches
+        """Those not begun."""
+        self.limit = limit
+        self.count = count
+        """How many branches a map has: one for each item."""
+        self.running = 0
+        self.ended = 0
+        """Branches that came to an end."""
+        self.lost = 0
+        """Those of them that came to their fail node."""
+        self.failed = False
+        self.stopped = False
+        """By fail_fast: no branch begins any more, and those at work are being ended."""
+        self.exhausted = False
+        self.listed = False
+        """Among those that may begin a branch."""
 
 
-@dataclass(eq=False, slots=True)
 class Call:
     """One process to run: a callback, or the text of an `as-is` node."""
 
-    kind: Kind
-    """`step`: an attempt, or the root's fail node; `text`: lines for a shell; `record`: how those ended; `confirm`: is the
-    node's failure on record?"""
-    node: Node
-    address: str
-    path: str
-    frame: GraphFrame
-    attempt: int = 1
-    """The user's attempt, from 1."""
-    after: str = ""
-    fan_out: bool = False
-    """The step hands over to a map or conditional: its item count or branch is to be reported to `Walk.finish`."""
-    text: str = ""
-    exit_status: int = 0
-    """Of the text that is recorded."""
-    repeats: int = 0
-    """How often the platform failed this attempt so far."""
-    due: float = 0.0
-    """When it may start again, after a pause."""
-    stopping: bool = False
-    """Its outcome no longer matters: it is being stopped."""
+    __slots__ = (
+        "address", "after", "attempt", "due", "exit_status", "fan_out", "frame", "kind", "node", "path", "repeats",
+        "stopping", "text",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        kind: Kind,
+        node: Node,
+        address: str,
+        path: str,
+        frame: GraphFrame,
+        attempt: int = 1,
+        after: str = "",
+        fan_out: bool = False,
+        text: str = "",
+        repeats: int = 0,
+    ) -> None:
+        self.kind = kind
+        """`step`: an attempt, or the root's fail node; `text`: lines for a shell; `record`: how those ended; `confirm`: is
+        the node's failure on record?"""
+        self.node = node
+        self.address = address
+        self.path = path
+        self.frame = frame
+        self.attempt = attempt
+        """The user's attempt, from 1."""
+        self.after = after
+        self.fan_out = fan_out
+        """The step hands over to a map or conditional: its item count or branch is to be reported to `Walk.finish`."""
+        self.text = text
+        self.exit_status = 0
+        """Of the text that is recorded."""
+        self.repeats = repeats
+        """How often the platform failed this attempt so far."""
+        self.due = 0.0
+        """When it may start again, after a pause."""
+        self.stopping = False
+        """Its outcome no longer matters: it is being stopped."""
 
     def argv(self, run_id: str, common: Sequence[str], fan_out: str) -> list[str]:
         """Return the command line of the callback; `fan_out` is the file for an item count or a branch, or ''."""

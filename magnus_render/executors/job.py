@@ -6,12 +6,11 @@ This module is started for every job: it imports what a walk needs, and nothing 
 from __future__ import annotations
 
 import os
-import socket
 import sys
 
 from magnus_render import registry
 from magnus_render.errors import PLATFORM, SUCCESS, MagnusError, Refused, UsageError
-from magnus_render.executors.job_records import JobRecords
+from magnus_render.executors.job_records import JobRecords, Submission
 from magnus_render.executors.job_walk import JobWalk
 from magnus_render.executors.onward import PLATFORM_PAUSES
 from magnus_render.plan import TASK
@@ -102,7 +101,7 @@ def _run(line: JobLine) -> int:
         place = services["run_log_store"]["config"].get("path", "")
         where = f" at {os.path.abspath(place)}" if place else ""
         raise Refused(
-            f"run '{line.run_id}' is not in the run log store{where}, as host {socket.gethostname()} sees it: "
+            f"run '{line.run_id}' is not in the run log store{where}, as host {os.uname().nodename} sees it: "
             "the run log must lie where every host of the jobs reaches it by that same path"
         )
     told = JobRecords(run).walk()
@@ -110,7 +109,7 @@ def _run(line: JobLine) -> int:
         raise Refused(f"run '{line.run_id}' is not walked from job to job")
     name, config = told["executor"], told["config"]
     submitter = submitter_of(name, config)
-    by = f"{line.address} {line.attempt}"
+    by = Submission(line.address, line.attempt, line.repeat).by
     walk = JobWalk(run, services, name, config, submitter, os.environ.get(workspace.MODE, ""), by)
     kind = "text" if line.text else "step"
     call = walk.call(kind, line.address, line.attempt, line.repeat, line.after)  # type: ignore[arg-type]
@@ -118,11 +117,12 @@ def _run(line: JobLine) -> int:
         _stand_in(walk, call, line.guarded)
         return walk.broken
     before = submitter.before(os.environ)
+    walk.alone = bool(before)
     found = left(walk, call) if before else ""
     if found == "recorded":
         walk.repeat(call)
     elif found == "open" and before == "crashed":
-        walk.ended(call, -9)
+        walk.crashed(call)
     else:
         walk.work(call)
     return walk.broken
@@ -141,16 +141,20 @@ def _stand_in(walk: JobWalk, call: Call, job: str) -> None:
     """Do what a job that failed has left undone.
 
     If it left an outcome, go on from that. If its process was killed, go on from a crash. If the platform failed it, submit
-    it again, with a pause, as often as other walks try again. A job that somebody has cancelled is left alone.
+    it again, with a pause, as often as other walks try again. A job that somebody has cancelled is left alone. One that took
+    more time than it had has spent an attempt, as a crash does.
     """
+    if walk.is_stopped(call):
+        return
     found = left(walk, call)
-    if found != "recorded" and walk.submitter.states([job]).get(job) == "cancelled":
+    state = "" if found == "recorded" else walk.patiently(lambda: walk.submitter.states([job])).get(job)
+    if state == "cancelled":
         say(f"{call.path}: its job {job} was cancelled: the run stands still here, until it is resumed")
         walk.broken = PLATFORM
     elif found == "recorded":
         walk.repeat(call)
-    elif found == "open":
-        walk.ended(call, -9)
+    elif found == "open" or state == "overtime":
+        walk.crashed(call)
     elif call.repeats < len(PLATFORM_PAUSES):
         walk.again(call, PLATFORM_PAUSES[call.repeats])
     else:
@@ -161,14 +165,15 @@ def _stand_in(walk: JobWalk, call: Call, job: str) -> None:
 def left(walk: JobWalk, call: Call) -> str:
     """Return what the records tell of a call whose process is gone.
 
-    `recorded`: how it ended; to call it again runs nothing. `open`: an attempt has begun and has no end, or it is a text, of
-    which nothing is recorded before its end. `nothing`: it did not begin, or the platform ended it.
+    `recorded`: how it ended; to call it again runs nothing. `open`: it has begun and has no end. `nothing`: it did not
+    begin, or the platform ended it.
     """
     run, address = walk.run, call.address
     if outcome.of(run, address) is not None:
         return "recorded"
     if call.node["type"] != TASK:
-        return "open"
+        began = walk.records.text_began(Submission(address, call.attempt, call.repeats))
+        return "open" if began else "nothing"
     if earlier.failed(run, address, call.attempt):
         return "recorded"
     names = run.names(address)

@@ -9,6 +9,7 @@ claim, each branch one end. They are for the walk alone; the run log a person se
 | `jobs/calls/<a>/<n>.<r>.claim.json` | who is about to submit repeat r of attempt n | who that is, and what came before |
 | `jobs/calls/<a>/<n>.<r>.job.<id>.json` | the same, once it is submitted | when |
 | `jobs/calls/<a>/<n>.<r>.guard.<id>.json` | the same, of the job that stands guard | when |
+| `jobs/calls/<a>/<n>.<r>.begun.json` | the job that runs the text of an as-is, before it does | when |
 | `jobs/over/<composite>/<branch>.json` | the job in which a branch ends | who that is |
 | `jobs/over/<composite>/_failed.json` | the same, before it, of a branch that failed | which branch |
 | `jobs/turns/<composite>/<k>.json` | the same, where branches wait for their turn | which branch has ended k-th |
@@ -18,11 +19,14 @@ claim, each branch one end. They are for the walk alone; the run log a person se
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
+from magnus_render.runtime import shapes
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from magnus_render.plan import Services
     from magnus_render.runtime.records import Run
@@ -38,6 +42,11 @@ class Submission(NamedTuple):
     """The user's attempt, from 1."""
     repeat: int
     """How often the platform has failed this attempt."""
+
+    @property
+    def by(self) -> str:
+        """How its job, and the one that stands guard for it, name themselves in claims."""
+        return f"{self.address} {self.attempt}"
 
 
 class WalkRecord(TypedDict):
@@ -58,6 +67,7 @@ class JobRecords:
     def __init__(self, run: Run) -> None:
         self.run = run
         self._walk: WalkRecord | None = None
+        self._turns: dict[str, dict[str, int]] = {}
 
     # ---- how the run is walked ----
 
@@ -79,22 +89,38 @@ class JobRecords:
 
     # ---- submissions ----
 
-    def claim(self, what: Submission, by: str, after: str, force: bool = False) -> bool:
-        """Tell whether a caller is to submit a call: nobody has, and nobody else is about to.
+    def claim(self, what: Submission, by: str, after: str, takes_over: Callable[[str], bool]) -> str | None:
+        """Return '' if a caller is to submit a call: nobody has, and nobody else is about to. None if it is not.
 
-        `after` is the step that hands over to it. `by` names the caller for good: a repetition of what it did finds its own
-        claim, and does what is left. `force` takes over the claim of a caller of which it is known that it is no more.
+        Where the caller has submitted it, but no job that stands guard, the job's id is returned. `after` is the step that
+        hands over to it. `by` names the caller for good. `takes_over` tells of whom the caller does what is left: of itself,
+        as a repetition of what it did has the same name, and of those of which it knows that they are no more.
         """
         key = _claim(what)
         if self.run.create(key, {"by": by, "after": after, "time": time.time()}):
-            return True
-        if any(kind == "job" for _, kind, _ in self._of(what)):
-            return False
-        return force or self.run.read(key)["by"] == by
+            return ""
+        found = {kind: job for _, kind, job in self._of(what)}
+        if "guard" in found or not takes_over(self.run.read(key)["by"]):
+            return None
+        return found.get("job", "")
+
+    def has_job(self, what: Submission) -> bool:
+        """Tell whether a job of a call is known."""
+        return any(kind == "job" for _, kind, _ in self._of(what))
 
     def after(self, what: Submission) -> str:
         """Return the slug of the step that handed over to a call that was claimed."""
         return str(self.run.read(_claim(what))["after"])
+
+    def begin_text(self, what: Submission) -> bool:
+        """Record that the text of an as-is begins; tell whether no other job has begun it."""
+        key, mine = f"{_folder(what)}/{_stem(what)}.begun.json", {"time": time.time(), "pid": os.getpid()}
+        # A store that tried again may have met what it had written itself.
+        return self.run.create(key, mine) or self.run.read(key) == mine
+
+    def text_began(self, what: Submission) -> bool:
+        """Tell whether the text of an as-is has begun."""
+        return any(kind == "begun" for _, kind, _ in self._of(what))
 
     def submitted(self, what: Submission, kind: str, job: str) -> None:
         """Record the id of the job of a call, or of its guard; `kind` is `job` or `guard`."""
@@ -121,12 +147,11 @@ class JobRecords:
     # ---- branches ----
 
     def branch_over(self, composite: str, branch: str, success: bool, by: str) -> bool:
-        """Record that a branch has ended; tell whether its turn is the caller's to pass on: see `turn`."""
+        """Record that a branch has ended; tell whether nobody had."""
         folder = f"jobs/over/{composite.replace('.', '/')}"
         if not success:
             self.run.create(f"{folder}/_failed.json", {"branch": branch})
-        key = f"{folder}/{branch}.json"
-        return self.run.create(key, {"by": by}) or self.run.read(key)["by"] == by
+        return self.run.create(f"{folder}/{branch}.json", {"by": by})
 
     def branches_over(self, composite: str) -> tuple[int, bool]:
         """Return how many branches of a composite have ended, and whether one has failed."""
@@ -140,16 +165,22 @@ class JobRecords:
         found = self.run.read(f"jobs/over/{composite.replace('.', '/')}/_failed.json")
         return str(found["branch"]) if found else ""
 
-    def turn(self, composite: str, branch: str) -> int:
-        """Return which end that of a branch was among those of its composite, from 0: each lets one more begin."""
+    def turn(self, composite: str, branch: str, anew: bool) -> int:
+        """Return which end that of a branch was among those of its composite, from 0: each lets one more begin.
+
+        `anew`: nobody has asked for this branch before, so that the turns of others need not be read.
+        """
         folder = f"jobs/turns/{composite.replace('.', '/')}"
+        if not anew and composite not in self._turns:
+            known = self.run.store.read_all(f"{self.run.run_id}/{folder}")
+            self._turns[composite] = dict(_turn(self.run.run_id, key, data) for key, data in known)
+        if branch in self._turns.get(composite, {}):
+            return self._turns[composite][branch]
         names = self.run.store.names(f"{self.run.run_id}/{folder}")
-        known = sorted(int(name.removesuffix(".json")) for name in names if name.endswith(".json"))
-        for number in known:
-            if self.run.read(f"{folder}/{number}.json")["branch"] == branch:
-                return number
-        number = len(known)
+        number = sum(name.endswith(".json") for name in names)
         while not self.run.create(f"{folder}/{number}.json", {"branch": branch}):
+            if self.run.read(f"{folder}/{number}.json")["branch"] == branch:
+                break  # another job that ends this branch was quicker
             number += 1
         return number
 
@@ -179,6 +210,12 @@ class JobRecords:
         names = self.run.store.names(f"{self.run.run_id}/jobs/told")
         parts = [name.split(".") for name in names]
         return [(int(number), what) for number, what, _ in parts]
+
+
+def _turn(run_id: str, key: str, data: bytes) -> tuple[str, int]:
+    """Return the branch and the number of a turn."""
+    record = shapes.record(run_id, key.partition("/")[2], data)
+    return record["branch"], int(key.rpartition("/")[2].removesuffix(".json"))
 
 
 def _folder(what: Submission) -> str:

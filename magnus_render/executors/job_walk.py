@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
 from collections import deque
+from functools import partial
+from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import errors, naming
@@ -22,16 +23,19 @@ from magnus_render.executors.job_records import JobRecords, Submission
 from magnus_render.executors.onward import FINAL, Onward
 from magnus_render.executors.submitter import Job
 from magnus_render.plan import MAP, RECORDS_VERSION, TASK, services_of
-from magnus_render.runtime import handover, state, workspace
+from magnus_render.runtime import handover, outcome, scratch, state, workspace
 from magnus_render.texts import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeVar
 
     from magnus_render.executors.frames import Kind
     from magnus_render.executors.submitter import Submitter
     from magnus_render.plan import Branch, Node, Plan, Services
     from magnus_render.runtime.records import Run
+
+    T = TypeVar("T")
 
 START = ""
 """Who claims what the submitting computer submits, for the run begins there."""
@@ -59,7 +63,7 @@ class JobWalk(Onward):
     """What one process does of a walk.
 
     `by` names this process for good, as claims do: a repetition of what it does has the same name. `force` takes over the
-    claims of others, of which it is known that they are no more.
+    claims of others, but for those in `alive`.
     """
 
     def __init__(
@@ -84,6 +88,10 @@ class JobWalk(Onward):
         self.mode = mode
         self.by = by
         self.force = force
+        self.alive: frozenset[str] = frozenset()
+        """The names of those that are known to be at work."""
+        self.alone = False
+        """This job has run before, and that run is known to be no more."""
         self.broken = errors.SUCCESS
         """The exit status of a call after which this process cannot go on: then the run stands still there."""
         self.submitted = 0
@@ -119,69 +127,28 @@ class JobWalk(Onward):
             call.kind = "record"
         self.work(call)
 
-    def ended(self, call: Call, status: int) -> None:
-        """Go on from a call that another process made, given its exit status (negative: killed by a signal)."""
-        self._finish(call, status, "")
+    def crashed(self, call: Call) -> None:
+        """Go on from a call that had begun, and whose process is no more: that spends an attempt."""
+        if call.kind == "step" and call.attempt >= call.node["retry"]["attempts"]:
+            # Should another job of this call be at work all the same, what it comes to counts for nothing.
+            outcome.settle(self.run, call.address, call.node)
+            self.repeat(call)
+            return
+        self._finish(call, -SIGKILL, "")
         self._go()
+
+    def once_more(self, call: Call) -> None:
+        """Submit a call that was lost: the same, if no job of it is known."""
+        if self.records.has_job(Submission(call.address, call.attempt, call.repeats)):
+            call.repeats += 1
+        self._submit(call)
 
     def again(self, call: Call, pause: float) -> None:
         """Submit a call once more that the platform has failed."""
         call.repeats += 1
         self._submit(call, pause)
 
-    # ---- calls made here ----
-
-    def _go(self) -> None:
-        while self._todo:
-            due = self._todo.popleft()
-            if isinstance(due, GraphFrame):
-                self._advance(due)
-            elif due.kind == "text":
-                self._finish(due, self._run_text(due), "")
-            else:
-                self._finish(due, *self._callback(due))
-
-    def _callback(self, call: Call) -> tuple[int, str]:
-        """Make a callback; return its exit status and what it decided."""
-        from magnus_render.runtime import callback
-
-        common = ["--walk", self.run.record["walk"], "--dag-hash", self.run.record["dag_hash"]]
-        if not (call.fan_out or call.kind in DECIDING):
-            return callback.main(call.argv(self.run.run_id, common, ""), services=self.services), ""
-        with tempfile.TemporaryDirectory(prefix="magnus-job-") as folder:
-            file = os.path.join(folder, "decided")
-            status = callback.main(call.argv(self.run.run_id, common, file), services=self.services)
-            try:
-                with open(file, encoding="ascii", errors="replace") as stream:
-                    return status, stream.read().strip()
-            except FileNotFoundError:
-                return status, ""
-
-    def _run_text(self, call: Call) -> int:
-        """Run the text of an as-is in a shell, unless `max_time` is over; return its exit status."""
-        if handover.overdue(self.run):
-            return errors.FAILED
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        pid = os.fork()
-        if pid == 0:
-            status = 127
-            try:
-                status = texts.execute(call.text, self.run.run_id, tempfile.gettempdir())
-            finally:
-                os._exit(status)
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-    def _finish(self, call: Call, status: int, decided: str) -> None:
-        if call.kind == "text":
-            call.kind, call.exit_status = "record", status if status >= 0 else 128 - status
-            self._todo.append(call)
-        elif status in FINAL:
-            self.broken = self.broken or status
-        elif not self._is_stopped(call):
-            self._finished(call, status, time.time(), decided)
-
-    def _is_stopped(self, call: Call) -> bool:
+    def is_stopped(self, call: Call) -> bool:
         """Tell whether a composite around a call has failed by another of its branches, and waits for none."""
         parts = call.address.split(".")
         for scope in call.node["scopes"]:
@@ -192,13 +159,95 @@ class JobWalk(Onward):
                     return True
         return False
 
+    def patiently(self, ask: Callable[[], T]) -> T:
+        """Return what the scheduler answers, asked again behind each of its pauses while it cannot be reached."""
+        for pause in self.submitter.pauses:
+            try:
+                return ask()
+            except errors.PlatformError as error:
+                say(f"{error}: trying again in {pause:g} s")
+                time.sleep(pause)
+        return ask()
+
+    # ---- calls made here ----
+
+    def _go(self) -> None:
+        while self._todo:
+            due = self._todo.popleft()
+            if isinstance(due, GraphFrame):
+                self._advance(due)
+            elif due.kind == "text":
+                self._begin_text(due)
+            else:
+                self._finish(due, *self._callback(due))
+
+    def _callback(self, call: Call) -> tuple[int, str]:
+        """Make a callback; return its exit status and what it decided."""
+        if not (call.fan_out or call.kind in DECIDING):
+            return self._main(call, ""), ""
+        folder = scratch.make()
+        file = os.path.join(folder, "decided")
+        try:
+            status = self._main(call, file)
+            with open(file, encoding="ascii", errors="replace") as stream:
+                return status, stream.read().strip()
+        except FileNotFoundError:
+            return status, ""
+        finally:
+            scratch.remove(folder)
+
+    def _main(self, call: Call, file: str) -> int:
+        from contextlib import redirect_stdout
+
+        from magnus_render.runtime import callback
+
+        argv = call.argv(self.run.run_id, (), file)
+        if self.by != START:
+            return callback.main(argv, services=self.services, run=self.run)
+        with redirect_stdout(
+            sys.stderr
+        ):  # what was decided is nothing that the submitting computer is asked for
+            return callback.main(argv, services=self.services, run=self.run)
+
+    def _begin_text(self, call: Call) -> None:
+        """Run the text of an as-is, unless another job has begun it."""
+        if self.records.begin_text(Submission(call.address, call.attempt, call.repeats)) or self.alone:
+            self._finish(call, self._run_text(call), "")
+        else:
+            say(f"{call.path}: another job has begun its text: that one goes on from it")
+
+    def _run_text(self, call: Call) -> int:
+        """Run a text in a shell, unless `max_time` is over; return its exit status."""
+        if handover.overdue(self.run):
+            return errors.FAILED
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        folder = scratch.make()
+        pid = os.fork()
+        if pid == 0:
+            status = 127
+            try:
+                status = texts.execute(call.text, self.run.run_id, folder)
+            finally:
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        scratch.remove(folder)
+        return status
+
+    def _finish(self, call: Call, status: int, decided: str) -> None:
+        if call.kind == "text":
+            call.kind, call.exit_status = "record", status if status >= 0 else 128 - status
+            self._todo.append(call)
+        elif status in FINAL:
+            self.broken = self.broken or status
+        elif not self.is_stopped(call):
+            self._finished(call, status, time.time(), decided)
+
     # ---- what Onward asks ----
 
     def _due(self, call: Call) -> None:
-        if call.kind == "step" and call.node["type"] == TASK:
+        if call.kind == "text" or (call.kind == "step" and call.node["type"] == TASK):
             self._submit(call)
-        elif call.kind == "text" and (not call.after or self.by == START):
-            self._submit(call)  # a branch of its own, or the submitting computer, which is no place for it
         else:
             self._todo.append(call)
 
@@ -216,20 +265,33 @@ class JobWalk(Onward):
     def _branch_over(self, frame: GraphFrame, success: bool) -> bool:
         composite, branch = frame.parent, naming.last(frame.address)
         assert composite is not None, "the root is no branch"
-        mine = self.records.branch_over(composite.address, branch, success, self.by) or self.force
-        if not success and composite.node.get("fail_fast"):
+        address, fail_fast = composite.address, composite.node.get("fail_fast")
+        anew = self.records.branch_over(address, branch, success, self.by)
+        if fail_fast and not success:
+            if self.records.failed_branch(address) != branch:
+                return False  # the branch that failed first closes it, and ends the jobs of this one
             composite.failed = True
-            self._stop_others(composite.address, branch)
+            self._forget(address)
+            self._stop_others(address, branch)
             return True
-        branches = state.branch_graphs(self.run, composite.address, composite.node)
-        ended, composite.failed = self.records.branches_over(composite.address)
-        if composite.failed and composite.node.get("fail_fast"):
-            return False  # the branch that failed closes it
-        if composite.limit is not None and composite.limit < len(branches) and mine:
-            following = composite.limit + self.records.turn(composite.address, branch)
+        branches = state.branch_graphs(self.run, address, composite.node)
+        ended, composite.failed = self.records.branches_over(address)
+        if composite.failed and fail_fast:
+            return False
+        if composite.limit is not None and composite.limit < len(branches):
+            following = composite.limit + self.records.turn(address, branch, anew)
             if following < len(branches):
                 self._todo.append(self._branch(composite, self._branch_of(composite, branches[following])))
-        return ended >= len(branches)
+        if ended < len(branches):
+            return False
+        # A listing may have passed a failure by that was recorded while it was made, but before the last end.
+        composite.failed = composite.failed or bool(self.records.failed_branch(address))
+        return not (composite.failed and fail_fast)
+
+    def _forget(self, composite: str) -> None:
+        """Forget all that has not begun inside a composite."""
+        inside = f"{composite}."
+        self._todo = deque(due for due in self._todo if not due.address.startswith(inside))
 
     def _over(self, status: int) -> None:
         self.records.over(status)
@@ -245,20 +307,35 @@ class JobWalk(Onward):
     def _submit(self, call: Call, pause: float = 0.0) -> None:
         if self._cancelled is None:
             self._cancelled = self.records.is_cancelled()
-        what = Submission(call.address, call.attempt, call.repeats)
-        if self._cancelled or not self.records.claim(what, self.by, call.after, self.force):
+        if self._cancelled:
             return
-        if pause and not self.submitter.delays:
+        what = Submission(call.address, call.attempt, call.repeats)
+        there = self.records.claim(what, self.by, call.after, self._takes_over)
+        if there is None:
+            return
+        if pause and not there and not self.submitter.delays:
             say(f"{call.path}: waiting {pause:g} s before attempt {call.attempt}")
             time.sleep(pause)
             pause = 0.0
         job = self._job(call, pause)
-        id_ = self.submitter.submit(job)
-        self.records.submitted(what, "job", id_)
-        self.submitted += 1
+        if not there:
+            there = self.patiently(lambda: self.submitter.submit(job))
+            self.records.submitted(what, "job", there)
+            self.submitted += 1
+        elif self._is_over(there):
+            return
         if self.submitter.guards:
-            guard = Job(**{**vars(job), "argv": [*job.argv, "--guard", id_], "delay": 0.0, "after_loss": id_})
-            self.records.submitted(what, "guard", self.submitter.submit(guard))
+            guard = Job(
+                **{**vars(job), "argv": [*job.argv, "--guard", there], "delay": 0.0, "after_loss": there}
+            )
+            self.records.submitted(what, "guard", self.patiently(lambda: self.submitter.submit(guard)))
+
+    def _takes_over(self, by: str) -> bool:
+        return by == self.by or (self.force and by not in self.alive)
+
+    def _is_over(self, job: str) -> bool:
+        state = self.patiently(lambda: self.submitter.states([job]))
+        return state.get(job) not in ("waiting", "running")
 
     def _job(self, call: Call, pause: float) -> Job:
         argv = ["run_job", self.run.run_id, call.address, "--attempt", str(call.attempt)]
@@ -283,8 +360,8 @@ class JobWalk(Onward):
                 for kind in ids:
                     ids[kind] += jobs[kind]
         for kind in ids:
-            if ids[kind]:
-                self.submitter.cancel(ids[kind])
+            if those := ids[kind]:
+                self.patiently(partial(self.submitter.cancel, those))
 
     # ---- frames ----
 

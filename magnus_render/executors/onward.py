@@ -7,7 +7,6 @@ started, and in where they keep how many branches are at work.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from magnus_render import errors, naming
@@ -38,20 +37,18 @@ FINAL = frozenset((errors.USAGE, errors.REFUSED, errors.PLATFORM))
 """After these nothing more can be recorded, so the walk is broken off and may be resumed."""
 
 
-@dataclass
 class Onward:
     """A walk of one plan; `engine` chooses the text of `as-is` nodes."""
 
-    plan: Plan
-    engine: str = "local"
-    failures: list[tuple[str, str]] = field(default_factory=list, init=False)
-    """Address and path of every node, composites apart, that failed for good, in order."""
-    succeeded: int = field(default=0, init=False)
-    """Steps that succeeded."""
-    skipped: list[str] = field(default_factory=list, init=False)
-    """Paths of the tasks whose condition did not hold, in order."""
-
-    def __post_init__(self) -> None:
+    def __init__(self, plan: Plan, engine: str = "local") -> None:
+        self.plan = plan
+        self.engine = engine
+        self.failures: list[tuple[str, str]] = []
+        """Address and path of every node, composites apart, that failed for good, in order."""
+        self.succeeded = 0
+        """Steps that succeeded."""
+        self.skipped: list[str] = []
+        """Paths of the tasks whose condition did not hold, in order."""
         self._view = View(self.plan, self._text)
 
     # ---- what a kind of walk does ----

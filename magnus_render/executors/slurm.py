@@ -284,6 +284,8 @@ def _state(told: list[str]) -> State:
         return "waiting"
     if state in _RUNNING:
         return "running"
+    if state == "TIMEOUT":
+        return "overtime"
     # A guard that is needed no more is cancelled too: by Slurm itself.
     by_someone = state == "CANCELLED" and reason != "DependencyNeverSatisfied"
     return "cancelled" if by_someone else "ended"

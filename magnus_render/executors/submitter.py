@@ -5,37 +5,49 @@ One class for each scheduler. Which job follows which is decided elsewhere (`exe
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-State = Literal["waiting", "running", "ended", "cancelled"]
-"""`ended` is also a job that the scheduler does not know any more; `cancelled` one that somebody had ended."""
+State = Literal["waiting", "running", "ended", "cancelled", "overtime"]
+"""`ended` is also a job that the scheduler does not know any more; `cancelled` one that somebody had ended; `overtime` one
+that the scheduler has ended as its time was over, which the next try would not change."""
 
 
-@dataclass(frozen=True)
 class Job:
     """One job to be submitted: it runs one attempt of one step, and then submits what follows."""
 
-    run_id: str
-    address: str
-    """Of the step: slugs joined by dots."""
-    path: str
-    """The same with the names that a person wrote."""
-    attempt: int
-    """The user's attempt, from 1."""
-    argv: list[str]
-    """The words behind `magnus`."""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """Variables that the job must see, besides those that its system gives it."""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    """The executor's configuration, with what the step overrides."""
-    delay: float = 0.0
-    """Seconds before which it must not begin. Zero where the scheduler has no delayed start."""
-    after_loss: str = ""
-    """Id of the job behind which this one stands guard: it runs only if that one fails, and records what was lost."""
+    def __init__(
+        self,
+        run_id: str,
+        address: str,
+        path: str,
+        attempt: int,
+        argv: list[str],
+        environment: Mapping[str, str] = MappingProxyType({}),
+        config: Mapping[str, Any] = MappingProxyType({}),
+        delay: float = 0.0,
+        after_loss: str = "",
+    ) -> None:
+        self.run_id = run_id
+        self.address = address
+        """Of the step: slugs joined by dots."""
+        self.path = path
+        """The same with the names that a person wrote."""
+        self.attempt = attempt
+        """The user's attempt, from 1."""
+        self.argv = argv
+        """The words behind `magnus`."""
+        self.environment = environment
+        """Variables that the job must see, besides those that its system gives it."""
+        self.config = config
+        """The executor's configuration, with what the step overrides."""
+        self.delay = delay
+        """Seconds before which it must not begin. Zero where the scheduler has no delayed start."""
+        self.after_loss = after_loss
+        """Id of the job behind which this one stands guard: it runs only if that one fails, and records what was lost."""
 
 
 class Submitter:
@@ -45,6 +57,9 @@ class Submitter:
     """True if `submit` honours `delay`; without, a pause is slept in the job before."""
     guards: ClassVar[bool] = False
     """True if `submit` honours `after_loss`; without, the scheduler itself runs a job again that was lost."""
+
+    pauses: ClassVar[tuple[float, ...]] = (1.0, 5.0, 15.0, 60.0)
+    """Seconds before a job asks again that could not reach its scheduler."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Take `executor.config`, which has been checked."""

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from magnus_render import errors
 from magnus_render.executors.frames import Call, CompositeFrame, GraphFrame, inside
 from magnus_render.executors.onward import FINAL, PLATFORM_PAUSES, Onward
 from magnus_render.plan import MAP
 
+if TYPE_CHECKING:
+    from magnus_render.plan import Plan
 
-@dataclass
+
 class Walk(Onward):
     """A walk of one plan.
 
@@ -29,26 +31,25 @@ class Walk(Onward):
     64, 65 or 75 if it had to be broken off.
     """
 
-    deadline: float | None = None
-    status: int | None = None
-    running: dict[Call, None] = field(default_factory=dict)
-    """Calls taken and not finished, in the order they were taken."""
-    broken: Call | None = None
-    """The call that broke the walk off, if one did."""
-    cancelled: bool = False
-    """`cancel` came before the end."""
-    maps: dict[CompositeFrame, None] = field(default_factory=dict)
-    """Maps whose items are being walked, in the order they were entered."""
-    _ready: deque[Call] = field(default_factory=deque)
-    _paused: list[tuple[float, int, Call]] = field(default_factory=list)
-    _open: list[CompositeFrame] = field(default_factory=list)
-    _open_maps: list[CompositeFrame] = field(default_factory=list)
-    _stops: list[Call] = field(default_factory=list)
-    _breaking: int | None = None
-    _sequence: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self, plan: Plan, engine: str = "local", deadline: float | None = None) -> None:
+        super().__init__(plan, engine)
+        self.deadline = deadline
+        self.status: int | None = None
+        self.running: dict[Call, None] = {}
+        """Calls taken and not finished, in the order they were taken."""
+        self.broken: Call | None = None
+        """The call that broke the walk off, if one did."""
+        self.cancelled = False
+        """`cancel` came before the end."""
+        self.maps: dict[CompositeFrame, None] = {}
+        """Maps whose items are being walked, in the order they were entered."""
+        self._ready: deque[Call] = deque()
+        self._paused: list[tuple[float, int, Call]] = []
+        self._open: list[CompositeFrame] = []
+        self._open_maps: list[CompositeFrame] = []
+        self._stops: list[Call] = []
+        self._breaking: int | None = None
+        self._sequence = 0
         root = self.plan["graphs"][""]
         self._advance(GraphFrame(root, "", "", None, root["start"]))
 

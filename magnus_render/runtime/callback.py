@@ -44,16 +44,18 @@ def main(
     front: Front | None = None,
     plan: Plan | None = None,
     services: Services | None = None,
+    run: Run | None = None,
 ) -> int:
     """Run one callback and return its exit status; errors go to standard error.
 
-    `argv` begins with the command. `front` loads YAML where it must be read; `plan` and `services` spare that.
+    `argv` begins with the command. `front` loads YAML where it must be read; `plan` and `services` spare that. `run` is the
+    run, where the caller has opened it, and goes on with its store.
     """
     try:
         if "--help" in argv or "-h" in argv:
             print(usage(argv[0]))
             return SUCCESS
-        return _Call(argv, front, plan, services).run()
+        return _Call(argv, front, plan, services, run).run()
     except MagnusError as error:
         print(error.shown(), file=sys.stderr)
         return error.status
@@ -65,7 +67,7 @@ def main(
         return PLATFORM
     finally:
         # A callback may be a fork that ends without its exit functions, and would leave the store's worker behind.
-        if (s3 := sys.modules.get("magnus_render.services.s3_client")) is not None:
+        if run is None and (s3 := sys.modules.get("magnus_render.services.s3_client")) is not None:
             s3.client().close()
 
 
@@ -73,11 +75,17 @@ class _Call:
     """What a command line asks for."""
 
     def __init__(
-        self, argv: list[str], front: Front | None, plan: Plan | None, services: Services | None
+        self,
+        argv: list[str],
+        front: Front | None,
+        plan: Plan | None,
+        services: Services | None,
+        run: Run | None,
     ) -> None:
         self.front = front
         self.plan = plan
         self.services_ = services
+        self.opened = run
         self.line = CommandLine(argv)
 
     # ---- what is meant ----
@@ -297,6 +305,8 @@ class _Call:
 
     def _open(self) -> Run:
         """Return the run, created if need be, after checking that the caller belongs to it."""
+        if self.opened is not None:
+            return self.opened
         store = self._store()
         if self.line.command == "execute_single_node":
             # While a store of another machine is being reached: what will be needed anyhow.

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.conformance.engines import EngineFailure, Outcome, RunSpec, magnus, show
 from tests.conformance.stepfunctions import StepFunctions, project
-from tests.engines.stepfunctions.client import TIME_LIMIT, Client
+from tests.engines.stepfunctions.client import TIME_LIMIT
 
 
 class Batch(StepFunctions):
@@ -19,20 +20,25 @@ class Batch(StepFunctions):
     def run(self, folder: Path, spec: RunSpec) -> Outcome:
         client = self._client()
         config = self.configure(folder, spec)
-        environment = {**spec.environment, **client.environment}
+        environment = self.given(spec)
         argv = ["execute", "-f", spec.dag, "-c", config, "--run-id", spec.run_id, "--detach"]
         if spec.parameter_file:
             argv += ["-p", spec.parameter_file]
         if spec.use_cached:
             argv += ["--use-cached", spec.use_cached]
+        before = len(client.jobs(spec.run_id))  # of other projects
         status, stderr = magnus(argv, folder, environment)
         settled = client.settled(spec.run_id)
-        told = f"{self.name}: exit {status}\n{stderr}{logs(client, spec.run_id)}"
+        told = f"{self.name}: exit {status}\n{stderr}{logs(client.jobs(spec.run_id)[before:])}"
         if not settled:
             raise EngineFailure(f"jobs that do not end after {TIME_LIMIT} s:\n{told}")
         if status == 0:
             status = self._end(folder, spec, told)
         return Outcome(status, show(folder, spec, config, environment, told), told)
+
+    def given(self, spec: RunSpec) -> dict[str, str]:
+        """Return the environment of whoever begins a run."""
+        return {**spec.environment, **self._client().environment}
 
     def _end(self, folder: Path, spec: RunSpec, told: str) -> int:
         """Return the exit status of a run, as it is recorded; following the run would wait for longer."""
@@ -57,10 +63,10 @@ class Batch(StepFunctions):
         return file
 
 
-def logs(client: Client, run_id: str) -> str:
-    """Return what the jobs of a run printed."""
+def logs(jobs: list[dict[str, Any]]) -> str:
+    """Return what jobs printed."""
     texts = []
-    for job in client.jobs(run_id):
+    for job in jobs:
         texts.append(f"--- {' '.join(job['argv'])}: {job['attempts']}\n")
         log = Path(job["attempts"][-1]["log"]) if job["attempts"] else None
         texts.append(log.read_text(errors="replace") if log is not None and log.exists() else "")

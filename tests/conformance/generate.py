@@ -44,6 +44,8 @@ def may_be_name(text: str) -> bool:
 
 
 NATIVE_SUCCESS = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets"}
+IN_A_SHELL = ("local", "bash", "local-container", "processes", "slurm", "local-aws-batch")
+"""Engines that run the text of an as-is in a shell."""
 NATIVE_FAILURE = {
     "Type": "Task",
     "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
@@ -257,8 +259,7 @@ class _Drawing(Drawing):
                 command = ["sh", "-c", f"exit {exit}"]
                 template = {"container": {"image": "any", "command": command}} if len(path) % 2 else text
                 node["render_string"] = {
-                    "local": text,
-                    "bash": text,
+                    **dict.fromkeys(IN_A_SHELL, text),
                     "aws-step-functions": native,
                     "argo": template,
                 }

@@ -130,7 +130,7 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("executor", ["slurm", "kubeflow", "lcal"])
+@pytest.mark.parametrize("executor", ["kubeflow", "lcal"])
 def test_an_executor_that_does_not_exist_gets_one_answer(tmp_path: Path, executor: str) -> None:
     (tmp_path / "dag.yaml").write_text(
         f"executor: {{type: {executor}, config: {{docker_image: 'python:3.12'}}}}\n{DAG}"

@@ -63,7 +63,7 @@ def asked(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         with monkeypatch.context() as patched:
             patched.setenv("_MAGNUS_COMPLETE", f"complete_{shell}")
             if shell == "bash":
-                patched.setenv("COMP_WORDS", line)
+                patched.setenv("COMP_WORDS", line.replace(" ", "\n"))  # as the script's IFS joins them
                 patched.setenv("COMP_CWORD", str(line.count(" ")))
             else:
                 patched.setenv("_TYPER_COMPLETE_ARGS", line)
@@ -196,6 +196,7 @@ def test_bash_completes_with_the_script_that_is_shown(project: Path, tmp_path: P
         source <(magnus --show-completion bash)
         typed() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _magnus_completion magnus; echo "${COMPREPLY[*]}"; }
         complete -p magnus
+        typed magnus ci ""
         typed magnus runs show -f dag.yaml m
         typed magnus runs log -f dag.yaml monday each
         typed magnus runs show -f damaged.yaml m
@@ -210,5 +211,5 @@ def test_bash_completes_with_the_script_that_is_shown(project: Path, tmp_path: P
     )
     first, *lines = done.stdout.splitlines()
     assert "-F _magnus_completion magnus" in first and "-o default" in first
-    assert lines == ["monday mend-me", f"{SLUG} {SLUG}.0.train {SLUG}.1.train", ""] and done.stderr == ""
+    assert lines == ["github gitlab pre-commit", "monday mend-me", f"{SLUG} {SLUG}.0.train {SLUG}.1.train", ""] and done.stderr == ""
     assert not (project / "hacked").exists()

@@ -79,7 +79,7 @@ def test_the_table(capfd: pytest.CaptureFixture[str]) -> None:
     assert magnus(["targets", "--matrix"]) == 0
     lines = capfd.readouterr().out.splitlines()
     assert lines[0].split() == [
-        *("service", "type", "local", "local-container", "local-aws-batch", "mocked", "slurm"),
+        *("service", "type", "local", "local-container", "local-aws-batch", "slurm", "mocked"),
         *("aws-step-functions", "bash", "argo"),
     ]
     assert lines[2].split()[:4] == ["run_log_store", "buffered", "works", "refused"]

@@ -162,7 +162,8 @@ def test_states_by_what_squeue_says(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert {state: "".join(id_ for id_ in found if found[id_] == state) for state in found.values()} == {
         "waiting": "1",
         "running": "23",
-        "ended": "4567910",
+        "ended": "457910",
+        "overtime": "6",
         "cancelled": "8",
     }
 

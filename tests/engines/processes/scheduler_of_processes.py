@@ -1,17 +1,15 @@
 """The executor `processes`: each job is a process of this machine, and its state is what stands in a folder.
 
-A job is a folder `JOBS/ID`: `pid` of its runner, `job` of the process that it runs, `status` once that has ended. A runner
-waits for the delay or for the job it guards, runs `magnus run_job`, and writes the status.
+A job is a folder `JOBS/ID`: `job` is the id of the process that it runs, `status` how that has ended. `runner.py` waits for
+the delay or for the job it guards, runs `magnus run_job`, and writes the status.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -19,7 +17,7 @@ from magnus_render.errors import PlatformError
 from magnus_render.executors.decentral import DecentralExecutor
 from magnus_render.executors.submitter import Job, State, Submitter
 
-_PERIOD = 0.02
+_RUNNER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runner.py")
 
 
 class ProcessSubmitter(Submitter):
@@ -27,19 +25,29 @@ class ProcessSubmitter(Submitter):
 
     delays = True
     guards = True
+    pauses = (0.1, 0.5)
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
         self.folder = os.path.abspath(config.get("folder", ".jobs"))
 
     def submit(self, job: Job) -> str:
-        if _fault(self.folder, "refuse"):
+        if _fault(self.folder, "refuse") or (job.after_loss and _fault(self.folder, "refuse-guard")):
             raise PlatformError("the scheduler has no room")
         id_ = os.urandom(6).hex()
         folder = os.path.join(self.folder, id_)
         os.makedirs(folder)
         environment = {**os.environ, **job.environment}
-        argv = [sys.executable, __file__, folder, str(job.delay), self._of(job.after_loss), *job.argv]
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            _RUNNER,
+            folder,
+            str(job.delay),
+            self._of(job.after_loss),
+            *job.argv,
+        ]
         with open(os.path.join(folder, "output"), "wb") as output:
             subprocess.Popen(
                 argv,
@@ -111,40 +119,3 @@ def _number(path: str) -> int:
             return int(file.read() or 0)
     except FileNotFoundError:
         return 0
-
-
-def _run(folder: str, delay: float, guarded: str, argv: list[str]) -> None:
-    begins = time.time() + delay
-    while True:
-        if os.path.exists(os.path.join(folder, "cancelled")):
-            return
-        if guarded:
-            status = os.path.join(guarded, "status")
-            if os.path.exists(status):
-                if _number(status) == 0:
-                    break
-                guarded = ""
-            elif os.path.exists(os.path.join(guarded, "cancelled")) and not os.path.exists(
-                os.path.join(guarded, "job")
-            ):
-                guarded = ""
-        elif time.time() >= begins:
-            break
-        time.sleep(_PERIOD)
-    status = 0
-    if not guarded:
-        child = subprocess.Popen(["magnus", *argv])
-        _write(os.path.join(folder, "job"), child.pid)
-        status = child.wait()
-    _write(os.path.join(folder, "status"), status)
-
-
-def _write(path: str, number: int) -> None:
-    with open(f"{path}.new", "w", encoding="ascii") as file:
-        file.write(str(number))
-    os.replace(f"{path}.new", path)
-
-
-if __name__ == "__main__":
-    _run(sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4:])
-    print(json.dumps({"ended": sys.argv[4:6]}), file=sys.stderr)

@@ -102,6 +102,16 @@ def test_a_run_that_was_cancelled_is_taken_up_again(project: Project) -> None:
     assert set(project.statuses().values()) == {"SUCCESS"}
 
 
+def test_a_job_whose_guard_was_not_submitted_gets_one(project: Project) -> None:
+    """Who submitted the job alone is gone, and whoever goes on in its place finds the job there."""
+    project.begin()
+    (project.folder / ".jobs" / "refuse-guard").touch()
+    project.open()
+    records = project.folder / ".run_log_store/r/jobs"
+    wait_for(lambda: any(records.glob("calls/last/1.0.guard.*")) and (records / "end.json").exists())
+    assert len(list(records.glob("calls/last/1.0.job.*"))) == 1
+
+
 def test_whoever_follows_learns_that_a_run_stands_still(project: Project) -> None:
     folder = project.folder / ".jobs"
     folder.mkdir()

@@ -141,11 +141,7 @@ class Cluster:
 
     def wait(self, job: str, *states: str) -> None:
         """Wait until a job has one of some states."""
-        end = time.monotonic() + START_LIMIT
-        while (state := self.jobs().get(job, "forgotten")) not in states:
-            if time.monotonic() > end:
-                raise ClusterError(f"job {job} is {state}, not {' or '.join(states)}")
-            time.sleep(0.05)
+        until(lambda: self.jobs().get(job) in states, f"job {job} is not {' or '.join(states)}")
 
     def stop(self, daemon: str) -> None:
         """End `slurmctld`, or the daemon of a node."""
@@ -174,6 +170,15 @@ class Cluster:
     def close(self) -> None:
         """End the jobs and the daemons, and remove the folder."""
         self._supervisor.communicate()
+
+
+def until(condition: Callable[[], bool], otherwise: str) -> None:
+    """Wait until something is so; raise `ClusterError`, which says `otherwise`, if it takes too long."""
+    end = time.monotonic() + START_LIMIT
+    while not condition():
+        if time.monotonic() > end:
+            raise ClusterError(otherwise)
+        time.sleep(0.05)
 
 
 @functools.cache

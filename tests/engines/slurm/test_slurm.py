@@ -263,9 +263,10 @@ def test_a_run_that_is_cancelled_can_go_on(submitter: SlurmSubmitter, slurm: Clu
 def ended(slurm: Cluster) -> int:
     """Wait until the run has ended, and return its exit status."""
     end = Path(".run_log_store/r/jobs/end.json")
-    while not end.exists():
-        open_ = slurm.jobs("PENDING,RUNNING,COMPLETING")
-        assert open_ or end.exists(), "no job goes on with the run"
+    cluster.until(
+        lambda: end.exists() or not slurm.jobs("PENDING,RUNNING,COMPLETING"), "the run does not end"
+    )
+    assert end.exists(), "no job goes on with the run"
     status: int = json.loads(end.read_text())["status"]
     return status
 
@@ -302,6 +303,26 @@ def test_the_scheduler_goes_away_for_a_while(submitter: SlurmSubmitter, impatien
     late = [name for name in slurm.jobs() if slurm.shown(name)["JobId"].endswith("a.0.b-7")]
     assert len(late) == 1
     slurm.wait(late[0], "COMPLETED")
+
+
+def test_a_run_whose_scheduler_goes_away_ends_all_the_same(
+    submitter: SlurmSubmitter, impatient: Cluster, tmp_path: Path
+) -> None:
+    """A job that cannot submit what follows ends with 75. Its guard goes on when the scheduler is back."""
+    os.mkfifo(tmp_path / "on")
+    command = f"echo >'{tmp_path}/began'; cat '{tmp_path}/on'"
+    step = {"type": "task", "command_type": "shell", "command": command, "next": "b"}
+    after = "    b: {type: task, command_type: shell, command: 'true', next: ok}\n"
+    project(Path(), f"    a: {json.dumps(step)}\n{after}", {})
+    with said(tmp_path / "began") as began:
+        assert execute("--detach").returncode == 0
+        began()
+    impatient.stop("slurmctld")
+    (tmp_path / "on").write_text("on")
+    (log,) = Path(".magnus/workspaces/r/_slurm").glob("a-1.*.log")
+    cluster.until(lambda: "sbatch does not take the job of step 'b'" in log.read_text(), "nothing was tried")
+    impatient.start("slurmctld")
+    assert ended(impatient) == 0
 
 
 def test_the_computer_that_submits_goes_away(submitter: SlurmSubmitter, slurm: Cluster) -> None:
