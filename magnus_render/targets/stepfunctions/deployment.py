@@ -35,8 +35,6 @@ RESOURCES = frozenset(
     ["FailureAlarm", "JobDefinition", "JobExecutionRole", "JobLogGroup", "JobPolicy", "JobRole", "LogGroup"]
 ) | {"Schedule", "ScheduleDeadLetters", "ScheduleRole"}
 """What is deployed beside machines and their roles."""
-
-
 _WORDS = 200
 """Characters of an address in the name of a resource, which has at most 255 (CloudFormation user guide, "Quotas")."""
 _OF_A_MACHINE = re.compile("(Role|Policy[0-9]*)$")
