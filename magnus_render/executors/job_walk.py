@@ -198,15 +198,14 @@ class JobWalk(Onward):
 
     def _main(self, call: Call, file: str) -> int:
         from contextlib import redirect_stdout
+        from io import StringIO
 
         from magnus_render.runtime import callback
 
         argv = call.argv(self.run.run_id, (), file)
         if self.by != START:
             return callback.main(argv, services=self.services, run=self.run)
-        with redirect_stdout(
-            sys.stderr
-        ):  # what was decided is nothing that the submitting computer is asked for
+        with redirect_stdout(StringIO()):  # a person has not asked for what is decided
             return callback.main(argv, services=self.services, run=self.run)
 
     def _begin_text(self, call: Call) -> None:
