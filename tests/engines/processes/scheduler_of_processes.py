@@ -111,7 +111,8 @@ def _fault(folder: str, kind: str) -> bool:
         return False
     left = _number(path) - 1
     if left > 0:
-        _write(path, left)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(left))
     else:
         os.unlink(path)
     return True
