@@ -142,7 +142,8 @@ def bundle_environments(
 ) -> Bundled:
     """Return the files that deploy a pipeline to several environments; see `bundle`."""
     chosen, shared = _with_bundles(target), Shared()
-    said, made, places = list[Diagnostic](), dict[str, Bundling](), list[_Place]()
+    said, made = list[Diagnostic](), dict[str, Bundling]()
+    places: list[_Place] = []
     with collecting.put_off():
         for name, given in environments.items():
             made[name], more, place = _bundling(chosen, file, given, templates, strict, shared)
