@@ -283,7 +283,7 @@ class JobWalk(Onward):
                 self._todo.append(self._branch(composite, self._branch_of(composite, branches[following])))
         if ended < len(branches):
             return False
-        # A listing may have passed a failure by that was recorded while it was made, but before the last end.
+        # A listing of many entries may lack a failure that was recorded as it was made, and have the last end.
         composite.failed = composite.failed or bool(self.records.failed_branch(address))
         return not (composite.failed and fail_fast)
 
@@ -321,7 +321,7 @@ class JobWalk(Onward):
             there = self.patiently(lambda: self.submitter.submit(job))
             self.records.submitted(what, "job", there)
             self.submitted += 1
-        elif self._is_over(there):
+        elif not self.submitter.guards or self._is_over(there):
             return
         if self.submitter.guards:
             guard = Job(
