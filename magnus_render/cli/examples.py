@@ -17,7 +17,7 @@ EXAMPLES = {
     "bundle": ("magnus bundle dag.yaml --target stepfunctions -c aws.yaml -o deploy",),
     "execute": (
         "magnus execute -f dag.yaml --run-id monday",
-        "magnus execute -f dag.yaml --run-id tuesday --use-cached monday --param limit=3",
+        "magnus execute --run-id tuesday --use-cached monday --param limit=3",
     ),
     "init": ("magnus init my-project",),
     "validate": ("magnus validate dag.yaml", "magnus validate --format github"),

@@ -60,7 +60,10 @@ def execute(
     ] = False,
     detach: Annotated[
         bool,
-        typer.Option("--detach", help="Print the run id and leave, where jobs go on by themselves (slurm)."),
+        typer.Option(
+            "--detach",
+            help="Print the run id and leave, where jobs go on by themselves (slurm, local-aws-batch).",
+        ),
     ] = False,
     dry_run: Annotated[
         bool,

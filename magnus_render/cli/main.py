@@ -36,7 +36,11 @@ COMMANDS = {
     "plan": ("plan", "plan", "Tell what changes between definitions, or what a run takes over."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),
     "image": ("image", "image", "Write a Containerfile for the project, and build its image."),
-    "runs": ("runs", "app", "Run logs: list, show, report, diff, export, prune; their logs and files."),
+    "runs": (
+        "runs",
+        "app",
+        "Runs: list, show, resume, cancel, report, diff, export, prune; their logs and files.",
+    ),
     "ci": ("ci", "ci", "Print what the project needs in GitHub, GitLab or pre-commit."),
     "explain": ("explain", "explain", "Say what a diagnostic code means."),
     "schema": ("schema", "schema", "Print the JSON Schema of a definition, for editors."),

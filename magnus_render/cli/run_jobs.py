@@ -40,11 +40,15 @@ def cancel(run: Run) -> str:
     return f"run {run.run_id}: cancelled: {ended} job{'s' * (ended != 1)} ended"
 
 
-def is_standing(run: Run) -> bool:
-    """Tell whether a run stands still that goes on from job to job. Raises `MagnusError` where that cannot be known."""
-    if JobRecords(run).walk() is None or JobRecords(run).status() is not None:
-        return False
-    return bool(decentral.standing(run, decentral.scheduler_of(run)))
+def is_standing(run: Run) -> bool | None:
+    """Tell whether a run stands still that goes on from job to job; None, and why is said, if that cannot be known."""
+    try:
+        if JobRecords(run).walk() is None or JobRecords(run).status() is not None:
+            return False
+        return bool(decentral.standing(run, decentral.scheduler_of(run)))
+    except MagnusError as error:
+        say(f"run {run.run_id}: whether it stands still cannot be known: {error}")
+        return None
 
 
 def where_it_stands(run: Run) -> Iterator[str]:

@@ -1,24 +1,23 @@
-"""`magnus runs`: list, show, report, compare, export and delete the runs in a run log store; their logs and files."""
+"""`magnus runs`: list, show, report, compare, resume, cancel, export and delete runs; their logs and files."""
 
 from __future__ import annotations
 
 import json
 import time
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from magnus_render.cli import completion, stores
-from magnus_render.cli.run_text import colours, painted, show
-from magnus_render.errors import MagnusError, UsageError
-from magnus_render.report.listing import Listing, status_and_span, status_of
-from magnus_render.report.told import Told, took
+from magnus_render.cli.run_text import colours, show
+from magnus_render.errors import UsageError
+from magnus_render.report.listing import Listing
+from magnus_render.report.told import Told
 from magnus_render.runtime.fold import fold
 from magnus_render.runtime.reading import read_run
-from magnus_render.runtime.records import OtherFormat, Run
+from magnus_render.runtime.records import Run
 from magnus_render.services import lookup
-from magnus_render.texts import safe, say
+from magnus_render.texts import safe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Run logs: list, show, report, diff, export, prune; their logs and files.",
+    help="Runs: list, show, resume, cancel, report, diff, export, prune; their logs and files.",
 )
 
 
@@ -70,31 +69,10 @@ def list_runs(
 
     The stores are those of -f and -c, else of MAGNUS_CONFIG, else .run_log_store and .catalog.
     """
-    store = stores.open_run_log_store(stores.services(file, config))
-    found = Listing.of(store)
-    if standing:
-        from magnus_render.cli import run_jobs
+    from magnus_render.cli import run_list
 
-        found.runs[:] = [run for run in found.runs if run_jobs.is_standing(run)]
-    shown = found.runs[: limit or len(found.runs)]
-    unread = dict(found.unread)
-    rows = [_row(run, unread) for run in shown]
-    rows += [_unread_row(run_id, why) for run_id, why in found.unread.items()]
-    if as_json:
-        print(json.dumps(rows, indent=2))
-    else:
-        for line in _table(rows):
-            print(line)
-        if len(found.runs) > len(shown):
-            print(f"and {len(found.runs) - len(shown)} older (--limit 0 lists all)")
-        if not rows:
-            print("no run stands still" if standing else f"no runs in {stores.place(store)}")
-    for run_id, why in unread.items():
-        say(
-            str(why)
-            if isinstance(why, OtherFormat)
-            else f"{why}\n`magnus runs prune {run_id}` deletes that run"
-        )
+    store = stores.open_run_log_store(stores.services(file, config))
+    run_list.write(store, limit=limit, standing=standing, as_json=as_json)
 
 
 @app.command("show", short_help="Show a run: its steps, what failed, and why.")
@@ -406,8 +384,7 @@ def prune_runs(
     """
     from magnus_render.cli import run_prune
 
-    ways = [bool(run_ids), older_than is not None, keep is not None]
-    if sum(ways) != 1:
+    if [bool(run_ids), older_than is not None, keep is not None].count(True) != 1:
         raise UsageError("runs prune takes RUN_ID..., --older-than DAYS or --keep N, and only one of them")
     services = stores.services(file, config)
     store = stores.open_run_log_store(services)
@@ -430,29 +407,6 @@ def prune_runs(
 # ---- stores and runs ----
 
 
-def _row(run: Run, unread: dict[str, MagnusError]) -> dict[str, str]:
-    """Return what is listed of a run; note in `unread` what cannot be read of it."""
-    record, span = run.record, None
-    try:
-        status, span = status_and_span(run)
-    except MagnusError as error:
-        status, unread[run.run_id] = status_of(error), error
-    return {
-        "run_id": run.run_id,
-        "status": status,
-        "started": datetime.fromtimestamp(record["created"]).strftime("%Y-%m-%d %H:%M:%S"),
-        "took": took(span),
-        "pipeline": record["name"],
-        "target": record["target"],
-        "tag": record["tag"],
-    }
-
-
-def _unread_row(run_id: str, why: MagnusError) -> dict[str, str]:
-    blank = dict.fromkeys(("started", "took", "pipeline", "target", "tag"), "")
-    return {"run_id": run_id, "status": status_of(why), **blank}
-
-
 def _folded(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
     plan, run, records = read_run(store, stores.known_run(store, run_id))
     return plan, run, fold(plan, run, records, time.time())
@@ -464,23 +418,3 @@ def _opened(run_id: str, file: str, config: str) -> Run:
     if run is None:
         raise UsageError(f"run '{run_id}' has not begun: its record is not there")
     return run
-
-
-# ---- text ----
-
-
-def _table(rows: list[dict[str, str]]) -> list[str]:
-    if not rows:
-        return []
-    texts = [{key: safe(value) for key, value in row.items()} for row in rows]
-    used = [key for key in rows[0] if any(text[key] for text in texts)]
-    widths = {key: max(len(key), *(len(text[key]) for text in texts)) for key in used}
-    colour = colours()
-    lines = ["  ".join(key.replace("_", " ").upper().ljust(widths[key]) for key in used).rstrip()]
-    for text in texts:
-        cells = [
-            painted(text[key], colour, widths[key]) if key == "status" else text[key].ljust(widths[key])
-            for key in used
-        ]
-        lines.append("  ".join(cells).rstrip())
-    return lines

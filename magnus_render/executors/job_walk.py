@@ -198,15 +198,14 @@ class JobWalk(Onward):
 
     def _main(self, call: Call, file: str) -> int:
         from contextlib import redirect_stdout
+        from io import StringIO
 
         from magnus_render.runtime import callback
 
         argv = call.argv(self.run.run_id, (), file)
         if self.by != START:
             return callback.main(argv, services=self.services, run=self.run)
-        with redirect_stdout(
-            sys.stderr
-        ):  # what was decided is nothing that the submitting computer is asked for
+        with redirect_stdout(StringIO()):  # a person has not asked for what is decided
             return callback.main(argv, services=self.services, run=self.run)
 
     def _begin_text(self, call: Call) -> None:
@@ -284,7 +283,7 @@ class JobWalk(Onward):
                 self._todo.append(self._branch(composite, self._branch_of(composite, branches[following])))
         if ended < len(branches):
             return False
-        # A listing may have passed a failure by that was recorded while it was made, but before the last end.
+        # A listing of many entries may lack a failure that was recorded as it was made, and have the last end.
         composite.failed = composite.failed or bool(self.records.failed_branch(address))
         return not (composite.failed and fail_fast)
 
@@ -322,7 +321,7 @@ class JobWalk(Onward):
             there = self.patiently(lambda: self.submitter.submit(job))
             self.records.submitted(what, "job", there)
             self.submitted += 1
-        elif self._is_over(there):
+        elif not self.submitter.guards or self._is_over(there):
             return
         if self.submitter.guards:
             guard = Job(

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 from hypothesis import strategies as st
 
+from tests.conformance import decentral
 from tests.conformance.behaviour import Behaviour
 from tests.conformance.draw_tasks import AS_IS_FAILS, LISTS, VARIABLE, WAY, Drawing
 from tests.conformance.reference import branch_named_by, interpret
@@ -262,6 +263,7 @@ class _Drawing(Drawing):
                     **dict.fromkeys(IN_A_SHELL, text),
                     "aws-step-functions": native,
                     "argo": template,
+                    **{engine.name: text for engine in decentral.EVERY},
                 }
             if exit:
                 self.table[".".join(path)] = AS_IS_FAILS

@@ -131,7 +131,9 @@ def main() -> int:
     parser.add_argument(
         "--chunk", type=int, default=200, help="pipelines with one seed; larger ones come later in it"
     )
-    parser.add_argument("--engines", default="local,bash", help="which to run on; also: stepfunctions")
+    parser.add_argument(
+        "--engines", default="local,bash", help="which to run on; also: stepfunctions, processes"
+    )
     parser.add_argument("--no-shrink", action="store_true", help="print what was found as it was found")
     parser.add_argument("--replay", type=Path, metavar="FOLDER")
     arguments = parser.parse_args()

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from magnus_render import registry
+from magnus_render.executors import job
+from magnus_render.executors.decentral import DecentralExecutor, walk_of
+from magnus_render.executors.job_records import JobRecords
+from magnus_render.executors.submitter import Job, Submitter
 from magnus_render.graph.load import load
 from magnus_render.runtime import callback
+from magnus_render.runtime.records import Run
+from magnus_render.services import lookup
 from magnus_render.services.s3_client import Client
 from tests.contract import aws
 from tests.unit.view_graphs import graph, parallel, task
@@ -35,13 +42,55 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def walk(tmp_path: Path, dag: dict[str, Any]) -> Any:
     """Start a run of a definition; return what makes a callback of it and gives back its exit status."""
+    services = started(tmp_path, dag)
+    return lambda *words: callback.main(["execute_single_node", "r", *words], services=services)
+
+
+def started(tmp_path: Path, dag: dict[str, Any]) -> Any:
+    """Start a run of a definition; return its stores."""
     Path("dag.yaml").write_text(json.dumps({"dag": dag}))
     nothing: dict[str, Any] = {"type": "do-nothing", "config": {}}
     store = {"type": "s3", "config": {"bucket": aws.BUCKET, "prefix": tmp_path.name}}
     services: Any = {"run_log_store": store, "catalog": nothing, "secrets": nothing}
     plan = load("dag.yaml").plan
     assert callback.main(["start_run", "r"], plan=plan, services=services) == 0
-    return lambda *words: callback.main(["execute_single_node", "r", *words], services=services)
+    return services
+
+
+class Jobs(Submitter):
+    """Takes jobs, and runs none."""
+
+    guards = True
+    taken: ClassVar[list[Job]] = []
+
+    def submit(self, job: Job) -> str:
+        self.taken.append(job)
+        return f"j{len(self.taken)}"
+
+
+class JobsExecutor(DecentralExecutor):
+    """Jobs that the test runs."""
+
+    name = "jobs"
+    submitter = Jobs
+
+
+@pytest.fixture
+def jobs(tmp_path: Path, asked: list[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return what begins a run of a definition whose jobs are taken."""
+    monkeypatch.setitem(registry.BUILT_IN["executor"], "jobs", f"{__name__}:JobsExecutor")
+    monkeypatch.setattr(Jobs, "taken", [])
+
+    def begin(dag: dict[str, Any]) -> list[Job]:
+        services = started(tmp_path, dag)
+        monkeypatch.setenv("MAGNUS_CONFIG", json.dumps(services))
+        run = Run.open(lookup.load("run_log_store", services["run_log_store"]), "r")
+        assert run is not None
+        JobRecords(run).begin({"executor": "jobs", "config": {}, "services": services, "nodes": {}})
+        walk_of(run, Jobs({})).begin()
+        return Jobs.taken
+
+    return begin
 
 
 @pytest.mark.parametrize("command, more", [("true", 0), ('echo x=1 >> "$MAGNUS_OUTPUT"; echo said', 2)])
@@ -70,3 +119,33 @@ def test_a_join_of_branches(tmp_path: Path, asked: list[str]) -> None:
     asked.clear()
     assert step("c") == 0
     assert 0 < len(asked) <= 4 * count + MOST, asked
+
+
+@pytest.mark.parametrize("fields, most", [({}, 8), ({"max_concurrency": 2}, 16)])
+def test_jobs_that_end_the_branches_of_a_composite(
+    jobs: Any, asked: list[str], fields: dict[str, Any], most: int
+) -> None:
+    """Besides its callback, a job reads how the run is walked, and records and lists the ends of branches.
+
+    The last of them, and each where branches wait for their turn, submits a job and one that stands guard for it.
+    """
+    count = 8
+    taken = jobs(graph(p=parallel(fields, **{f"b{n}": graph(t=task()) for n in range(count)}), c=task()))
+    for number, line in enumerate(taken):
+        if line.after_loss or line.address == "c":
+            continue
+        asked.clear()
+        assert job.main(line.argv) == 0
+        ends = [line for line in asked if "/jobs/over/p" in line]
+        assert len(ends) <= 3, ends
+        assert 0 < len(asked) <= MOST + (most if number < 2 * count - 2 else 16), asked
+    assert [line.address for line in taken].count("c") == 2
+
+
+def test_a_job_in_a_chain(jobs: Any, asked: list[str]) -> None:
+    taken = jobs(graph(a=task(), b=task(), c=task()))
+    assert job.main(taken[0].argv) == 0
+    asked.clear()
+    assert job.main(taken[2].argv) == 0
+    assert taken[4].address == "c"
+    assert 0 < len(asked) <= MOST + 7, asked

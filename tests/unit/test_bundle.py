@@ -281,3 +281,24 @@ def test_no_image_where_none_is_needed(project: Path, words: list[str], told: st
     done = magnus(project, "bundle", "dag.yaml", *words, "-o", "out", "--image", "python:3.12-slim")
     assert done.returncode == 64 and told in done.stderr
     assert not (project / "out").exists()
+
+
+def test_the_readme_of_argo_names_all_that_must_be_in_the_namespace(project: Path) -> None:
+    """Pods that refer to an object that is not there never begin."""
+    (project / "argo.yaml").write_text("""\
+executor:
+  type: argo
+  config:
+    image: shop:1
+    service_account_name: runner
+    image_pull_secrets: [registry]
+    persistent_volumes: [{claim: runs, mount_path: /mnt/runs}]
+    secret_environment: {TOKEN: {secret: billing, key: token}}
+run_log_store: {type: file-system, config: {path: /mnt/runs/log}}
+catalog: {type: file-system, config: {path: /mnt/runs/catalog}}
+""")
+    done = magnus(project, "bundle", "dag.yaml", "-t", "argo", "-c", "argo.yaml", "-o", "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    (line,) = (x for x in (project / "out" / "README.md").read_text().splitlines() if "does not make" in x)
+    needed = "PersistentVolumeClaim `runs`, Secret `billing`, Secret `registry`, ServiceAccount `runner`."
+    assert line.endswith(f"what must be there: {needed}")

@@ -416,3 +416,19 @@ def test_a_copy_of_a_store_is_another_user_of_the_catalog(project: Project) -> N
     here = project.store.identity()
     shutil.copytree(".run_log_store", "copy")
     assert project.store.identity() == here != FileSystemRunLogStore({"path": "copy"}).identity()
+
+
+def test_a_damaged_record_keeps_no_other_run_from_standing(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does a scheduler that is not here any more: what cannot be known of a run is said of that run."""
+    for run_id in ("damaged", "elsewhere", "fine"):
+        project.add(run_id, Book())
+    project.store.create("damaged/jobs/walk.json", b"{")
+    walk = {"executor": "no-such-executor", "config": {}, "nodes": {}}
+    project.store.create("elsewhere/jobs/walk.json", json.dumps(walk).encode())
+    status, out, err = project("list", "--standing")
+    assert (status, out) == (0, "")
+    assert "run damaged: whether it stands still cannot be known: " in err
+    assert "run elsewhere: whether it stands still cannot be known: executor 'no-such-executor'" in err
+    assert "run fine" not in err

@@ -211,5 +211,6 @@ def test_bash_completes_with_the_script_that_is_shown(project: Path, tmp_path: P
     )
     first, *lines = done.stdout.splitlines()
     assert "-F _magnus_completion magnus" in first and "-o default" in first
-    assert lines == ["github gitlab pre-commit", "monday mend-me", f"{SLUG} {SLUG}.0.train {SLUG}.1.train", ""] and done.stderr == ""
+    steps = f"{SLUG} {SLUG}.0.train {SLUG}.1.train"
+    assert lines == ["github gitlab pre-commit", "monday mend-me", steps, ""] and done.stderr == ""
     assert not (project / "hacked").exists()

@@ -11,13 +11,20 @@ from magnus_render.targets.argo.config import ArgoConfig, Rule
 from magnus_render.targets.base import Findings, own_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from magnus_render.plan import Config, Node, Plan
     from magnus_render.targets.base import BaseTarget, Finding, Made
 
 _RESULTS = {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}
 """What the container beside each step does (Argo's documentation, "Workflow RBAC")."""
+_REFERENCES = {
+    "persistentVolumeClaim": ("PersistentVolumeClaim", "claimName"),
+    "secretKeyRef": ("Secret", "name"),
+    "configMapKeyRef": ("ConfigMap", "name"),
+    "imagePullSecrets": ("Secret", "name"),
+}
+"""Field of a manifest -> the kind of object that it refers to, and the field within that has its name."""
 _KEPT = ("kustomization.yaml", "permissions.yaml", "README.md")
 
 
@@ -78,12 +85,37 @@ def files(
         "kind": made[0][1].content["kind"],
         "own_account": given.service_account_name == name,
         "accounts": sorted(accounts),
-        "others": sorted(accounts - {name}),
+        "others": _others(accounts - {name}, made),
         "rules": [_RESULTS, *_rules(target, plan, config)],
         "manifests": sorted(manifests),
         "labels": {"app.kubernetes.io/managed-by": "magnus", **given.labels},
     }
     return {**{one: write(f"argo/bundle/{one}.j2", context) for one in _KEPT}, **manifests}
+
+
+def _others(accounts: Collection[str], made: Sequence[Made]) -> list[str]:
+    """Return what the manifests refer to and the bundle does not make, as its README tells of it."""
+    found = {f"ServiceAccount `{account}`" for account in accounts}
+    for _, document in made:
+        found |= set(_references(document.content))
+    return sorted(found)
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Yield the objects that a part of a manifest refers to by name."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _references(one)
+    elif isinstance(value, dict):
+        for field, inner in value.items():
+            if field in _REFERENCES:
+                kind, key = _REFERENCES[field]
+                named = [
+                    one for one in (inner if isinstance(inner, list) else [inner]) if isinstance(one, dict)
+                ]
+                yield from (f"{kind} `{one[key]}`" for one in named if key in one)
+            else:
+                yield from _references(inner)
 
 
 def _rules(target: BaseTarget, plan: Plan, config: Config) -> Iterator[dict[str, Any]]:

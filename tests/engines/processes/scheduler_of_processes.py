@@ -105,11 +105,16 @@ class ProcessesExecutor(DecentralExecutor):
 
 
 def _fault(folder: str, kind: str) -> bool:
-    """Tell whether a fault was ordered: a file of its kind, which is used up."""
-    try:
-        os.unlink(os.path.join(folder, kind))
-    except OSError:
+    """Tell whether a fault was ordered: a file of its kind, which says how often (once, if it is empty), and is used up."""
+    path = os.path.join(folder, kind)
+    if not os.path.exists(path):
         return False
+    left = _number(path) - 1
+    if left > 0:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(left))
+    else:
+        os.unlink(path)
     return True
 
 
