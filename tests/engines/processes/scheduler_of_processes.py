@@ -32,7 +32,7 @@ class ProcessSubmitter(Submitter):
         self.folder = os.path.abspath(config.get("folder", ".jobs"))
 
     def submit(self, job: Job) -> str:
-        if _fault(self.folder, "refuse"):
+        if os.path.exists(os.path.join(self.folder, "away")) or _fault(self.folder, "refuse"):
             raise PlatformError("the scheduler has no room")
         id_ = os.urandom(6).hex()
         folder = os.path.join(self.folder, id_)
