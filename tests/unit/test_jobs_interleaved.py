@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.conformance.jobs_chaos import without_kills
 from tests.unit import jobs_in_memory
 from tests.unit.interleaving import Store, begin
 from tests.unit.jobs_in_memory import Jobs
@@ -59,7 +60,7 @@ HASTY: dict[str, dict[str, Any]] = {
     ),
 }
 TEXTS = {"w": "true"}
-SEEDS = int(os.environ.get("MAGNUS_SEEDS", "10"))
+SEEDS = int(os.environ.get("MAGNUS_SEEDS", "6"))
 
 
 def started(dag: dict[str, Any]) -> Store:
@@ -72,25 +73,6 @@ def calm(base: Store) -> tuple[int | None, dict[str, Any]]:
     jobs.walk().begin()
     status = jobs.go()
     return status, without_kills(jobs.log())
-
-
-def without_kills(log: dict[str, Any]) -> dict[str, Any]:
-    """Return a log without what depends on how often jobs were killed: attempts that did not succeed, and their numbers."""
-
-    def thin(step: dict[str, Any]) -> dict[str, Any]:
-        if "attempts" not in step:
-            return step
-        kept = [attempt for attempt in step["attempts"] if attempt["status"] == "SUCCESS"]
-        status = "FAIL" if step["status"] == "CRASHED" else step["status"]
-        return {
-            **step,
-            "message": "",
-            "status": status,
-            "attempts": [{**a, "attempt_number": 0, "message": ""} for a in kept],
-        }
-
-    found: dict[str, Any] = json.loads(json.dumps(log, sort_keys=True), object_hook=thin)
-    return found
 
 
 class Disturbed:

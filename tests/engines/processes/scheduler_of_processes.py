@@ -32,7 +32,8 @@ class ProcessSubmitter(Submitter):
         self.folder = os.path.abspath(config.get("folder", ".jobs"))
 
     def submit(self, job: Job) -> str:
-        if _fault(self.folder, "refuse") or (job.after_loss and _fault(self.folder, "refuse-guard")):
+        refused = _fault(self.folder, "refuse") or (job.after_loss and _fault(self.folder, "refuse-guard"))
+        if refused or os.path.exists(os.path.join(self.folder, "away")):
             raise PlatformError("the scheduler has no room")
         id_ = os.urandom(6).hex()
         folder = os.path.join(self.folder, id_)
@@ -105,16 +106,11 @@ class ProcessesExecutor(DecentralExecutor):
 
 
 def _fault(folder: str, kind: str) -> bool:
-    """Tell whether a fault was ordered: a file of its kind, which says how often (once, if it is empty), and is used up."""
-    path = os.path.join(folder, kind)
-    if not os.path.exists(path):
+    """Tell whether a fault was ordered: a file of its kind, which is used up."""
+    try:
+        os.unlink(os.path.join(folder, kind))
+    except OSError:
         return False
-    left = _number(path) - 1
-    if left > 0:
-        with open(path, "w", encoding="ascii") as file:
-            file.write(str(left))
-    else:
-        os.unlink(path)
     return True
 
 
