@@ -10,15 +10,17 @@ from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import CONDITIONAL, FAIL_NODE, SUCCESS_NODE
 from magnus_render.report.told import spans
 from magnus_render.runtime.comparing import users_attempts
+from magnus_render.runtime.fold import fold
 from magnus_render.runtime.fold_attempts import Records
 from magnus_render.runtime.merge import json_equal
-from magnus_render.runtime.reading import steps_of
+from magnus_render.runtime.reading import read_run, steps_of
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from magnus_render.plan import Plan, RunRecord
+    from magnus_render.services.base import BaseRunLogStore
 
     Log = dict[str, Any]
     Step = dict[str, Any]
@@ -38,6 +40,24 @@ class Told:
         self.steps = dict(steps_of(log))
         values = {key: record for key, record in records.items() if key.startswith("values/")}
         self.initial = Records(values, run["run_id"]).unpack(run["parameters"])
+
+    @classmethod
+    def read(cls, store: BaseRunLogStore, run_id: str) -> Told:
+        """Read a run and fold it. Raises `MagnusError`."""
+        plan, run, records = read_run(store, run_id)
+        return cls(plan, run, records, fold(plan, run, records, time.time()))
+
+
+def write(a: Told, b: Told) -> int:
+    """Print what differs, durations last; return 1 if anything but durations does, else 0."""
+    found = list(differences(a, b))
+    slower = list(durations(a, b))
+    for line in [*found, *(["durations:", *(f"  {line}" for line in slower)] if slower else [])]:
+        print(line)
+    if not found:
+        aside = ", durations aside" if slower else ""
+        print(f"{a.run['run_id']} and {b.run['run_id']} do not differ{aside}")
+    return int(bool(found))
 
 
 def differences(a: Told, b: Told) -> Iterator[str]:

@@ -328,22 +328,12 @@ def diff_runs(
 
     Exit status: 0 if nothing but durations differs, 1 if something does.
     """
-    from magnus_render.cli.run_diff import Told, differences, durations
+    from magnus_render.cli import run_diff
 
     store = stores.open_run_log_store(stores.services(file, config))
-    told = []
-    for run_id in (a, b):
-        plan, run, records = read_run(store, stores.known_run(store, run_id))
-        told.append(Told(plan, run, records, fold(plan, run, records, time.time())))
-    found = list(differences(*told))
-    for line in found:
-        print(line)
-    slower = list(durations(*told))
-    for line in ["durations:", *(f"  {line}" for line in slower)] if slower else []:
-        print(line)
-    if not found:
-        print(f"{a} and {b} do not differ{', durations aside' if slower else ''}")
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(
+        run_diff.write(*(run_diff.Told.read(store, stores.known_run(store, run_id)) for run_id in (a, b)))
+    )
 
 
 @app.command("prune", short_help="Delete runs, and what they alone held.")
