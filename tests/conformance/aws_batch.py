@@ -15,7 +15,7 @@ class Batch(StepFunctions):
     """Jobs that submit each other, each a process with the run log on S3 and a disk of its own."""
 
     name = "local-aws-batch"
-    abilities = frozenset(("as-is-text", "disk-per-step", "command-line", "secrets-by-api"))
+    abilities = frozenset(("as-is-text", "disk-per-step", "command-line"))
 
     def run(self, folder: Path, spec: RunSpec) -> Outcome:
         client = self._client()
