@@ -20,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from magnus_render import registry
 from magnus_render.executors import decentral
 from magnus_render.executors.job_records import JobRecords
 from magnus_render.graph.load import load
@@ -29,7 +30,7 @@ from magnus_render.runtime.fold import fold
 from magnus_render.runtime.reading import read_run
 from magnus_render.runtime.records import Run
 from magnus_render.services import lookup
-from tests.engines.chaos.scheduler import Scheduler
+from tests.engines.chaos.scheduler import ENTRY, Scheduler
 from tests.engines.chaos.submitter import ChaosSubmitter
 from tests.unit.view_graphs import FAST, each, graph, parallel, task
 
@@ -167,6 +168,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=4, help="jobs killed or lost in a run, at most")
     parser.add_argument("--faults", type=int, default=3, help="other faults in a run, at most")
     arguments = parser.parse_args()
+    registry.BUILT_IN["executor"].update([ENTRY])
     base = Path(tempfile.mkdtemp(prefix="chaos-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     began = time.monotonic()
     figures: Counter[str] = Counter()

@@ -153,7 +153,10 @@ def test_the_job_definition_of_the_configuration_is_left_alone(
 ) -> None:
     own = made(monkeypatch, tmp_path, config(), graph(a=TASK))
     assert {"JobDefinition", "JobRole", "JobLogGroup"} <= json.loads(own["template.json"])["Resources"].keys()
-    assert "and the image, in the repository of Amazon ECR that the parameter `ImageRepository`" in own["README.md"]
+    assert (
+        "and the image, in the repository of Amazon ECR that the parameter `ImageRepository`"
+        in own["README.md"]
+    )
     named = made(monkeypatch, tmp_path, config(job_definition="mine"), graph(a=TASK))
     found = json.loads(named["template.json"])["Resources"]
     assert not {"JobDefinition", "JobRole", "JobLogGroup"} & found.keys() and "JobPolicy" in found

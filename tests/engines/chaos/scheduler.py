@@ -11,13 +11,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from magnus_render import registry
 from magnus_render.executors import job as jobs
 from magnus_render.runtime import attempt  # noqa: F401  every job needs it
 from magnus_render.services.run_log_store import FileSystemRunLogStore
 from tests.engines.chaos.submitter import AWAY, ChaosExecutor, read, write
 
-registry.BUILT_IN["executor"].setdefault("chaos", f"{ChaosExecutor.__module__}:ChaosExecutor")
+ENTRY = ("chaos", f"{ChaosExecutor.__module__}:ChaosExecutor")
+"""What `registry.BUILT_IN["executor"]` has for as long as this scheduler is used."""
 
 PERIOD = 0.005
 TIME_LIMIT = 120.0
