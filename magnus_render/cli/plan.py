@@ -16,7 +16,7 @@ from magnus_render.cli import completion, options
 from magnus_render.errors import CHANGED, Ended, Refused, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from magnus_render.graph.load import Loaded
     from magnus_render.planning.compare import Comparison
@@ -140,12 +140,34 @@ def _committed(file: str, form: str) -> int:
             "or --use-cached RUN_ID"
         )
     files = Revisions()
-    old = f"HEAD:{file if file.startswith('../') else f'./{file}'}"
+    old = _committed_path(file)
     environ = variables_of(artefacts[0].environment, os.environ)
     found = compare(*_read(files, [(files.named(old), None), (file, None)], environ))
     compared = goldens.compared(project, artefacts)
     _show(form, found, old, file, None, compared)
     return CHANGED if found.changed or not all(one.same for one in compared) else 0
+
+
+def since_committed(file: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines that tell what has changed in a definition since it was committed; none if git has none of it.
+
+    `environ` has the values of its variables.
+    """
+    from magnus_render.planning.compare import compare
+    from magnus_render.planning.revisions import Revisions
+    from magnus_render.planning.text import Text
+
+    files = Revisions()
+    try:
+        old = files.named(_committed_path(file))
+        found = compare(*_read(files, [(old, None), (file, None)], environ))
+    except Refused:  # it is new, or this is no repository, or what is committed is no definition
+        return
+    yield from Text(*_terminal()).comparison(found, "as committed", file, None)
+
+
+def _committed_path(file: str) -> str:
+    return f"HEAD:{file if file.startswith('../') else f'./{file}'}"
 
 
 def _show(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,7 +17,7 @@ from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from magnus_render.project.artefacts import Rendering
-    from magnus_render.project.model import Environment, Project
+    from magnus_render.project.model import Artefact, Environment, Project
 
 
 def render_all(
@@ -43,6 +44,7 @@ def render_all(
 ) -> None:
     """Render all artefacts of the project: that of the working folder, or of the nearest folder above that has one.
 
+    Before artefacts change, it tells what has changed in their definitions since these were committed, as `magnus plan` does.
     An artefact that is as rendered is not touched. If anything is wrong, all of it is told, and no artefact is changed.
     Nothing is deleted: --check tells of artefacts that no pipeline of the project makes any more.
 
@@ -66,11 +68,28 @@ def render_all(
     if check:
         _check(project, rendering, chosen if env else None)
         return
+    _tell_changes(wanted, rendering)
     written = artefacts.write(rendering.files)
     for path in written:
         typer.echo(f"{safe(path)}: written")
     rest = len(rendering.files) - len(written)
     typer.echo(f"{_count(len(rendering.files))}: {len(written)} written, {rest} as before")
+
+
+def _tell_changes(wanted: list[Artefact], rendering: Rendering) -> None:
+    """Print what has changed since it was committed in each definition whose artefacts are about to change."""
+    from magnus_render.cli.plan import since_committed
+    from magnus_render.project import artefacts
+    from magnus_render.project.model import variables_of
+
+    changing = {file.path for file in artefacts.changing(rendering.files)}
+    told: set[str] = set()
+    for one in wanted:
+        file = one.pipeline.definition
+        if one.path in changing and file not in told:
+            told.add(file)
+            if lines := list(since_committed(file, variables_of(one.environment, os.environ))):
+                typer.echo("\n".join(lines))
 
 
 def _check(project: Project, rendering: Rendering, chosen: list[Environment] | None) -> None:

@@ -86,9 +86,14 @@ def write(files: list[output.File]) -> list[str]:
 
     Raises `PlatformError` if one cannot be.
     """
-    changed = [file for file in files if output.content(file.path) != file.text.encode()]
+    changed = changing(files)
     output.write_all(changed, make_folders=True)
     return [file.path for file in changed]
+
+
+def changing(files: Iterable[output.File]) -> list[output.File]:
+    """Return those files that hold something else, or are not there."""
+    return [file for file in files if output.content(file.path) != file.text.encode()]
 
 
 def drifts(files: Iterable[output.File]) -> Iterator[str]:

@@ -96,3 +96,15 @@ def test_what_cannot_be_compared_is_refused_with_the_way_out(capsys: pytest.Capt
     Path("flows/one.yaml").write_text(DEFINITION.replace("start_at: a", "start_at: b"))
     assert magnus(["plan", "flows/one.yaml"]) == 65
     assert "flows/one.yaml:2:13" in capsys.readouterr().err
+
+
+def test_render_all_tells_the_plan_before_it_changes_artefacts(capsys: pytest.CaptureFixture[str]) -> None:
+    assert magnus(["render", "--all"]) == 0
+    assert "as committed" not in capsys.readouterr().out, "nothing has changed since"
+    Path("flows/one.yaml").write_text(DEFINITION.replace("next: success", "retry: 3, next: success"))
+    assert magnus(["render", "--all"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("as committed -> flows/one.yaml\n") and "~ a  (task)" in out
+    assert out.index("~ a") < out.index(": written")
+    assert magnus(["render", "--all"]) == 0
+    assert "~ a" not in capsys.readouterr().out, "no artefact changes now"
