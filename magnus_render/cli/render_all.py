@@ -44,7 +44,7 @@ def render_all(
 ) -> None:
     """Render all artefacts of the project: that of the working folder, or of the nearest folder above that has one.
 
-    Before artefacts change, it tells what has changed in their definitions since git has committed these, like `magnus plan`.
+    Before artefacts change, it tells what has changed in definitions since git has committed them, as `magnus plan` does.
     An artefact that is as rendered is not touched. If anything is wrong, all of it is told, and no artefact is changed.
     Nothing is deleted: --check tells of artefacts that no pipeline of the project makes any more.
 
