@@ -121,19 +121,10 @@ class BaseExecutor(Described):
         0 success, 1 failed, 64 usage, 65 refused, 75 the platform failed, 128 + n when stopped by signal n.
         Raises `errors.MagnusError` for what is wrong before the run has begun.
         """
-        problems = [problem for _, problem in integrations.problems(self, order.config)]
-        problems += [problem for _, problem in self.check(order.plan)]
-        if problems:
-            raise Refused("\n".join(problems))
         from magnus_render.executors.run import walked  # rendering looks at descriptions alone
 
         with ExitStack() as stack:
-            here = order.config
-            for _, integration in integrations.applying(self, here):
-                here = integration.configure_for_traversal(here, stack)
-            there = here
-            for _, integration in integrations.applying(self, there):
-                there = integration.configure_for_execution(there)
+            here, there = self.configured(order, stack)
             import shutil  # neither is for jobs, which import this module
             from tempfile import mkdtemp
 
@@ -142,6 +133,24 @@ class BaseExecutor(Described):
             place = self.place(order, here, there, scratch)
             stack.callback(place.close)
             return walked(self.name, order, here, place, scratch, self.max_workers)
+
+    def configured(self, order: Order, stack: ExitStack) -> tuple[Config, Config]:
+        """Return the configurations that lead this process and the steps to the stores.
+
+        What integrations make for that lasts until `stack` is closed. Raises `errors.Refused` with all that keeps the run
+        from being walked.
+        """
+        problems = [problem for _, problem in integrations.problems(self, order.config)]
+        problems += [problem for _, problem in self.check(order.plan)]
+        if problems:
+            raise Refused("\n".join(problems))
+        here = order.config
+        for _, integration in integrations.applying(self, here):
+            here = integration.configure_for_traversal(here, stack)
+        there = here
+        for _, integration in integrations.applying(self, there):
+            there = integration.configure_for_execution(there)
+        return here, there
 
 
 def processors() -> int:

@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render import integrations, registry
+from magnus_render import registry
 from magnus_render.errors import Refused
 from magnus_render.executors.base import BaseExecutor, Order
 from magnus_render.executors.job_records import CANCELLED, RESUMED, JobRecords, Submission
@@ -54,17 +54,8 @@ class DecentralExecutor(BaseExecutor):
                 )
 
     def execute(self, order: Order) -> int:
-        problems = [problem for _, problem in integrations.problems(self, order.config)]
-        problems += [problem for _, problem in self.check(order.plan)]
-        if problems:
-            raise Refused("\n".join(problems))
         with ExitStack() as stack:
-            here = order.config
-            for _, integration in integrations.applying(self, here):
-                here = integration.configure_for_traversal(here, stack)
-            there = here
-            for _, integration in integrations.applying(self, there):
-                there = integration.configure_for_execution(there)
+            here, there = self.configured(order, stack)
             scheduler = self.submitter(self.given)
             if refused := [why for job in self._jobs(order, there) if (why := scheduler.refuses(job))]:
                 raise Refused("\n".join(refused))
