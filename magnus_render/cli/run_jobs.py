@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from magnus_render.errors import MagnusError, PlatformError
 from magnus_render.executors import decentral
 from magnus_render.executors.job_records import JobRecords
-from magnus_render.naming import shown
 from magnus_render.texts import safe, say
 
 if TYPE_CHECKING:
@@ -64,6 +63,4 @@ def where_it_stands(run: Run) -> Iterator[str]:
     if places:
         how = "it was cancelled" if records.is_cancelled() else "no job of it waits or runs"
         yield f"stands still: {how}. To go on: magnus runs resume {safe(run.run_id)}"
-        for address in places[:_MOST]:
-            name = shown(run.node(address)["path"], address) if address else "its start"
-            yield f"  at {safe(name)}"
+        yield from (f"  at {safe(place)}" for place in places[:_MOST])

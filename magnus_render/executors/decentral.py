@@ -12,7 +12,7 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from magnus_render import registry
+from magnus_render import naming, registry
 from magnus_render.errors import Refused
 from magnus_render.executors.base import BaseExecutor, Order
 from magnus_render.executors.job_records import CANCELLED, RESUMED, JobRecords, Submission
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from magnus_render.plan import Config, Json, Plan
     from magnus_render.runtime.records import Run
 
-SETTLE = 5
-"""How often `cancel` looks for jobs that were submitted while it ended others."""
+SETTLE = 45
+"""Seconds that `cancel` waits for jobs to end: a scheduler kills them some 30 s after it has told them to."""
 
 
 class DecentralExecutor(BaseExecutor):
@@ -200,7 +200,7 @@ def _standing_calls(walk: JobWalk) -> Iterator[Call]:
 
 
 def standing(run: Run, scheduler: Submitter) -> list[str]:
-    """Return where a run stands still: addresses of the calls that should come next; [] if it goes on, or is over."""
+    """Return where a run stands still, in words: the steps that come next; [] if it goes on, or is over."""
     records = JobRecords(run)
     if records.status() is not None:
         return []
@@ -209,7 +209,8 @@ def standing(run: Run, scheduler: Submitter) -> list[str]:
         return []
     if records.all() != calls or records.status() is not None:
         return []  # what was at work has ended meanwhile, and has submitted what follows
-    return sorted({what.address for what in calls if not _done(run, what.address)}) or [""]
+    addresses = sorted({what.address for what in calls if not _done(run, what.address)})
+    return [naming.shown(run.node(one)["path"], one) for one in addresses] or ["what follows the last step"]
 
 
 def _done(run: Run, address: str) -> bool:
@@ -225,18 +226,20 @@ def cancel(run: Run, scheduler: Submitter) -> int:
         return 0
     if not records.is_cancelled():
         records.tell(CANCELLED)
-    ended: set[str] = set()
+    told: set[str] = set()
+    guards: set[str] = set()
     for _ in range(SETTLE):
-        calls = records.all()
+        calls = records.all()  # a job that was handing over may have submitted another
         open_ = _at_work(scheduler, calls)
         if not open_:
             break
-        guards = {job for jobs in calls.values() for job in jobs["guard"]}
-        scheduler.cancel(sorted(open_ & guards))
-        scheduler.cancel(sorted(open_ - guards))
-        ended |= open_ - guards
+        guards |= {job for jobs in calls.values() for job in jobs["guard"]}
+        new = open_ - told  # to be told again would take a step's time to end in good order
+        scheduler.cancel(sorted(new & guards))
+        scheduler.cancel(sorted(new - guards))
+        told |= new
         time.sleep(1.0)
-    return len(ended)
+    return len(told - guards)
 
 
 def at_work(run: Run, scheduler: Submitter) -> set[str]:

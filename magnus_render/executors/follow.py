@@ -127,8 +127,8 @@ class _Follower:
     def _stands(self, where: list[str]) -> int:
         self.shown.close()
         self.shown.say(f"run {self.run.run_id}: stands still: no job of it waits or runs", "stopped")
-        for address in where[:5]:
-            self.shown.say(f"{DETAIL}at {safe(address) or 'its start'}")
+        for place in where[:5]:
+            self.shown.say(f"{DETAIL}at {safe(place)}")
         self.shown.say(f"{DETAIL}to go on with it: magnus runs resume {self.run.run_id}")
         self.shown.tell("run_ended", run_id=self.run.run_id, exit_status=PLATFORM)
         return PLATFORM
