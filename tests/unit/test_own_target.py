@@ -194,7 +194,7 @@ def test_a_target_keeps_nothing_between_calls(
     assert vars(target) == {}
 
 
-@pytest.mark.parametrize("kind", ["local-aws-batch", "slurm"])
+@pytest.mark.parametrize("kind", ["kubeflow", "pbs"])
 def test_what_does_not_exist_is_unknown_everywhere(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
