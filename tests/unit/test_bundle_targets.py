@@ -67,7 +67,7 @@ def test_argo_binds_accounts_that_are_named(tmp_path: Path, monkeypatch: pytest.
     assert [one["name"] for one in given["RoleBinding"]["subjects"]] == ["magnus", "trainer"]
     assert {one["metadata"]["namespace"] for one in given.values()} == {"churn"}
     readme = files["README.md"]
-    assert "the ServiceAccounts `magnus`, `trainer`, which the configuration names" in readme
+    assert "ServiceAccount `magnus`, ServiceAccount `trainer`.\n" in readme
     assert "`argo submit --from cronwf/churn -p run-id=RUN_ID -n churn`" in readme
     applied = yaml.safe_load(files["kustomization.yaml"])
     assert applied["namespace"] == "churn" and set(applied["resources"]) < set(files)

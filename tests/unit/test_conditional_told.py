@@ -129,7 +129,7 @@ def test_show_in_a_map(project: Path, capsys: pytest.CaptureFixture[str]) -> Non
     (project / "dag.yaml").write_text(IN_A_MAP)
     run("r", status=1, marks=[1, 2, "5"])
     assert tree(capsys, "r") == [
-        "  FAIL       each  map, 3 items",
+        "  FAIL       each  map, 3 items, 1 failed",
         "    SUCCESS    [0]",
         "      SUCCESS    pick  conditional, by mark: 1",
         "        SUCCESS    praise",
