@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,16 @@ class Project:
     def open(self) -> None:
         (self.folder / "gate").write_text("two\n")
 
+    def end(self) -> None:
+        """End the jobs that a test has left, and wait for all of them."""
+        jobs = list((self.folder / ".jobs").glob("*/"))
+        for job in jobs:
+            (job / "cancelled").touch()
+            if (job / "job").exists() and not (job / "status").exists():
+                with suppress(ProcessLookupError):
+                    os.kill(int((job / "job").read_text()), signal.SIGKILL)
+        wait_for(lambda: all((job / "status").exists() or not (job / "job").exists() for job in jobs))
+
     def statuses(self) -> dict[str, str]:
         log = json.loads(self.magnus("runs", "show", "r", "--json")[1])
         return {name: step["status"] for name, step in log["steps"].items()}
@@ -70,8 +82,10 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: Path) -> Iterator[Project]:
+    project = Project(tmp_path)
+    yield project
+    project.end()
 
 
 def test_a_run_goes_on_when_nobody_waits(project: Project) -> None:
@@ -120,6 +134,9 @@ def test_whoever_follows_learns_that_a_run_stands_still(project: Project) -> Non
     assert status == 75 and "the scheduler has no room: trying again in 0.1 s" in said
     (folder / "away").unlink()
     assert project.magnus("runs", "resume", "r") == (0, "run r: goes on: 1 job submitted\n")
+    wait_for((project.folder / "at-work").exists)
+    project.open()
+    wait_for((project.folder / ".run_log_store/r/jobs/end.json").exists)
 
 
 def test_commands_for_jobs_say_so_of_runs_that_have_none(project: Project) -> None:
