@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,10 @@ from urllib.parse import urlencode
 Json = dict[str, Any]
 _MERGE_PATCH = "application/merge-patch+json"
 _SECONDS = 60
+
+
+_AGAIN = 3
+"""How often a watch is asked for again, if it ends at once."""
 
 
 class ApiError(Exception):
@@ -31,19 +35,27 @@ class ApiError(Exception):
 class Watch:
     """The changes of objects, one after the other, from those that exist already on."""
 
-    def __init__(self, connection: http.client.HTTPSConnection, response: http.client.HTTPResponse) -> None:
-        self._connection = connection
-        self._response = response
-        assert connection.sock is not None
-        self._socket = connection.sock
+    def __init__(self, open_: Callable[[str], http.client.HTTPSConnection]) -> None:
+        """`open_` asks for all changes, or for those behind a resource version, and returns the connection."""
+        self._open = open_
         self._closed = threading.Event()
+        self._connect("")
+
+    def _connect(self, version: str) -> None:
+        self._connection = self._open(version)
+        self._response = self._connection.getresponse()
+        if self._response.status != 200:
+            raise ApiError(self._response.status, self._response.read().decode(errors="replace"))
+        assert self._connection.sock is not None
+        self._socket = self._connection.sock
 
     def __iter__(self) -> Iterator[tuple[str, Json]]:
         """Yield kind of change (ADDED, MODIFIED, DELETED) and object, until `close`.
 
         Raises:
-            ApiError: the server ended it.
+            ApiError: the server ended it, and does not go on with it.
         """
+        version, ends = "", 0
         while True:
             try:
                 line = self._response.readline()
@@ -52,10 +64,21 @@ class Watch:
             if self._closed.is_set():
                 return
             if not line:
-                raise ApiError(0, "a watch has ended")
+                # A server under load ends a watch whose reader is slow: it goes on behind the last change that was read.
+                ends += 1
+                if ends > _AGAIN or not version:
+                    raise ApiError(0, "a watch has ended")
+                try:
+                    self._connect(version)
+                except OSError as error:
+                    raise ApiError(0, f"a watch has ended: {error}") from error
+                if self._closed.is_set():  # meanwhile
+                    return
+                continue
             event = json.loads(line)
             if event["type"] == "ERROR":
                 raise ApiError(event["object"].get("code", 0), event["object"].get("message", ""))
+            version, ends = event["object"]["metadata"]["resourceVersion"], 0
             yield event["type"], event["object"]
 
     def close(self) -> None:
@@ -95,12 +118,15 @@ class Api:
 
     def watch(self, path: str, **query: str) -> Watch:
         """Watch a collection."""
-        connection = self._connect(None)
-        connection.request("GET", f"{path}?{urlencode({**query, 'watch': '1'})}", headers=self._headers)
-        response = connection.getresponse()
-        if response.status != 200:
-            raise ApiError(response.status, response.read().decode(errors="replace"))
-        return Watch(connection, response)
+
+        def opened(version: str) -> http.client.HTTPSConnection:
+            connection = self._connect(None)
+            behind = {"resourceVersion": version} if version else {}
+            asked = urlencode({**query, **behind, "watch": "1"})
+            connection.request("GET", f"{path}?{asked}", headers=self._headers)
+            return connection
+
+        return Watch(opened)
 
     def _request(
         self, method: str, path: str, body: Json | None = None, content: str = "application/json"
