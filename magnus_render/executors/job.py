@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from magnus_render.executors.frames import Call
+    from magnus_render.executors.frames import Call, Kind
     from magnus_render.executors.submitter import Submitter
 
 _OPTIONS = ("--attempt", "--repeat", "--after", "--guard")
@@ -111,8 +111,8 @@ def _run(line: JobLine) -> int:
     submitter = submitter_of(name, config)
     by = Submission(line.address, line.attempt, line.repeat).by
     walk = JobWalk(run, services, name, config, submitter, os.environ.get(workspace.MODE, ""), by)
-    kind = "text" if line.text else "step"
-    call = walk.call(kind, line.address, line.attempt, line.repeat, line.after)  # type: ignore[arg-type]
+    kind: Kind = "text" if line.text else "step"
+    call = walk.call(kind, line.address, line.attempt, line.repeat, line.after)
     if line.guarded:
         _stand_in(walk, call, line.guarded)
         return walk.broken
