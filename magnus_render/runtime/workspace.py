@@ -69,13 +69,13 @@ def make(path: str, data: str, fresh: bool) -> None:
     )
     source, target = project, path
     os.makedirs(target, exist_ok=True)
-    for part in [*own, ""]:
+    if not own:
+        _link(source, target, {ROOT}, deep=fresh)
+    for part in own:
         _link(source, target, {part, ROOT} if source == project else {part}, deep=fresh)
         source, target = os.path.join(source, part), os.path.join(target, part)
-        if part:
-            os.makedirs(target, exist_ok=True)
-            if part == own[-1]:
-                break
+        _unlink(source, target)
+        os.makedirs(target, exist_ok=True)
 
 
 def make_data(folder: str, node: Node) -> None:
@@ -141,6 +141,15 @@ def _link(source: str, target: str, leave: set[str], deep: bool) -> None:
                 os.symlink(entry.path, there)
         except FileExistsError:
             pass
+
+
+def _unlink(source: str, target: str) -> None:
+    """Take away a link of ours in the place of a folder that is to be the branch's own.
+
+    An earlier step of the branch has made it, whose data folder has another name.
+    """
+    if os.path.islink(target) and os.readlink(target) == source:
+        os.unlink(target)
 
 
 def _is_open(entry: os.DirEntry[str]) -> bool:

@@ -89,6 +89,34 @@ def test_a_workspace_links_the_project_and_has_data_of_its_own(tmp_path, monkeyp
     assert (tmp_path / "code.py").read_text() == "x"
 
 
+@pytest.mark.parametrize("earlier", ["out", "."])
+@pytest.mark.parametrize("data", ["data", "data/deep"])
+def test_each_data_folder_of_a_branch_is_its_own(tmp_path, monkeypatch, earlier, data):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "data" / "deep" / "private.txt").write_text("x")
+    path = tmp_path / ".magnus" / "workspaces" / "r" / "p" / "_work"
+    workspace.make(str(path), earlier, fresh=False)
+    assert (path / "data").is_symlink()
+    for _ in range(2):
+        workspace.make(str(path), data, fresh=False)
+        (path / data / "made").write_text("x")
+        assert os.listdir(path / data) == ["made"]
+    workspace.make(str(path), earlier, fresh=False)
+    assert os.listdir(path / data) == ["made"]
+    assert os.listdir(tmp_path / "data" / "deep") == ["private.txt"]
+
+
+def test_a_link_of_the_users_stays_where_a_data_folder_is_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "large").mkdir()
+    path = tmp_path / ".magnus" / "workspaces" / "r" / "p" / "_work"
+    workspace.make(str(path), "out", fresh=False)
+    (path / "data").symlink_to(tmp_path / "large")
+    workspace.make(str(path), "data", fresh=False)
+    assert os.readlink(path / "data") == str(tmp_path / "large")
+
+
 def test_get_and_put(tmp_path):
     catalog = FileSystemCatalog({"path": str(tmp_path / "catalog")})
     data = tmp_path / "data"
