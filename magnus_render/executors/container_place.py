@@ -13,13 +13,13 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from magnus_render.errors import PLATFORM, REFUSED, MagnusError, Refused
+from magnus_render.errors import PLATFORM, REFUSED, SUCCESS, MagnusError, Refused
 from magnus_render.executors.container_engine import FAILED, KILLED, NOT_FOUND, NOT_STARTED, Engine, new_name
 from magnus_render.executors.container_integrations import HIDDEN, MOUNTS, PASSED
 from magnus_render.executors.place import Here
 from magnus_render.integrations.base import within
 from magnus_render.plan import TASK, services_of
-from magnus_render.runtime import workspace
+from magnus_render.runtime import outcome, workspace
 from magnus_render.runtime.records import Run, attempts_of
 from magnus_render.services import lookup
 from magnus_render.services.secrets import HANDED
@@ -136,12 +136,16 @@ class ContainerPlace(Here):
         if running is None:
             return True
         try:
-            run = Run.open(lookup.load("run_log_store", self.services["run_log_store"]), self.run_id)
-            assert run is not None, "its steps run"
+            run = self._records()
             started = attempts_of(run.names(call.address), "start")
             return bool(started) and run.of(call.address, f"{max(started)}.start")["time"] >= running.began
         except MagnusError:
             return True
+
+    def _records(self) -> Run:
+        run = Run.open(lookup.load("run_log_store", self.services["run_log_store"]), self.run_id)
+        assert run is not None, "its steps run"
+        return run
 
     def ended(self, call: Call, child: Child) -> int:
         status = super().ended(call, child)
@@ -163,7 +167,24 @@ class ContainerPlace(Here):
                 "command: magnus_command"
             )
             return REFUSED
+        if status == SUCCESS and not self._succeeded(call):
+            child.said = (
+                f"{self.engine.called} says that the container ended with status 0, but the step has left no record that it "
+                "succeeded: does the command speak to the socket of another engine?"
+            )
+            return PLATFORM
         return status
+
+    def _succeeded(self, call: Call) -> bool:
+        """Tell whether a step has recorded its success.
+
+        docker's client, on podman's socket, ends with 0 where a container that is removed at its end has failed
+        (docker 20.10 with podman 4.3).
+        """
+        with suppress(MagnusError):
+            ended = outcome.of(self._records(), call.address)
+            return ended is not None and ended["status"] == "SUCCESS"
+        return False
 
     def how(self, call: Call, status: int) -> str:
         if status == KILLED and call.kind == "step":

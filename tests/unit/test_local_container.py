@@ -139,6 +139,13 @@ def test_a_step_that_fails_is_tried_again_in_another_container(tmp_path: Path) -
         ("127", "no libnvidia-ml.so.1", 75, ["run"] * 3, "a: no libnvidia-ml.so.1\n"),
         ("125", "it does not work", 75, ["run", "rm"] * 3, "a: it does not work\n"),
         (
+            "0",
+            "",
+            75,
+            ["run"] * 3,
+            "a: docker says that the container ended with status 0, but the step has left no",
+        ),
+        (
             "137",
             "",
             1,
