@@ -65,9 +65,7 @@ def _files(folder: str, name: str) -> Iterator[str]:
     if os.path.dirname(name) or name in _FOLDERS:
         for there, folders, names in os.walk(path):
             folders.sort()
-            yield from (
-                os.path.join(there, one) for one in sorted(names) if not output.is_temporary(one)
-            )
+            yield from (os.path.join(there, one) for one in sorted(names) if not output.is_temporary(one))
     if not os.path.isdir(path):
         yield path
 
