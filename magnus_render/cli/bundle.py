@@ -101,7 +101,7 @@ def _made(file: str, target: str, config: str | None, templates: str | None, str
 def _add_image(made: Bundled, base: str, file: str, target: str, config: str | None, folder: str) -> None:
     """Add the files of the project's image; raise `UsageError` where the bundle needs none."""
     from magnus_render.graph.load import load
-    from magnus_render.image import bundled
+    from magnus_render.image import bundled, containerfile
     from magnus_render.targets.lookup import find
 
     if not base.isprintable() or not base.strip() or " " in base or base.startswith("-"):
@@ -112,7 +112,7 @@ def _add_image(made: Bundled, base: str, file: str, target: str, config: str | N
     if reason := find(target).needs_no_image(loaded.config):
         raise UsageError(f"--image: {reason}")
     made.files.update(bundled.files(file, loaded, base, folder, made.files))
-    made.marks += (bundled.MARK,)
+    made.marks += (containerfile.MARK,)
 
 
 def _environments(file: str, target: str) -> dict[str, Given]:
@@ -166,9 +166,9 @@ def _write(folder: str, made: Bundled, force: bool) -> None:
 
 def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[str]) -> Iterator[str]:
     """Yield what differs in a folder: files that are not as they would be written, and those of an older bundle."""
-    from magnus_render.image import bundled
+    from magnus_render.image import containerfile
 
     for file in folder_of.files(folder, made):
         yield output.drift(file.path, file.text, again)
-    for path in folder_of.left(folder, others, [folder_of.MARK, bundled.MARK]):
+    for path in folder_of.left(folder, others, [folder_of.MARK, containerfile.MARK]):
         yield f"# {safe(path)}: the bundle has it no more: delete it\n"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from magnus_render import registry
 from magnus_render.diagnostics import DefinitionError, Diagnostic
 from magnus_render.errors import Refused
-from magnus_render.image import bundled
+from magnus_render.image import containerfile
 from magnus_render.project.model import variables_of
 from magnus_render.render import folder, output
 from magnus_render.render.pipeline import Given, Shared, bundle, bundle_environments, render
@@ -140,7 +140,7 @@ def left_over(project: Project, rendering: Rendering, environments: Iterable[str
     """
     made = {os.path.normpath(file.path) for file in rendering.files}
     marks = [mark for _, target in registry.described("target") for mark in getattr(target, "marks", ())]
-    marks += [folder.MARK, bundled.MARK]
+    marks += [folder.MARK, containerfile.MARK]
     places = [*(os.path.join(project.rendered, name) for name in environments), *rendering.bundles]
     for path in dict.fromkeys(path for place in places for path in _below(place)):
         if path not in made and output.has_mark(path, marks):
