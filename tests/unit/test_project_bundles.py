@@ -154,6 +154,19 @@ def test_without_environments(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "bundle", "dag.yaml", "-t", "bash", "--check", "rendered/bash/p")[0] == 0
 
 
+def test_what_a_bundle_leaves_open_is_not_missed(capsys: pytest.CaptureFixture[str]) -> None:
+    """The artefact alone would have the name of a queue that nobody has, and a warning."""
+    Path("aws.yaml").write_text(AWS.partition("\n")[2])
+    project = (
+        "pipelines: {p: {definition: dag.yaml}}\ntargets: {stepfunctions: {config: aws.yaml, bundle: true}}\n"
+    )
+    Path("magnus.yaml").write_text(project)
+    assert run(capsys, "render", "--all")[::2] == (0, "")
+    assert "JobQueue" in Path("rendered/stepfunctions/p/template.json").read_text()
+    Path("magnus.yaml").write_text(project.replace("true", "false"))
+    assert "'job_queue' is not configured" in run(capsys, "render", "--all")[2]
+
+
 def test_an_environment_that_replaces_the_target_has_the_artefact_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
