@@ -11,20 +11,17 @@ import typer
 from magnus_render.cli import options
 from magnus_render.diagnostics import format_text
 from magnus_render.errors import FAILED, Refused, UsageError
+from magnus_render.render import folder as folder_of
 from magnus_render.render import output
 from magnus_render.texts import safe, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from magnus_render.render.pipeline import Bundled, Given
 
 _SHOWN = 5
 """How many names of a folder's other files are shown."""
-_FOLDERS = ("base", "image", "overlays")
-"""Folders that a bundle may have."""
-_MARK = "`magnus bundle` wrote"
-"""What each file says that our templates of bundles make; artefacts have the marks of their target."""
 
 
 def bundle(
@@ -77,12 +74,7 @@ def bundle(
     if made.diagnostics:
         print(format_text(made.diagnostics), file=sys.stderr)
     place = folder or check or ""
-    others = _others(place, list(made.files))
-    if others:
-        more = ", ..." if len(others) > _SHOWN else ""
-        say(
-            f"{safe(place)} has what is not the bundle's, and stays: {safe(', '.join(others[:_SHOWN]))}{more}"
-        )
+    others = tell_others(place, made)
     if check is None:
         _write(place, made, force)
         return
@@ -109,7 +101,7 @@ def _made(file: str, target: str, config: str | None, templates: str | None, str
 def _add_image(made: Bundled, base: str, file: str, target: str, config: str | None, folder: str) -> None:
     """Add the files of the project's image; raise `UsageError` where the bundle needs none."""
     from magnus_render.graph.load import load
-    from magnus_render.image import bundled
+    from magnus_render.image import bundled, containerfile
     from magnus_render.targets.lookup import find
 
     if not base.isprintable() or not base.strip() or " " in base or base.startswith("-"):
@@ -120,7 +112,7 @@ def _add_image(made: Bundled, base: str, file: str, target: str, config: str | N
     if reason := find(target).needs_no_image(loaded.config):
         raise UsageError(f"--image: {reason}")
     made.files.update(bundled.files(file, loaded, base, folder, made.files))
-    made.marks += (bundled.MARK,)
+    made.marks += (containerfile.MARK,)
 
 
 def _environments(file: str, target: str) -> dict[str, Given]:
@@ -147,67 +139,36 @@ def _environments(file: str, target: str) -> dict[str, Given]:
     }
 
 
+def tell_others(place: str, made: Bundled) -> list[str]:
+    """Return what is in a bundle's folder besides its files, and say that it stays."""
+    others = folder_of.others(place, list(made.files))
+    if others:
+        more = ", ..." if len(others) > _SHOWN else ""
+        say(
+            f"{safe(place)} has what is not the bundle's, and stays: {safe(', '.join(others[:_SHOWN]))}{more}"
+        )
+    return others
+
+
 def _write(folder: str, made: Bundled, force: bool) -> None:
     """Write the files and say their names; raise `Refused` if one would replace what no bundle wrote, without `force`."""
-    foreign = [] if force else list(_foreign(folder, made.files, [_MARK, *made.marks]))
+    foreign = [] if force else list(folder_of.foreign(folder, made))
     if foreign:
         raise Refused(
             f"no bundle wrote what is there: {safe(', '.join(foreign))}\n"
             "  help: choose another folder; --force replaces these files"
         )
-    texts = {os.path.join(folder, name): text for name, text in made.files.items()}
-    output.write_all(
-        [output.File(path, text, executable=text.startswith("#!")) for path, text in texts.items()],
-        make_folders=True,
-    )
-    for path in texts:
-        typer.echo(safe(path))
+    files = folder_of.files(folder, made)
+    output.write_all(files, make_folders=True)
+    for file in files:
+        typer.echo(safe(file.path))
 
 
 def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[str]) -> Iterator[str]:
     """Yield what differs in a folder: files that are not as they would be written, and those of an older bundle."""
-    from magnus_render.image import bundled
+    from magnus_render.image import containerfile
 
-    for name, text in made.files.items():
-        yield output.drift(os.path.join(folder, name), text, again)
-    for path in (path for name in others for path in _files(folder, name)):
-        if output.has_mark(path, [_MARK, bundled.MARK]):
-            yield f"# {safe(path)}: the bundle has it no more: delete it\n"
-
-
-def _files(folder: str, name: str) -> Iterator[str]:
-    """Yield a file, or the files of a folder that a bundle may have made; another is not looked into."""
-    path = os.path.join(folder, name)
-    if os.path.dirname(name) or name in _FOLDERS:
-        for there, folders, names in os.walk(path):
-            folders.sort()
-            yield from (os.path.join(there, one) for one in sorted(names))
-    if not os.path.isdir(path):
-        yield path
-
-
-def _foreign(folder: str, made: Mapping[str, str], marks: Sequence[str]) -> Iterator[str]:
-    """Yield the files that a bundle would replace and that none wrote: each holds something else, and has no mark."""
-    for name, text in made.items():
-        path = os.path.join(folder, name)
-        there = output.content(path)
-        if there not in (None, b"", text.encode()) and not output.has_mark(path, marks):
-            yield path
-
-
-def _others(folder: str, names: list[str]) -> list[str]:
-    """Return what is in a folder, and in the folders that some files are in, besides these files and folders."""
-    found = list[str]()
-    for place in sorted({part for name in names for part in _around(name)}):
-        own = {os.path.relpath(name, place).split(os.sep, 1)[0] for name in names}
-        there = os.path.join(folder, place)
-        listed = sorted(set(os.listdir(there)) - own) if os.path.isdir(there) else []
-        found += (os.path.normpath(os.path.join(place, one)) for one in listed)
-    return found
-
-
-def _around(name: str) -> Iterator[str]:
-    """Yield the folders that a file is in, from the outermost on."""
-    yield os.curdir
-    parts = os.path.dirname(name).split("/")
-    yield from ("/".join(parts[:number]) for number in range(1, len(parts) + 1) if parts[0])
+    for file in folder_of.files(folder, made):
+        yield output.drift(file.path, file.text, again)
+    for path in folder_of.left(folder, others, [folder_of.MARK, containerfile.MARK]):
+        yield f"# {safe(path)}: the bundle has it no more: delete it\n"

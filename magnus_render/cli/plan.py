@@ -149,7 +149,7 @@ def _committed(file: str, form: str) -> int:
 
 
 def since_committed(file: str, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the lines that tell what has changed in a definition since it was committed; none if git has none of it.
+    """Yield the lines that tell what has changed in a definition since it was committed; none if it is new, or as it was.
 
     `environ` has the values of its variables.
     """
@@ -163,7 +163,8 @@ def since_committed(file: str, environ: Mapping[str, str]) -> Iterator[str]:
         found = compare(*_read(files, [(old, None), (file, None)], environ))
     except Refused:  # it is new, or this is no repository, or what is committed is no definition
         return
-    yield from Text(*_terminal()).comparison(found, "as committed", file, None)
+    if found.changed:
+        yield from Text(*_terminal()).comparison(found, "as committed", file, None)
 
 
 def _committed_path(file: str) -> str:

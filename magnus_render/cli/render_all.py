@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from magnus_render.cli import completion
+from magnus_render.cli.bundle import tell_others
 from magnus_render.cli.options import Strict
 from magnus_render.cli.project import enter, environments
 from magnus_render.diagnostics import DefinitionError, format_text, has_errors
@@ -42,11 +43,12 @@ def render_all(
     ] = None,
     strict: Strict = False,
 ) -> None:
-    """Render all artefacts of the project: that of the working folder, or of the nearest folder above that has one.
+    """Render all artefacts and bundles of the project: that of the working folder, or of the nearest folder above with one.
 
     Before artefacts change, it tells what has changed in definitions since git has committed them, as `magnus plan` does.
     An artefact that is as rendered is not touched. If anything is wrong, all of it is told, and no artefact is changed.
-    Nothing is deleted: --check tells of artefacts that no pipeline of the project makes any more.
+    Nothing is deleted: --check tells of artefacts that no pipeline of the project makes any more. A file in the place of
+    a bundle's that no bundle wrote is not replaced, and then no file is written.
 
     Exit status: 0 rendered, 1 --check found a difference, 64 wrong usage, 65 refused, 75 a file could not be written.
     """
@@ -65,24 +67,30 @@ def render_all(
         raise DefinitionError(found)
     if found:
         print(format_text(found), file=sys.stderr)
+    for place, made in rendering.bundles.items():
+        tell_others(place, made)
     if check:
         _check(project, rendering, chosen if env else None)
         return
     _tell_changes(wanted, rendering)
-    written = artefacts.write(rendering.files)
+    written = artefacts.write(rendering)
     for path in written:
         typer.echo(f"{safe(path)}: written")
     rest = len(rendering.files) - len(written)
-    typer.echo(f"{_count(len(rendering.files))}: {len(written)} written, {rest} as before")
+    typer.echo(f"{_count(rendering)}: {len(written)} written, {rest} as before")
 
 
 def _tell_changes(wanted: list[Artefact], rendering: Rendering) -> None:
-    """Print what has changed since it was committed in each definition whose artefacts are about to change."""
+    """Print what has changed since it was committed in each definition whose artefacts are about to change.
+
+    A bundle may change by its configuration alone, so each is named.
+    """
     from magnus_render.cli.plan import since_committed
     from magnus_render.project import artefacts
     from magnus_render.project.model import variables_of
 
-    changing = {file.path for file in artefacts.changing(rendering.files)}
+    changes = {part.path: (part, artefacts.changing(part.files)) for part in rendering.parts}
+    changing = {path for path, (_, files) in changes.items() if files}
     told: set[str] = set()
     for one in wanted:
         file = one.pipeline.definition
@@ -90,6 +98,9 @@ def _tell_changes(wanted: list[Artefact], rendering: Rendering) -> None:
             told.add(file)
             if lines := list(since_committed(file, variables_of(one.environment, os.environ))):
                 typer.echo("\n".join(lines))
+    for path, (part, files) in changes.items():
+        if part.bundle is not None and files:
+            typer.echo(f"{safe(path)}: the bundle changes: {len(files)} of {_files(len(part.files))}")
 
 
 def _check(project: Project, rendering: Rendering, chosen: list[Environment] | None) -> None:
@@ -102,16 +113,22 @@ def _check(project: Project, rendering: Rendering, chosen: list[Environment] | N
         sys.stdout.buffer.write(difference.encode(errors="surrogateescape"))
         sys.stdout.buffer.flush()
     names = [environment.name for environment in chosen] if chosen else [""]
-    left = [path for name in names for path in artefacts.left_over(project, rendering.files, name)]
+    left = list(artefacts.left_over(project, rendering, names))
     for path in left:
         typer.echo(f"# {safe(path)}: no pipeline of the project makes it any more: delete it")
     if found or left:
-        parts = [f"{len(found)} of {_count(len(rendering.files))} differ{'s' * (len(found) == 1)}"]
+        parts = [f"{len(found)} of {_count(rendering)} differ{'s' * (len(found) == 1)}"]
         parts += [f"{len(left)} left over"] if left else []
         typer.echo(f"# {', '.join(parts)}")
         raise typer.Exit(FAILED)
-    typer.echo(f"{_count(len(rendering.files))}: as rendered")
+    typer.echo(f"{_count(rendering)}: as rendered")
 
 
-def _count(number: int) -> str:
-    return f"{number} artefact{'s' * (number != 1)}"
+def _count(rendering: Rendering) -> str:
+    """Return how many files there are: artefacts, or files where a bundle holds others too."""
+    number = len(rendering.files)
+    return _files(number) if rendering.bundles else f"{number} artefact{'s' * (number != 1)}"
+
+
+def _files(number: int) -> str:
+    return f"{number} file{'s' * (number != 1)}"

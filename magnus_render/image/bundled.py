@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from magnus_render.graph.load import Loaded
 
 FOLDER = "image"
-MARK = "# Written by `magnus image`"
-"""How each of our texts begins that has no mark of a bundle (`containerfile.seal`)."""
 
 
 def files(file: str, loaded: Loaded, base: str, bundle: str, others: Iterable[str]) -> dict[str, str]:

@@ -25,7 +25,9 @@ CONTAINERFILE, IGNORE = "Containerfile", ".containerignore"
 USER = "10001:10001"
 """Nobody of any machine's, and not root: Kubernetes tells that from a number alone."""
 Manifest = Literal["requirements", "hashed", "uv", "pyproject", ""]
-_SEAL = "# Written by `magnus image`, and written anew while nobody changes it. Sha256 of the lines below: "
+MARK = "# Written by `magnus image`"
+"""What a text that is sealed begins with."""
+_SEAL = f"{MARK}, and written anew while nobody changes it. Sha256 of the lines below: "
 _REASON = (
     "# The engine sees what stands here with a '!', and no more: what git tracked when this was written."
 )

@@ -11,11 +11,13 @@ from magnus_render.errors import Refused
 from magnus_render.image import containerfile
 from magnus_render.image.tracked import Tracked, tracked
 from magnus_render.plan import SERVICES
+from magnus_render.render.folder import MARK
+from magnus_render.render.output import has_mark
 from magnus_render.services import lookup
 from magnus_render.targets.base import BaseTarget
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator, Sequence
 
     from magnus_render.graph.load import Loaded
 
@@ -67,7 +69,7 @@ def project(
     if isinstance(plan, str) and not os.path.isabs(plan) and os.path.normpath(plan) not in found.files:
         raise Refused(f"git does not track {plan}, which `plan` of executor.config names: git add {plan}")
     secrets = _secrets(folder, loaded)
-    own = {containerfile.CONTAINERFILE, containerfile.IGNORE, *besides}
+    own = {containerfile.CONTAINERFILE, containerfile.IGNORE, *besides, *_of_bundles(folder, found.files)}
     without = [one for one in found.files if one in secrets or not _NEVER.isdisjoint(one.split("/"))]
     files = [one for one in found.files if one not in without and one not in own]
     needed = containerfile.packages(folder, files, requirements)
@@ -86,6 +88,19 @@ def project(
         untracked=[one for one in found.untracked if one not in own],
     )
     return Project(folder, found, files, without, needed, magnus, texts)
+
+
+def _of_bundles(folder: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield those of a folder's files that bundles are made of: no step needs them, and each would change the image.
+
+    A file of a bundle says what wrote it, or is the artefact or the part of an image that lies beside one that does.
+    """
+    bundles = {os.path.dirname(name) for name in names if has_mark(os.path.join(folder, name), [MARK])}
+    marks = [MARK, containerfile.MARK]
+    marks += [mark for _, target in registry.described("target") for mark in getattr(target, "marks", ())]
+    for name in names:
+        if os.path.dirname(name) in bundles and has_mark(os.path.join(folder, name), marks):
+            yield name
 
 
 def _secrets(folder: str, loaded: Loaded) -> list[str]:

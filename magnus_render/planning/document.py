@@ -58,7 +58,10 @@ def of_comparison(
         changes = [change._asdict() for change in outputs.changes]
         document["output"] = {"target": outputs.target, "same": outputs.same, "changes": changes}
     if goldens:
-        document["artefacts"] = [{**one._asdict(), "same": one.same} for one in goldens]
+        document["artefacts"] = [
+            {key: value for key, value in one._asdict().items() if value != ""} | {"same": one.same}
+            for one in goldens
+        ]
     return document
 
 

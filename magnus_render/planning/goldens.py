@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from magnus_render.diagnostics import DefinitionError, has_errors
@@ -13,7 +14,9 @@ from magnus_render.texts import safe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from magnus_render.project.artefacts import Part
     from magnus_render.project.model import Artefact, Project
+    from magnus_render.render.output import File
 
 
 class Golden(NamedTuple):
@@ -23,6 +26,8 @@ class Golden(NamedTuple):
     """From the working folder."""
     added: int
     removed: int
+    bundle: str = ""
+    """The folder of the bundle that it belongs to, '' for none."""
 
     @property
     def same(self) -> bool:
@@ -41,23 +46,33 @@ def compared(project: Project, artefacts: Sequence[Artefact]) -> list[Golden]:
         rendering = render_all(project, artefacts)
         if has_errors(rendering.diagnostics):
             raise DefinitionError(rendering.diagnostics)
-        found = []
-        for file in rendering.files:
-            added, removed = changed_lines(_content(file.path), file.text)
-            found.append(Golden(os.path.normpath(os.path.join(project.folder, file.path)), added, removed))
+        found = [_compared(project.folder, part, file) for part in rendering.parts for file in part.files]
     finally:
         os.chdir(here)
     return found
 
 
+def _compared(folder: str, part: Part, file: File) -> Golden:
+    """Compare a file with what is on disk; `folder` is that of the project, from the working folder of the command."""
+    path, place = (os.path.normpath(os.path.join(folder, one)) for one in (file.path, part.path))
+    return Golden(path, *changed_lines(_content(file.path), file.text), place if part.bundle else "")
+
+
 def lines(goldens: Sequence[Golden]) -> Iterator[str]:
-    """Yield what people are told of artefacts."""
-    for one in goldens:
-        told = f"differs: {one.added} line{'s' * (one.added != 1)} added, {one.removed} removed"
-        yield f"{safe(one.path)}: {'as rendered' if one.same else told}"
-    other = sum(not one.same for one in goldens)
+    """Yield what people are told of artefacts, and of bundles: those of their files that differ."""
+    for bundle, together in groupby(goldens, key=lambda one: one.bundle):
+        files = list(together)
+        other = [one for one in files if not one.same]
+        if bundle:
+            changes = f"the bundle changes: {len(other)} of {len(files)} files"
+            yield f"{safe(bundle)}: {changes if other else 'as rendered'}"
+        for one in other if bundle else files:
+            told = f"differs: {one.added} line{'s' * (one.added != 1)} added, {one.removed} removed"
+            yield f"{safe(one.path)}: {'as rendered' if one.same else told}"
+    other = [one for one in goldens if not one.same]
     if other:
-        yield f"`magnus render --all` writes {other} of {len(goldens)} artefact{'s' * (len(goldens) != 1)} anew."
+        what = "file" if any(one.bundle for one in goldens) else "artefact"
+        yield f"`magnus render --all` writes {len(other)} of {len(goldens)} {what}{'s' * (len(goldens) != 1)} anew."
 
 
 def _content(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Renders the artefacts of a project in one process, writes them all or none, and compares them with those on disk."""
+"""Renders artefacts and bundles of a project in one process, writes all or none, and compares them with those on disk."""
 
 from __future__ import annotations
 
@@ -9,28 +9,49 @@ from typing import TYPE_CHECKING, NamedTuple
 from magnus_render import registry
 from magnus_render.diagnostics import DefinitionError, Diagnostic
 from magnus_render.errors import Refused
+from magnus_render.image import containerfile
 from magnus_render.project.model import variables_of
-from magnus_render.render import output
-from magnus_render.render.pipeline import Shared, render
+from magnus_render.render import folder, output
+from magnus_render.render.pipeline import Given, Shared, bundle, bundle_environments, render
 from magnus_render.spec import codes
 from magnus_render.spec.parameters import load_parameters
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from magnus_render.project.model import Artefact, Environment, Pipeline, Project
+    from magnus_render.render.pipeline import Bundled
 
 UPDATE = ["magnus", "render", "--all"]
 """The command that writes all artefacts anew."""
 
 
+class Part(NamedTuple):
+    """An artefact with those of its separate dags, or a bundle."""
+
+    path: str
+    """Its file, or the folder of the bundle (`Artefact.path`)."""
+    files: list[output.File]
+    bundle: Bundled | None = None
+
+
 class Rendering(NamedTuple):
     """All that was rendered, and what is to be said about it."""
 
-    files: list[output.File]
-    """The artefacts, each followed by those of its separate dags."""
+    parts: list[Part]
     diagnostics: list[Diagnostic]
     """Each once, in the order of the artefacts."""
+
+    @property
+    def files(self) -> list[output.File]:
+        """The files of all parts."""
+        return [file for part in self.parts for file in part.files]
+
+    @property
+    def bundles(self) -> dict[str, Bundled]:
+        """The bundles by their folders."""
+        return {part.path: part.bundle for part in self.parts if part.bundle is not None}
 
 
 def render_all(
@@ -40,19 +61,22 @@ def render_all(
 
     One that cannot be rendered is left out, and its diagnostics have an error.
     """
-    files, said = list[output.File](), dict[Diagnostic, None]()
+    rendering, said = Rendering([], []), dict[Diagnostic, None]()
     shared = shared or Shared()
-    for artefact in artefacts:
+    for together in _by_path(artefacts):
+        first = together[0]
         try:
-            made, diagnostics = _rendered(artefact, shared, strict)
-            files += made
+            part, diagnostics = _rendered(project, together, shared, strict)
+            rendering.parts.append(part)
         except DefinitionError as error:
             diagnostics = error.diagnostics
         except Refused as error:
-            diagnostics = [Diagnostic(codes.BAD_PROJECT, "error", str(error), artefact.pipeline.definition)]
-        said.update(told(diagnostics, project, artefact.environment))
-    said.update(dict.fromkeys(_in_the_place_of_sources(project, files, shared)))
-    return Rendering(files, list(said))
+            diagnostics = [Diagnostic(codes.BAD_PROJECT, "error", str(error), first.pipeline.definition)]
+        said.update(
+            dict.fromkeys(diagnostics) if first.shared else told(diagnostics, project, first.environment)
+        )
+    said.update(dict.fromkeys(_in_the_place_of_sources(project, rendering.files, shared)))
+    return rendering._replace(diagnostics=list(said))
 
 
 def bad_parameters(pipelines: Iterable[Pipeline]) -> list[Diagnostic]:
@@ -81,12 +105,17 @@ def told(
     return found
 
 
-def write(files: list[output.File]) -> list[str]:
+def write(rendering: Rendering) -> list[str]:
     """Write those files that hold something else; return their paths. None is written if one cannot be.
 
-    Raises `PlatformError` if one cannot be.
+    Raises `Refused` if a bundle would replace what no bundle wrote, `PlatformError` if a file cannot be written.
     """
-    changed = changing(files)
+    foreign = [path for place, made in rendering.bundles.items() for path in folder.foreign(place, made)]
+    if foreign:
+        raise Refused(
+            f"no bundle wrote what is there: {safe(', '.join(foreign))}\n  help: move it away; nothing is written"
+        )
+    changed = changing(rendering.files)
     output.write_all(changed, make_folders=True)
     return [file.path for file in changed]
 
@@ -103,22 +132,78 @@ def drifts(files: Iterable[output.File]) -> Iterator[str]:
             yield found
 
 
-def left_over(project: Project, files: Iterable[output.File], environment: str = "") -> Iterator[str]:
-    """Yield the files below the folder of the artefacts that the renderer wrote once, and that nothing makes any more.
+def left_over(project: Project, rendering: Rendering, environments: Iterable[str] = ("",)) -> Iterator[str]:
+    """Yield the files below the folder of the artefacts that were written once, and that nothing makes any more.
 
-    Only a file with the mark of a target that is installed is one. `environment` limits the search to one.
+    Only a file with the mark of a target that is installed, or of a bundle, is one. `environments` limit the search to
+    their artefacts, and to the bundles that were made.
     """
-    made = {os.path.normpath(file.path) for file in files}
+    made = {os.path.normpath(file.path) for file in rendering.files}
     marks = [mark for _, target in registry.described("target") for mark in getattr(target, "marks", ())]
-    for folder, folders, names in os.walk(os.path.join(project.rendered, environment)):
+    marks += [folder.MARK, containerfile.MARK]
+    places = [*(os.path.join(project.rendered, name) for name in environments), *rendering.bundles]
+    for path in dict.fromkeys(path for place in places for path in _below(place)):
+        if path not in made and output.has_mark(path, marks):
+            yield path
+
+
+def _below(place: str) -> Iterator[str]:
+    """Yield the files below a folder, without those that a command that was killed has left."""
+    for there, folders, names in os.walk(place):
         folders.sort()
-        for name in sorted(names):
-            path = os.path.normpath(os.path.join(folder, name))
-            if path not in made and output.has_mark(path, marks):
-                yield path
+        yield from (
+            os.path.normpath(os.path.join(there, name))
+            for name in sorted(names)
+            if not output.is_temporary(name)
+        )
 
 
-def _rendered(artefact: Artefact, shared: Shared, strict: bool) -> tuple[list[output.File], list[Diagnostic]]:
+def _by_path(artefacts: Iterable[Artefact]) -> list[list[Artefact]]:
+    """Return artefacts in groups: those that lie in one bundle are in one."""
+    groups: dict[str, list[Artefact]] = {}
+    for artefact in artefacts:
+        groups.setdefault(artefact.path, []).append(artefact)
+    return list(groups.values())
+
+
+def _rendered(
+    project: Project, together: list[Artefact], shared: Shared, strict: bool
+) -> tuple[Part, list[Diagnostic]]:
+    """Render an artefact, or a bundle. Diagnostics of one for several environments are in the words of the project."""
+    artefact = together[0]
+    if not artefact.target.bundle:
+        return _alone(artefact, shared, strict)
+    if artefact.shared:
+        made = _for_environments(project, together, shared, strict)
+    else:
+        target, environ = artefact.target, variables_of(artefact.environment, os.environ)
+        made = bundle(
+            artefact.pipeline.definition,
+            target.name,
+            target.config,
+            templates=target.templates,
+            strict=strict,
+            environ=environ,
+            shared=shared,
+        )
+    return Part(artefact.path, folder.files(artefact.path, made), made), made.diagnostics
+
+
+def _for_environments(project: Project, together: list[Artefact], shared: Shared, strict: bool) -> Bundled:
+    by_name = {one.environment.name: one for one in together}
+    environs = {name: variables_of(one.environment, os.environ) for name, one in by_name.items()}
+    return bundle_environments(
+        together[0].pipeline.definition,
+        together[0].target.name,
+        {name: Given(one.target.config, environs[name]) for name, one in by_name.items()},
+        templates=together[0].target.templates,
+        strict=strict,
+        shared=shared,
+        told=lambda name, found: told(found, project, by_name[name].environment),
+    )
+
+
+def _alone(artefact: Artefact, shared: Shared, strict: bool) -> tuple[Part, list[Diagnostic]]:
     target = artefact.target
     rendered = render(
         artefact.pipeline.definition,
@@ -133,7 +218,7 @@ def _rendered(artefact: Artefact, shared: Shared, strict: bool) -> tuple[list[ou
     texts = {artefact.path: rendered.text}
     texts |= {output.beside(artefact.path, name): text for name, text in rendered.others.items()}
     files = [output.File(path, text, rendered.executable) for path, text in texts.items()]
-    return files, rendered.diagnostics
+    return Part(artefact.path, files), rendered.diagnostics
 
 
 def _in_the_place_of_sources(

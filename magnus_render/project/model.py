@@ -19,6 +19,10 @@ class Target(NamedTuple):
     config: str | None
     templates: str | None
     compact: bool
+    bundle: bool = False
+    """True if the artefact is written within a bundle."""
+    overlays: bool = False
+    """True if one bundle serves all environments that have names."""
 
 
 class Environment(NamedTuple):
@@ -42,13 +46,21 @@ class Pipeline(NamedTuple):
 
 
 class Artefact(NamedTuple):
-    """One pipeline in one environment for one target, and the file that holds what it is rendered to."""
+    """One pipeline in one environment for one target, and what holds that which it is rendered to."""
 
     pipeline: Pipeline
     environment: Environment
     target: Target
     path: str
-    """The golden file, from the project's folder; those of separate dags lie beside it (`render.output.beside`)."""
+    """The golden file, from the project's folder; those of separate dags lie beside it (`render.output.beside`).
+
+    With a bundle it is the bundle's folder, which several environments may have in common (`shared`).
+    """
+
+    @property
+    def shared(self) -> bool:
+        """True if the bundle is for all environments that have this target with overlays."""
+        return self.target.overlays and bool(self.environment.name)
 
 
 class Project(NamedTuple):
@@ -67,9 +79,18 @@ class Project(NamedTuple):
         return os.path.dirname(self.file) or os.curdir
 
     def artefacts(self, environments: list[Environment] | None = None) -> Iterator[Artefact]:
-        """Yield the artefacts of all environments or of some, pipeline by pipeline."""
+        """Yield the artefacts of all environments or of some, pipeline by pipeline.
+
+        Those of other environments that lie in one bundle with them are among them, for a bundle is made as a whole.
+        """
+        every = list(self._every())
+        chosen = self.environments if environments is None else environments
+        paths = {one.path for one in every if one.environment in chosen}
+        yield from (one for one in every if one.path in paths)
+
+    def _every(self) -> Iterator[Artefact]:
         for pipeline in self.pipelines:
-            for environment in self.environments if environments is None else environments:
+            for environment in self.environments:
                 for target in environment.targets.values():
                     if pipeline.targets is None or target.name in pipeline.targets:
                         yield Artefact(
@@ -77,8 +98,9 @@ class Project(NamedTuple):
                         )
 
     def _path(self, pipeline: Pipeline, environment: Environment, target: Target) -> str:
-        file = f"{pipeline.name}.{target.suffix}"
-        return os.path.join(self.rendered, environment.name, target.name, file)
+        file = pipeline.name if target.bundle else f"{pipeline.name}.{target.suffix}"
+        place = "" if target.overlays else environment.name
+        return os.path.join(self.rendered, place, target.name, file)
 
 
 def variables_of(environment: Environment, environ: Mapping[str, str]) -> dict[str, str]:

@@ -34,13 +34,15 @@ class TargetSpec(Spec):
 
     mistakes: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("configuration", "config_file", "file", "configs"), "use 'config'"
-    )
+    ) | {"bundles": "use 'bundle: true'"}
     config: Folder | None = Field(None, examples=["argo.yaml"])
     """The configuration file for this target."""
     templates: Folder | None = Field(None, examples=["our_templates"])
     """A folder of templates that replace ours of the same name."""
     compact: bool = Field(False)
     """Use few bytes."""
+    bundle: bool = Field(False, examples=[True])
+    """Write a bundle, which holds the artefact, in place of the artefact alone."""
 
 
 class PipelineSpec(Spec):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from magnus_render.spec.report import Place
+    from magnus_render.targets.base import BaseTarget
 
 YAML, TOML = "magnus.yaml", "pyproject.toml"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
@@ -114,6 +115,8 @@ class _Checked:
         self.folder = os.path.dirname(file)
         self.targets: set[str] = set()
         """The names of all targets, those that something is wrong with too."""
+        self.templates: dict[str, str | None] = {}
+        """The templates of targets of which one bundle serves all environments."""
 
     def project(self) -> Project | None:
         """Return the project, None if that cannot be; what is wrong is reported."""
@@ -160,29 +163,54 @@ class _Checked:
         for name, raw, at in self._entries(holder, "targets"):
             self.targets.add(name)
             spec = validate(TargetSpec, raw, f"target '{name}'", at, self.report)
-            suffix = self._suffix(name, at)
+            engine = self._engine(name, at)
             self._exists(raw, "config")
             self._exists(raw, "templates", folder=True)
             if spec is not None:
-                found[name] = Target(name, suffix, spec.config, spec.templates, spec.compact)
+                suffix = getattr(engine, "suffix", "")
+                overlays = spec.bundle and self._bundle(raw, name, engine)
+                found[name] = Target(
+                    name, suffix, spec.config, spec.templates, spec.compact, spec.bundle, overlays
+                )
         return found
 
-    def _suffix(self, name: str, at: Place) -> str:
+    def _bundle(self, raw: Map, name: str, engine: type[BaseTarget] | None) -> bool:
+        """Return whether a bundle serves all environments; report what stands against a bundle."""
+        at = raw.value_place("bundle")
+        if raw.get("compact"):
+            fix = "remove one of the two"
+            self.report.error(codes.BAD_PROJECT, at, f"target '{name}': a bundle cannot be 'compact'", fix)
+        if engine is not None and not engine.bundles():
+            fix = "remove 'bundle': its artefacts are rendered alone"
+            self.report.error(codes.BAD_PROJECT, at, f"the target '{name}' has no bundle", fix)
+        return engine is not None and engine.has_overlays()
+
+    def _engine(self, name: str, at: Place) -> type[BaseTarget] | None:
+        engine: type[BaseTarget] | None
         try:
             engine = registry.find("target", registry.canonical("target", name))
         except Refused as error:
             self.report.error(codes.BAD_PROJECT, at, str(error))
-            return ""
+            return None
         if engine is None:
             known = registry.names("target")
             fix = self.report.did_you_mean(name, known) or f"known: {', '.join(known)}"
             self.report.error(codes.BAD_PROJECT, at, f"there is no target '{name}'", fix)
-        return getattr(engine, "suffix", "")
+        return engine
 
     def _environment(self, name: str, raw: Map, at: Place, common: Mapping[str, Target]) -> Environment:
         validate(EnvironmentSpec, raw, f"environment '{name}'", at, self.report)
         variables = {**_part(self.tree, "variables"), **self._variables(raw)}
-        return Environment(name, variables, {**common, **self._targets(raw)})
+        targets = {**common, **self._targets(raw)}
+        for target in targets.values():
+            if (
+                target.overlays
+                and self.templates.setdefault(target.name, target.templates) != target.templates
+            ):
+                place = _part(raw, "targets").key_place(target.name)
+                what = f"'templates' of '{target.name}' differ between environments that share a bundle"
+                self.report.error(codes.BAD_PROJECT, place, what, "name the same folder, or none")
+        return Environment(name, variables, targets)
 
     def _variables(self, holder: Map) -> dict[str, str]:
         given = _part(holder, "variables")

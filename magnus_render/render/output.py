@@ -17,6 +17,8 @@ from magnus_render.errors import PlatformError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+_TEMPORARY = ".magnus-"
+"""How the names of files begin that are on their way to their places, and of what was there before."""
 _BEGINNING = 65536
 """Bytes of a file that are looked through for a mark (`BaseTarget.marks`)."""
 
@@ -145,7 +147,7 @@ def _make_folders(wanted: str, made: list[str]) -> None:
 
 def _beside(target: str, text: str, executable: bool) -> str:
     """Write a text to a new file in the folder of another, with the mode that that one is to have; return its path."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".magnus-", dir=os.path.dirname(target))
+    descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=os.path.dirname(target))
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode())
@@ -205,6 +207,14 @@ def has_mark(path: str, marks: Iterable[str]) -> bool:
     except PlatformError:
         return False
     return any(mark.encode() in beginning for mark in marks)
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a file, by its name alone, is on its way to its place, or was left on it by a command that was killed.
+
+    Nothing tells the one from the other while another command may be at work: so none is ever removed.
+    """
+    return name.startswith(_TEMPORARY)
 
 
 def beside(path: str, name: str) -> str:

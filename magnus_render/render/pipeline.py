@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from magnus_render.targets.base import BaseTarget, Document, Made, Output
 
     _Place = Callable[[Iterable[Finding]], list[Diagnostic]]
+    _Told = Callable[[str, Iterable[Diagnostic]], Iterable[Diagnostic]]
 
 
 @dataclass
@@ -120,16 +121,23 @@ def render(
 
 
 def bundle(
-    file: str, target: str, config: str | None = None, *, templates: str | None = None, strict: bool = False
+    file: str,
+    target: str,
+    config: str | None = None,
+    *,
+    templates: str | None = None,
+    strict: bool = False,
+    environ: Mapping[str, str] | None = None,
+    shared: Shared | None = None,
 ) -> Bundled:
     """Return the files that deploy a pipeline; see `render` for what is given and raised.
 
     Raise `UsageError` if the target has no bundle.
     """
-    chosen = _with_bundles(target)
+    chosen, shared = _with_bundles(target), shared or Shared()
     with collecting.put_off():
-        bundling, said, place = _bundling(chosen, file, Given(config), templates, strict, Shared())
-        return _bundled(chosen, templates, said, place, lambda write: chosen.bundle(*bundling, write))
+        bundling, said, place = _bundling(chosen, file, Given(config, environ), templates, strict, shared)
+        return _bundled(chosen, templates, shared, said, place, lambda write: chosen.bundle(*bundling, write))
 
 
 def bundle_environments(
@@ -139,17 +147,30 @@ def bundle_environments(
     *,
     templates: str | None = None,
     strict: bool = False,
+    shared: Shared | None = None,
+    told: _Told = lambda _, diagnostics: diagnostics,
 ) -> Bundled:
-    """Return the files that deploy a pipeline to several environments; see `bundle`."""
-    chosen, shared = _with_bundles(target), Shared()
-    said, made = list[Diagnostic](), dict[str, Bundling]()
+    """Return the files that deploy a pipeline to several environments; see `bundle`.
+
+    `told` puts what is to be said of the environment of a name into other words. With errors, those of all environments
+    are raised.
+    """
+    chosen, shared = _with_bundles(target), shared or Shared()
+    said, made = dict[Diagnostic, None](), dict[str, Bundling]()
     places: list[_Place] = []
     with collecting.put_off():
         for name, given in environments.items():
-            made[name], more, place = _bundling(chosen, file, given, templates, strict, shared)
-            said += (one for one in more if one not in said)
-            places.append(place)
-        return _bundled(chosen, templates, said, places[0], lambda write: chosen.overlays(made, write))
+            try:
+                made[name], more, place = _bundling(chosen, file, given, templates, strict, shared)
+                places.append(place)
+            except DefinitionError as error:
+                more = error.diagnostics
+            said.update(dict.fromkeys(told(name, more)))
+        if len(made) < len(environments):
+            raise DefinitionError(list(said))
+        return _bundled(
+            chosen, templates, shared, list(said), places[0], lambda write: chosen.overlays(made, write)
+        )
 
 
 def _with_bundles(target: str) -> BaseTarget:
@@ -172,7 +193,15 @@ def _bundling(
     source, outside = _source(file)
     loaded.diagnostics += _placed(target, outside, loaded, file)
     rendered = render_loaded(
-        target, loaded, file, given.config, source, templates=templates, strict=strict, bundled=True
+        target,
+        loaded,
+        file,
+        given.config,
+        source,
+        templates=templates,
+        strict=strict,
+        environments=shared.environments,
+        bundled=True,
     )
     bundling = Bundling(rendered.plan, rendered.config, rendered.made)
     return bundling, rendered.diagnostics, lambda found: _placed(target, found, loaded, file, given.config)
@@ -181,12 +210,17 @@ def _bundling(
 def _bundled(
     target: BaseTarget,
     templates: str | None,
+    shared: Shared,
     said: list[Diagnostic],
     place: _Place,
     files: Callable[[Callable[[str, Mapping[str, Any]], str]], Mapping[str, str]],
 ) -> Bundled:
     try:
-        made = files(lambda name, context: template_folder.run(target, context, templates, template=name))
+        made = files(
+            lambda name, context: template_folder.run(
+                target, context, templates, shared.environments, template=name
+            )
+        )
     except template_folder.TemplateFault as fault:
         raise DefinitionError([*said, fault.diagnostic]) from fault
     except Unbundled as refused:

@@ -185,6 +185,12 @@ def test_targets_of_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> No
     done = magnus(project, "bundle", "dag.yaml", "-t", "deployed", "-o", "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert (project / "out" / "how" / "to.md").read_text() == "Deploy dag.\n"
+    targets = "targets: {deployed: {bundle: true}, plain: {bundle: true}}\n"
+    (project / "magnus.yaml").write_text("pipelines: {p: {definition: dag.yaml}}\n" + targets)
+    done = magnus(project, "render", "--all")
+    assert done.returncode == 65
+    assert "magnus.yaml:2:53: error MR034: the target 'plain' has no bundle" in done.stderr
+    assert done.stderr.count(" error ") == 1 and not (project / "rendered").exists()
 
 
 PROJECT = """\
@@ -254,6 +260,13 @@ def test_the_image_of_the_project(project: Path) -> None:
     assert (
         magnus(project, *words, "--check", "out").returncode == 0
     ), "a bundle that is committed is as it was"
+    assert magnus(project, *words, "-o", "deploy/other").returncode == 0
+    (project / "deploy" / "other" / "own.json").write_text("{}")
+    subprocess.run([require("git"), "add", "deploy"], cwd=project, check=True)
+    done = magnus(project, *words, "--check", "out")
+    added = [line for line in done.stdout.splitlines() if line.startswith("+!")]
+    assert added == ["+!deploy/other/own.json"], "another bundle is in no image, what is the user's own is"
+    subprocess.run([require("git"), "rm", "-rq", "--cached", "deploy"], cwd=project, check=True)
     done = magnus(project, *words[:4], "--check", "out")
     left = [f"# out/image/{name}: the bundle has it no more: delete it" for name in names]
     assert (done.returncode, done.stdout.splitlines()) == (1, left)

@@ -47,7 +47,7 @@ def test_the_project_file(project: Path) -> None:
         "rendered/dev/argo/report.yaml",
         "rendered/prod/bash/report.sh",
         "rendered/prod/argo/report.yaml",
-        "rendered/prod/stepfunctions/report.asl.json",
+        "rendered/prod/stepfunctions/report",
     ]
 
 
