@@ -17,7 +17,7 @@ from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import errors, naming
-from magnus_render.executors import texts
+from magnus_render.executors import configured, texts
 from magnus_render.executors.frames import DECIDING, Call, CompositeFrame, GraphFrame
 from magnus_render.executors.job_records import JobRecords, Submission
 from magnus_render.executors.onward import FINAL, Onward
@@ -345,7 +345,7 @@ class JobWalk(Onward):
             argv.append("--text")
         environment = variables(self.services, self.mode)
         own = self.records.node(call.node["address"]).get("config", {})
-        config = {**self.config, **own}
+        config = configured.merged(self.config, own)
         return Job(
             self.run.run_id, call.address, call.path, call.attempt, argv, environment, config, delay=pause
         )
