@@ -169,6 +169,7 @@ def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[st
     from magnus_render.image import bundled
 
     for name, text in made.files.items():
+        output.check_place(os.path.join(folder, name))
         yield output.drift(os.path.join(folder, name), text, again)
     for path in (path for name in others for path in _files(folder, name)):
         if output.has_mark(path, [_MARK, bundled.MARK]):
