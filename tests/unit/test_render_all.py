@@ -98,7 +98,9 @@ def test_what_is_as_rendered_is_not_touched(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize("place", PATHS[:2])
-def test_a_pipe_in_the_place_of_an_artefact_is_refused(capsys: pytest.CaptureFixture[str], place: str) -> None:
+def test_a_pipe_in_the_place_of_an_artefact_is_refused(
+    capsys: pytest.CaptureFixture[str], place: str
+) -> None:
     """To read it would wait for a writer that never comes."""
     assert run(capsys, "render", "--all")[0] == 0
     os.unlink(place)
