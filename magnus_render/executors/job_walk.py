@@ -160,7 +160,11 @@ class JobWalk(Onward):
         return False
 
     def patiently(self, ask: Callable[[], T]) -> T:
-        """Return what the scheduler answers, asked again behind each of its pauses while it cannot be reached."""
+        """Return what the scheduler answers, asked again behind each of its pauses while it cannot be reached.
+
+        `max_time` does not cut that short: a job that gave up sooner would leave a run that stands still, and what it submits
+        when the time is over does not begin.
+        """
         for pause in self.submitter.pauses:
             try:
                 return ask()
