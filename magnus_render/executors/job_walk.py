@@ -162,7 +162,7 @@ class JobWalk(Onward):
     def patiently(self, ask: Callable[[], T]) -> T:
         """Return what the scheduler answers, asked again behind each of its pauses while it cannot be reached.
 
-        `max_time` does not cut that short: a job that gave up sooner would leave a run that stands still, and what it submits
+        `max_time` does not cut that short: a job that gave up sooner would leave a run that stands still. What it submits
         when the time is over does not begin.
         """
         for pause in self.submitter.pauses:
