@@ -237,10 +237,9 @@ class Settings:
             nested[configured] = nested[configured].over(taken) if configured in nested else taken
         return nested
 
-    @staticmethod
-    def _is_flat(key: str) -> bool:
+    def _is_flat(self, key: str) -> bool:
         """Tell whether a key of the flat form is meant, of whatever executor: no executor is called like that."""
-        return not _canonical("executor", key) and _is_anyones(key)
+        return key not in self._engines and not _canonical("executor", key) and _is_anyones(key)
 
     def engine(self, name: str) -> str:
         """Return the name of the executor or target that is called by its name or an alias; of none, what was given."""
