@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from magnus_render.errors import FAILED, PLATFORM
+from magnus_render.errors import FAILED, PLATFORM, MagnusError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,16 @@ def scalar(value: object) -> str:
 def say(text: str) -> None:
     """Print lines of our own to standard error, `magnus:` before them."""
     print(f"magnus: {safe_lines(text)}", file=sys.stderr)
+
+
+def ended_by(error: MagnusError | OSError) -> int:
+    """Say on standard error what ends a command; return its exit status."""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"{where}{error.strerror or error}")
+        return PLATFORM
+    print(error.shown(), file=sys.stderr)
+    return error.status
 
 
 def flushed(status: int) -> int:

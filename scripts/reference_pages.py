@@ -32,7 +32,8 @@ _NODES = ("Task", "Parallel", "Map", "Dag", "Conditional", "AsIs", "Success", "F
 _PARTS = {"Task": ("Catalog", "Retry", "When")}
 """What fields of a type of node hold, after its table."""
 _BLOCKS = {
-    "executor": "What runs the pipeline here, or what it is rendered for. A node overrides keys by `executor_config`.",
+    "executor": "What runs the pipeline here, or what it is rendered for. A node overrides keys by `executor_config`: "
+    "mappings, such as `environment`, are merged key by key. Any other value of a node replaces the pipeline's.",
     "run_log_store": "Where runs are recorded.",
     "catalog": "Where the files that steps put are kept.",
     "secrets": "Where secrets are read.",

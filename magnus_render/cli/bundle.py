@@ -169,6 +169,7 @@ def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[st
     from magnus_render.image import containerfile
 
     for file in folder_of.files(folder, made):
+        output.check_place(file.path)
         yield output.drift(file.path, file.text, again)
     for path in folder_of.left(folder, others, [folder_of.MARK, containerfile.MARK]):
         yield f"# {safe(path)}: the bundle has it no more: delete it\n"

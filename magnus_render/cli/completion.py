@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from magnus_render.cli.main import COMPLETING
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
 
 Offered = Iterable[tuple[str, str]]
 """Values, each with what it is; `''` where nothing is said."""
-VARIABLE = "_MAGNUS_COMPLETE"
-"""By this variable of the environment a shell asks; its value is `complete_SHELL`."""
 _MOST_SECONDS = 2.0
 _SECONDS_OF_HELP = 0.4
 """After so long, further run ids are offered without saying what they are."""
@@ -172,7 +172,7 @@ def _offered(names: Iterable[str], incomplete: str, about: str = "") -> Iterator
 
 
 def _explained() -> bool:
-    return os.environ.get(VARIABLE) != _WITHOUT_HELP
+    return os.environ.get(COMPLETING) != _WITHOUT_HELP
 
 
 def _given(context: typer.Context, name: str) -> str:

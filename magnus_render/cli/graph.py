@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from enum import Enum
 from typing import Annotated
 
@@ -60,10 +59,8 @@ def _picture(file: str, form: str, run_id: str | None, config: str | None) -> st
         return FORMATS[form](picture(loaded.plan))
 
     from magnus_render.cli import stores
-    from magnus_render.runtime.fold import fold
-    from magnus_render.runtime.reading import read_run
+    from magnus_render.runtime.reading import read_folded
 
     store = stores.open_run_log_store(loaded.config)
-    plan, record, records = read_run(store, stores.known_run(store, run_id))
-    log = fold(plan, record, records, time.time())
+    plan, _, _, log = read_folded(store, stores.known_run(store, run_id))
     return FORMATS[form](picture(plan, statuses(plan, log)))

@@ -10,9 +10,9 @@ import sys
 from os import environ
 
 from magnus_render import registry
-from magnus_render.errors import FAILED, PLATFORM, USAGE, Ended, MagnusError
+from magnus_render.errors import FAILED, USAGE, Ended, MagnusError
 from magnus_render.runtime import callback
-from magnus_render.texts import flushed, say
+from magnus_render.texts import ended_by, flushed, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ CALLBACKS = {
 }
 _USAGE_OF_TYPER = 2
 _COMPLETION = ("--install-completion", "--show-completion")
-_COMPLETING = "_MAGNUS_COMPLETE"
-"""A shell asks by this variable of the environment what comes after the words of a command line."""
+COMPLETING = "_MAGNUS_COMPLETE"
+"""A shell asks by this variable of the environment what comes after the words of a command line; it is `complete_SHELL`."""
 
 
 def main() -> None:
@@ -115,7 +115,7 @@ def run(argv: list[str]) -> int:
         from magnus_render.executors import job
 
         return job.main(argv)
-    if _COMPLETING in environ:
+    if COMPLETING in environ:
         return _complete()
     if name in _COMPLETION:
         return _guarded(lambda: _app((), argv)(argv, prog_name="magnus"))
@@ -199,7 +199,7 @@ def _app(names: Sequence[str], argv: list[str]) -> Typer:
 
     app = typer.Typer(
         name="magnus",
-        add_completion=not names or _COMPLETING in environ,
+        add_completion=not names or COMPLETING in environ,
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -226,16 +226,11 @@ def _guarded(work: Callable[[], int | None]) -> int:
     """Do the work of a command and return the exit status; say what ends it, if an error does."""
     try:
         return work() or 0
-    except MagnusError as error:
-        print(error.shown(), file=sys.stderr)
-        return error.status
     except BrokenPipeError:
         sys.stderr.close()
         return FAILED
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        say(f"{where}{error.strerror or error}")
-        return PLATFORM
+    except (MagnusError, OSError) as error:
+        return ended_by(error)
     except KeyboardInterrupt:
         return 130
     except SystemExit as end:

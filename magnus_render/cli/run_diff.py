@@ -10,10 +10,9 @@ from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import CONDITIONAL, FAIL_NODE, SUCCESS_NODE
 from magnus_render.report.told import spans
 from magnus_render.runtime.comparing import users_attempts
-from magnus_render.runtime.fold import fold
 from magnus_render.runtime.fold_attempts import Records
 from magnus_render.runtime.merge import json_equal
-from magnus_render.runtime.reading import read_run, steps_of
+from magnus_render.runtime.reading import read_folded, steps_of
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -33,19 +32,17 @@ _SLOWER_SHARE = 0.2
 class Told:
     """One run, read and folded."""
 
-    def __init__(self, plan: Plan, run: RunRecord, records: dict[str, Any], log: Log) -> None:
+    def __init__(self, plan: Plan, run: RunRecord, records: Records, log: Log) -> None:
         self.plan = plan
         self.run = run
         self.log = log
         self.steps = dict(steps_of(log))
-        values = {key: record for key, record in records.items() if key.startswith("values/")}
-        self.initial = Records(values, run["run_id"]).unpack(run["parameters"])
+        self.initial = records.unpack(run["parameters"])
 
     @classmethod
     def read(cls, store: BaseRunLogStore, run_id: str) -> Told:
         """Read a run and fold it. Raises `MagnusError`."""
-        plan, run, records = read_run(store, run_id)
-        return cls(plan, run, records, fold(plan, run, records, time.time()))
+        return cls(*read_folded(store, run_id))
 
 
 def write(a: Told, b: Told) -> int:

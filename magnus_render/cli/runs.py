@@ -13,8 +13,7 @@ from magnus_render.cli.run_text import colours, show
 from magnus_render.errors import UsageError
 from magnus_render.report.listing import Listing
 from magnus_render.report.told import Told
-from magnus_render.runtime.fold import fold
-from magnus_render.runtime.reading import read_run
+from magnus_render.runtime.reading import read_folded
 from magnus_render.runtime.records import Run
 from magnus_render.services import lookup
 from magnus_render.texts import safe
@@ -398,8 +397,8 @@ def prune_runs(
 
 
 def _folded(store: BaseRunLogStore, run_id: str) -> tuple[Plan, RunRecord, dict[str, Any]]:
-    plan, run, records = read_run(store, stores.known_run(store, run_id))
-    return plan, run, fold(plan, run, records, time.time())
+    plan, run, _, log = read_folded(store, stores.known_run(store, run_id))
+    return plan, run, log
 
 
 def _opened(run_id: str, file: str, config: str) -> Run:

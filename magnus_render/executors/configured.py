@@ -43,6 +43,18 @@ def own(executor: str, node: Node) -> dict[str, Any]:
     return found
 
 
+def merged(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration that holds for a node: the pipeline's with the node's own over it.
+
+    Mappings, such as `environment`, are merged key by key. Any other value of the node replaces the pipeline's.
+    """
+    whole = {**given, **own}
+    for key, value in own.items():
+        if isinstance(value, dict) and isinstance(given.get(key), dict):
+            whole[key] = {**given[key], **value}
+    return whole
+
+
 def node_problems(
     executor: str, model: Any, given: Mapping[str, Any], plan: Plan, per_run: Collection[str]
 ) -> Iterator[tuple[str, str]]:
@@ -55,7 +67,7 @@ def node_problems(
         for key in overridden:
             if key in per_run:
                 yield address, f"{where}'{key}' is of the whole run: write it into executor.config"
-        for problem in problems(model, {**given, **overridden}, only=overridden):
+        for problem in problems(model, merged(given, overridden), only=overridden):
             yield address, _said(where, problem.text, problem.fix)
 
 

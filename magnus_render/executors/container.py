@@ -50,7 +50,9 @@ class LocalContainerExecutor(BaseExecutor):
         from magnus_render.executors.container_place import ContainerPlace
 
         options = {
-            address: self.configuration().model_validate({**self.given, **configured.own(self.name, node)})
+            address: self.configuration().model_validate(
+                configured.merged(self.given, configured.own(self.name, node))
+            )
             for address, node in order.plan["nodes"].items()
             if node["type"] == TASK
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from magnus_render.integrations.base import BaseIntegration
+from magnus_render.integrations.base import BaseIntegration, at_own_place
 from magnus_render.services.catalog import FileSystemCatalog
 from magnus_render.services.run_log_store import FileSystemRunLogStore
 from magnus_render.services.secrets import HANDED, DotenvSecrets
@@ -33,11 +33,8 @@ class _Folder(_InContainers):
     store: ClassVar[type[FileSystemRunLogStore] | type[FileSystemCatalog]]
 
     def configure_for_execution(self, config: Config) -> Config:
-        # What a store says of itself has an absolute path.
-        own = self.store(config[self.service]["config"]).config
-        changed = config.copy()
-        changed[self.service] = {"type": self.provider, "config": own}
-        return _with(changed, MOUNTS, [own["path"]])
+        changed = at_own_place(config, self.service, self.store)
+        return _with(changed, MOUNTS, [changed[self.service]["config"]["path"]])
 
 
 class _RunLogFolder(_Folder):

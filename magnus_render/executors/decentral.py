@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from magnus_render import naming, registry
 from magnus_render.errors import Refused
+from magnus_render.executors import configured
 from magnus_render.executors.base import BaseExecutor, Order
 from magnus_render.executors.job_records import CANCELLED, RESUMED, JobRecords, Submission
 from magnus_render.plan import AS_IS, TASK, as_is_text, services_of
@@ -88,7 +89,7 @@ class DecentralExecutor(BaseExecutor):
         for address, node in order.plan["nodes"].items():
             if node["type"] == TASK or address in own:
                 argv = ["run_job", order.run_id, address, "--attempt", "1", "--repeat", "0"]
-                given = {**self.given, **own.get(address, {}).get("config", {})}
+                given = configured.merged(self.given, own.get(address, {}).get("config", {}))
                 yield Job(order.run_id, address, node["path"], 1, argv, environment, given)
 
     def _create(self, order: Order, config: Config) -> Run | int:

@@ -15,8 +15,7 @@ from magnus_render.executors.decentral import standing
 from magnus_render.executors.job_records import JobRecords
 from magnus_render.executors.terminal import duration
 from magnus_render.plan import COMPOSITES, FAIL_NODE, SUCCESS_NODE
-from magnus_render.runtime.fold import fold
-from magnus_render.runtime.reading import read_run, steps_of
+from magnus_render.runtime.reading import read_folded, steps_of
 from magnus_render.texts import safe
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ class _Follower:
 
     def _look(self) -> bool:
         """Tell which steps have ended since the last look; return whether there was one."""
-        log = fold(*read_run(self.run.store, self.run.run_id), time.time())
+        *_, log = read_folded(self.run.store, self.run.run_id)
         new = False
         at_work = []
         for path, step in steps_of(log):

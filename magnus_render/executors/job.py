@@ -17,7 +17,7 @@ from magnus_render.plan import TASK
 from magnus_render.runtime import earlier, outcome, workspace
 from magnus_render.runtime.records import Run, attempts_of
 from magnus_render.services import lookup
-from magnus_render.texts import say
+from magnus_render.texts import ended_by, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,13 +79,8 @@ def main(argv: list[str]) -> int:
         return SUCCESS
     try:
         return _run(JobLine(argv[1:]))
-    except MagnusError as error:
-        print(error.shown(), file=sys.stderr)
-        return error.status
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        say(f"{where}{error.strerror or error}")
-        return PLATFORM
+    except (MagnusError, OSError) as error:
+        return ended_by(error)
     finally:
         if (s3 := sys.modules.get("magnus_render.services.s3_client")) is not None:
             s3.client().close()

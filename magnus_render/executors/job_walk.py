@@ -17,7 +17,7 @@ from signal import SIGKILL
 from typing import TYPE_CHECKING, Any
 
 from magnus_render import errors, naming
-from magnus_render.executors import texts
+from magnus_render.executors import configured, texts
 from magnus_render.executors.frames import DECIDING, Call, CompositeFrame, GraphFrame
 from magnus_render.executors.job_records import JobRecords, Submission
 from magnus_render.executors.onward import FINAL, Onward
@@ -160,7 +160,11 @@ class JobWalk(Onward):
         return False
 
     def patiently(self, ask: Callable[[], T]) -> T:
-        """Return what the scheduler answers, asked again behind each of its pauses while it cannot be reached."""
+        """Return what the scheduler answers, asked again behind each of its pauses while it cannot be reached.
+
+        `max_time` does not cut that short: a job that gave up sooner would leave a run that stands still. What it submits
+        when the time is over does not begin.
+        """
         for pause in self.submitter.pauses:
             try:
                 return ask()
@@ -345,7 +349,7 @@ class JobWalk(Onward):
             argv.append("--text")
         environment = variables(self.services, self.mode)
         own = self.records.node(call.node["address"]).get("config", {})
-        config = {**self.config, **own}
+        config = configured.merged(self.config, own)
         return Job(
             self.run.run_id, call.address, call.path, call.attempt, argv, environment, config, delay=pause
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from magnus_render.integrations.base import BaseIntegration
+from magnus_render.integrations.base import BaseIntegration, at_own_place
 from magnus_render.services.catalog import FileSystemCatalog
 from magnus_render.services.run_log_store import FileSystemRunLogStore
 from magnus_render.services.secrets import DotenvSecrets
@@ -24,11 +24,7 @@ class _File(BaseIntegration):
     described: ClassVar[type[FileSystemRunLogStore] | type[FileSystemCatalog] | type[DotenvSecrets]]
 
     def configure_for_execution(self, config: Config) -> Config:
-        # What a service says of itself has an absolute path.
-        own = self.described(config[self.service]["config"]).config
-        changed = config.copy()
-        changed[self.service] = {"type": self.provider, "config": own}
-        return changed
+        return at_own_place(config, self.service, self.described)
 
 
 class _RunLogFolder(_File):

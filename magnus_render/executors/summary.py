@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -15,9 +14,8 @@ from magnus_render.executors.led_to_fail import led_to_fail
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import COMPOSITES
 from magnus_render.runtime import outcome as outcomes
-from magnus_render.runtime.fold import fold
 from magnus_render.runtime.masking import Masker
-from magnus_render.runtime.reading import read_run
+from magnus_render.runtime.reading import read_folded
 from magnus_render.runtime.records import Run, attempts_of
 from magnus_render.services import lookup
 from magnus_render.texts import safe
@@ -42,7 +40,7 @@ def failures(store: BaseRunLogStore, order: Order, failed: list[tuple[str, str]]
     if run is None:
         return
     with suppress(MagnusError):  # what cannot be read is told of its own node, or has broken the walk off
-        yield from led_to_fail(fold(*read_run(store, order.run_id), time.time()), run, _MOST_FAILURES)
+        yield from led_to_fail(read_folded(store, order.run_id)[-1], run, _MOST_FAILURES)
     for address, path in failed[:_MOST_FAILURES]:
         item = ""
         try:

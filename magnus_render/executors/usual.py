@@ -5,15 +5,13 @@ Few records are read, whatever the store holds: those of the newest runs.
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from magnus_render.errors import MagnusError
 from magnus_render.runtime import lease
-from magnus_render.runtime.fold import fold
-from magnus_render.runtime.reading import read_run, steps_of
+from magnus_render.runtime.reading import read_folded, steps_of
 from magnus_render.runtime.records import Run
 
 if TYPE_CHECKING:
@@ -79,7 +77,7 @@ def _succeeded(run: Run) -> float | None:
         return end["time"] if end["status"] == "SUCCESS" else None
     if not isinstance(getattr(run.store, "path", None), str):
         return None
-    log = fold(*read_run(run.store, run.run_id), time.time())
+    *_, log = read_folded(run.store, run.run_id)
     if log["status"] != "SUCCESS":
         return None
     attempts = (attempt for _, step in steps_of(log) for attempt in step["attempts"])

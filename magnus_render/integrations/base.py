@@ -7,9 +7,10 @@ the business of an integration. An executor or target declares those that belong
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from contextlib import ExitStack
 
     from magnus_render.plan import Config, Service
@@ -40,6 +41,14 @@ class BaseIntegration:
     def configure_for_execution(self, config: Config) -> Config:
         """Return the configuration for the processes, jobs or pods that run the nodes."""
         return config
+
+
+def at_own_place(config: Config, service: Service, described: Callable[[Mapping[str, Any]], Any]) -> Config:
+    """Return a configuration by which a service is found from any working folder: what it says of itself is absolute."""
+    block = config[service]
+    changed = config.copy()
+    changed[service] = {"type": block["type"], "config": described(block["config"]).config}
+    return changed
 
 
 def within(path: str, folder: str) -> bool:

@@ -126,8 +126,12 @@ def changing(files: Iterable[output.File]) -> list[output.File]:
 
 
 def drifts(files: Iterable[output.File]) -> Iterator[str]:
-    """Yield for each file that holds something else, or is not there, what `render --check` says of it."""
+    """Yield for each file that holds something else, or is not there, what `render --check` says of it.
+
+    Raises `PlatformError` for one that cannot be read.
+    """
     for file in files:
+        output.check_place(file.path)
         if found := output.drift(file.path, file.text, UPDATE):
             yield found
 

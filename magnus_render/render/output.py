@@ -186,6 +186,12 @@ def drift(golden: str, text: str, update: Sequence[str]) -> str:
     )
 
 
+def check_place(path: str) -> None:
+    """Raise `PlatformError` for a pipe or a device in the place of a file of ours: to read it might never end."""
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise PlatformError(f"cannot read {path}: it is a pipe or a device, and no file: delete it")
+
+
 def content(path: str, size: int = -1) -> bytes | None:
     """Return what a file holds, or its first `size` bytes; None if there is no file.
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from magnus_render.errors import MagnusError
 from magnus_render.report.told import RUNNING, spans
 from magnus_render.runtime import lease
-from magnus_render.runtime.fold import fold
-from magnus_render.runtime.reading import read_run
+from magnus_render.runtime.reading import read_folded
 from magnus_render.runtime.records import OtherFormat, Run
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def status_and_span(run: Run) -> tuple[str, Span]:
         created = run.record["created"]
         return end["status"], (created, max(created, end["time"]))
     now = time.time()
-    log = fold(*read_run(run.store, run.run_id), now)
+    *_, log = read_folded(run.store, run.run_id)
     return log["status"], spans(log, now)[""]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,8 @@ from magnus_render import naming
 from magnus_render.errors import Refused
 from magnus_render.executors.terminal import duration
 from magnus_render.plan import COMPOSITES, FAIL_NODE, SUCCESS_NODE
-from magnus_render.runtime.fold import fold
 from magnus_render.runtime.fold_attempts import Records, Tried
-from magnus_render.runtime.reading import read_run, steps_of
+from magnus_render.runtime.reading import read_folded, steps_of
 from magnus_render.runtime.records import Run
 from magnus_render.texts import safe
 
@@ -43,9 +41,7 @@ class Told:
     @classmethod
     def read(cls, store: BaseRunLogStore, run_id: str) -> Told:
         """Read a run; raise `MagnusError` if it is not there or cannot be read."""
-        plan, run, found = read_run(store, run_id)
-        records = Records(found, run_id)
-        log = fold(plan, run, records, time.time())
+        plan, run, records, log = read_folded(store, run_id)
         return cls(Run(store, run_id, run), log, records, plan)
 
     @property

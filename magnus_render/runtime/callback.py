@@ -15,7 +15,7 @@ from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, FAIL_NODE, MAP, T
 from magnus_render.runtime.command_line import CommandLine, usage
 from magnus_render.runtime.records import Run, check_format, dumps
 from magnus_render.services import lookup
-from magnus_render.texts import say
+from magnus_render.texts import ended_by, say
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,13 +56,8 @@ def main(
             print(usage(argv[0]))
             return SUCCESS
         return _Call(argv, front, plan, services, run).run()
-    except MagnusError as error:
-        print(error.shown(), file=sys.stderr)
-        return error.status
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        say(f"{where}{error.strerror or error}")
-        return PLATFORM
+    except (MagnusError, OSError) as error:
+        return ended_by(error)
     except KeyboardInterrupt:
         return PLATFORM
     finally:

@@ -122,10 +122,25 @@ class Settings:
             if spec is not None and spec.compute_data_folder:
                 self.data_folder, self.data_folder_named = spec.compute_data_folder, True
             return given.without("compute_data_folder")
-        if block == "executor" and isinstance(given.get("overrides"), Map):
-            self.overrides = dict(given["overrides"])
+        if block == "executor" and "overrides" in given:
+            self.overrides = self._entries(given)
             return given.without("overrides")
         return given
+
+    def _entries(self, given: Map) -> dict[str, Value]:
+        """Return the entries of `overrides` of the executor's config, after saying which of them are none."""
+        entries = given["overrides"]
+        if not isinstance(entries, Map):
+            if entries is not None:
+                what = f"executor: 'overrides' must be a mapping of names to mappings, not {kind(entries)}"
+                fix = "such as overrides: {large: {...}}, which a step names"
+                self._report.error(codes.WRONG_TYPE, given.value_place("overrides"), what, fix, breaks=False)
+            return {}
+        for name, value in entries.items():
+            if not isinstance(value, Map):
+                what = f"executor: 'overrides.{name}' must be a mapping, not {kind(value)}"
+                self._report.error(codes.WRONG_TYPE, entries.value_place(name), what, breaks=False)
+        return dict(entries)
 
     def node(self, raw: Map, owner: str) -> Map:
         """Return a node whose `executor_config` holds checked overrides by executor type.
@@ -136,9 +151,9 @@ class Settings:
         given = raw.get("executor_config", Map.at(raw.place()))
         if not isinstance(given, Map):
             return raw
-        if "overrides" in raw and raw.get("type") != "as-is":
-            named = self._named(raw["overrides"], owner)
+        if "overrides" in raw:
             at = raw.key_place("overrides")
+            named = self._named(raw["overrides"], raw.value_place("overrides"), owner)
             raw = raw.without("overrides")
             if "executor_config" not in raw:
                 raw.put("executor_config", given, at)
@@ -150,24 +165,50 @@ class Settings:
         for name, value in {**named, **self._by_executor(given, owner)}.items():
             engine = _find("executor", name)
             config = legacy.config("executor", engine, value, self._report)
+            if "overrides" in config and "overrides" not in (kinds.of(engine) or {"overrides": ""}):
+                what = f"{owner}: 'overrides' stands beside 'executor_config', not in it"
+                fix = f"write overrides: {{{name}: NAME}} at the step"
+                self._report.error(codes.BAD_CONFIG, config.key_place("overrides"), what, fix, breaks=False)
+                config = config.without("overrides")
             result[name] = _checked(engine, name, config, owner, self._report)
         return raw.replaced({**raw, "executor_config": result})
 
-    def _named(self, given: Value, owner: str) -> dict[str, Map]:
+    def _named(self, given: Value, place: Place, owner: str) -> dict[str, Map]:
+        """Return what a node's `overrides` mean, by executor type; `place` is where they stand."""
+        if not isinstance(given, Map):
+            what = f"{owner}: 'overrides' must be a mapping of executors to names, not {kind(given)}"
+            name = given if isinstance(given, str) else "NAME"
+            fix = f"write overrides: {{{self.config['executor']['type']}: {name}}}"
+            self._report.error(codes.WRONG_TYPE, place, what, fix, breaks=False)
+            return {}
         found: dict[str, Map] = {}
-        for name, value in given.items() if isinstance(given, Map) else ():
+        for name, value in given.items():
+            self._known(given, name, owner)
             executor = self.engine(name)
             if isinstance(value, Map):
                 found[executor] = value
+            elif not isinstance(value, str):
+                what = f"{owner}: 'overrides.{name}' must be the name of an override, not {kind(value)}"
+                self._report.error(codes.WRONG_TYPE, given.value_place(name), what, breaks=False)
             elif executor == self.config["executor"]["type"]:
-                override = self.overrides.get(value) if isinstance(value, str) else None
+                override = self.overrides.get(value)
                 if isinstance(override, Map):
                     found[executor] = override
-                else:
+                elif value not in self.overrides:
                     what = f"{owner}: the executor's config has no override {kind(value)}"
-                    fix = f"write the values at the node: executor_config: {{{executor}: {{...}}}}"
+                    fix = self._report.did_you_mean(value, self.overrides)
+                    fix = fix or f"write the values at the node: executor_config: {{{executor}: {{...}}}}"
                     self._report.error(codes.NOT_RESOLVED, given.value_place(name), what, fix, breaks=False)
         return found
+
+    def _known(self, given: Map, name: str, owner: str) -> None:
+        """Warn of a name that is no executor or target here. It is no error: another computer may have that package."""
+        if name in self._engines or _canonical("executor", name):
+            return
+        what = f"{owner}: there is no executor or target '{name}' here: what is written for it has no effect"
+        known = registry.names(*_kinds("executor"))
+        fix = self._report.did_you_mean(name, known) or "known: " + ", ".join(known)
+        self._report.warning(codes.UNKNOWN_SERVICE, given.key_place(name), what, fix)
 
     def _by_executor(self, given: Map, owner: str) -> dict[str, Map]:
         """Sort a node's overrides by executor type."""
@@ -179,7 +220,8 @@ class Settings:
         for key, value in given.items():
             if own and key in own:
                 flat.append(key)
-            elif isinstance(value, Map):
+            elif isinstance(value, Map) and not self._is_flat(key):
+                self._known(given, key, owner)
                 nested[self.engine(key)] = value
             elif _canonical("executor", key):
                 what = f"{owner}: 'executor_config.{key}' must be a mapping, not {kind(value)}"
@@ -194,6 +236,10 @@ class Settings:
         if taken:
             nested[configured] = nested[configured].over(taken) if configured in nested else taken
         return nested
+
+    def _is_flat(self, key: str) -> bool:
+        """Tell whether a key of the flat form is meant, of whatever executor: no executor is called like that."""
+        return key not in self._engines and not _canonical("executor", key) and _is_anyones(key)
 
     def engine(self, name: str) -> str:
         """Return the name of the executor or target that is called by its name or an alias; of none, what was given."""

@@ -12,7 +12,9 @@ import pytest
 
 from magnus_render.cli.main import run as magnus
 from magnus_render.errors import Refused
-from magnus_render.executors.aws_batch import BatchExecutor
+from magnus_render.executors.aws_batch import BatchExecutor, submission
+from magnus_render.executors.configured import merged
+from magnus_render.executors.submitter import Job
 
 NEEDED = {"job_queue": "q", "job_definition": "d:1"}
 DAG = """
@@ -99,6 +101,38 @@ def test_what_a_step_overrides(
 ) -> None:
     status, text = validated(project, capfd, NEEDED, own)
     assert status == 65 and message in " ".join(text.split()), text
+
+
+def test_mappings_of_a_step_are_merged_with_those_of_the_pipeline() -> None:
+    config = {
+        **NEEDED,
+        "environment": {"A": 1, "B": 1},
+        "resources": {"vcpus": 2, "memory": 4096},
+        "tags": {"team": "x"},
+    }
+    own = {
+        "environment": {"B": 2},
+        "resources": {"memory": 8192},
+        "tags": {"step": "y"},
+        "job_queue": "large",
+    }
+    job = Job("r", "a", "a", 1, ["run_job"], config=merged(config, own))
+    request = submission(job, "eu-west-1")
+    asked = {one["type"]: one["value"] for one in request["containerOverrides"]["resourceRequirements"]}
+    variables = {one["name"]: one["value"] for one in request["containerOverrides"]["environment"]}
+    assert (request["jobQueue"], asked) == ("large", {"VCPU": "2", "MEMORY": "8192"})
+    assert variables == {"AWS_REGION": "eu-west-1", "A": "1", "B": "2"}
+    assert {"team": "x", "step": "y"}.items() <= request["tags"].items()
+
+
+def test_the_tags_of_a_step_are_counted_with_those_of_the_pipeline(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = {**NEEDED, "tags": {f"a{n}": n for n in range(30)}}
+    status, text = validated(project, capfd, config, {"tags": {f"b{n}": n for n in range(30)}})
+    assert status == 65 and "'tags' has 60 tags, AWS Batch takes 48 besides those of magnus" in " ".join(
+        text.split()
+    )
 
 
 def test_what_is_needed() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from magnus_render.errors import PLATFORM, Refused
-from magnus_render.executors import decentral
+from magnus_render.executors import decentral, job_walk
 from magnus_render.executors.job_records import Submission
+from magnus_render.executors.submitter import Submitter
+from magnus_render.runtime import handover
 from tests.unit import jobs_in_memory
 from tests.unit.interleaving import begin
 from tests.unit.jobs_in_memory import Jobs
@@ -33,6 +37,48 @@ def begun(dag: dict[str, Any], *words: str, **options: Any) -> Jobs:
 def submitted(jobs: Jobs) -> list[str]:
     """Return the steps of all jobs that were submitted, those that stand guard apart."""
     return [line.address for line in jobs.lines.values() if not line.after_loss]
+
+
+# ---- the scheduler is away ----
+
+
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long jobs wait for a scheduler; the clock of `max_time` goes on by that, and nobody waits."""
+    seconds: list[float] = []
+    now = time.time
+    monkeypatch.setattr(jobs_in_memory.MemorySubmitter, "pauses", Submitter.pauses)
+    monkeypatch.setattr(job_walk.time, "sleep", seconds.append)
+    monkeypatch.setattr(handover, "time", SimpleNamespace(time=lambda: now() + sum(seconds)))
+    return seconds
+
+
+def test_a_job_waits_for_a_scheduler_that_is_started_anew(waited: list[float]) -> None:
+    jobs = begun(graph(a=task(), b=task()))
+    jobs.faults["refuse"] = 4
+    assert jobs.go() == 0
+    assert waited == [1, 5, 15, 60]
+    assert jobs.worked == {"a": 1, "b": 1}
+
+
+def test_a_job_gives_up_in_the_end_and_its_guard_goes_on(waited: list[float]) -> None:
+    jobs = begun(graph(a=task(), b=task()))
+    jobs.faults["refuse"] = 5
+    job = jobs.of("a")
+    assert jobs.end(job) == PLATFORM
+    assert waited == [1, 5, 15, 60]
+    assert jobs.go() == 0
+    assert jobs.worked == {"a": 1, "b": 1}
+
+
+def test_max_time_is_over_while_a_job_waits(waited: list[float]) -> None:
+    """To give up at once would leave a run that stands still: what follows finds that its time is over, and the run ends."""
+    jobs = begun({**graph(a=task(), b={**task(), "on_failure": "h"}, h=task()), "max_time": 1000})
+    jobs.faults["refuse"] = 4
+    waited.append(950)
+    assert jobs.go() == 1
+    assert waited == [950, 1, 5, 15, 60]
+    assert jobs.worked == {"a": 1}
 
 
 # ---- two at once ----

@@ -207,6 +207,18 @@ def test_a_node_overrides_what_is_its_own() -> None:
     ]
 
 
+def test_mappings_of_a_node_are_merged_with_those_of_the_pipeline(tmp_path: Path) -> None:
+    own = "{environment: {WHO: 8, SIZE: 2}, resources: {memory: 2g}}"
+    steps = STEPS.replace(
+        'test "$WHO" = 7\'', f'test "$WHO$SIZE$TZ" = 82UTC\', executor_config: {{local-container: {own}}}'
+    )
+    common = {"environment": {"WHO": 7, "TZ": "UTC"}, "resources": {"cpus": 1}}
+    done, calls = execute(tmp_path, steps=steps, **common)
+    assert done.returncode == 0, done.stderr
+    (run,) = (" ".join(call) for call in calls if call[0] == "run")
+    assert "--cpus 1 --memory 2g" in run
+
+
 def test_the_name_tells_whose_container_it_is() -> None:
     mine = container_engine.new_name()
     assert not container_engine._is_left(mine)

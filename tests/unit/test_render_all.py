@@ -97,6 +97,20 @@ def test_what_is_as_rendered_is_not_touched(capsys: pytest.CaptureFixture[str]) 
     }
 
 
+@pytest.mark.parametrize("place", PATHS[:2])
+def test_a_pipe_in_the_place_of_an_artefact_is_refused(
+    capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    """To read it would wait for a writer that never comes."""
+    assert run(capsys, "render", "--all")[0] == 0
+    os.unlink(place)
+    os.mkfifo(place)
+    for words, said in ((["--check"], "cannot read"), ([], "cannot write")):
+        status, out, err = run(capsys, "render", "--all", *words)
+        assert (status, out) == (75, "") and f"{said} {place}: it is" in err
+    assert stat.S_ISFIFO(os.stat(place).st_mode)
+
+
 def test_check_says_what_differs_and_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "render", "--all")[0] == 0
     Path("argo.yaml").write_text(ARGO + "secrets: {type: env}\n")

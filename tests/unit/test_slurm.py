@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from magnus_render import integrations
+from magnus_render.cli.main import run as magnus
 from magnus_render.errors import MagnusError, PlatformError, Refused
 from magnus_render.executors.slurm import NAME_LENGTH, SlurmExecutor, SlurmSubmitter, job_name, script, word
 from magnus_render.executors.submitter import Job
@@ -82,6 +83,25 @@ def test_a_node_overrides_what_is_its_own() -> None:
         "step 'a': executor_config.slurm: 'inherit' is of the whole run: write it into executor.config",
         "step 'a': executor_config.slurm: 'cpus' must be more than 0, not -1",
     ]
+
+
+def test_variables_of_a_node_are_added_to_those_of_the_pipeline(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("squeue", "scancel"):
+        program(project, monkeypatch, name, "exit 0")
+    program(project, monkeypatch, "sbatch", 'cat >/dev/null; env >"$WRITTEN"; echo 7')
+    monkeypatch.setenv("WRITTEN", str(project / "written"))
+    executor = {"type": "slurm", "config": {"environment": {"TEAM": "pricing", "SIZE": 1}}}
+    own = {"slurm": {"environment": {"SIZE": 2, "WHO": "a"}}}
+    steps = {"a": {"type": "task", "command_type": "shell", "command": "true", "executor_config": own}}
+    steps = {"a": {**steps["a"], "next": "s"}, "s": {"type": "success"}, "f": {"type": "fail"}}
+    (project / "dag.yaml").write_text(
+        json.dumps({"executor": executor, "dag": {"start_at": "a", "steps": steps}})
+    )
+    assert magnus(["execute", "-f", "dag.yaml", "--detach"]) == 0
+    lines = (project / "written").read_text().splitlines()
+    assert {"TEAM=pricing", "SIZE=2", "WHO=a"} <= set(lines)
 
 
 @pytest.mark.parametrize(

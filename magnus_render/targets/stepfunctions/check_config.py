@@ -21,6 +21,7 @@ from magnus_render.executors.aws_batch_rules import (
     or_arn,
     wrong_tag,
 )
+from magnus_render.executors.configured import merged
 from magnus_render.plan import AS_IS, TASK
 from magnus_render.spec import blocks
 from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE
@@ -29,7 +30,6 @@ from magnus_render.targets.codes import EXECUTOR_CONFIG
 from magnus_render.targets.environment import is_ours
 from magnus_render.targets.stepfunctions import codes
 from magnus_render.targets.stepfunctions.computes import COMPUTES
-from magnus_render.targets.stepfunctions.jobs import merged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from magnus_render import texts
 from magnus_render.executors import aws_batch_rules
+from magnus_render.executors.configured import merged
 from magnus_render.plan import TASK
 from magnus_render.targets import environment, options
 from magnus_render.targets.base import own_config
@@ -116,15 +117,6 @@ class Jobs:
         if replaced:
             kept = f"$filter({shared}, function($e) {{ $not($e.Name in {literal(replaced)}) }})"
         return expression(f"$append({kept}, {literal(pairs(own))})")
-
-
-def merged(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the common configuration with a node's own over it; mappings are merged key by key."""
-    whole = {**given, **own}
-    for key in ("environment", "tags", "resources"):
-        if isinstance(given.get(key), dict) and isinstance(own.get(key), dict):
-            whole[key] = {**given[key], **own[key]}
-    return whole
 
 
 def pairs(values: Mapping[str, str]) -> list[dict[str, str]]:
