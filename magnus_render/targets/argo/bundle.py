@@ -70,12 +70,7 @@ def files(
         f"workflow.{output.name}.yaml" if output.name else "workflow.yaml": document.text
         for output, document in made
     }
-    accounts = {str(given.service_account_name)}
-    accounts |= {
-        str(one)
-        for node in plan["nodes"].values()
-        if (one := own_config(target, node).get("service_account_name"))
-    }
+    accounts = {str(given.service_account_name)}.union(*(_accounts(document.content) for _, document in made))
     context = {
         "plan": plan,
         "target": target.name,
@@ -116,6 +111,22 @@ def _references(value: Any) -> Iterator[str]:
                 yield from (f"{kind} `{one[key]}`" for one in named if key in one)
             else:
                 yield from _references(inner)
+
+
+def _accounts(value: Any) -> Iterator[str]:
+    """Yield the accounts that a part of a manifest names: of all pods, of a step's, of a template of the user's own.
+
+    One that Argo is to fill in (`{{...}}`) is known to nobody.
+    """
+    if isinstance(value, list):
+        for one in value:
+            yield from _accounts(one)
+    elif isinstance(value, dict):
+        for field, inner in value.items():
+            if field == "serviceAccountName" and isinstance(inner, str) and "{{" not in inner:
+                yield inner
+            else:
+                yield from _accounts(inner)
 
 
 def _rules(target: BaseTarget, plan: Plan, config: Config) -> Iterator[dict[str, Any]]:
