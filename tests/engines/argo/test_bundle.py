@@ -170,6 +170,16 @@ class Bundled:
         assert done.returncode == 0, done.stderr
         self.objects = built(self.folder / "out" / ("overlays/prod" if in_project else ""))
         self.start = f"{'cronwf' if self.scheduled else 'workflowtemplate'}/{name}"
+        if not in_project:  # a README for environments tells of the first one
+            self._check(readme := (self.folder / "out" / "README.md").read_text())
+            assert f"`argo submit --from {self.start} -p run-id=RUN_ID`" in readme
+
+    def _check(self, readme: str) -> None:
+        """Each account that may do something is made by the bundle, or its README says that it must be there."""
+        made = {one["metadata"]["name"] for one in self.objects if one["kind"] == "ServiceAccount"}
+        bound = {subject["name"] for one in self.objects for subject in one.get("subjects", ())}
+        assert made <= bound
+        assert {name for name in bound if f"ServiceAccount `{name}`" in readme} == bound - made
 
     @property
     def scheduled(self) -> bool:
@@ -199,7 +209,9 @@ class Bundled:
 
     def run_by_schedule(self) -> Run:
         """Apply the bundle, and wait for a run that its schedule starts."""
-        often = {"spec": {"schedules": ["@every 1s"]}}  # so that nobody need wait; a definition has no words for it
+        often = {
+            "spec": {"schedules": ["@every 1s"]}
+        }  # so that nobody need wait; a definition has no words for it
         (self.folder / "often.json").write_text(json.dumps(often))
         with self.applied(self.objects) as (opened, terminal):
             terminal(f"kubectl patch cronworkflow {self.name} --type=merge --patch-file=often.json")
