@@ -85,7 +85,7 @@ def test_argo_binds_accounts_of_the_users_templates(tmp_path: Path, monkeypatch:
     files = made(monkeypatch, tmp_path, "argo", {}, keep=native)
     *_, binding = yaml.safe_load_all(files["permissions.yaml"])
     assert [subject["name"] for subject in binding["subjects"]] == ["beside", "churn-now-62323be6", "mine"]
-    assert "what must be there: ServiceAccount `beside`, ServiceAccount `mine`." in files["README.md"]
+    assert "`magnus`, ServiceAccount `beside`, ServiceAccount `mine`.\n" in files["README.md"]
 
 
 @pytest.mark.parametrize("inside", [False, True])
