@@ -47,8 +47,8 @@ CONFIG = "argo.yaml"
 FILE = os.environ.get("MAGNUS_PERMISSIONS", "")
 GIVEN = os.environ.get("MAGNUS_PERMISSIONS_ON")
 CHOSEN = (GIVEN.split(",") if GIVEN else pipelines.names(CONFIG)) if FILE else []
-IN_CI = ["accounts", "children", "environments", "maps", "native", "parameters"]
-"""Accounts of steps, separate dags, an overlay, an account of all, a template of the user's own, a schedule with secrets."""
+IN_CI = ["accounts", "environments", "native", "parameters"]
+"""Accounts of steps and a separate dag, an overlay and an account of all, a template of the user's own, a schedule."""
 PARTS_IN_CI = {"native": ["create configmaps"], "objects": ["get configmaps"]}
 """What is taken away in CI, and of which pipeline."""
 SECRETS = {"tokens": {"token": "a-b-c-d-e"}, "aws": {"id": "testing", "key": "testing"}}
@@ -170,8 +170,9 @@ class Bundled:
         assert done.returncode == 0, done.stderr
         self.objects = built(self.folder / "out" / ("overlays/prod" if in_project else ""))
         self.start = f"{'cronwf' if self.scheduled else 'workflowtemplate'}/{name}"
-        if not in_project:  # a README for environments tells of the first one
-            self._check(readme := (self.folder / "out" / "README.md").read_text())
+        readme = (self.folder / "out" / "README.md").read_text()
+        self._check(readme)
+        if not in_project:  # the README for environments has the names of the first one
             assert f"`argo submit --from {self.start} -p run-id=RUN_ID`" in readme
 
     def _check(self, readme: str) -> None:
