@@ -1,5 +1,6 @@
-"""Twelve pipelines that together have each feature that asks for permissions: a folder each, with `dag.yaml` and, for each
-target that it is bundled for, a configuration: `aws.yaml`, `argo.yaml`.
+"""Pipelines that together have each feature that asks for permissions, twelve for each target: a folder each, with
+`dag.yaml` and, for each target that it is bundled for, a configuration: `aws.yaml`, `argo.yaml`. One with a `magnus.yaml`
+is bundled for its environments.
 
 Their files hold the run's id: a catalog stores content that it has once only, so that a later run would put nothing.
 `hang.sh PLACE` lets a step wait, so that a test can stop the run meanwhile.
@@ -15,6 +16,8 @@ from typing import Any
 HERE = Path(__file__).parent
 PARAMETERS: dict[str, Any] = {"items": ["a", "b"], "kind": "good", "hang": ""}
 """What each of them is started with. With a place for `hang`, it waits there."""
+FAILING = {"ends"}
+"""Those that lead to a failure."""
 
 
 def names(config: str) -> list[str]:
@@ -31,7 +34,7 @@ def copy(name: str, folder: Path) -> None:
     """Make a folder with the files of a pipeline; `${FOLDER}` in a configuration is that folder."""
     shutil.copytree(HERE / name, folder)
     shutil.copy(HERE / "hang.sh", folder)
-    for config in folder.glob("a*.yaml"):
+    for config in folder.glob("*.yaml"):
         config.write_text(
             config.read_text(encoding="utf-8").replace("${FOLDER}", str(folder)), encoding="utf-8"
         )

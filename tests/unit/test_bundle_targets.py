@@ -73,6 +73,21 @@ def test_argo_binds_accounts_that_are_named(tmp_path: Path, monkeypatch: pytest.
     assert applied["namespace"] == "churn" and set(applied["resources"]) < set(files)
 
 
+def test_argo_binds_accounts_of_the_users_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of what watches a container, of an inline template; not what Argo fills in, which nobody knows."""
+    pod = {"container": {"image": "i:1", "command": ["true"]}}
+    one = pod | {"serviceAccountName": "mine", "executor": {"serviceAccountName": "beside"}}
+    inner = [
+        [{"name": "t", "inline": pod | {"serviceAccountName": "{{workflow.name}}"}}],
+        [{"name": "u", "inline": one}],
+    ]
+    native = NATIVE | {"render_string": {"argo": {"steps": inner}}}
+    files = made(monkeypatch, tmp_path, "argo", {}, keep=native)
+    *_, binding = yaml.safe_load_all(files["permissions.yaml"])
+    assert [subject["name"] for subject in binding["subjects"]] == ["beside", "churn-now-62323be6", "mine"]
+    assert "`magnus`, ServiceAccount `beside`, ServiceAccount `mine`.\n" in files["README.md"]
+
+
 @pytest.mark.parametrize("inside", [False, True])
 def test_argo_allows_what_the_users_templates_do(
     inside: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -244,7 +244,8 @@ class ArgoTarget(BaseTarget):
 
         bundles = {name: bundle.files(self, *one, write) for name, one in environments.items()}
         first = next(iter(environments.values()))
-        readme = bundle.files(self, *first, write, list(environments))[overlays.README]
+        needed = {name: bundle.needed(self, *one) for name, one in environments.items()}
+        readme = bundle.files(self, *first, write, needed)[overlays.README]
         return overlays.files(bundles, readme, write)
 
     def filters(self) -> Mapping[str, Callable[..., Any]]:

@@ -61,31 +61,28 @@ def files(
     config: Config,
     made: Sequence[Made],
     write: Callable[[str, Mapping[str, Any]], str],
-    environments: Sequence[str] = (),
+    environments: Mapping[str, Collection[str]] | None = None,
 ) -> dict[str, str]:
-    """Return the files of a bundle; `environments` are those that its README is to tell of."""
+    """Return the files of a bundle; its README tells of `environments`: what is `needed` in each."""
     given = options.read(ArgoConfig, options.common(target, config))
     name = names.object_name(plan["name"])
+    others = needed(target, plan, config, made)
+    more = {one: sorted({*there} - {*others}) for one, there in (environments or {}).items()}
     manifests = {
         f"workflow.{output.name}.yaml" if output.name else "workflow.yaml": document.text
         for output, document in made
     }
-    accounts = {str(given.service_account_name)}
-    accounts |= {
-        str(one)
-        for node in plan["nodes"].values()
-        if (one := own_config(target, node).get("service_account_name"))
-    }
     context = {
         "plan": plan,
         "target": target.name,
-        "environments": list(environments),
+        "environments": list(more),
         "given": given,
         "name": name,
         "kind": made[0][1].content["kind"],
         "own_account": given.service_account_name == name,
-        "accounts": sorted(accounts),
-        "others": _others(accounts - {name}, made),
+        "accounts": sorted(_bound(given, made)),
+        "others": others,
+        "more": {one: there for one, there in more.items() if there},
         "rules": [_RESULTS, *_rules(target, plan, config)],
         "manifests": sorted(manifests),
         "labels": {"app.kubernetes.io/managed-by": "magnus", **given.labels},
@@ -93,12 +90,19 @@ def files(
     return {**{one: write(f"argo/bundle/{one}.j2", context) for one in _KEPT}, **manifests}
 
 
-def _others(accounts: Collection[str], made: Sequence[Made]) -> list[str]:
+def needed(target: BaseTarget, plan: Plan, config: Config, made: Sequence[Made]) -> list[str]:
     """Return what the manifests refer to and the bundle does not make, as its README tells of it."""
-    found = {f"ServiceAccount `{account}`" for account in accounts}
+    given = options.read(ArgoConfig, options.common(target, config))
+    found = {f"ServiceAccount `{one}`" for one in _bound(given, made) - {names.object_name(plan["name"])}}
     for _, document in made:
         found |= set(_references(document.content))
     return sorted(found)
+
+
+def _bound(given: ArgoConfig, made: Sequence[Made]) -> set[str]:
+    """Return the accounts that pods run as, and that the Role is bound to."""
+    found = {str(given.service_account_name)}
+    return found.union(*(_accounts(document.content) for _, document in made))
 
 
 def _references(value: Any) -> Iterator[str]:
@@ -116,6 +120,22 @@ def _references(value: Any) -> Iterator[str]:
                 yield from (f"{kind} `{one[key]}`" for one in named if key in one)
             else:
                 yield from _references(inner)
+
+
+def _accounts(value: Any) -> Iterator[str]:
+    """Yield the accounts that a part of a manifest names: of all pods, of a step's, of a template of the user's own.
+
+    One that Argo is to fill in (`{{...}}`) is known to nobody.
+    """
+    if isinstance(value, list):
+        for one in value:
+            yield from _accounts(one)
+    elif isinstance(value, dict):
+        for field, inner in value.items():
+            if field == "serviceAccountName" and isinstance(inner, str) and "{{" not in inner:
+                yield inner
+            else:
+                yield from _accounts(inner)
 
 
 def _rules(target: BaseTarget, plan: Plan, config: Config) -> Iterator[dict[str, Any]]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.engines.argo import build
+from tests.engines.argo import build, resource
 from tests.engines.argo.api import Json
 from tests.engines.argo.expansion import expand
 
@@ -22,7 +23,7 @@ MAIN, WAIT, INIT = "main", "wait", "init"
 GRACE = 30
 _OWN_VOLUMES = ("var-run-argo", "tmp-dir-argo")  # between Argo's containers
 _STAGING = "argo-staging"
-_MANIFEST = "manifest.yaml"
+_FOLDER = "<folder>"
 _TEMPLATE, _OFFLOADED = "ARGO_TEMPLATE", "offloaded"
 
 Getter = Callable[[str, str], Json | None]
@@ -129,23 +130,13 @@ class Pod:
     def command(self) -> list[str]:
         """The main container's command and arguments, without Argo's emissary, before references are replaced.
 
-        That of a `resource` template is what Argo's executor runs (`workflow/executor/resource.go`), as the pod's account.
+        That of a `resource` template is the engine's own (`resource.py`), which works as the pod's account.
         """
-        if resource := self.template.get("resource"):
-            if resource.keys() - {"action", "manifest"} or self.template.get("outputs", {}).get("parameters"):
-                raise CannotStart("the engine does not wait for resources, and reads nothing from them")
-            words = [
-                "--as",
-                self.user,
-                "-n",
-                self.namespace,
-                resource["action"],
-                "-f",
-                _MANIFEST,
-                "-o",
-                "json",
-            ]
-            return [str(build.program("kubectl")), *words]
+        if "resource" in self.template:
+            if (reason := resource.missing(self.template)) is not None:
+                raise CannotStart(reason)
+            kubectl = str(build.program("kubectl"))
+            return [sys.executable, resource.__file__, kubectl, self.user, self.namespace, _FOLDER]
         command = list(self.main.get("command", ()))
         return command[command.index("--") + 1 :] + list(self.main.get("args") or ())
 
@@ -159,9 +150,9 @@ class Pod:
         if others or len(self.manifest["spec"]["initContainers"]) > 1:
             raise CannotStart("the engine has no sidecars and no init containers")
         argv = [expand(word, self.environment) for word in self.command]
-        if resource := self.template.get("resource"):
-            (folder / _MANIFEST).write_text(resource["manifest"], encoding="utf-8")
-            argv[argv.index(_MANIFEST)] = str(folder / _MANIFEST)
+        if "resource" in self.template:
+            resource.prepare(self.template, folder)
+            argv[argv.index(_FOLDER)] = str(folder)
         mounts = self._mounts(volumes, folder)
         shown = {"HOSTNAME": self.name, **self.environment}
         return Container(argv, shown, mounts, self.main.get("workingDir") or None)

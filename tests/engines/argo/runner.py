@@ -18,7 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import Literal
 
 from tests.conformance.warm import ROOT
-from tests.engines.argo import outputs
+from tests.engines.argo import outputs, resource
 from tests.engines.argo.api import Api, ApiError, Json, argo, core
 from tests.engines.argo.faults import Crash, Faults
 from tests.engines.argo.pods import INIT, MAIN, WAIT, CannotStart, Container, Mount, Pod
@@ -295,7 +295,8 @@ class Life:
             self._delete()
 
     def _report_end(self, code: int) -> None:
-        told = outputs.report(self._pod.template, self._find, self._result_file())
+        template = resource.told(self._pod.template, self.record.folder)
+        told = outputs.report(template, self._find, self._result_file())
         self._complete_result(told.outputs)
         error = self.record.folder / "error"
         main = self._terminated(code, error.read_text() if code == EMISSARY and error.exists() else None)

@@ -4,16 +4,18 @@ By hand, pipelines of `tests/bundles` also run with each verb, resource and acco
 
     MAGNUS_PERMISSIONS=FILE pytest tests/engines/argo/test_bundle.py -k fails_with_less -n 0
 
-writes into FILE what then fails. In CI a pipeline with a template of the user's own stands for them.
+writes into FILE what then fails. `MAGNUS_PERMISSIONS_ON=maps,native` names the pipelines; all, if nothing is said.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ import yaml
 from magnus_render import errors
 from tests import bundles as pipelines
 from tests.conformance.argo import VOLUME, Argo
+from tests.contract import aws
 from tests.engines.argo import build
 from tests.engines.argo.client import Namespace, shared
 from tests.engines.argo.commands import Terminal
@@ -42,8 +45,16 @@ dag:
 RESULTS = "workflowtaskresults"
 CONFIG = "argo.yaml"
 FILE = os.environ.get("MAGNUS_PERMISSIONS", "")
-IN_CI = ["children", "maps", "native", "parameters"]
-"""Separate dags, an account that the configuration names, a template of the user's own, a schedule with secrets."""
+GIVEN = os.environ.get("MAGNUS_PERMISSIONS_ON")
+CHOSEN = (GIVEN.split(",") if GIVEN else pipelines.names(CONFIG)) if FILE else []
+IN_CI = ["accounts", "environments", "native", "parameters"]
+"""Accounts of steps and a separate dag, an overlay and an account of all, a template of the user's own, a schedule."""
+PARTS_IN_CI = {"native": ["create configmaps"], "objects": ["get configmaps"]}
+"""What is taken away in CI, and of which pipeline."""
+SECRETS = {"tokens": {"token": "a-b-c-d-e"}, "aws": {"id": "testing", "key": "testing"}}
+KEYS = {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+ELSEWHERE = '"elsewhere"'
+"""The namespace that a configuration names, in JSON: runs have another."""
 Objects = list[dict[str, Any]]
 
 
@@ -134,26 +145,102 @@ def built(folder: Path) -> list[Any]:
     return sorted(yaml.safe_load_all(done.stdout), key=lambda one: one["kind"])
 
 
-@pytest.mark.parametrize("name", pipelines.names(CONFIG) if FILE else IN_CI)
+@functools.cache
+def on_aws() -> dict[str, str]:
+    """Return where the AWS is that stores of `tests/bundles` are on; the keys are for a Secret to bring."""
+    url = aws.server()
+    where = {"LocationConstraint": aws.REGION}
+    aws.client("s3", url).create_bucket(Bucket="proof", CreateBucketConfiguration=where)
+    for name in ("proof/password", "proof/api/key"):
+        aws.client("secretsmanager", url).create_secret(Name=name, SecretString=f"the value of {name}")
+    return {**{name: aws.VARIABLES[name] for name in aws.VARIABLES.keys() - KEYS}, "AWS_ENDPOINT_URL": url}
+
+
+class Bundled:
+    """A pipeline of `tests/bundles` in a folder, and the objects that kustomize builds of its bundle."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name, self.folder = name, folder / name
+        pipelines.copy(name, self.folder)
+        (self.folder / VOLUME).mkdir()
+        os.mkfifo(self.folder / "slow")
+        in_project = (self.folder / "magnus.yaml").exists()
+        given = [] if in_project else ["-c", CONFIG]
+        done = magnus(self.folder, "bundle", "dag.yaml", "-t", "argo", *given, "-o", "out")
+        assert done.returncode == 0, done.stderr
+        self.objects = built(self.folder / "out" / ("overlays/prod" if in_project else ""))
+        self.start = f"{'cronwf' if self.scheduled else 'workflowtemplate'}/{name}"
+        readme = (self.folder / "out" / "README.md").read_text()
+        self._check(readme)
+        if not in_project:  # the README for environments has the names of the first one
+            assert f"`argo submit --from {self.start} -p run-id=RUN_ID`" in readme
+
+    def _check(self, readme: str) -> None:
+        """Each account that may do something is made by the bundle, or its README says that it must be there."""
+        made = {one["metadata"]["name"] for one in self.objects if one["kind"] == "ServiceAccount"}
+        bound = {subject["name"] for one in self.objects for subject in one.get("subjects", ())}
+        assert made <= bound
+        assert {name for name in bound if f"ServiceAccount `{name}`" in readme} == bound - made
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a schedule starts its runs."""
+        return any(one["kind"] == "CronWorkflow" for one in self.objects)
+
+    @contextmanager
+    def applied(self, objects: Objects) -> Iterator[tuple[Namespace, Terminal]]:
+        """Apply objects of the bundle in a namespace of their own, with what the pipelines need to be there."""
+        env = on_aws() if "type: s3" in (self.folder / CONFIG).read_text() else {}
+        volumes = {VOLUME: self.folder / VOLUME}
+        with shared().open(self.folder, env=env, volumes=volumes, secrets=SECRETS) as opened:
+            terminal = Terminal(opened, self.folder)
+            text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+            (self.folder / "objects.json").write_text(text.replace(ELSEWHERE, json.dumps(opened.name)))
+            terminal("kubectl apply -f objects.json")
+            _until_known(opened, objects)
+            yield opened, terminal
+
+    def run(self, objects: Objects) -> Run:
+        """Apply objects of the bundle, and run the pipeline as its README says."""
+        with self.applied(objects) as (opened, terminal):
+            given = json.dumps(pipelines.PARAMETERS, separators=(",", ":"))
+            words = f"-p run-id=n-{opened.name} -p parameters={given}"
+            opened.follow(terminal(f"argo submit --from {self.start} -o name {words}"))
+            return opened.wait()
+
+    def run_by_schedule(self) -> Run:
+        """Apply the bundle, and wait for a run that its schedule starts."""
+        often = {
+            "spec": {"schedules": ["@every 1s"]}
+        }  # so that nobody need wait; a definition has no words for it
+        (self.folder / "often.json").write_text(json.dumps(often))
+        with self.applied(self.objects) as (opened, terminal):
+            terminal(f"kubectl patch cronworkflow {self.name} --type=merge --patch-file=often.json")
+            opened.follow(opened.first_submitted(lambda name: name.startswith(f"{self.name}-")))
+            return opened.wait()
+
+
+@pytest.mark.parametrize("name", CHOSEN or IN_CI)
 def test_a_run_needs_no_more_than_the_bundle_allows(name: str, tmp_path: Path) -> None:
     build.require()
-    folder, objects = bundled(name, tmp_path)
-    run = follow(name, folder, objects)
-    assert run.phase == "Succeeded", run.told
-    codes = {pod.exit_code for pod in run.pods}
-    assert codes <= {0, errors.AGAIN}, run.told
+    bundled = Bundled(name, tmp_path)
+    runs = [bundled.run(bundled.objects)]
+    runs += [bundled.run_by_schedule()] if bundled.scheduled else []
+    for run in runs:
+        assert ends_as_it_should(name, run), run.told
+        assert {pod.exit_code for pod in run.pods} <= {0, 1, errors.AGAIN}, run.told
 
 
-@pytest.mark.parametrize("name", pipelines.names(CONFIG) if FILE else ["native"])
+@pytest.mark.parametrize("name", CHOSEN or list(PARTS_IN_CI))
 def test_a_run_fails_with_less(name: str, tmp_path: Path) -> None:
     build.require()
-    folder, objects = bundled(name, tmp_path)
-    for what, less in taken_away(objects):
-        if not (FILE or what == "create configmaps"):
+    bundled = Bundled(name, tmp_path)
+    for what, less in taken_away(bundled.objects):
+        if not (FILE or what in PARTS_IN_CI[name]):
             continue  # `test_pods_need_what_the_role_allows` shows the rest
         try:
-            run = follow(name, folder, less)
-            how = "" if run.phase == "Succeeded" else "the run fails"
+            run = bundled.run(less)
+            how = "" if ends_as_it_should(name, run) else "the run fails"
             forbidden = " is forbidden: " in run.told
         except EngineError as error:
             how, forbidden = "a pod cannot report", " is forbidden: " in str(error)
@@ -163,13 +250,9 @@ def test_a_run_fails_with_less(name: str, tmp_path: Path) -> None:
         assert how and forbidden, what
 
 
-def bundled(name: str, folder: Path) -> tuple[Path, Objects]:
-    """Make the bundle of a pipeline; return its folder and the objects of `permissions.yaml`."""
-    pipelines.copy(name, folder / name)
-    (folder / name / VOLUME).mkdir()
-    done = magnus(folder / name, "bundle", "dag.yaml", "-t", "argo", "-c", CONFIG, "-o", "out")
-    assert done.returncode == 0, done.stderr
-    return folder / name, list(yaml.safe_load_all((folder / name / "out" / "permissions.yaml").read_text()))
+def ends_as_it_should(name: str, run: Run) -> bool:
+    """Tell whether a run came to the end that its pipeline leads to."""
+    return run.phase == ("Failed" if name in pipelines.FAILING else "Succeeded")
 
 
 def taken_away(objects: Objects) -> Iterator[tuple[str, Objects]]:
@@ -195,22 +278,6 @@ def _with_rules(objects: Objects, number: int) -> Objects:
     rules = objects[number]["rules"]
     objects[number]["rules"] = [one for one in rules if one["verbs"] and one["resources"]]
     return objects
-
-
-def follow(name: str, folder: Path, objects: Objects) -> Run:
-    """Apply a bundle with these permissions, and start a run as its README says."""
-    (folder / "out" / "permissions.yaml").write_text(yaml.safe_dump_all(objects))
-    secrets = {"tokens": {"token": "a-b-c-d-e"}}
-    with shared().open(folder, volumes={VOLUME: folder / VOLUME}, secrets=secrets) as opened:
-        terminal = Terminal(opened, folder)
-        terminal("kubectl apply -k out")
-        _until_known(opened, objects)
-        readme = (folder / "out" / "README.md").read_text()
-        (submit,) = [word for word in readme.split() if word.startswith(("cronwf/", "workflowtemplate/"))]
-        given = json.dumps(pipelines.PARAMETERS, separators=(",", ":"))
-        words = f"-p run-id=n-{opened.name} -p parameters={given}"
-        opened.follow(terminal(f"argo submit --from {submit} -o name {words}"))
-        return opened.wait()
 
 
 def _until_known(opened: Namespace, objects: Objects) -> None:

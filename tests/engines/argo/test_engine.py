@@ -60,6 +60,22 @@ def test_a_crash_that_has_no_occasion_does_not_happen(client: Client, tmp_path: 
     assert run.phase == "Succeeded", run.told
 
 
+@pytest.mark.parametrize("condition", ["successCondition", "failureCondition"])
+def test_an_object_is_made_and_looked_at(client: Client, tmp_path: Path, condition: str) -> None:
+    text = json.dumps(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"n": "7"}}
+    )
+    make: Json = {"resource": {"action": "create", "manifest": text, condition: "data.n > 6, kind != Pod"}}
+    make["outputs"] = {"parameters": [{"name": "n", "valueFrom": {"jsonPath": "{.data.n}"}}]}
+    use = sh("use", "test {{inputs.parameters.n}} = 7", inputs={"parameters": [{"name": "n"}]})
+    given = {"parameters": [{"name": "n", "value": "{{tasks.make.outputs.parameters.n}}"}]}
+    then = {"name": "use", "depends": "make", "template": "use", "arguments": given}
+    both = dag("main", {"name": "make", "inline": make}, then)
+    run = client.run([workflow(both, use)], tmp_path)
+    assert run.phase == ("Succeeded" if condition == "successCondition" else "Failed"), run.told
+    assert ("failure condition 'data.n > 6' evaluated true" in run.told) == (condition == "failureCondition")
+
+
 def test_a_lost_pod_is_made_again(client: Client, tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     template = sh("main", "test -e marker || sleep 30", retryStrategy=ALWAYS)
