@@ -178,7 +178,8 @@ def _api(value: Any) -> Any:
 
 
 def schedule(client: Client, template: Template) -> list[str]:
-    """Create the schedules of a template, anew if they exist, and the queues for starts that are lost; return the names of the schedules."""
+    """Create the schedules of a template, anew if they exist, and the queues for starts that are lost; return the names of
+    the schedules."""
     names = []
     for number, properties in enumerate(template.of_type("AWS::Scheduler::Schedule")):
         names.append(f"{next(template.machines())[1]}-{number}")
