@@ -1,7 +1,7 @@
 """What a request to AWS asks for: its actions, each with the resource that it is about.
 
-Actions and resources are those of the Service Authorization Reference. What Step Functions and the agent of a container
-ask for without a request that moto makes stands at the end.
+Actions and resources are those of the Service Authorization Reference. What is asked for without a request that moto makes:
+`model.py`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,6 @@ Call = tuple[str, str, str]
 """An action, the resource that it is about, and what is known of the request: `KEY=VALUE` of a condition, or ''."""
 REGION = "us-east-1"
 _ACCOUNT = DEFAULT_ACCOUNT_ID
-_SYNC_RULES = {
-    "batch:submitJob.sync": "BatchJobs",
-    "ecs:runTask.sync": "ECSTask",
-    "sagemaker:createProcessingJob.sync": "SageMakerProcessingJobs",
-    "states:startExecution.sync:2": "StepFunctionsExecution",
-}
-_PULL = ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
 
 
 def of_request(service: str, environ: dict[str, Any]) -> Iterator[Call]:
@@ -36,8 +29,7 @@ def of_request(service: str, environ: dict[str, Any]) -> Iterator[Call]:
     if service == "s3":
         yield from _of_s3(environ)
         return
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
+    body = content(environ)
     path, target = unquote(environ["PATH_INFO"]), environ.get("HTTP_X_AMZ_TARGET", "")
     if service == "lambda" and path.endswith("/invocations"):
         yield "lambda:InvokeFunction", arn("lambda", f"function:{path.split('/')[-2]}"), ""
@@ -48,6 +40,13 @@ def of_request(service: str, environ: dict[str, Any]) -> Iterator[Call]:
         yield f"{service}:{action}", "unknown", ""
     else:
         yield from rule(json.loads(body or b"{}"))
+
+
+def content(environ: dict[str, Any]) -> bytes:
+    """Return the body of a request, and leave it for the next reader."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
 
 
 def arn(service: str, rest: str) -> str:
@@ -187,41 +186,3 @@ _OF_REQUEST: dict[tuple[str, str], Callable[[Mapping[str, Any]], Iterator[Call]]
     ("sagemaker", "describeprocessingjob"): _of_processing_job("sagemaker:DescribeProcessingJob"),
     ("sagemaker", "stopprocessingjob"): _of_processing_job("sagemaker:StopProcessingJob"),
 }
-
-
-# ---- what is asked for without a request that moto makes ----
-
-
-def of_machine(value: Any, machine: str) -> Iterator[Call]:
-    """Yield what Step Functions itself asks for, beside the requests of states, of (a part of) a machine's definition.
-
-    It makes the rule that tells of the end of a `.sync` state (developer guide, "Run a Job (.sync)"), and an execution of
-    the machine for each item of a distributed map (developer guide, "Map state in Distributed mode").
-    """
-    if isinstance(value, list):
-        for part in value:
-            yield from of_machine(part, machine)
-    elif isinstance(value, dict):
-        rule = _SYNC_RULES.get(str(value.get("Resource", "")).removeprefix("arn:aws:states:::"))
-        for action in ("DescribeRule", "PutRule", "PutTargets") if rule else ():
-            yield f"events:{action}", arn("events", f"rule/StepFunctionsGetEventsFor{rule}Rule"), ""
-        if value.get("Mode") == "DISTRIBUTED":
-            item = f"{machine.replace(':stateMachine:', ':execution:')}/label:item"
-            yield "states:StartExecution", machine, ""
-            yield "states:DescribeExecution", item, ""
-            yield "states:StopExecution", item, ""
-        for part in value.values():
-            yield from of_machine(part, machine)
-
-
-def of_container(properties: Mapping[str, Any], job: str) -> Iterator[Call]:
-    """Yield what the agent of a container does before it runs: it pulls the image from Amazon ECR, and opens the stream
-    that takes its output (Amazon ECS developer guide, "Task execution IAM role")."""
-    repository = properties["image"].partition("/")[2].partition(":")[0]
-    yield "ecr:GetAuthorizationToken", "*", ""
-    for action in _PULL:
-        yield f"ecr:{action}", arn("ecr", f"repository/{repository}"), ""
-    options = properties["logConfiguration"]["options"]
-    stream = f"{options['awslogs-stream-prefix']}/default/{job}"
-    for action in ("CreateLogStream", "PutLogEvents"):
-        yield f"logs:{action}", arn("logs", f"log-group:{options['awslogs-group']}:log-stream:{stream}"), ""

@@ -19,7 +19,7 @@ from tests.engines.stepfunctions.client import ACCOUNT, REGION, Client, machine_
 JOBS = "JobPolicy"
 Policies = dict[str, dict[str, Any]]
 Part = tuple[str, str, str]
-"""What can be taken away of policies: the policy's name, the statement's, an action or a resource."""
+"""What can be taken away of policies: the policy's name, the statement's, an action, a resource or a trusted service."""
 Calls = dict[str, list[Any]]
 """By roles, what they asked for: [action, resource], and whether it was allowed."""
 _OPEN = re.compile(r"\$\{([^}]+)\}")
@@ -42,7 +42,8 @@ class Template:
     content: dict[str, Any]
     values: dict[str, str]
     policies: Policies = field(init=False)
-    """By the names of the resources that have them: roles, and the policy of the jobs."""
+    """By the names of the resources that have them: roles, and the policy of the jobs. Who may take on a role stands
+    under the role's name with `Trust` behind it."""
 
     def __post_init__(self) -> None:
         for name, parameter in self.content["Parameters"].items():
@@ -52,13 +53,16 @@ class Template:
         self.policies = dict(self._policies())
 
     def _policies(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield what each role may do, by its inline policy and by those attached to it, and what jobs may do."""
+        """Yield who may take on each role, what it may do, by its inline policy and by those attached to it, and what jobs
+        may do."""
         resources = self.content["Resources"]
         yield JOBS, self._joined(one for name, one in resources.items() if name.startswith(JOBS))
         for name, resource in resources.items():
-            if resource["Type"] == "AWS::IAM::Role" and "Policies" in resource["Properties"]:
-                attached = resource["Properties"].get("ManagedPolicyArns", [])
-                yield name, self._joined([resource, *(resources[one["Ref"]] for one in attached)])
+            if resource["Type"] == "AWS::IAM::Role":
+                yield f"{name}Trust", trust(self.filled(resource["Properties"]["AssumeRolePolicyDocument"]))
+                if "Policies" in resource["Properties"]:
+                    attached = resource["Properties"].get("ManagedPolicyArns", [])
+                    yield name, self._joined([resource, *(resources[one["Ref"]] for one in attached)])
 
     def _joined(self, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
         found = [one["Properties"] for one in resources]
@@ -108,21 +112,40 @@ class Template:
                 yield name, properties["StateMachineName"], text
 
 
+def trust(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a policy of who may take on a role, with the forms of other policies: lists, and names of statements."""
+    statements = copy.deepcopy(document["Statement"])
+    for statement in statements:
+        statement["Sid"] = "Trust"
+        for owner, key in ((statement, "Action"), (statement["Principal"], "Service")):
+            owner[key] = [owner[key]] if isinstance(owner[key], str) else owner[key]
+    return {"Version": document["Version"], "Statement": statements}
+
+
 def read(folder: Path, **values: str) -> Template:
     """Return the template of a bundle with values for its parameters."""
     return Template(json.loads((folder / "template.json").read_text(encoding="utf-8")), values)
 
 
 def deploy(client: Client, template: Template, policies: Policies) -> list[list[str]]:
-    """Create the machines of a template, with roles that have these policies; return what is refused already."""
+    """Create the machines of a template, with roles that have these policies; return what is refused already, of its
+    schedules as well."""
     client.ask("permit", policies=policies)
     states = client.aws("stepfunctions")
     refused: list[list[str]] = []
     for resource, name, definition in template.machines():
         states.delete_state_machine(stateMachineArn=machine_arn(name))
-        role = f"arn:aws:iam::{ACCOUNT}:role/{resource}Role"
-        states.create_state_machine(name=name, definition=definition, roleArn=role)
-        refused += client.ask("refused", machine=machine_arn(name))
+        properties = template.filled(template.content["Resources"][resource]["Properties"])
+        states.create_state_machine(
+            name=name,
+            definition=definition,
+            roleArn=properties["RoleArn"],
+            loggingConfiguration=_api(properties["LoggingConfiguration"]),
+            tracingConfiguration=_api(properties["TracingConfiguration"]),
+        )
+        refused += client.ask("refused_machine", machine=machine_arn(name))
+    for properties in template.of_type("AWS::Scheduler::Schedule"):
+        refused += client.ask("refused_schedule", role=properties["Target"]["RoleArn"])
     return refused
 
 
@@ -155,12 +178,15 @@ def _api(value: Any) -> Any:
 
 
 def schedule(client: Client, template: Template) -> list[str]:
-    """Create the schedules of a template, and the queues for starts that are lost; return the names of the schedules."""
+    """Create the schedules of a template, anew if they exist, and the queues for starts that are lost; return the names of
+    the schedules."""
     names = []
     for number, properties in enumerate(template.of_type("AWS::Scheduler::Schedule")):
         names.append(f"{next(template.machines())[1]}-{number}")
         lost = properties["Target"]["DeadLetterConfig"]["Arn"]
         client.aws("sqs").create_queue(QueueName=lost.rpartition(":")[2])
+        with contextlib.suppress(ClientError):
+            client.aws("scheduler").delete_schedule(Name=names[-1])
         client.aws("scheduler").create_schedule(Name=names[-1], **properties)
     return names
 
@@ -189,20 +215,25 @@ def start(client: Client, template: Template, run_id: str, given: Any) -> str:
 
 
 def parts(policies: Policies) -> Iterator[Part]:
-    """Yield every action and every resource of every statement."""
+    """Yield every action and every resource of every statement, or every service that it trusts."""
     for name, policy in policies.items():
         for statement in policy["Statement"]:
-            for value in (*statement["Action"], *statement["Resource"]):
-                yield name, statement["Sid"], value
+            for side in _sides(statement):
+                yield from ((name, statement["Sid"], value) for value in side)
+
+
+def _sides(statement: dict[str, Any]) -> list[list[str]]:
+    others = statement["Principal"]["Service"] if "Principal" in statement else statement["Resource"]
+    return [statement["Action"], others]
 
 
 def without(policies: Mapping[str, Any], part: Part) -> Policies:
-    """Return policies in which one action or resource is not there; a statement that has none left is gone too."""
+    """Return policies in which one part is not there; a statement of which one side has none left is gone too."""
     name, sid, value = part
     left: Policies = copy.deepcopy(dict(policies))
     for statement in left[name]["Statement"]:
         if statement["Sid"] == sid:
-            for side in ("Action", "Resource"):
-                statement[side] = [one for one in statement[side] if one != value]
-    left[name]["Statement"] = [one for one in left[name]["Statement"] if one["Action"] and one["Resource"]]
+            for side in _sides(statement):
+                side[:] = [one for one in side if one != value]
+    left[name]["Statement"] = [one for one in left[name]["Statement"] if all(_sides(one))]
     return left

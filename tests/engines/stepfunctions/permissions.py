@@ -4,8 +4,10 @@ moto enforces IAM too (`set_initial_no_auth_action_count`), but it compares acti
 the resource `*`, and its interpreter calls with keys that belong to nobody. So each request is asked about here, with the
 resource that it is about, by moto's evaluator of policies (`moto.iam.access_control.IAMPolicy`). The interpreter's clients
 and the jobs sign with a role's name for their access key; names that nobody registered may do anything.
-What a request asks for: `asked.py`. What is asked of a role without a request that moto makes is asked as a machine is
-deployed (`refused_of_machine`), and as a job begins (`refused_of_container`).
+What a request asks for: `asked.py`. What services do with a role where moto makes no request (`model.py`) is asked for as
+a machine or a schedule is deployed (`refused_of_machine`, `refused_of_schedule`), as a job begins (`refused_of_container`),
+and as an execution begins, whose traces are lost if it is refused.
+The policy of who may take on a role is registered beside its own, as the role's name with `Trust` behind it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam import access_control
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from tests.engines.stepfunctions import asked
+from tests.engines.stepfunctions import asked, model
 from tests.engines.stepfunctions.asked import Call
 
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/[^/]+/[^/]+/([^/]+)/aws4_request")
@@ -50,18 +52,23 @@ def called() -> dict[str, list[Any]]:
 def allows(policy: str, call: Call) -> bool:
     """Tell whether a policy, as JSON, allows a call."""
     action, resource, known = call
-    held = {"Version": "2012-10-17", "Statement": list(_held(json.loads(policy)["Statement"], known))}
+    statements = list(_held(json.loads(policy)["Statement"], resource, known))
+    held = {"Version": "2012-10-17", "Statement": statements}
     found = access_control.IAMPolicy(json.dumps(held)).is_action_permitted(action, resource)
-    return bool(held["Statement"]) and found is access_control.PermissionResult.PERMITTED
+    return bool(statements) and found is access_control.PermissionResult.PERMITTED
 
 
-def _held(statements: list[dict[str, Any]], known: str) -> Iterator[dict[str, Any]]:
-    """Yield the statements whose conditions hold, without these.
+def _held(statements: list[dict[str, Any]], asking: str, known: str) -> Iterator[dict[str, Any]]:
+    """Yield the statements whose conditions hold, without these; of those that trust somebody, the ones that trust `asking`.
 
-    moto: knows conditions of trust alone, and takes one that does not hold for a denial of what others allow. AWS: the
-    statement does not count. The operators are those that a bundle has.
+    moto: knows conditions of trust alone, and takes one that does not hold for a denial of what others allow. It asks for no
+    service among the principals, and takes each statement without resources for one that allows. AWS: the statement does not
+    count. The operators are those that a bundle has.
     """
     for statement in statements:
+        assert statement["Effect"] == "Allow", statement
+        if asking not in statement.get("Principal", {"Service": asking})["Service"]:
+            continue
         conditions = statement.get("Condition", {})
         assert conditions.keys() <= {"StringEquals", "ForAnyValue:StringEquals"}, conditions
         if all(f"{key}={value}" == known for pairs in conditions.values() for key, value in pairs.items()):
@@ -86,6 +93,8 @@ def wrap(application: Callable[..., Any]) -> Callable[..., Any]:
             denied = [call for call in asked.of_request(service, environ) if not _allowed(role, call)]
             if denied:
                 return _refuse(service, denied[0], start_response)
+        if environ.get("HTTP_X_AMZ_TARGET") == "AWSStepFunctions.StartExecution":
+            _trace(environ)
         return application(environ, start_response)
 
     return answer
@@ -109,17 +118,44 @@ def _refuse(service: str, call: Call, start_response: Callable[..., Any]) -> lis
     return [body.encode()]
 
 
+def _trace(environ: dict[str, Any]) -> None:
+    """Ask for what Step Functions sends to AWS X-Ray of the execution that a request starts, which goes on if it may not."""
+    name = json.loads(asked.content(environ))["stateMachineArn"]
+    for machine in _machines().state_machines:
+        if machine.arn == name:
+            _refused(machine.roleArn, model.of_tracing(machine.tracingConfiguration))
+
+
 def refused_of_machine(machine: str) -> list[list[str]]:
-    """Return what the role of a machine may not do of what Step Functions itself does (`asked.of_machine`)."""
-    backend = stepfunctions_parser_backends[DEFAULT_ACCOUNT_ID][asked.REGION]
-    found = backend.describe_state_machine(machine)
-    return _refused(found.roleArn, asked.of_machine(json.loads(found.definition), machine))
+    """Return what Step Functions may not do as it makes a machine: take on its role, and what it does with that role."""
+    found = _machines().describe_state_machine(machine)
+    calls = (
+        *model.of_logging(found.loggingConfiguration),
+        *model.of_definition(json.loads(found.definition), machine),
+    )
+    return _untrusted(found.roleArn, model.STATES) + _refused(found.roleArn, calls)
+
+
+def refused_of_schedule(role: str) -> list[list[str]]:
+    """Return what EventBridge Scheduler may not do as it makes a schedule: take on the schedule's role."""
+    return _untrusted(role, model.SCHEDULER)
 
 
 def refused_of_container(properties: Mapping[str, Any], job: str) -> list[list[str]]:
-    """Return what the execution role of a job's container may not do of what its agent does (`asked.of_container`)."""
+    """Return what Amazon ECS may not do as it starts the container of a job: take on its roles, and what it does with the
+    execution role."""
+    roles = [properties[one] for one in ("jobRoleArn", "executionRoleArn") if one in properties]
+    refused = [call for role in roles for call in _untrusted(role, model.TASKS)]
     role = properties.get("executionRoleArn", "")
-    return _refused(role, asked.of_container(properties, job)) if role else []
+    return refused + (_refused(role, model.of_container(properties, job)) if role else [])
+
+
+def _machines() -> Any:
+    return stepfunctions_parser_backends[DEFAULT_ACCOUNT_ID][asked.REGION]
+
+
+def _untrusted(role: str, service: str) -> list[list[str]]:
+    return _refused(f"{role}Trust", [model.assume(service)])
 
 
 def _refused(role: str, calls: Iterable[Call]) -> list[list[str]]:

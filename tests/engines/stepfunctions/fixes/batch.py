@@ -166,9 +166,9 @@ def _run(job: Any) -> None:
 
 
 def _not_started(job: Any) -> jobs.Ending | None:
-    """Return why the container of a job does not start: its execution role may not do what starts it."""
+    """Return why the container of a job does not start: nobody may take on its roles, or do what starts it."""
     refused = permissions.refused_of_container(job.job_definition.container_properties, job.job_id)
-    return jobs.Ending(None, f"CannotPullContainerError: {refused[0]}") if refused else None
+    return jobs.Ending(None, f"CannotStartContainerError: {refused[0]}") if refused else None
 
 
 def _strategy(job: Any) -> dict[str, Any]:
