@@ -35,6 +35,7 @@ TRUSTED = {
     "JobRoleTrust": model.TASKS,
     "JobExecutionRoleTrust": model.TASKS,
 }
+"""Who may take on the roles of a bundle with a schedule."""
 ANYWHERE = {"Follow", "Log", "Trace", "Registry"}
 FILE = os.environ.get("MAGNUS_PERMISSIONS", "")
 DEPLOYMENT, RUN, STOP = "the deployment is refused", "the run fails", "a job is not stopped"
