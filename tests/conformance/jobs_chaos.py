@@ -123,20 +123,24 @@ class Chaos:
 
     def wrong(self, expected: dict[str, Any]) -> list[str]:
         """Return what is not as it must be, given the log of an undisturbed run by another engine."""
-        log, found = self.log(), []
         if self.records.status() is None:
             return [f"stands still at {decentral.standing(self.run, self.submitter)}"]
-        last = "h" if "h" in log["steps"] else "c"
-        successes = [
-            a for a in log["steps"].get(last, {"attempts": []})["attempts"] if a["status"] == "SUCCESS"
-        ]
-        if len(successes) != 1:
-            found.append(f"'{last}' has {len(successes)} successful attempts")
-        if "fail_fast" in self.shape:  # which branches are stopped is left to chance
-            log["steps"]["p"]["branches"] = expected["steps"]["p"]["branches"] = {}
-        if without_kills(log) != without_kills(expected):
-            found.append(f"another log: {json.dumps(without_kills(log))}")
-        return found
+        return differences(self.shape, self.log(), expected)
+
+
+def differences(shape: str, log: dict[str, Any], expected: dict[str, Any]) -> list[str]:
+    """Return how the log of a run of a shape, disturbed as it was, is not that of an undisturbed run."""
+    found = []
+    last = "h" if "h" in log["steps"] else "c"
+    attempts = log["steps"].get(last, {"attempts": []})["attempts"]
+    successes = [attempt for attempt in attempts if attempt["status"] == "SUCCESS"]
+    if len(successes) != 1:
+        found.append(f"'{last}' has {len(successes)} successful attempts")
+    if "fail_fast" in shape:  # which branches are stopped is left to chance
+        log["steps"]["p"]["branches"] = expected["steps"]["p"]["branches"] = {}
+    if without_kills(log) != without_kills(expected):
+        found.append(f"another log: {json.dumps(without_kills(log))}")
+    return found
 
 
 def write_definition(shape: str, folder: Path) -> None:
