@@ -186,7 +186,15 @@ class LocalContainer(Local):
     def executor(self, folder: Path, spec: RunSpec) -> dict[str, Any]:
         from tests.engines import images
 
-        return {"image": images.image(), "engine": images.command(), "pull": "never", **spec.executor}
+        # A store on S3 is the one of the test engine for AWS, on this machine's own network.
+        network = {"network": "host"} if "AWS_ENDPOINT_URL" in spec.environment else {}
+        return {
+            "image": images.image(),
+            "engine": images.command(),
+            "pull": "never",
+            **network,
+            **spec.executor,
+        }
 
 
 def show(folder: Path, spec: RunSpec, config: str, environment: dict[str, str], told: str) -> Any:
@@ -223,10 +231,10 @@ def environment(folder: Path, extra: dict[str, str]) -> dict[str, str]:
 def engines() -> list[Engine]:
     """Return the engines to run on: those that `MAGNUS_ENGINES` names, in one text with commas.
 
-    They are local, bash, stepfunctions, argo, local-container and local-aws-batch.
+    They are local, bash, stepfunctions, argo, local-container, processes, local-aws-batch and slurm.
 
-    By default all but the last two, whose own tests run some cases: a container takes longer than the step in it. One
-    that this machine cannot have is left out, which tests of the engine itself tell; with CI=true it must be there.
+    By default the first four; the others have tests of their own that run some cases. One that this machine cannot have is
+    left out, which tests of the engine itself tell; with CI=true it must be there.
     """
     from tests.conformance.argo import Argo
     from tests.conformance.stepfunctions import StepFunctions
