@@ -167,24 +167,27 @@ class ContainerPlace(Here):
                 "command: magnus_command"
             )
             return REFUSED
-        if status == SUCCESS and not self._succeeded(call):
-            child.said = (
-                f"{self.engine.called} says that the container ended with status 0, but the step has left no record that it "
-                "succeeded: does the command speak to the socket of another engine?"
-            )
+        if status == SUCCESS and (lost := self._lost(call)):
+            child.said = lost
             return PLATFORM
         return status
 
-    def _succeeded(self, call: Call) -> bool:
-        """Tell whether a step has recorded its success.
+    def _lost(self, call: Call) -> str:
+        """Return why a step whose container ended well cannot be taken for done, '' if its record says that it succeeded.
 
         docker's client, on podman's socket, ends with 0 where a container that is removed at its end has failed
         (docker 20.10 with podman 4.3).
         """
-        with suppress(MagnusError):
+        try:
             ended = outcome.of(self._records(), call.address)
-            return ended is not None and ended["status"] == "SUCCESS"
-        return False
+        except MagnusError as error:
+            return str(error)
+        if ended is not None and ended["status"] == "SUCCESS":
+            return ""
+        return (
+            f"{self.engine.called} says that the container ended with status 0, but the step has left no record that it "
+            "succeeded: does the command speak to the socket of another engine?"
+        )
 
     def how(self, call: Call, status: int) -> str:
         if status == KILLED and call.kind == "step":
