@@ -76,8 +76,8 @@ def way(region: str, environment: Mapping[str, str]) -> Way | None:
 
 
 def _is_plain(name: str) -> bool:
-    if name.lower().endswith("_proxy"):
-        return name.lower() == "no_proxy"
+    if name == "REQUESTS_CA_BUNDLE" or (name.lower().endswith("_proxy") and name.lower() != "no_proxy"):
+        return False
     return not name.startswith("AWS_") or name in _PLAIN or name.startswith(_PLAIN_BEGINNINGS)
 
 
@@ -86,8 +86,8 @@ class Way:
 
     def __init__(self, scheme: str, host: str, region: str, keys: Keys | None, role: str) -> None:
         """`role` is the path of the container's credentials, where there are no `keys`."""
-        self._scheme = scheme
-        self._host = host
+        self.scheme = scheme
+        self.host = host
         self._region = region
         self._keys = keys
         self._role = role
@@ -108,9 +108,9 @@ class Way:
         if self._keys is None:
             self._keys = _keys_of_role(self._role)
         if self._service is None:
-            kind = HTTPSConnection if self._scheme == "https" else HTTPConnection
-            self._service = kind(self._host, timeout=_CONNECT)
-        headers = signed(body, self._host, self._region, self._keys, time.gmtime())
+            kind = HTTPSConnection if self.scheme == "https" else HTTPConnection
+            self._service = kind(self.host, timeout=_CONNECT)
+        headers = signed(body, self.host, self._region, self._keys, time.gmtime())
         headers["user-agent"] = "magnus-render"
         return _answer(self._service, "POST", PATH, body, headers, _ANSWER)
 
