@@ -32,8 +32,8 @@ REGISTERED = (
     "from magnus_render import registry; registry.BUILT_IN['executor']['nowhere'] = 'nowhere:NowhereExecutor'"
 )
 OF_JOBS = {"contextlib", "math", "nowhere", "typing", "warnings"}
-OF_SUBMISSION = {"hmac"}
-"""What a job of AWS Batch imports besides `http.client`, and all that this asks for."""
+OF_SUBMISSION = {"encodings", "hmac", "stringprep", "unicodedata"}
+"""What a job of AWS Batch imports besides `http.client` and what that asks for: Python itself looks up hosts by the rest."""
 
 
 def begun(tmp_path: Path, executor: str, config: dict[str, str]) -> Path:
