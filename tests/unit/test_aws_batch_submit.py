@@ -333,8 +333,9 @@ def test_a_refusal_is_told_as_botocore_tells_it(
         (200, b"{"),
         (200, b"[]"),
         (200, {"jobName": "n"}),
+        (503, {"jobId": "of-no-job"}),
     ],
-    ids=["lost", "500", "429", "cut", "list", "no id"],
+    ids=["lost", "500", "429", "cut", "list", "no id", "503"],
 )
 def test_botocore_asks_again_and_goes_on(environment: Any, service: Service, answer: Any) -> None:
     environment(**PLAIN)
