@@ -22,7 +22,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from loopback_s3 import serving, variables
+from loopback_batch import serving as batch
+from loopback_s3 import LoopbackS3, serving, variables
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPORTS = "import networkx, yaml, jinja2, pydantic, typer"
@@ -329,6 +330,55 @@ def callback_s3(bench: Bench) -> None:
         bench.add("callback on S3, time in the loopback itself", share, None, "")
 
 
+def hand_over(bench: Bench) -> None:
+    """A job of AWS Batch beside the callback that it makes, in turns; it submits the job that follows to a loopback.
+
+    With certificates the service is reached by TLS, and all certificates of this machine are read for that.
+    """
+    call(
+        str(bench.bin / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "obstore"
+    )
+    path = folder(bench, "hand-over", linear(1000, "shell", S3_STORES))
+    for name, certificates in (("", None), (", by TLS", bench.scratch / "certificates")):
+        with serving() as server, batch(certificates) as (url, jobs):
+            environment = variables(server) | {
+                "MAGNUS_CONFIG": json.dumps(S3_STORES),
+                "AWS_BATCH_JOB_ID": "j",
+            }
+            environment["AWS_ENDPOINT_URL_BATCH"] = url
+            if certificates:
+                environment["SSL_CERT_FILE"] = str(certificates / "all.pem")
+            added = beside_callback(bench, path, server, jobs, environment)
+            bench.add(f"what a hand-over on AWS Batch adds{name}", added, 1.5, "", "× callback")
+
+
+def beside_callback(
+    bench: Bench, path: Path, server: LoopbackS3, jobs: list[str], environment: Mapping[str, str]
+) -> float:
+    """Return what a job takes besides its callback, as a multiple of that."""
+    bench.seconds("magnus", "start_run", RUN, "-f", "dag.yaml", cwd=path, **environment)
+    bench.seconds("magnus", "execute_single_node", RUN, "s1", cwd=path, **environment)
+    walk = {"executor": "local-aws-batch", "config": {"job_queue": "q", "job_definition": "d"}}
+    record = json.dumps({**walk, "services": S3_STORES, "nodes": {}}).encode()
+    before = {**server.objects, f"bench/run_log/{RUN}/jobs/walk.json": record}
+
+    def once(*argv: str) -> float:
+        server.objects.clear()
+        server.objects.update(before)
+        return bench.seconds("magnus", *argv, cwd=path, **environment)
+
+    alone, taken = [], []
+    for _ in range(bench.repeat + 1):  # the first one writes byte code
+        alone.append(once("execute_single_node", RUN, "s2"))
+        jobs.clear()
+        taken.append(once("run_job", RUN, "s2", "--after", "s1"))
+        if jobs != ["magnus-render"]:
+            raise SystemExit(f"bench: the job did not submit one job without botocore: {jobs}")
+        bench.passes.append(bench.seconds("python", "-c", "pass"))
+    callback, job = (statistics.median(seconds[1:]) for seconds in (alone, taken))
+    return (job - callback) / callback
+
+
 def whole_runs(bench: Bench) -> None:
     steps = 1000
     path = folder(bench, "execute", linear(steps, "python"))
@@ -368,6 +418,7 @@ ROWS = {
     "project": project,
     "callback": callback,
     "callback_s3": callback_s3,
+    "hand_over": hand_over,
     "execute": whole_runs,
     "report": report,
     "stepfunctions": state_machines,

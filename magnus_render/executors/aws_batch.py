@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from magnus_render import registry
 from magnus_render.errors import PLATFORM, REFUSED, USAGE, MagnusError, PlatformError, Refused
 from magnus_render.executors import aws_batch_rules as rules
-from magnus_render.executors import configured
+from magnus_render.executors import aws_batch_submit, configured
 from magnus_render.executors.aws_batch_integrations import INTEGRATIONS
 from magnus_render.executors.decentral import DecentralExecutor
 from magnus_render.executors.submitter import Submitter
@@ -42,6 +42,7 @@ OUT_OF_MEMORY = "OutOfMemoryError"
 TIMED_OUT = "Job attempt duration exceeded timeout"
 AT_ONCE = 100
 """Jobs that are described by one request (API reference, DescribeJobs)."""
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _STATES: dict[str, State] = {
     "SUBMITTED": "waiting",
     "PENDING": "waiting",
@@ -66,11 +67,15 @@ class Denied(Refused):
 
 
 class BatchSubmitter(Submitter):
-    """Speaks to AWS Batch by botocore. AWS Batch itself runs a job again that was lost or killed."""
+    """Speaks to AWS Batch by botocore; a job submits jobs without it where it can (`aws_batch_submit`).
+
+    AWS Batch itself runs a job again that was lost or killed.
+    """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         super().__init__(config)
         self._client: Any = None
+        self._way: aws_batch_submit.Way | None = None
 
     def ready(self) -> None:
         """Make sure that queue and job definition can be used, as far as the caller may look at them."""
@@ -84,6 +89,17 @@ class BatchSubmitter(Submitter):
         return too_long(job, self.config.get("region", ""))
 
     def submit(self, job: Job) -> str:
+        return self._quickly(job) or self._surely(job)
+
+    def _quickly(self, job: Job) -> str:
+        """Return the id of a job that was submitted without botocore; '' where it is for botocore to submit it."""
+        if self._client is not None:
+            return ""
+        region = self.config.get("region") or next(filter(None, map(os.environ.get, _REGIONS)), "")
+        self._way = self._way or aws_batch_submit.way(region, os.environ)
+        return self._way.submit(submission(job, region)) if self._way else ""
+
+    def _surely(self, job: Job) -> str:
         region = self._service(f"the job of step '{job.path}'").meta.region_name
         request = submission(job, region)
         answer = self._ask("submit_job", f"the job of step '{job.path}'", _THERE, **request)

@@ -137,7 +137,9 @@ def walk_of(run: Run, scheduler: Submitter, force: bool = False) -> JobWalk:
 
     walk = walk_record(run)
     mode = registry.find("executor", walk["executor"]).workspaces
-    return JobWalk(run, walk["services"], walk["executor"], walk["config"], scheduler, mode, START, force)
+    return JobWalk(
+        JobRecords(run), walk["services"], walk["executor"], walk["config"], scheduler, mode, START, force
+    )
 
 
 def scheduler_of(run: Run) -> Submitter:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from magnus_render import errors, naming
 from magnus_render.executors import configured, texts
 from magnus_render.executors.frames import DECIDING, Call, CompositeFrame, GraphFrame
-from magnus_render.executors.job_records import JobRecords, Submission
+from magnus_render.executors.job_records import Submission
 from magnus_render.executors.onward import FINAL, Onward
 from magnus_render.executors.submitter import Job
 from magnus_render.plan import MAP, RECORDS_VERSION, TASK, services_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from magnus_render.executors.frames import Kind
+    from magnus_render.executors.job_records import JobRecords
     from magnus_render.executors.submitter import Submitter
     from magnus_render.plan import Branch, Node, Plan, Services
     from magnus_render.runtime.records import Run
@@ -68,7 +69,7 @@ class JobWalk(Onward):
 
     def __init__(
         self,
-        run: Run,
+        records: JobRecords,
         services: Services,
         executor: str,
         config: Mapping[str, Any],
@@ -78,10 +79,11 @@ class JobWalk(Onward):
         force: bool = False,
     ) -> None:
         """`executor` and `config` are what jobs learn of their executor; `mode` is the one of their workspaces."""
+        run = records.run
         plan: Plan = {"nodes": _Nodes(run), "graphs": run.graphs()}  # type: ignore[typeddict-item]
         super().__init__(plan, executor)
         self.run = run
-        self.records = JobRecords(run)
+        self.records = records
         self.services = services_of(services)  # type: ignore[arg-type]
         self.config = config
         self.submitter = submitter

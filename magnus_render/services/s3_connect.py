@@ -96,6 +96,14 @@ def attempts(environment: Mapping[str, str]) -> int:
     return max(1, int(text)) if text.isascii() and text.isdigit() else ATTEMPTS
 
 
+def has_profiles(environment: Mapping[str, str]) -> bool:
+    """Tell whether there is a file of profiles, which may say anything about AWS."""
+    return any(
+        os.path.isfile(os.path.expanduser(environment.get(variable) or usual))
+        for variable, usual in _PROFILES.items()
+    )
+
+
 def _first(values: Mapping[str, str], *names: str) -> str:
     return next((values[name] for name in names if values.get(name)), "")
 
@@ -108,10 +116,7 @@ def _profile(environment: Mapping[str, str]) -> tuple[Callable[[], S3Credential]
     if environment.get("AWS_ACCESS_KEY_ID"):
         return None, ""
     named = _first(environment, "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
-    if not named and not any(
-        os.path.isfile(os.path.expanduser(environment.get(variable) or usual))
-        for variable, usual in _PROFILES.items()
-    ):
+    if not named and not has_profiles(environment):
         no_metadata = environment.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true"
         if no_metadata and not _first(environment, *_WITHOUT_METADATA):
             raise PlatformError("there are no AWS credentials")
