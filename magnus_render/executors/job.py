@@ -99,13 +99,14 @@ def _run(line: JobLine) -> int:
             f"run '{line.run_id}' is not in the run log store{where}, as host {os.uname().nodename} sees it: "
             "the run log must lie where every host of the jobs reaches it by that same path"
         )
-    told = JobRecords(run).walk()
+    records = JobRecords(run)
+    told = records.walk()
     if told is None:
         raise Refused(f"run '{line.run_id}' is not walked from job to job")
     name, config = told["executor"], told["config"]
     submitter = submitter_of(name, config)
     by = Submission(line.address, line.attempt, line.repeat).by
-    walk = JobWalk(run, services, name, config, submitter, os.environ.get(workspace.MODE, ""), by)
+    walk = JobWalk(records, services, name, config, submitter, os.environ.get(workspace.MODE, ""), by)
     kind: Kind = "text" if line.text else "step"
     call = walk.call(kind, line.address, line.attempt, line.repeat, line.after)
     if line.guarded:
