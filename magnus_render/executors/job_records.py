@@ -12,7 +12,7 @@ claim, each branch one end. They are for the walk alone; the run log a person se
 | `jobs/calls/<a>/<n>.<r>.begun.json` | the job that runs the text of an as-is, before it does | when |
 | `jobs/over/<composite>/<branch>.json` | the job in which a branch ends | who that is |
 | `jobs/over/<composite>/_failed.json` | the same, before it, of a branch that failed | which branch |
-| `jobs/turns/<composite>/<k>.json` | the same, where branches wait for their turn | by the end of which branch the k-th of those begins |
+| `jobs/turns/<composite>/<k>.json` | the same, where branches wait for their turn | which branch lets the k-th one begin |
 | `jobs/end.json` | the job that comes to the end of the root graph | the exit status of the run |
 | `jobs/told/<k>.<what>.json` | `runs cancel`, `runs resume` | when |
 """
@@ -225,8 +225,8 @@ def _turn(run_id: str, key: str, data: bytes) -> tuple[str, int]:
 def _free(taken: set[int], ended: int, branch: str) -> int:
     """Return a number that is free: one of the first `ended` ones if there is any, else the lowest.
 
-    So once n branches have ended, and each has a number, these are the first n: no branch that waits is passed over. Branches
-    that end at once choose differently, as their names differ: few of them meet.
+    So when n branches have ended, and each has a number, these are the first n: no branch that waits is passed over.
+    Branches that end at once choose differently, as their names differ: few of them meet.
     """
     if free := sorted(set(range(ended)) - taken):
         return free[crc32(branch.encode()) % len(free)]
