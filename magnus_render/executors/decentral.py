@@ -135,27 +135,27 @@ def walk_of(run: Run, scheduler: Submitter, force: bool = False) -> JobWalk:
     """Return the walk of a run as the submitting computer makes it; see `JobWalk` for `force`."""
     from magnus_render.executors.job_walk import START, JobWalk
 
-    walk = walk_record(run)
+    records = JobRecords(run)
+    walk = _walk_record(records)
     mode = registry.find("executor", walk["executor"]).workspaces
-    return JobWalk(
-        JobRecords(run), walk["services"], walk["executor"], walk["config"], scheduler, mode, START, force
-    )
+    return JobWalk(records, walk["services"], walk["executor"], walk["config"], scheduler, mode, START, force)
 
 
 def scheduler_of(run: Run) -> Submitter:
     """Return the scheduler of a run's jobs; raise `Refused` if it has none, `PlatformError` if it cannot be reached."""
     from magnus_render.executors.job import submitter_of
 
-    walk = walk_record(run)
+    walk = _walk_record(JobRecords(run))
     scheduler = submitter_of(walk["executor"], walk["config"])
     scheduler.ready()
     return scheduler
 
 
-def walk_record(run: Run) -> WalkRecord:
+def _walk_record(records: JobRecords) -> WalkRecord:
     """Return how a run is walked; raise `Refused` if it is not walked from job to job."""
-    walk = JobRecords(run).walk()
+    walk = records.walk()
     if walk is None:
+        run = records.run
         raise Refused(
             f"run '{run.run_id}' has no jobs: executor or target '{run.record['target']}' walks it by a process of its own"
         )

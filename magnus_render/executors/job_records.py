@@ -12,7 +12,7 @@ claim, each branch one end. They are for the walk alone; the run log a person se
 | `jobs/calls/<a>/<n>.<r>.begun.json` | the job that runs the text of an as-is, before it does | when |
 | `jobs/over/<composite>/<branch>.json` | the job in which a branch ends | who that is |
 | `jobs/over/<composite>/_failed.json` | the same, before it, of a branch that failed | which branch |
-| `jobs/turns/<composite>/<k>.json` | the same, where branches wait for their turn | which branch has ended k-th |
+| `jobs/turns/<composite>/<k>.json` | the same, where branches wait for their turn | which branch lets the k-th one begin |
 | `jobs/end.json` | the job that comes to the end of the root graph | the exit status of the run |
 | `jobs/told/<k>.<what>.json` | `runs cancel`, `runs resume` | when |
 """
@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
+from zlib import crc32
 
 from magnus_render.runtime import shapes
 
@@ -165,10 +167,11 @@ class JobRecords:
         found = self.run.read(f"jobs/over/{composite.replace('.', '/')}/_failed.json")
         return str(found["branch"]) if found else ""
 
-    def turn(self, composite: str, branch: str, anew: bool) -> int:
-        """Return which end that of a branch was among those of its composite, from 0: each lets one more begin.
+    def turn(self, composite: str, branch: str, anew: bool, ended: int) -> int:
+        """Return which of the branches that wait, from 0, the end of a branch lets begin: each end lets one.
 
-        `anew`: nobody has asked for this branch before, so that the turns of others need not be read.
+        `anew`: nobody has asked for this branch before, so that the turns of others need not be read. `ended` is how many
+        branches had ended when that was last asked, this one among them: mostly the number of the last of them is free.
         """
         folder = f"jobs/turns/{composite.replace('.', '/')}"
         if not anew and composite not in self._turns:
@@ -176,12 +179,13 @@ class JobRecords:
             self._turns[composite] = dict(_turn(self.run.run_id, key, data) for key, data in known)
         if branch in self._turns.get(composite, {}):
             return self._turns[composite][branch]
-        names = self.run.store.names(f"{self.run.run_id}/{folder}")
-        number = sum(name.endswith(".json") for name in names)
+        number, taken = max(ended - 1, 0), set[int]()
         while not self.run.create(f"{folder}/{number}.json", {"branch": branch}):
             if self.run.read(f"{folder}/{number}.json")["branch"] == branch:
                 break  # another job that ends this branch was quicker
-            number += 1
+            names = self.run.store.names(f"{self.run.run_id}/{folder}")
+            taken |= {number, *(int(name.removesuffix(".json")) for name in names if name.endswith(".json"))}
+            number = _free(taken, ended, branch)
         return number
 
     # ---- the run ----
@@ -216,6 +220,17 @@ def _turn(run_id: str, key: str, data: bytes) -> tuple[str, int]:
     """Return the branch and the number of a turn."""
     record = shapes.record(run_id, key.partition("/")[2], data)
     return record["branch"], int(key.rpartition("/")[2].removesuffix(".json"))
+
+
+def _free(taken: set[int], ended: int, branch: str) -> int:
+    """Return a number that is free: one of the first `ended` ones if there is any, else the lowest.
+
+    So when n branches have ended, and each has a number, these are the first n: no branch that waits is passed over.
+    Branches that end at once choose differently, as their names differ: few of them meet.
+    """
+    if free := sorted(set(range(ended)) - taken):
+        return free[crc32(branch.encode()) % len(free)]
+    return next(number for number in count(ended) if number not in taken)
 
 
 def _folder(what: Submission) -> str:

@@ -79,10 +79,9 @@ class JobWalk(Onward):
         force: bool = False,
     ) -> None:
         """`executor` and `config` are what jobs learn of their executor; `mode` is the one of their workspaces."""
-        run = records.run
+        run = self.run = records.run
         plan: Plan = {"nodes": _Nodes(run), "graphs": run.graphs()}  # type: ignore[typeddict-item]
         super().__init__(plan, executor)
-        self.run = run
         self.records = records
         self.services = services_of(services)  # type: ignore[arg-type]
         self.config = config
@@ -283,8 +282,8 @@ class JobWalk(Onward):
         ended, composite.failed = self.records.branches_over(address)
         if composite.failed and fail_fast:
             return False
-        if composite.limit is not None and composite.limit < len(branches):
-            following = composite.limit + self.records.turn(address, branch, anew)
+        if composite.limit is not None and max(composite.limit, ended) < len(branches):
+            following = composite.limit + self.records.turn(address, branch, anew, ended)
             if following < len(branches):
                 self._todo.append(self._branch(composite, self._branch_of(composite, branches[following])))
         if ended < len(branches):

@@ -129,22 +129,25 @@ class Onward:
     def _advance(self, frame: GraphFrame) -> None:
         """Walk on from where a graph stands, until a call is due, a composite is open or the walk is over."""
         while True:
+            success = frame.slug == frame.graph["success"]
+            if frame.parent is not None and (success or frame.slug == frame.graph["fail"]):
+                # The end of a branch is known without its node, for which a job would read a page.
+                if not self._branch_over(frame, success):
+                    return
+                frame = self._closed(frame.parent)
+                continue
             node = self._view.node(frame.graph, frame.slug)
             kind = node["type"]
             if frame.failed:
                 self._call("confirm", frame, node)
                 return
-            if kind in (SUCCESS_NODE, FAIL_NODE):
-                if frame.parent is None:
-                    if kind == FAIL_NODE:
-                        self._call("step", frame, node)
-                    else:
-                        self._over(errors.SUCCESS)
-                    return
-                if not self._branch_over(frame, kind == SUCCESS_NODE):
-                    return
-                frame = self._closed(frame.parent)
-            elif kind == AS_IS and (text := self._text(node)) is None:
+            if kind == FAIL_NODE:
+                self._call("step", frame, node)
+                return
+            if kind == SUCCESS_NODE:
+                self._over(errors.SUCCESS)
+                return
+            if kind == AS_IS and (text := self._text(node)) is None:
                 frame = self._behind(frame, node, True)
             else:
                 if kind == AS_IS:

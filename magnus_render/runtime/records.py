@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from magnus_render.plan import Graph, Json, Node, Packed, RunRecord, Scope, State
+    from magnus_render.plan import CompositeStart, Graph, Json, Node, Packed, RunRecord, Scope, State
     from magnus_render.services.base import BaseRunLogStore
 
 
@@ -107,6 +107,7 @@ class Run:
         self._graphs: dict[str, Graph] = {}
         self._sound: set[str] = set()
         self._states: dict[str, State] = {}
+        self._starts: dict[str, CompositeStart] = {}
 
     @classmethod
     def open(cls, store: BaseRunLogStore, run_id: str) -> Run | None:
@@ -132,6 +133,16 @@ class Run:
     def of(self, address: str, name: str) -> Any:
         """Return the record `name` (without `.json`) of an address, or None."""
         return self.read(f"{naming.key(address)}/{name}.json")
+
+    def start(self, address: str) -> CompositeStart | None:
+        """Return what the composite at an address saw as it was entered, None if it was not; it is asked for often."""
+        if address not in self._starts and (found := self.of(address, "start")) is not None:
+            self._starts[address] = found
+        return self._starts.get(address)
+
+    def has_start(self, address: str) -> bool:
+        """Tell whether it is known already, without a request, that a composite was entered."""
+        return address in self._starts
 
     # ---- definition ----
 

@@ -58,7 +58,7 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
             raise PlatformError(f"run {run.run_id}: the definition leads in a circle before '{asked}'")
         seen.add(address)
         node = run.node(address)
-        if node["type"] in COMPOSITES and (start := run.of(address, "start")):
+        if node["type"] in COMPOSITES and (start := run.start(address)):
             digest: str = start["sees"]
             break
         if not node["before"]:
@@ -108,6 +108,8 @@ def value_of(run: Run, address: str, node: Node, digest: str, name: str) -> tupl
 
 def enter_composite(run: Run, address: str, digest: str) -> None:
     """Record what a composite sees, if nothing is decided there, so that no later step has to look behind it."""
+    if run.has_start(address):
+        return
     start: CompositeStart = {"sees": digest, "count": None, "message": "", "items_mocked": None}
     run.create(f"{naming.key(address)}/start.json", start)
 
@@ -125,7 +127,7 @@ def _check_branch(run: Run, graph: str) -> None:
         return
     composite = naming.parent(graph)
     path = naming.shown(run.node(composite)["path"], composite)
-    if run.of(composite, "start") is None:
+    if run.start(composite) is None:
         raise PlatformError(f"run {run.run_id}: it is not recorded which branches '{path}' has")
     raise Refused(f"run {run.run_id}: '{naming.last(graph)}' is not a branch that is taken at '{path}'")
 
@@ -136,9 +138,10 @@ def _enter(run: Run, graph: str, digest: str) -> str:
     mocked = state["mocked"]
     composite = naming.parent(graph)
     if mocked and run.node(composite)["type"] == MAP:
-        same = run.of(composite, "start")["items_mocked"]
+        start = run.start(composite)
+        same = start["items_mocked"] if start else None
         index = int(naming.last(graph))
-        mocked = bool(same) and index < len(same) and same[index]
+        mocked = same is not None and index < len(same) and same[index]
     return run.save({**state, "set": [], "filed": [], "mocked": mocked})
 
 
@@ -214,7 +217,7 @@ def _came_from(run: Run, address: str, node: Node, after: str) -> Before:
         if choice["type"] in COMPOSITES:
             if outcome(run, origin) == ("SUCCESS" if choice["via"] == "next" else "FAIL"):
                 return choice
-            if choice["type"] in DECIDED and choice["via"] == "on_failure" and not run.of(origin, "start"):
+            if choice["type"] in DECIDED and choice["via"] == "on_failure" and not run.start(origin):
                 crashed.append(choice)
         elif choice["type"] != AS_IS or run.names(origin):
             done = outcomes.of(run, origin)
@@ -267,7 +270,7 @@ def branch_graphs(run: Run, address: str, node: Node) -> list[str]:
     Those of a map or conditional are decided as it is entered: before that it has none.
     """
     if node["type"] in DECIDED:
-        start: CompositeStart | None = run.of(address, "start")
+        start = run.start(address)
         if node["type"] == CONDITIONAL:
             chosen = shapes.choice(run.run_id, address, node["branches"], start) if start else ""
             return [f"{address}.{chosen}"] if chosen else []
@@ -279,7 +282,7 @@ def branch_graphs(run: Run, address: str, node: Node) -> list[str]:
 def outcome(run: Run, address: str) -> str:
     """Return 'SUCCESS' or 'FAIL' as a composite's branches ended, or '' if there is no trace of it."""
     node = run.node(address)
-    start: CompositeStart | None = run.of(address, "start")
+    start = run.start(address)
     if start and start["message"]:
         return "FAIL"
     if not start and (node["type"] in DECIDED or not (run.names(address) or _reached(run, address))):
@@ -363,7 +366,7 @@ def join(run: Run, address: str) -> Join:
     if recorded is not None:
         return recorded
     node = run.node(address)
-    if node["type"] in DECIDED and (start := run.of(address, "start")) and start["message"]:
+    if node["type"] in DECIDED and (start := run.start(address)) and start["message"]:
         path = naming.shown(node["path"], address)
         raise Refused(f"run {run.run_id}: '{path}' has failed: what its success leads to does not begin")
     graphs = branch_graphs(run, address, node)

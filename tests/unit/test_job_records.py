@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from magnus_render.errors import PLATFORM, REFUSED, SUCCESS, USAGE, PlatformError, UsageError
@@ -91,10 +93,22 @@ def test_branches_that_are_over(records: JobRecords) -> None:
 
 
 def test_a_branch_has_one_turn(records: JobRecords) -> None:
-    assert [records.turn("p", branch, True) for branch in ("x", "y", "z")] == [0, 1, 2]
-    assert [records.turn("p", branch, False) for branch in ("z", "x", "y")] == [2, 0, 1]
-    assert records.turn("p.x.q", "x", False) == 0
-    assert JobRecords(records.run).turn("p", "w", False) == 3
+    assert [records.turn("p", branch, True, n + 1) for n, branch in enumerate("xyz")] == [0, 1, 2]
+    assert [records.turn("p", branch, False, 3) for branch in "zxy"] == [2, 0, 1]
+    assert records.turn("p.x.q", "x", False, 1) == 0
+    assert JobRecords(records.run).turn("p", "w", False, 4) == 3
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_no_turn_is_left_out(seed: int) -> None:
+    """However many ends each branch has seen besides those before its own, and in which order they ask."""
+    chance = random.Random(seed)
+    count = chance.randint(1, 12)
+    records = JobRecords(Run(Store({}), "r", {}))  # type: ignore[typeddict-item]
+    ends = [(f"b{rank}", chance.randint(rank + 1, count)) for rank in range(count)]
+    chance.shuffle(ends)
+    turns = [records.turn("p", branch, chance.random() < 0.5, ended) for branch, ended in ends]
+    assert sorted(turns) == list(range(count))
 
 
 # ---- the run ----

@@ -121,15 +121,15 @@ def test_two_jobs_of_a_call_end_a_branch_at_once() -> None:
     jobs.submit(jobs.lines["j0"])
     both = [jobs.begin("j0"), jobs.begin("j2")]
     for process in both:
-        jobs.until(process, "names r/jobs/turns/m")
+        jobs.until(process, "names r/jobs/over/m")
     for process in both:
         jobs.until(process, "create r/jobs/turns/m/0.json")
     for process in both:
         jobs.until(process, "create r/jobs/calls/m/1/t/1.0.claim.json")
     assert jobs.go() == 0
     assert {key for key in jobs.store.records if "/turns/" in key} == {
-        f"r/jobs/turns/m/{n}.json" for n in range(4)
-    }
+        f"r/jobs/turns/m/{n}.json" for n in range(3)
+    }, "the last to end lets none begin"
 
 
 def test_two_jobs_of_a_text() -> None:
