@@ -141,6 +141,15 @@ class Engine:
         return [name for name in said.split() if _is_left(name)]
 
 
+def is_about(said: str, command: str) -> bool:
+    """Tell whether a complaint of `run` is about its command, which runtimes name in quotes.
+
+    Statuses 126 and 127 are docker's for anything that is not there or not permitted, and the path of a mount or a device
+    may hold the command's name.
+    """
+    return any(f"{quote}{command}{quote}" in said for quote in "\"'`")
+
+
 def new_name() -> str:
     """Return a name for a container of this process, by which others can tell whether it is at work still."""
     mine = lease.walker(os.getpid())

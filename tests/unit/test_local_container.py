@@ -29,7 +29,7 @@ run) [ -z "$BEGUN" ] || { echo >"$BEGUN"; exec sleep 60; } ;;
 esac
 case $1 in
 image) [ "$4 $5" = "{{.Config.WorkingDir}} $IMAGE" ] || { echo "no such image" >&2; exit 1; }; pwd; exit ;;
-run) [ -z "$STATUS" ] || { printf "%s\\n\\nRun 'docker run --help' for more\\n" "$SAID" >&2; exit "$STATUS"; } ;;
+run) [ -z "$STATUS" ] || { printf '%s\\n\\n%s\\n\\n%s\\n' "$SAID" "Usage:  docker run [OPTIONS] IMAGE" "Run 'docker run --help' for more" >&2; exit "$STATUS"; } ;;
 *) exit 0 ;;
 esac
 while [ "$1" != "$IMAGE" ]; do
@@ -134,8 +134,9 @@ def test_a_step_that_fails_is_tried_again_in_another_container(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("status", "complaint", "expected", "calls", "said"),
     [
-        ("126", f"cannot run {MAGNUS}", 65, ["run"], "image 'churn:1' cannot start"),
-        ("127", f"no {MAGNUS}", 65, ["run"], f"(no {MAGNUS}): install magnus-render in it"),
+        ("126", f'exec: "{MAGNUS}": permission denied', 65, ["run"], "image 'churn:1' cannot start"),
+        ("127", f"no file `{MAGNUS}`", 65, ["run"], f"(no file `{MAGNUS}`): install magnus-render in it"),
+        ("126", f'mkdir "{MAGNUS}/x": permission denied', 75, ["run"] * 3, f'a: mkdir "{MAGNUS}/x": perm'),
         ("127", "no libnvidia-ml.so.1", 75, ["run"] * 3, "a: no libnvidia-ml.so.1\n"),
         ("125", "it does not work", 75, ["run", "rm"] * 3, "a: it does not work\n"),
         (
