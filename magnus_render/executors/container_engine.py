@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ FAILED, NOT_STARTED, NOT_FOUND = 125, 126, 127
 KILLED = 137
 _PATIENCE = 120.0
 """Seconds that an engine has for an answer; to pull an image may take any time."""
+_REMOVAL = 10.0
+"""Seconds that docker has for a removal that it has begun itself: until it is over, to ask for it is an error."""
+_AT_IT = "already in progress"
 _RESETS = ("sudo", "doas")
 
 
@@ -127,8 +131,13 @@ class Engine:
             return
         # podman would give each of them 10 s to end; older ones have no such option.
         at_once = ["--time", "0"] if self.name == "podman" else []
-        if not self.said("rm", "--force", *at_once, *names)[0] and at_once:
+        fine, said = self.said("rm", "--force", *at_once, *names)
+        if not fine and at_once:
             self.said("rm", "--force", *names)
+        until = time.monotonic() + _REMOVAL
+        while not fine and _AT_IT in said and time.monotonic() < until:
+            time.sleep(0.05)
+            fine, said = self.said("rm", "--force", *names)
 
     def left_behind(self) -> list[str]:
         """Return the names of containers of this user whose walk, on this system, was killed.
@@ -139,6 +148,15 @@ class Engine:
         if not fine:
             raise PlatformError(f"{self.name} does not answer{_why(said)}")
         return [name for name in said.split() if _is_left(name)]
+
+
+def is_about(said: str, command: str) -> bool:
+    """Tell whether a complaint of `run` is about its command, which runtimes name in quotes.
+
+    Statuses 126 and 127 are docker's for anything that is not there or not permitted, and the path of a mount or a device
+    may hold the command's name.
+    """
+    return any(f"{quote}{command}{quote}" in said for quote in "\"'`")
 
 
 def new_name() -> str:

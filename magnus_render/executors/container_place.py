@@ -14,7 +14,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from magnus_render.errors import PLATFORM, REFUSED, SUCCESS, MagnusError, Refused
-from magnus_render.executors.container_engine import FAILED, KILLED, NOT_FOUND, NOT_STARTED, Engine, new_name
+from magnus_render.executors.container_engine import (
+    FAILED,
+    KILLED,
+    NOT_FOUND,
+    NOT_STARTED,
+    Engine,
+    is_about,
+    new_name,
+)
 from magnus_render.executors.container_integrations import HIDDEN, MOUNTS, PASSED
 from magnus_render.executors.place import Here
 from magnus_render.integrations.base import within
@@ -160,7 +168,7 @@ class ContainerPlace(Here):
         if status in (NOT_STARTED, NOT_FOUND):
             options, said = self._options(call), child.said.strip()
             command = options.magnus_command[0]
-            if command not in said:  # docker ends so for much that is not there, or not permitted
+            if not is_about(said, command):
                 return PLATFORM
             child.said = (
                 f"image '{options.image}' cannot start '{command}' ({said}): install magnus-render in it, or name the "

@@ -31,8 +31,8 @@ GRACE = 15.0
 _HANDLED = (*STOPPING, signal.SIGCHLD, signal.SIGWINCH)
 _CHUNK = 65536
 _LONGEST_LINE = 65536
-HINTS = (b"Run '", b"See '")
-"""Begin the last lines of complaints of programs, which say where their help is."""
+HINTS = (b"Run '", b"See '", b"Usage:")
+"""Begin the last lines of complaints of programs, which say how to call them, or where their help is."""
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 

@@ -1,5 +1,8 @@
 """Containers for tests: podman with runc, and an image of this project that is made here (`rootfs`).
 
+`MAGNUS_CONTAINER_ENGINE` names another command, such as `docker --host unix:///run/docker.sock`, for tests of
+`local-container` alone: podman makes the image all the same, and hands it over.
+
 Storage and images are kept outside the checkout, in ${XDG_CACHE_HOME:-~/.cache}/magnus-render. An image is made anew
 when the project or what it needs has changed. Needs root and Linux; systemd is not needed.
 """
@@ -10,6 +13,7 @@ import fcntl
 import functools
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from magnus_render.executors.container_engine import Engine
 from tests import tools
 from tests.engines import rootfs
 from tests.engines.cache import cache
@@ -66,7 +71,21 @@ def image() -> str:
                 _make_base(base)
             _make(name, base)
             _call(*engine(), "image", "prune", "--all", "--force", "--filter", "until=24h")
+        hand_over(name)
     return name
+
+
+def hand_over(name: str) -> None:
+    """Give the engine that is tried an image that podman has made, unless it has it.
+
+    Raises:
+        RuntimeError: as of `image`.
+    """
+    if _chosen() and ask("image", "inspect", name).returncode != 0:
+        with tempfile.TemporaryDirectory(dir=cache()) as scratch:
+            archive = str(Path(scratch) / "image.tar")
+            _call(*engine(), "save", "--output", archive, name)
+            _call(*command(), "load", "--input", archive)
 
 
 def _make_base(name: str) -> None:
@@ -136,10 +155,26 @@ def engine() -> tuple[str, ...]:
     return command("overlay" if works else "vfs")
 
 
+def _chosen() -> list[str]:
+    return shlex.split(os.environ.get("MAGNUS_CONTAINER_ENGINE", ""))
+
+
 def command() -> list[str]:
-    """Return the command of `engine` for a process that has its environment from elsewhere."""
+    """Return the command of the engine that is tried, for a process that has its environment from elsewhere."""
+    if chosen := _chosen():
+        return chosen
     words = engine()
     return ["env", f"CONTAINERS_CONF={os.environ['CONTAINERS_CONF']}", *words]
+
+
+def called() -> str:
+    """Return what messages call the engine that is tried."""
+    return Engine(command()).called
+
+
+def ask(*argv: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the engine that is tried."""
+    return subprocess.run([*command(), *argv], capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 def podman(*argv: str) -> subprocess.CompletedProcess[str]:

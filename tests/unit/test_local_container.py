@@ -29,7 +29,7 @@ run) [ -z "$BEGUN" ] || { echo >"$BEGUN"; exec sleep 60; } ;;
 esac
 case $1 in
 image) [ "$4 $5" = "{{.Config.WorkingDir}} $IMAGE" ] || { echo "no such image" >&2; exit 1; }; pwd; exit ;;
-run) [ -z "$STATUS" ] || { printf "%s\\n\\nRun 'docker run --help' for more\\n" "$SAID" >&2; exit "$STATUS"; } ;;
+run) [ -z "$STATUS" ] || { printf "%s\\n\\nUsage:  docker run\\n\\nRun 'docker run --help'" "$SAID" >&2; exit "$STATUS"; } ;;
 *) exit 0 ;;
 esac
 while [ "$1" != "$IMAGE" ]; do
@@ -134,8 +134,8 @@ def test_a_step_that_fails_is_tried_again_in_another_container(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("status", "complaint", "expected", "calls", "said"),
     [
-        ("126", f"cannot run {MAGNUS}", 65, ["run"], "image 'churn:1' cannot start"),
-        ("127", f"no {MAGNUS}", 65, ["run"], f"(no {MAGNUS}): install magnus-render in it"),
+        ("126", f'exec: "{MAGNUS}": permission denied', 65, ["run"], "image 'churn:1' cannot start"),
+        ("127", f"no file `{MAGNUS}`", 65, ["run"], f"(no file `{MAGNUS}`): install magnus-render in it"),
         ("127", "no libnvidia-ml.so.1", 75, ["run"] * 3, "a: no libnvidia-ml.so.1\n"),
         ("125", "it does not work", 75, ["run", "rm"] * 3, "a: it does not work\n"),
         (
@@ -246,6 +246,28 @@ def test_an_engine_is_named_by_its_command(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(Refused, match="looked for docker, podman, nerdctl"):
         Engine([])
+
+
+def test_a_removal_that_docker_has_begun_is_waited_for(tmp_path: Path) -> None:
+    """docker begins it itself for a container of `run --rm` that is killed."""
+    (tmp_path / "docker").write_text(
+        f"#!/bin/sh\necho x >>{tmp_path}/calls\ntest $(wc -l <{tmp_path}/calls) -ge 3 && exit\n"
+        "echo 'Error response from daemon: removal of container a is already in progress' >&2; exit 1\n"
+    )
+    (tmp_path / "docker").chmod(0o755)
+    Engine([str(tmp_path / "docker")]).remove("a")
+    assert len((tmp_path / "calls").read_text().splitlines()) == 3
+
+
+def test_a_complaint_is_about_the_command_if_it_quotes_it() -> None:
+    """126 and 127 are docker's for mounts and devices as well, whose paths may hold the command's name."""
+    for complaint in ('exec: "magnus": executable file not found', "executable file `magnus` not found"):
+        assert container_engine.is_about(complaint, "magnus")
+    for complaint in (
+        "mkdir /nfs/.magnus: permission denied",
+        'device "/dev/magnus": no such file or directory',
+    ):
+        assert not container_engine.is_about(complaint, "magnus")
 
 
 def test_a_mount_is_a_line_of_csv() -> None:

@@ -1,4 +1,4 @@
-"""Steps in real containers: what they see, how they end, and what is left behind. The engine is podman."""
+"""Steps in real containers: what they see, how they end, and what is left behind. `images` names the engine."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def log(folder: Path) -> dict[str, Any]:
 
 def containers(label: str = "magnus.run=r") -> list[str]:
     """Return the names of the containers of a run."""
-    return images.podman("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}").stdout.split()
+    return images.ask("ps", "--all", "--filter", f"label={label}", "--format", "{{.Names}}").stdout.split()
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -147,8 +147,8 @@ def test_a_node_has_its_own_variables_and_limits(image: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("config", "status", "said"),
     [
-        ({"image": "localhost/nobody-has-this"}, 65, "podman has none of that name"),
-        ({"image": "localhost/nobody-has-this", "pull": "missing"}, 75, "podman cannot pull it"),
+        ({"image": "localhost/nobody-has-this"}, 65, "{engine} has none of that name"),
+        ({"image": "localhost/nobody-has-this", "pull": "missing"}, 75, "{engine} cannot pull it"),
         ({"engine": ["no-such-engine"]}, 65, "engine 'no-such-engine' is not on the PATH"),
         ({"magnus_command": ["no-such-command"]}, 65, "cannot start 'no-such-command'"),
         ({"run_options": ["--no-such-option"]}, 75, "unknown flag: --no-such-option"),
@@ -160,6 +160,7 @@ def test_what_is_not_there_has_an_error_of_its_own(
 ) -> None:
     project(tmp_path, shell("a", "true"), **config)
     done = execute(tmp_path)
+    said = said.format(engine=images.called())
     assert (done.returncode, said in done.stderr) == (status, True), done.stderr
     assert "Traceback" not in done.stderr
 
