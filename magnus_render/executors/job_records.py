@@ -23,7 +23,6 @@ import os
 import time
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
-from zlib import crc32
 
 from magnus_render.runtime import shapes
 
@@ -229,7 +228,7 @@ def _free(taken: set[int], ended: int, branch: str) -> int:
     Branches that end at once choose differently, as their names differ: few of them meet.
     """
     if free := sorted(set(range(ended)) - taken):
-        return free[crc32(branch.encode()) % len(free)]
+        return free[int.from_bytes(branch.encode(), "big") % len(free)]
     return next(number for number in count(ended) if number not in taken)
 
 
