@@ -41,9 +41,9 @@ def run_id() -> str:
 class Project:
     """A project on AWS Batch, and the commands of a person who has begun a run of it."""
 
-    def __init__(self, folder: Path, run_id: str, steps: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, run_id: str, steps: dict[str, Any], engine: Batch | None = None) -> None:
         write(folder, steps)
-        self.folder, self.spec, self.engine = folder, RunSpec(run_id), Batch()
+        self.folder, self.spec, self.engine = folder, RunSpec(run_id), engine or Batch()
         self.client = shared()
         self.config = self.engine.configure(folder, self.spec)
 
