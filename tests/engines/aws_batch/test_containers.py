@@ -7,6 +7,7 @@ A few of the conformance cases, and what only a container shows. `MAGNUS_BATCH_C
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from magnus_render.image.containerfile import USER
 from tests.conformance import cases
 from tests.conformance.aws_batch import BatchContainers
 from tests.conformance.checking import run
-from tests.conformance.engines import EngineFailure, RunSpec
+from tests.conformance.engines import EngineFailure
 from tests.engines import images
 from tests.engines.aws_batch.test_runs import ENDS, Project, run_id, shell
 from tests.engines.stepfunctions.client import Client
@@ -30,7 +31,7 @@ __all__ = ["run_id"]
 FEW = ("retry-third-attempt", "walk-handled", "when-simple")
 MORE = (
     *("as-is-text", "cached-after-failure", "cached-map", "catalog-flow", "concurrency-bounded"),
-    *("conditional-simple", "dag-files", "files-modes", "map-of-maps", "map-simple", "max-time-over-handled"),
+    *("conditional-simple", "dag-files", "files-modes", "map-of-maps", "map-simple"),
     *("nesting-deep", "parallel-handled-inside", "parallel-success", "python-api", "python-environment"),
     *("shell-exits", "timeout"),
 )
@@ -175,6 +176,21 @@ def test_branches_that_are_stopped(tmp_path: Path, run_id: str) -> None:
 
 
 @for_a_person
+def test_the_time_of_a_run(tmp_path: Path, run_id: str) -> None:
+    """max_time ends the step at work, or keeps it from starting where the machine is slow, and lets no other one begin."""
+    project = Project(
+        tmp_path / "p", run_id, {"a": shell("exec sleep 600", "b"), "b": shell("true")}, engine(tmp_path)
+    )
+    file = project.folder / "dag.yaml"
+    definition = json.loads(file.read_text())
+    definition["dag"]["max_time"] = 15
+    file.write_text(json.dumps(definition))
+    outcome = project.engine.run(project.folder, project.spec)
+    assert (outcome.status, "b" in outcome.log["steps"]) == (1, False), outcome.stderr
+    assert "max_time of 15 s is over" in outcome.stderr
+
+
+@for_a_person
 def test_objects_and_secrets(tmp_path: Path, run_id: str) -> None:
     """An object goes through the catalog; a secret is a variable that the job definition sets."""
     steps = {
@@ -220,7 +236,8 @@ def test_containers_with_fewer_rights(rights: str, tmp_path: Path, run_id: str) 
 def test_an_image_without_magnus(tmp_path: Path, run_id: str) -> None:
     project = Project(tmp_path / "p", run_id, {"a": shell("true")}, engine(tmp_path))
     project.spec.executor = {"magnus_command": ["not-there"]}
-    with pytest.raises(EngineFailure, match="(?s)the run stands still.*not-there"):
+    with pytest.raises(EngineFailure, match=r"(?s)the run stands still.*not-there"):
         project.engine.run(project.folder, project.spec)
     assert reasons(project, "a")[0][0] == 127
     assert len(reasons(project, "a")) == 1, "it is not run again"
+    assert "ended with exit code 127" in project.magnus("runs", "show", run_id)[1]

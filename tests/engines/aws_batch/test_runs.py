@@ -113,7 +113,9 @@ def test_a_submission_that_is_refused_leaves_a_run_that_can_go_on(tmp_path: Path
     ):
         project.engine.run(project.folder, project.spec)
     assert project.runs("a") == [[65]], "it would be refused again"
-    assert "stands still" in project.magnus("runs", "show", run_id)[1]
+    (job,) = project.client.jobs(run_id)
+    said = project.magnus("runs", "show", run_id)[1]
+    assert f"  at b\n    job {job['id']} ended with exit code 65; its output is in the log stream" in said
     assert run_id in project.magnus("runs", "list", "--standing")[1]
     assert project.magnus("runs", "resume", run_id) == (0, f"run {run_id}: goes on: 1 job submitted\n")
     assert project.client.settled(run_id)

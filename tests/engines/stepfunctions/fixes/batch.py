@@ -94,13 +94,15 @@ def describe_environment_once(patch: Patch) -> None:
 
 @fix("exit-code")
 def describe_exit_code(patch: Patch) -> None:
-    """moto: DescribeJobs leaves out the exit code of a container. AWS: `Container.ExitCode`."""
+    """moto: DescribeJobs leaves out the exit code of a container, and its reason. AWS: `Container.ExitCode`, `.Reason`."""
     original = Job._container_details
 
     def _container_details(self: Any) -> Any:
         details = original(self)
         if self.exit_code is not None:
             details["exitCode"] = self.exit_code
+        if self.attempts and (reason := self.attempts[-1]["container"].get("reason")):
+            details["reason"] = reason
         return details
 
     patch(Job, "_container_details", _container_details)
