@@ -28,12 +28,12 @@ from tests.engines.stepfunctions.containers import LABEL
 from tests.tools import said
 
 __all__ = ["run_id"]
-FEW = ("retry-third-attempt", "walk-handled", "when-simple")
+FEW = ("catalog-flow", "conditional-simple")
 MORE = (
-    *("as-is-text", "cached-after-failure", "cached-map", "catalog-flow", "concurrency-bounded"),
-    *("conditional-simple", "dag-files", "files-modes", "map-of-maps", "map-simple"),
+    *("as-is-text", "cached-after-failure", "cached-map", "concurrency-bounded"),
+    *("dag-files", "files-modes", "map-of-maps", "map-simple", "retry-third-attempt"),
     *("nesting-deep", "parallel-handled-inside", "parallel-success", "python-api", "python-environment"),
-    *("shell-exits", "timeout"),
+    *("shell-exits", "timeout", "walk-handled", "when-simple"),
 )
 ALL = os.environ.get("MAGNUS_BATCH_CONTAINERS") == "all"
 for_a_person = pytest.mark.skipif(not ALL, reason="takes long: MAGNUS_BATCH_CONTAINERS=all runs it")
