@@ -31,8 +31,8 @@ def make() -> str:
             if error.errno not in (EACCES, EROFS):
                 raise
             raise PlatformError(
-                f"cannot make {path}: {error.strerror}: magnus needs a folder to write to for each attempt: mount one "
-                "at /tmp (a tmpfs), or name another by TMPDIR"
+                f"no folder for the attempt in {base}: {error.strerror}: mount one there that may be written to (a tmpfs), "
+                "or name another by TMPDIR"
             ) from error
     # It gets its name when it is locked: nobody can find it before. It stays open while this process or the task's lives.
     new = os.path.join(path, "new")

@@ -98,8 +98,8 @@ def make_data(folder: str, node: Node) -> None:
             ) from None
         if error.errno in (EACCES, EROFS):
             raise PlatformError(
-                f"cannot make {folder}: {error.strerror}: let the user that steps run as own the working folder, or mount a "
-                "folder there that they may write to"
+                f"no data folder at {folder}: {error.strerror}: let the user that steps run as own the working folder, or "
+                "mount a folder there"
             ) from error
         raise platform_error("make", folder, error) from error
 
