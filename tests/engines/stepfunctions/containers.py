@@ -58,6 +58,7 @@ class Container(Running):
         with open(command.log, "ab") as log:
             self._process = subprocess.Popen(
                 [*images.engine(), "run", *options, command.image, *command.argv],
+                cwd=command.log.parent,  # conmon leaves a file `oom` where it was started
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
