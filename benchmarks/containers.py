@@ -1,12 +1,14 @@
 """Measure what `local-container` adds to the engine's own `run` of the same image, side by side in one run.
 
 `python benchmarks/containers.py IMAGE [ENGINE...]`: the image has magnus on its PATH. Medians of wall-clock time, for a
-container is the work of several processes: `run` of `magnus --version` by the engine itself, and the steps of a chain.
+container is the work of several processes: the engine's own `run` of `magnus --version`, its own `run` of the callback
+of one step, typed by hand, and the steps of a chain. What `local-container` adds is what it takes beyond the second.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import subprocess
@@ -16,6 +18,11 @@ import time
 from pathlib import Path
 
 STEPS, REPEAT = 10, 5
+STORES = {
+    "run_log_store": {"type": "file-system", "config": {"path": ".run_log_store"}},
+    "catalog": {"type": "file-system", "config": {"path": ".catalog"}},
+    "secrets": {"type": "do-nothing", "config": {}},
+}
 
 
 def seconds(argv: list[str], cwd: str) -> float:
@@ -36,7 +43,7 @@ def chain(steps: int) -> str:
 
 
 def main(image: str, engine: list[str]) -> None:
-    """Print both figures and their ratio."""
+    """Print the figures and their ratios."""
     magnus = shutil.which("magnus")
     if magnus is None:
         sys.exit("magnus is not on the PATH")
@@ -49,20 +56,27 @@ def main(image: str, engine: list[str]) -> None:
         for steps in (1, STEPS + 1):
             files[steps] = f"{steps}.yaml"
             (Path(folder) / files[steps]).write_text(chain(steps))
-        own, ours = [], []
-        for _ in range(REPEAT):
-            own.append(
-                seconds([*engine, "run", "--rm", "--pull", "never", image, "magnus", "--version"], folder)
+        run_it = [*engine, "run", "--rm", "--pull", "never"]
+        here = ["--volume", f"{folder}:{folder}", "--workdir", folder, "--env", "MAGNUS_CONFIG"]
+        os.environ["MAGNUS_CONFIG"] = json.dumps(STORES)
+        empty, by_hand, ours = [], [], []
+        for number in range(REPEAT):
+            empty.append(seconds([*run_it, image, "magnus", "--version"], folder))
+            run_id = f"by-hand-{number}"
+            seconds([magnus, "start_run", run_id, "-f", files[1]], folder)
+            by_hand.append(
+                seconds([*run_it, *here, image, "magnus", "execute_single_node", run_id, "s0"], folder)
             )
             whole = {
                 steps: seconds([magnus, "execute", "-f", file, "-c", "c.yaml"], folder)
                 for steps, file in files.items()
             }
             ours.append((whole[STEPS + 1] - whole[1]) / STEPS)
-        run, step = statistics.median(own), statistics.median(ours)
-        print(
-            f"{engine[0]} run, magnus --version: {run:.2f} s; a step: {step:.2f} s, {step / run:.2f} times that"
-        )
+        step = statistics.median(ours)
+        print(f"a step of local-container: {step:.2f} s")
+        for what, found in (("magnus --version", empty), ("the callback of a step", by_hand)):
+            run = statistics.median(found)
+            print(f"run of {what}: {run:.2f} s; a step takes {step / run:.2f} times that")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from magnus_render.runtime.records import Run
 
-_MOST = 5
-"""So many places where a run stands still are named."""
-
 
 def resume(run: Run) -> str:
     """Submit the jobs of a run that are missing; return what was done, in words. Raises `MagnusError`."""
@@ -34,7 +31,7 @@ def cancel(run: Run) -> str:
     ended = decentral.cancel(run, scheduler)
     if left := decentral.at_work(run, scheduler):
         raise PlatformError(
-            f"run {run.run_id}: jobs are still at work: {', '.join(sorted(left)[:_MOST])}: try again"
+            f"run {run.run_id}: jobs are still at work: {', '.join(sorted(left)[:decentral.NAMED])}: try again"
         )
     return f"run {run.run_id}: cancelled: {ended} job{'s' * (ended != 1)} ended"
 
@@ -56,11 +53,13 @@ def where_it_stands(run: Run) -> Iterator[str]:
     if records.walk() is None or records.status() is not None:
         return
     try:
-        places = decentral.standing(run, decentral.scheduler_of(run))
+        scheduler = decentral.scheduler_of(run)
+        places = decentral.standing(run, scheduler)
+        lines = list(decentral.described(places, scheduler))
     except MagnusError as error:
         say(f"whether the run goes on cannot be known: {error}")
         return
     if places:
         how = "it was cancelled" if records.is_cancelled() else "no job of it waits or runs"
         yield f"stands still: {how}. To go on: magnus runs resume {safe(run.run_id)}"
-        yield from (f"  at {safe(place)}" for place in places[:_MOST])
+        yield from (f"  {line}" for line in lines)

@@ -40,6 +40,9 @@ LOST = ("Host EC2", "Your Spot Task was interrupted")
 """How the reasons of attempts begin whose host is gone (AWS Batch user guide, "Automated job retries"; "Fargate Spot")."""
 OUT_OF_MEMORY = "OutOfMemoryError"
 TIMED_OUT = "Job attempt duration exceeded timeout"
+_EXITED = "Essential container in task exited"
+"""What AWS Batch tells of every job whose process ended by itself."""
+_CODES = {"126": "its image cannot start the command", "127": "its image has no such command"}
 AT_ONCE = 100
 """Jobs that are described by one request (API reference, DescribeJobs)."""
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
@@ -118,6 +121,9 @@ class BatchSubmitter(Submitter):
                 self._ask(
                     "terminate_job", f"the end of job {one}", "", jobId=one, reason="cancelled by magnus"
                 )
+
+    def ending(self, job: str) -> str:
+        return next((_told(detail) for detail in self._described([job])), "")
 
     def before(self, environment: Mapping[str, str]) -> str:
         number = int(environment.get("AWS_BATCH_JOB_ATTEMPT", "1"))
@@ -279,6 +285,17 @@ def _state(detail: Mapping[str, Any]) -> State:
     ended_by_somebody = detail.get("isCancelled") or detail.get("isTerminated")
     timed_out = str(detail.get("statusReason", "")).startswith(TIMED_OUT)
     return "cancelled" if ended_by_somebody and detail["status"] == "FAILED" and not timed_out else "ended"
+
+
+def _told(detail: Mapping[str, Any]) -> str:
+    """Return how a described job ended, for people (API reference, JobDetail and ContainerDetail)."""
+    container = detail.get("container", {})
+    code = container.get("exitCode")
+    reasons = [container.get("reason", ""), str(detail.get("statusReason", "")), _CODES.get(str(code), "")]
+    ended = f"is {detail['status']}" if code is None else f"ended with exit code {code}"
+    told = ": ".join([ended, *(one for one in reasons if one and one != _EXITED)])
+    stream = container.get("logStreamName", "")
+    return f"{told}; its output is in the log stream {stream} of CloudWatch" if stream else told
 
 
 def _ending(attempt: Mapping[str, Any]) -> str:

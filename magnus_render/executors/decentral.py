@@ -18,6 +18,7 @@ from magnus_render.executors import configured
 from magnus_render.executors.base import BaseExecutor, Order
 from magnus_render.executors.job_records import CANCELLED, RESUMED, JobRecords, Submission
 from magnus_render.plan import AS_IS, TASK, as_is_text, services_of
+from magnus_render.texts import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from magnus_render.plan import Config, Json, Plan
     from magnus_render.runtime.records import Run
 
+NAMED = 5
+"""So many places where a run stands still are named."""
 SETTLE = 45
 """Seconds that `cancel` waits for jobs to end: a scheduler kills them some 30 s after it has told them to."""
 
@@ -202,18 +205,45 @@ def _standing_calls(walk: JobWalk) -> Iterator[Call]:
             yield walk.call(kind, address, what.attempt, what.repeat, walk.records.after(what))
 
 
-def standing(run: Run, scheduler: Submitter) -> list[str]:
-    """Return where a run stands still, in words: the steps that come next; [] if it goes on, or is over."""
+def standing(run: Run, scheduler: Submitter) -> dict[str, str]:
+    """Return where a run stands still: the steps that come next, each with the id of its last job.
+
+    The id is that of the job that was to submit a step, if nobody has, and '' if none is known. {} if the run goes on, or
+    is over.
+    """
     records = JobRecords(run)
     if records.status() is not None:
-        return []
+        return {}
     calls = records.all()
     if _at_work(scheduler, calls):
-        return []
+        return {}
     if records.all() != calls or records.status() is not None:
-        return []  # what was at work has ended meanwhile, and has submitted what follows
-    addresses = sorted({what.address for what in calls if not _done(run, what.address)})
-    return [naming.shown(run.node(one)["path"], one) for one in addresses] or ["what follows the last step"]
+        return {}  # what was at work has ended meanwhile, and has submitted what follows
+    last = {what.address: what for what in sorted(calls)}
+    places = {
+        naming.shown(run.node(one)["path"], one): _last_job(records, calls, what)
+        for one, what in last.items()
+        if not _done(run, one)
+    }
+    return places or {"what follows the last step": ""}
+
+
+def _last_job(
+    records: JobRecords, calls: Mapping[Submission, Mapping[str, list[str]]], call: Submission
+) -> str:
+    jobs = calls[call]["job"]
+    if not jobs:
+        by = records.claimed_by(call)
+        jobs = [job for what, of_it in sorted(calls.items()) if what.by == by for job in of_it["job"]]
+    return jobs[-1] if jobs else ""
+
+
+def described(places: Mapping[str, str], scheduler: Submitter) -> Iterator[str]:
+    """Yield lines that say where a run stands still, and how the last jobs there ended; of many places the first few."""
+    for place, job in list(places.items())[:NAMED]:
+        yield f"at {safe(place)}"
+        if job and (ending := scheduler.ending(job)):
+            yield f"  job {job} {safe(ending)}"
 
 
 def _done(run: Run, address: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from magnus_render.errors import PLATFORM
 from magnus_render.executors import summary
 from magnus_render.executors.console import DETAIL, Progress, console
-from magnus_render.executors.decentral import standing
+from magnus_render.executors.decentral import described, standing
 from magnus_render.executors.job_records import JobRecords
 from magnus_render.executors.terminal import duration
 from magnus_render.plan import COMPOSITES, FAIL_NODE, SUCCESS_NODE
@@ -123,11 +123,11 @@ class _Follower:
         self.shown.tell("run_ended", run_id=self.run.run_id, exit_status=status)
         return status
 
-    def _stands(self, where: list[str]) -> int:
+    def _stands(self, where: dict[str, str]) -> int:
         self.shown.close()
         self.shown.say(f"run {self.run.run_id}: stands still: no job of it waits or runs", "stopped")
-        for place in where[:5]:
-            self.shown.say(f"{DETAIL}at {safe(place)}")
+        for line in described(where, self.scheduler):
+            self.shown.say(f"{DETAIL}{line}")
         self.shown.say(f"{DETAIL}to go on with it: magnus runs resume {self.run.run_id}")
         self.shown.tell("run_ended", run_id=self.run.run_id, exit_status=PLATFORM)
         return PLATFORM

@@ -113,6 +113,10 @@ class JobRecords:
         """Return the slug of the step that handed over to a call that was claimed."""
         return str(self.run.read(_claim(what))["after"])
 
+    def claimed_by(self, what: Submission) -> str:
+        """Return who has claimed to submit a call (`Submission.by`)."""
+        return str(self.run.read(_claim(what))["by"])
+
     def begin_text(self, what: Submission) -> bool:
         """Record that the text of an as-is begins; tell whether no other job has begun it."""
         key, mine = f"{_folder(what)}/{_stem(what)}.begun.json", {"time": time.time(), "pid": os.getpid()}

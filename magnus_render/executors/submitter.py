@@ -91,6 +91,10 @@ class Submitter:
         """End jobs that wait or run; jobs that have ended are left out without a word. TERM comes before KILL."""
         raise NotImplementedError
 
+    def ending(self, job: str) -> str:
+        """Return what the scheduler tells of a job that has ended, for people; '' if it tells nothing."""
+        return ""
+
     def before(self, environment: Mapping[str, str]) -> str:
         """Return how the run of this very job before this one ended: `crashed` or `platform`; '' if this is its first run.
 

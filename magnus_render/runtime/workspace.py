@@ -8,7 +8,9 @@ own, `step` gives every step one (`isolated: true`). A workspace has the project
 from __future__ import annotations
 
 import os
+from errno import EACCES, EROFS
 
+from magnus_render.errors import PlatformError
 from magnus_render.plan import MAP, PARALLEL
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.services.options import platform_error
@@ -94,6 +96,11 @@ def make_data(folder: str, node: Node) -> None:
             raise TaskFailure(
                 f"catalog: cannot make the data folder '{where}': a file is in its place"
             ) from None
+        if error.errno in (EACCES, EROFS):
+            raise PlatformError(
+                f"no data folder at {folder}: {error.strerror}: let the user that steps run as own the working folder, or "
+                "mount a folder there"
+            ) from error
         raise platform_error("make", folder, error) from error
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.conformance.engines import EngineFailure, Outcome, RunSpec, magnus, show
-from tests.conformance.stepfunctions import StepFunctions, project
+from tests.conformance.stepfunctions import Containers, StepFunctions, project
 from tests.engines.stepfunctions.client import TIME_LIMIT
 
 
 class Batch(StepFunctions):
     """Jobs that submit each other, each a process with the run log on S3 and a disk of its own."""
 
-    name = "local-aws-batch"
+    name = executor = "local-aws-batch"
     abilities = frozenset(("as-is-text", "disk-per-step", "command-line"))
 
     def run(self, folder: Path, spec: RunSpec) -> Outcome:
@@ -57,10 +57,16 @@ class Batch(StepFunctions):
         self.create(self._client(), name, folder, spec)
         executor = {"job_queue": name, "job_definition": name, **spec.executor}
         blocks, _ = self.stores(folder)
-        config = {"executor": {"type": self.name, "config": executor}, **blocks, **spec.config}
+        config = {"executor": {"type": self.executor, "config": executor}, **blocks, **spec.config}
         file = f"config-{self.name}.yaml"
         (folder / file).write_text(json.dumps(config), encoding="utf-8")
         return file
+
+
+class BatchContainers(Containers, Batch):
+    """The same with jobs in containers of podman, from an image that has the project's wheel."""
+
+    name = "local-aws-batch-containers"
 
 
 def logs(jobs: list[dict[str, Any]]) -> str:

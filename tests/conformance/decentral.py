@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.aws_batch import Batch
+from tests.conformance.aws_batch import Batch, BatchContainers
 from tests.conformance.engines import TIME_LIMIT, EngineFailure, Local, Outcome, RunSpec, environment, show
 
 
@@ -86,4 +86,4 @@ def _is_over(job: Path) -> bool:
     return (job / "status").exists() or ((job / "cancelled").exists() and not (job / "job").exists())
 
 
-EVERY = (Processes, Batch)
+EVERY = (Processes, Batch, BatchContainers)

@@ -231,7 +231,8 @@ def environment(folder: Path, extra: dict[str, str]) -> dict[str, str]:
 def engines() -> list[Engine]:
     """Return the engines to run on: those that `MAGNUS_ENGINES` names, in one text with commas.
 
-    They are local, bash, stepfunctions, argo, local-container, processes, local-aws-batch and slurm.
+    They are local, bash, stepfunctions, argo, local-container, processes, local-aws-batch, local-aws-batch-containers and
+    slurm.
 
     By default the first four; the others have tests of their own that run some cases. One that this machine cannot have is
     left out, which tests of the engine itself tell; with CI=true it must be there.

@@ -140,9 +140,13 @@ class Ecs(StepFunctions):
 class Containers(StepFunctions):
     """The same with jobs in containers, from an image that has the project's wheel."""
 
+    def __init__(self, **container: Any) -> None:
+        """Take what the job definition says of its container besides (`jobs.Command.container`), or in place of this."""
+        self.container = container
+
     def create(self, client: Client, name: str, folder: Path, spec: RunSpec) -> None:
         """Create what a project needs; its folder is mounted."""
-        client.project(name, folder, dict(spec.environment), image=images.image())
+        client.project(name, folder, dict(spec.environment), images.image(), container=self.container)
 
 
 class EcsContainers(Ecs, Containers):

@@ -342,10 +342,10 @@ def test_a_run_whose_next_job_was_just_submitted_does_not_stand_still(
         return states(ids)
 
     monkeypatch.setattr(jobs.submitter, "states", late)
-    assert decentral.standing(jobs.run, jobs.submitter) == []
+    assert decentral.standing(jobs.run, jobs.submitter) == {}
     jobs.kill(jobs.of("c"))
     jobs.kill(jobs.of("c", guard=True))
-    assert decentral.standing(jobs.run, jobs.submitter) == ["c"]
+    assert list(decentral.standing(jobs.run, jobs.submitter)) == ["c"]
 
 
 def test_a_run_that_was_cancelled_submits_nothing_until_it_is_resumed(
@@ -356,7 +356,7 @@ def test_a_run_that_was_cancelled_submits_nothing_until_it_is_resumed(
     jobs.until(jobs.of("a"), "work")
     assert decentral.cancel(jobs.run, jobs.submitter) == 1
     assert jobs.go() is None
-    assert decentral.standing(jobs.run, jobs.submitter) == ["a"]
+    assert list(decentral.standing(jobs.run, jobs.submitter)) == ["a"]
     assert jobs.resume() == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from magnus_render.runtime import scratch
+from magnus_render.errors import PlatformError
+from magnus_render.runtime import scratch, workspace
 from tests.tools import environment
 
 DEFINITION = """
@@ -90,3 +92,25 @@ def test_a_killed_callback_leaves_nothing_secret_and_the_next_one_tidies_up(tmp_
         ["magnus", "runs", "prune", "--keep", "1"], cwd=project, env=env, capture_output=True
     )
     assert done.returncode == 0 and list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_disk_that_may_not_be_written_to_is_told_with_its_fix(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose root file system is read-only, or whose user is not root."""
+
+    def refused(path: str, *_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), path)
+
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(os, "mkdir", refused)
+    why = os.strerror(number)
+    with pytest.raises(
+        PlatformError, match=rf"no folder for the attempt in {tmp_path}: {why}: mount one there"
+    ):
+        scratch.make()
+    with pytest.raises(
+        PlatformError, match=rf"no data folder at {tmp_path}/data: {why}: let the user that steps"
+    ):
+        workspace.make_data(f"{tmp_path}/data", {"catalog": {"compute_data_folder": "data"}})  # type: ignore[typeddict-item]

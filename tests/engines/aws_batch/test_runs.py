@@ -41,9 +41,9 @@ def run_id() -> str:
 class Project:
     """A project on AWS Batch, and the commands of a person who has begun a run of it."""
 
-    def __init__(self, folder: Path, run_id: str, steps: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, run_id: str, steps: dict[str, Any], engine: Batch | None = None) -> None:
         write(folder, steps)
-        self.folder, self.spec, self.engine = folder, RunSpec(run_id), Batch()
+        self.folder, self.spec, self.engine = folder, RunSpec(run_id), engine or Batch()
         self.client = shared()
         self.config = self.engine.configure(folder, self.spec)
 
@@ -114,7 +114,9 @@ def test_a_submission_that_is_refused_leaves_a_run_that_can_go_on(tmp_path: Path
     ):
         project.engine.run(project.folder, project.spec)
     assert project.runs("a") == [[65]], "it would be refused again"
-    assert "stands still" in project.magnus("runs", "show", run_id)[1]
+    (job,) = project.client.jobs(run_id)
+    said = project.magnus("runs", "show", run_id)[1]
+    assert f"  at b\n    job {job['id']} ended with exit code 65; its output is in the log stream" in said
     assert run_id in project.magnus("runs", "list", "--standing")[1]
     assert project.magnus("runs", "resume", run_id) == (0, f"run {run_id}: goes on: 1 job submitted\n")
     assert project.client.settled(run_id)

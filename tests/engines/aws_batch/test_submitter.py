@@ -174,6 +174,34 @@ def test_states(detail: dict[str, Any], state: str) -> None:
     assert aws_batch._state(detail) == state
 
 
+@pytest.mark.parametrize(
+    ("script", "config", "told"),
+    [
+        ("exit 65", {}, "ended with exit code 65; its output is in the log stream "),
+        ("exit 127", {}, "ended with exit code 127: its image has no such command; its output "),
+        ("sleep 60 & wait", {"timeout": 1}, f"ended with exit code 143: {aws_batch.TIMED_OUT}; its output "),
+    ],
+)
+def test_how_a_job_ended_in_words(
+    client: Client, word: str, script: str, config: dict[str, Any], told: str
+) -> None:
+    id_ = submitter().submit(job(word, script, **config))
+    assert client.ended(id_, 30)
+    assert submitter().ending(id_).startswith(told)
+
+
+def test_how_a_job_ended_that_had_no_container(client: Client) -> None:
+    detail = {
+        "status": "FAILED",
+        "statusReason": "Task failed to start",
+        "container": {"reason": "CannotPullContainerError: access denied"},
+    }
+    assert (
+        aws_batch._told(detail) == "is FAILED: CannotPullContainerError: access denied: Task failed to start"
+    )
+    assert submitter().ending("unknown") == ""
+
+
 def test_cancelled_jobs_are_told_to_end(client: Client, word: str, folder: Path) -> None:
     began, ended = folder / f"{word}.began", folder / f"{word}.ended"
     os.mkfifo(began)

@@ -140,11 +140,12 @@ class Client:
         environment: Mapping[str, str] | None = None,
         image: str = "process",
         roles: Mapping[str, str] | None = None,
+        container: Mapping[str, Any] | None = None,
     ) -> None:
         """Create a job queue, a job definition and an ECS task definition (container `main`) of that name.
 
         Their jobs run in `folder` with `environment`: as processes, or in containers of another `image`. `roles` are those
-        of the task definition, by its members.
+        of the task definition, by its members, and `container` what the job definition says besides (ContainerProperties).
         """
         batch = self.aws("batch")
         variables = pairs(folder, environment or {})
@@ -158,7 +159,13 @@ class Client:
         batch.register_job_definition(
             jobDefinitionName=name,
             type="container",
-            containerProperties={"image": image, "vcpus": 1, "memory": 512, "environment": variables},
+            containerProperties={
+                "image": image,
+                "vcpus": 1,
+                "memory": 512,
+                "environment": variables,
+                **(container or {}),
+            },
         )
         self.aws("ecs").register_task_definition(
             family=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,14 +57,15 @@ def attempt(
     image: str,
     seconds: float | None,
     stopped: Callable[[], str | None],
+    container: Mapping[str, Any] | None = None,
 ) -> jobs.Ending:
-    """Run one attempt to its end and note it in the record."""
+    """Run one attempt to its end and note it in the record; `container` is as in `jobs.Command`."""
     compute = _compute[0]
     with _lock:
         if record not in _records:
             _records.append(record)
     log = compute.folder / f"{record.id}.log"
-    command = jobs.Command(record.argv, environment, image, log)
+    command = jobs.Command(record.argv, environment, image, log, container or {})
     process = image.rpartition("/")[2].partition(":")[0] in ("", "process")
     if process:
         base = compute.environment(command.folder)

@@ -14,16 +14,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tests.engines.stepfunctions.faults import HOST_LOST, HostLoss
 
 FOLDER = "MAGNUS_TEST_FOLDER"
 GRACE = 3.0
-"""Seconds from SIGTERM to SIGKILL (AWS: 30)."""
+"""Seconds from SIGTERM to SIGKILL of a process (of a container: 30, as on AWS)."""
 AT_ONCE = 16
 """Jobs that run at once; more wait, as they do for a compute environment's capacity."""
 TIMED_OUT = "Job attempt duration exceeded timeout"
@@ -39,6 +39,8 @@ class Command:
     image: str
     log: Path
     """File that standard output and standard error go to."""
+    container: Mapping[str, Any] = field(default_factory=dict)
+    """What a job definition says of its container besides (Batch API reference, ContainerProperties)."""
 
     @property
     def folder(self) -> Path:
@@ -49,14 +51,24 @@ class Command:
 class Running(Protocol):
     """A process that has been started."""
 
+    grace: float = GRACE
+    """Seconds from SIGTERM to SIGKILL."""
+
     def fileno(self) -> int:
         """A descriptor that can be read from when the process has ended."""
 
     def signal(self, number: int) -> None:
         """Send a signal to all of the job's processes."""
 
-    def exit_code(self) -> int:
-        """Return the exit code of the ended process as a container's: 128 + n for signal n; release what it held."""
+    def exit_code(self) -> int | None:
+        """Return the exit code of the ended process as a container's: 128 + n for signal n; release what it held.
+
+        None: it has none, for it has not been started.
+        """
+
+    def reason(self) -> str:
+        """Return what AWS would tell of the container that ended, '' for nothing."""
+        return ""
 
 
 Starter = Callable[[Command], Running]
@@ -68,6 +80,8 @@ class Ending:
 
     exit_code: int | None
     reason: str = ESSENTIAL_EXITED
+    of_container: str = ""
+    """The reason that is told of the container itself."""
 
     @property
     def succeeded(self) -> bool:
@@ -135,11 +149,11 @@ def _watch(running: Running, watch: Watch) -> Ending:
             reason = TIMED_OUT
         if reason is not None:
             running.signal(signal.SIGTERM)
-            kill_at = now + GRACE
+            kill_at = now + running.grace
     code = running.exit_code()
     if watch.host.lost_at_end():
         return Ending(None, HOST_LOST)
-    return Ending(code, reason or ESSENTIAL_EXITED)
+    return Ending(code, reason or ESSENTIAL_EXITED, running.reason())
 
 
 def _ended(running: Running, seconds: float | None) -> bool:
@@ -168,7 +182,7 @@ def credentials(endpoint: str) -> dict[str, str]:
     }
 
 
-class Process:
+class Process(Running):
     """A job that is a process of this machine, started anew."""
 
     def __init__(self, command: Command) -> None:

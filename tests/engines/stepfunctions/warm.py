@@ -27,7 +27,7 @@ class WarmStarter(warm.Server):
         return Process(command)
 
 
-class Fork(warm.Fork):
+class Fork(warm.Fork, Running):
     """A job that is a fork of the warm process."""
 
     def __init__(self, command: Command, address: str) -> None:

@@ -94,13 +94,15 @@ def describe_environment_once(patch: Patch) -> None:
 
 @fix("exit-code")
 def describe_exit_code(patch: Patch) -> None:
-    """moto: DescribeJobs leaves out the exit code of a container. AWS: `Container.ExitCode`."""
+    """moto: DescribeJobs leaves out the exit code of a container, and its reason. AWS: `Container.ExitCode`, `.Reason`."""
     original = Job._container_details
 
     def _container_details(self: Any) -> Any:
         details = original(self)
         if self.exit_code is not None:
             details["exitCode"] = self.exit_code
+        if self.attempts and (reason := self.attempts[-1]["container"].get("reason")):
+            details["reason"] = reason
         return details
 
     patch(Job, "_container_details", _container_details)
@@ -131,6 +133,15 @@ def _environment(job: Any) -> dict[str, str]:
     }
 
 
+def _memory(job: Any) -> str | int | None:
+    """Return the MiB that a job may use: those that were asked for at its submission, else those of its definition."""
+    for asked in job.container_overrides.get("resourceRequirements", []):
+        if asked["type"] == "MEMORY":
+            return str(asked["value"])
+    memory: str | int | None = job.job_definition._get_resource_requirement("memory")
+    return memory
+
+
 def _run(job: Any) -> None:
     """Run a Batch job: what its thread does."""
     if job.depends_on and not job._wait_for_dependencies():
@@ -152,11 +163,14 @@ def _run(job: Any) -> None:
             image=properties.get("image", ""),
             seconds=job._get_attempt_duration(),
             stopped=lambda: (job.job_stopped_reason or "terminated") if job.stop else None,
+            container={**properties, "memory": _memory(job)},
         )
         job.attempts[-1]["statusReason"] = ending.reason
         job.attempts[-1]["stoppedAt"] = int(datetime.datetime.now().timestamp() * 1000)
         if ending.exit_code is not None:
             job.attempts[-1]["container"]["exitCode"] = ending.exit_code
+        if ending.of_container:
+            job.attempts[-1]["container"]["reason"] = ending.of_container
         if ending.succeeded or job.stop or not try_again(_strategy(job), len(job.attempts), ending):
             break
         job.status = JobStatus.RUNNABLE
@@ -181,7 +195,11 @@ def try_again(strategy: dict[str, Any], attempts: int, ending: jobs.Ending) -> b
         return False
     code = "" if ending.exit_code is None else str(ending.exit_code)
     for entry in strategy.get("evaluateOnExit") or []:
-        conditions = (("onExitCode", code), ("onStatusReason", ending.reason), ("onReason", ""))
+        conditions = (
+            ("onExitCode", code),
+            ("onStatusReason", ending.reason),
+            ("onReason", ending.of_container),
+        )
         if all(_matches(entry[name], value) for name, value in conditions if name in entry):
             return str(entry["action"]).upper() == "RETRY"
     return True
