@@ -281,7 +281,7 @@ class _Attempt:
         say(f"{naming.shown(self.node['path'], self.address)}: {message}")
 
     def _say_why(self, message: str) -> None:
-        """Say why the attempt failed, and what else may be the reason; the latter is in no record, for engines differ in it."""
+        """Say why the attempt failed, and what may be behind it. No record has the latter, for engines differ in it."""
         self._say(message)
         if self.work.apart and any(_UP in text for text in (message, self.node["command"])):
             self._say(_NO_WAY_UP)
