@@ -44,7 +44,7 @@ ALLOWED = {
     "reprlib", "sre_compile", "sre_constants", "sre_parse", "stat", "types",
 }  # fmt: skip
 
-OF_PYTHON = {"nothing", "ctypes", "struct"}
+OF_PYTHON = {"nothing", "ctypes", "gc", "struct"}
 """What the process of a Python task imports besides: it ends itself by the interpreter's own function."""
 
 
