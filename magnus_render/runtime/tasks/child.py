@@ -136,7 +136,7 @@ def _leaving() -> Callable[[int], object]:
     Control"): objects are destroyed, and the buffers of open files and of C's streams are written.
 
     What is there before the task is frozen: the last search for garbage leaves it out, which would copy all pages that are
-    shared with the parent. It is searched if the task leaves something that has a finaliser, which may hang on a class of ours.
+    shared with the parent. It is searched if the task leaves what has a finaliser, for that may hang on a class of ours.
     """
     try:
         from ctypes import pythonapi
