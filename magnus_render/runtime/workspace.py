@@ -169,7 +169,9 @@ def _take_links_out(source: str, target: str) -> None:
     for entry in list(os.scandir(target)):
         if is_link(source, target, entry.name):
             os.unlink(entry.path)
-        elif entry.is_dir(follow_symlinks=False) and os.path.isdir(within := os.path.join(source, entry.name)):
+        elif entry.is_dir(follow_symlinks=False) and os.path.isdir(
+            within := os.path.join(source, entry.name)
+        ):
             _take_links_out(within, entry.path)
 
 
