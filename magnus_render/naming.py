@@ -30,14 +30,15 @@ def slug(name: str) -> str:
     """
     if is_slug(name):
         return name
-    import hashlib
     import unicodedata
+
+    from magnus_render.hashing import sha256
 
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = "".join(c if c in _FIRST else "-" for c in plain).split("-")
     readable = "-".join(word for word in words if word)
     readable = readable[: SLUG_LENGTH - _HASH_LENGTH - 1].strip("-")
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH_LENGTH]
     return f"{readable}-{digest}" if readable else digest
 
 

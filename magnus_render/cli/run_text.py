@@ -15,7 +15,7 @@ from magnus_render.executors.led_to_fail import led_to_fail
 from magnus_render.executors.summary import of_item
 from magnus_render.executors.terminal import fit
 from magnus_render.plan import CONDITIONAL, DAG, FAIL_NODE, MAP, SUCCESS_NODE, TASK
-from magnus_render.report.told import RUNNING, failed_steps, spans, took
+from magnus_render.report.told import RUNNING, attempts, failed_steps, spans, took
 from magnus_render.runtime.records import Run
 from magnus_render.texts import safe
 
@@ -160,8 +160,7 @@ class _Tree:
         if kind == CONDITIONAL:
             chosen = "".join(f": {safe(name[len(path) + 1 :])}" for name in branches)
             yield f"by {safe(self._plan['nodes'][address]['parameter'])}{chosen}"
-        if len(step["attempts"]) > 1:
-            yield f"{len(step['attempts'])} attempts"
+        yield from attempts(step)
         if step["mock"] and step["status"] != "SKIPPED":
             yield "not run again"
         if took(self._times[path]):

@@ -11,7 +11,7 @@ from magnus_render.errors import MagnusError
 from magnus_render.executors.terminal import duration, fit
 from magnus_render.plan import CONDITIONAL, DAG, FAIL_NODE, ITEMS_PER_PAGE, MAP, SUCCESS_NODE, TASK
 from magnus_render.report.timeline import pieces
-from magnus_render.report.told import RUNNING, took
+from magnus_render.report.told import RUNNING, attempts, took
 from magnus_render.report.values import text
 from magnus_render.texts import safe
 
@@ -193,8 +193,7 @@ def _about(step: Step) -> Iterator[str]:
         counts = Counter(branch["status"] for branch in branches.values())
         bad = "".join(f", {n:,} {s}" for s, n in sorted(counts.items()) if s not in _FINE)
         yield f"{len(branches):,} item{'s' * (len(branches) != 1)}{bad}"
-    if len(step["attempts"]) > 1:
-        yield f"{len(step['attempts'])} attempts"
+    yield from attempts(step)
     if step["mock"] and step["status"] != "SKIPPED":
         yield "not run again"
 

@@ -10,6 +10,7 @@ from magnus_render import naming
 from magnus_render.errors import Refused
 from magnus_render.executors.terminal import duration
 from magnus_render.plan import COMPOSITES, FAIL_NODE, SUCCESS_NODE
+from magnus_render.runtime.comparing import users_attempts
 from magnus_render.runtime.fold_attempts import Records, Tried
 from magnus_render.runtime.reading import read_folded, steps_of
 from magnus_render.runtime.records import Run
@@ -100,6 +101,14 @@ class Told:
                 if entry["stage"] == "put":
                     found[entry["path"]] = (entry, path)
         return found
+
+
+def attempts(step: Step) -> Iterator[str]:
+    """Yield how many attempts a step had, if they were several, and how many of them were not the user's."""
+    if (count := len(step["attempts"])) > 1:
+        yield f"{count} attempts"
+        if ended := count - len(users_attempts(step)):
+            yield f"{ended} ended by the platform"
 
 
 def spans(log: Log, now: float) -> dict[str, Span]:

@@ -28,6 +28,12 @@ if TYPE_CHECKING:
     )
     from magnus_render.runtime.records import Run
 
+_UP = "../"
+_NO_WAY_UP = (
+    "note: this step works in a folder of its own: '../' does not lead to the folder above the project. "
+    "Use the catalog, or an absolute path"
+)
+
 
 class Options:
     """What the caller of a step says besides its address."""
@@ -230,10 +236,10 @@ class _Attempt:
             there = outcome.decide(run, self.address, mine)
             if there is not mine:
                 return self._too_late(end, there)
-            self._say(message)
+            self._say_why(message)
             return self._answer(mine)
         self._record(end)
-        self._say(message)
+        self._say_why(message)
         if self.work.platform:
             return PLATFORM
         return self.options.again
@@ -273,6 +279,12 @@ class _Attempt:
 
     def _say(self, message: str) -> None:
         say(f"{naming.shown(self.node['path'], self.address)}: {message}")
+
+    def _say_why(self, message: str) -> None:
+        """Say why the attempt failed, and what may be behind it. No record has the latter, for engines differ in it."""
+        self._say(message)
+        if self.work.apart and any(_UP in text for text in (message, self.node["command"])):
+            self._say(_NO_WAY_UP)
 
 
 def _in_order(catalogued: list[CatalogRecord]) -> list[CatalogRecord]:

@@ -10,6 +10,7 @@ import os
 import time
 
 from magnus_render.errors import PlatformError
+from magnus_render.runtime import workspace
 from magnus_render.runtime.names import is_literal, matches, name_of
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.services.options import did_you_mean, platform_error, remove_quietly, temporary_name
@@ -39,7 +40,7 @@ class Present:
         """With what tells whether a file has changed since."""
         self.outside: set[str] = set()
         """Those that are links which lead out of the folder."""
-        self._root = os.path.realpath(folder)
+        self._folder, self._root = folder, os.path.realpath(folder)
         waiting = [""]
         while waiting:
             below = waiting.pop()
@@ -65,8 +66,8 @@ class Present:
             state = _state(status)
             if entry.is_symlink():
                 state += _state(entry.stat(follow_symlinks=False))
-                if not _below(os.path.realpath(entry.path), self._root) and not _linked_by_us(
-                    entry.path, name
+                if not _below(os.path.realpath(entry.path), self._root) and not workspace.is_link(
+                    os.getcwd(), self._folder, name
                 ):
                     self.outside.add(name)
         except OSError:
@@ -224,17 +225,11 @@ def _stays_inside(folder: str, name: str) -> bool:
     """Tell whether no link on the way to a name leads out of the folder."""
     if _below(os.path.realpath(os.path.join(folder, os.path.dirname(name))), os.path.realpath(folder)):
         return True
-    first = name.partition("/")[0]
-    return _linked_by_us(os.path.join(folder, first), first)
+    return workspace.is_link(os.getcwd(), folder, name.partition("/")[0])
 
 
 def _below(path: str, root: str) -> bool:
     return path == root or path.startswith(root.rstrip("/") + "/")
-
-
-def _linked_by_us(path: str, name: str) -> bool:
-    """Tell whether a link is one of those by which a workspace shows the project (`workspace.make`)."""
-    return os.path.islink(path) and os.readlink(path) == os.path.join(os.getcwd(), name)
 
 
 def _tell_apart(folder: str, names: Collection[str]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
+from magnus_render.hashing import sha256
 from magnus_render.plan import ITEMS_PER_PAGE, LARGE_VALUE, RECORDS_VERSION
 from magnus_render.runtime import shapes
 

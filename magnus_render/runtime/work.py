@@ -83,6 +83,8 @@ class Work:
         """No further attempt can succeed."""
         self.secrets: Secrets | None = None
         """From when on the task may have seen one."""
+        self.apart = False
+        """It works in a folder of its own, not in the project's."""
 
     def do(self, number: int) -> None:
         """Run the task to its end, as the step's attempt of that number.
@@ -100,6 +102,7 @@ class Work:
             self.set = told
             return
         workdir = workspace.place(run.run_id, self.address, node, mode)
+        self.apart = workdir != os.getcwd()
         data = workspace.data_folder(node)
         workspace.make(workdir, data, fresh=mode == "step")
         folder = os.path.join(workdir, data)

@@ -75,9 +75,26 @@ def make(path: str, data: str, fresh: bool) -> None:
         _link(source, target, {ROOT}, deep=fresh)
     for part in own:
         _link(source, target, {part, ROOT} if source == project else {part}, deep=fresh)
+        if is_link(source, target, part):
+            os.unlink(os.path.join(target, part))
         source, target = os.path.join(source, part), os.path.join(target, part)
-        _unlink(source, target)
         os.makedirs(target, exist_ok=True)
+    if own:
+        _take_links_out(source, target)
+
+
+def is_link(source: str, target: str, name: str) -> bool:
+    """Tell whether `name`, in a folder `target` of a workspace, is the link to that of `source` which `make` has made.
+
+    The text of such a link has a segment `.`, which tells it from a link of the user's to the same file.
+    """
+    there = os.path.join(target, name)
+    return os.path.islink(there) and os.readlink(there) == _text(source, name)
+
+
+def _text(source: str, name: str) -> str:
+    folder, last = os.path.split(name)
+    return os.path.join(source, folder, os.curdir, last)
 
 
 def make_data(folder: str, node: Node) -> None:
@@ -145,18 +162,24 @@ def _link(source: str, target: str, leave: set[str], deep: bool) -> None:
                 os.mkdir(there)
                 _link(entry.path, there, set(), deep)
             else:
-                os.symlink(entry.path, there)
+                os.symlink(_text(source, entry.name), there)
         except FileExistsError:
             pass
 
 
-def _unlink(source: str, target: str) -> None:
-    """Take away a link of ours in the place of a folder that is to be the branch's own.
+def _take_links_out(source: str, target: str) -> None:
+    """Take our links out of a folder that is to be the branch's own.
 
-    An earlier step of the branch has made it, whose data folder has another name.
+    They are there if an earlier step of the branch has a data folder below this one. To write through them would change
+    the project's files, which other branches see.
     """
-    if os.path.islink(target) and os.readlink(target) == source:
-        os.unlink(target)
+    for entry in list(os.scandir(target)):
+        if is_link(source, target, entry.name):
+            os.unlink(entry.path)
+        elif entry.is_dir(follow_symlinks=False) and os.path.isdir(
+            within := os.path.join(source, entry.name)
+        ):
+            _take_links_out(within, entry.path)
 
 
 def _is_open(entry: os.DirEntry[str]) -> bool:

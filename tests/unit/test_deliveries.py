@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from magnus_render.cli.main import run as magnus
 from magnus_render.runtime import lease
 from magnus_render.runtime.lease import alive, walker
 from tests.unit.view_graphs import begin, call, graph, log, task
@@ -33,7 +34,7 @@ def deliver(count: int) -> list[int]:
     return [one.wait() for one in started]
 
 
-def test_five_deliveries_of_an_attempt_are_one(tmp_path: Path) -> None:
+def test_five_deliveries_of_an_attempt_are_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     begin(graph(a=task(meeting(tmp_path, 5, "exit 1"), retry=3)))
     assert deliver(5) == [76] * 5
     assert call("execute_single_node", "a", "--attempt", "2") == 0
@@ -41,6 +42,8 @@ def test_five_deliveries_of_an_attempt_are_one(tmp_path: Path) -> None:
     users = [attempt for attempt in attempts if not attempt.get("platform")]
     assert [attempt["status"] for attempt in users] == ["FAIL", "SUCCESS"]
     assert len(attempts) == 6
+    assert magnus(["runs", "show", "r"]) == 0
+    assert "  SUCCESS    a  6 attempts, 4 ended by the platform, " in capsys.readouterr().out
 
 
 def test_a_success_of_an_attempt_that_failed_by_another_delivery_counts_for_nothing(tmp_path: Path) -> None:

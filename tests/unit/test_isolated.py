@@ -54,6 +54,20 @@ def run(*words: str, **environment: str) -> int:
     return subprocess.run(words, env={**os.environ, **environment}).returncode
 
 
+@pytest.mark.parametrize("words", [["--isolated"], []])
+def test_a_failed_step_is_told_that_a_path_out_of_its_folder_leads_elsewhere(
+    words: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    step = "{type: task, command_type: shell, command: 'cat ../shared.txt', next: success}"
+    Path("dag.yaml").write_text(
+        f"dag: {{start_at: up, steps: {{up: {step}, success: {{type: success}}, fail: {{type: fail}}}}}}"
+    )
+    assert run(MAGNUS, "execute", "-f", "dag.yaml", *words) == 1
+    told = capfd.readouterr().err
+    assert "up: exited with status 1\n" in told
+    assert ("up: note: this step works in a folder of its own: '../' does not lead" in told) is bool(words)
+
+
 def test_execute(tmp_path: Path) -> None:
     assert run(MAGNUS, "execute", "-f", "dag.yaml") == 1
     for left in tmp_path.rglob("left.txt"):

@@ -32,19 +32,19 @@ dag:
     fail: {type: fail}
 """
 FORBIDDEN = {
-    "argparse", "boto3", "botocore", "click", "dataclasses", "importlib.metadata", "inspect", "jinja2", "networkx",
-    "obstore", "pathlib", "pydantic", "subprocess", "tempfile", "typer", "typing", "typing_extensions", "yaml",
+    "argparse", "boto3", "botocore", "click", "dataclasses", "hashlib", "importlib.metadata", "inspect", "jinja2",
+    "networkx", "obstore", "pathlib", "pydantic", "subprocess", "tempfile", "typer", "typing", "typing_extensions", "yaml",
 }  # fmt: skip
 
 ALLOWED = {
     # what the runtime asks for
-    "atexit", "errno", "fcntl", "hashlib", "json", "os", "select", "signal", "termios",
+    "atexit", "errno", "fcntl", "json", "os", "select", "signal", "termios",
     # what those ask for
     "collections", "copyreg", "enum", "functools", "genericpath", "itertools", "keyword", "operator", "posixpath", "re",
     "reprlib", "sre_compile", "sre_constants", "sre_parse", "stat", "types",
 }  # fmt: skip
 
-OF_PYTHON = {"nothing", "ctypes", "struct"}
+OF_PYTHON = {"nothing", "ctypes", "gc", "struct"}
 """What the process of a Python task imports besides: it ends itself by the interpreter's own function."""
 
 

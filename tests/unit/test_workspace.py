@@ -107,6 +107,48 @@ def test_each_data_folder_of_a_branch_is_its_own(tmp_path, monkeypatch, earlier,
     assert os.listdir(tmp_path / "data" / "deep") == ["private.txt"]
 
 
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("data/deep", "data"),
+        ("data", "data/deep", "data"),
+        ("data/deep/er", "data/deep", "data"),
+        (".", "data/deep", "data"),
+    ],
+)
+def test_a_data_folder_above_another_one_has_no_links_to_the_projects_files(tmp_path, monkeypatch, folders):
+    monkeypatch.chdir(tmp_path)
+    for name in ("data/one.txt", "data/sub/two.txt", "data/deep/three.txt", "data/deep/er/four.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("of the project")
+    path = tmp_path / ".magnus" / "workspaces" / "r" / "p" / "_work"
+    for _ in range(2):
+        for data in folders:
+            workspace.make(str(path), data, fresh=False)
+        assert [name for name in (path / "data").rglob("*") if name.is_symlink()] == []
+        for name in ("data/one.txt", "data/deep/three.txt"):
+            (path / name).parent.mkdir(exist_ok=True)
+            (path / name).write_text("of the branch")
+    workspace.make(str(path), "data/deep", fresh=False)
+    assert (path / "data" / "sub").is_symlink()
+    assert {(path / name).read_text() for name in ("data/one.txt", "data/deep/three.txt")} == {
+        "of the branch"
+    }
+    assert {file.read_text() for file in (tmp_path / "data").rglob("*.txt")} == {"of the project"}
+
+
+def test_a_link_to_a_file_of_the_project_stays_where_the_user_has_made_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "deep").mkdir(parents=True)
+    (tmp_path / "data" / "large.bin").write_text("x")
+    path = tmp_path / ".magnus" / "workspaces" / "r" / "p" / "_work"
+    workspace.make(str(path), "data", fresh=False)
+    (path / "data" / "large.bin").symlink_to(tmp_path / "data" / "large.bin")
+    for data in ("data/deep", "data"):
+        workspace.make(str(path), data, fresh=False)
+        assert os.readlink(path / "data" / "large.bin") == str(tmp_path / "data" / "large.bin")
+
+
 def test_a_link_of_the_users_stays_where_a_data_folder_is_made(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "large").mkdir()

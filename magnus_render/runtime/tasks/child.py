@@ -134,6 +134,9 @@ def _leaving() -> Callable[[int], object]:
 
     `Py_Exit` finalises the interpreter, whatever called it, and then ends the program as C does (Python/C API, "Process
     Control"): objects are destroyed, and the buffers of open files and of C's streams are written.
+
+    What is there before the task is frozen: the last search for garbage leaves it out, which would copy all pages that are
+    shared with the parent. It is searched if the task leaves what has a finaliser, for that may hang on a class of ours.
     """
     try:
         from ctypes import pythonapi
@@ -141,7 +144,16 @@ def _leaving() -> Callable[[int], object]:
         if is_shortage(error):
             raise PlatformError(f"the step cannot be started: {error}") from None
         return _flush_files  # a Python that was built without it
-    return pythonapi.Py_Exit
+    import gc
+
+    gc.freeze()
+
+    def leave(status: int) -> None:
+        if any(hasattr(kind, "__del__") for kind in set(map(type, gc.get_objects()))):
+            gc.unfreeze()
+        pythonapi.Py_Exit(status)
+
+    return leave
 
 
 def _flush_files(status: int) -> None:
