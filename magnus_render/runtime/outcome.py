@@ -71,8 +71,7 @@ def passed(run: Run, address: str, node: Node, sees: str) -> Outcome:
 
     An engine need not call back behind what it runs itself. `sees` is the hash of the state that the node saw.
     """
-    mine = made_of(ended(0, 0, "SUCCESS", sees), node["next"]["slug"], sees)
-    return of(run, address) or decide(run, address, mine)
+    return decide(run, address, made_of(ended(0, 0, "SUCCESS", sees), node["next"]["slug"], sees))
 
 
 def _last(run: Run, address: str) -> AttemptEnd | None:

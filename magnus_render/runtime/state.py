@@ -15,9 +15,7 @@ from magnus_render.plan import (
     COMPOSITES,
     CONDITIONAL,
     DECIDED,
-    FAIL_NODE,
     MAP,
-    SUCCESS_NODE,
     failure_target,
 )
 from magnus_render.runtime import merge, shapes
@@ -317,15 +315,13 @@ def branch_end(run: Run, graph: str) -> GraphEnd | None:
     end: GraphEnd | None = run.of(graph, "end")
     if end is not None:
         return end
-    before, last = "", ""
-    for last, node, _ in way.along(run, graph, settling=way.NOTHING):
-        if node["type"] == FAIL_NODE:
-            return {"status": "FAIL", "state": "", "time": 0.0, "mock": False}
-        if node["type"] == SUCCESS_NODE:
-            digest = seen_by(run, last, before)
-            return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
-        before = naming.last(last)
-    return None
+    ended, last = way.end_of(run, graph)
+    if ended == "FAIL":
+        return {"status": "FAIL", "state": "", "time": 0.0, "mock": False}
+    if ended != "SUCCESS":
+        return None
+    digest = seen_by(run, way.success_of(run, graph), last)
+    return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
 
 
 def join(run: Run, address: str) -> Outcome:

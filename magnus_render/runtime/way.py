@@ -43,7 +43,7 @@ def come_to(run: Run, address: str) -> bool:
     if graph and not (state.is_taken(run, graph) and come_to(run, naming.parent(graph))):
         return False
     failed = run.node(address)["type"] == FAIL_NODE
-    return any(passed == address for passed, _, _ in along(run, graph, until=address, failed=failed))
+    return any(passed == address for passed, _, _ in _along(run, graph, until=address, failed=failed))
 
 
 def failed_before(run: Run, address: str) -> str:
@@ -51,7 +51,7 @@ def failed_before(run: Run, address: str) -> str:
     graph, slug = naming.parent(address), naming.last(address)
     if graph and not (state.is_taken(run, graph) and come_to(run, naming.parent(graph))):
         return ""
-    for origin, node, outcome in along(run, graph):
+    for origin, node, outcome in _along(run, graph):
         if outcome == "FAIL" and node["type"] != FAIL_NODE and failure_target(node) == slug:
             return origin
     return ""
@@ -120,13 +120,40 @@ def _branch_ended(run: Run, graph: str, settling: int, failed: bool) -> str:
     end: GraphEnd | None = run.of(graph, "end")
     if end is not None and end["status"] == "SUCCESS":
         return "SUCCESS"
-    for _, node, outcome in along(run, graph, settling=settling, failed=failed):
+    return end_of(run, graph, settling, failed)[0]
+
+
+def end_of(run: Run, graph: str, settling: int = NOTHING, failed: bool = False) -> tuple[str, str]:
+    """Return how a branch ended of which no success is recorded, and the slug of the node before its end, if any.
+
+    That is SUCCESS or FAIL, OPEN if a step on its way is, '' if nothing tells.
+    """
+    if last := _composite_before_success(run, graph):
+        return "SUCCESS", last
+    for address, node, outcome in _along(run, graph, settling=settling, failed=failed):
         if node["type"] in (SUCCESS_NODE, FAIL_NODE) or outcome == OPEN:
-            return outcome
+            return outcome, last
+        last = naming.last(address)
+    return "", ""
+
+
+def success_of(run: Run, graph: str) -> str:
+    """Return the address of the success node of a graph."""
+    return naming.join(graph, run.graphs()[_definition(run, graph)]["success"])
+
+
+def _composite_before_success(run: Run, graph: str) -> str:
+    """Return the slug of the composite whose success ended a branch, '' if none did. What is before it need not be read."""
+    for before in run.node(success_of(run, graph))["before"]:
+        if before["via"] == "next" and before["type"] in COMPOSITES:
+            address = naming.join(graph, before["slug"])
+            came_to = run.of(address, "start") is not None
+            if came_to and ended(run, address, run.node(address), NOTHING) == "SUCCESS":
+                return before["slug"]
     return ""
 
 
-def along(
+def _along(
     run: Run, graph: str, until: str = "", settling: int = BEGUN, failed: bool = False
 ) -> Iterator[tuple[str, Node, str]]:
     """Yield address, node and outcome of the nodes that the walk of a graph came to, as far as records tell.
