@@ -194,7 +194,6 @@ if TYPE_CHECKING:
         """How a branch ends whatever happens: nothing stands in it that could be recorded."""
 
         status: Status  # SUCCESS or FAIL
-        handled: bool  # a failure lies on the way
 
     class Branch(TypedDict):
         slug: str

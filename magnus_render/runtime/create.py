@@ -322,7 +322,7 @@ def _settled_end(
     plan: Plan, graph: Graph, silent: set[str], inside: dict[str, dict[str, Settled]]
 ) -> Settled | None:
     """Return how a graph ends if nothing on its way could be recorded, else None."""
-    slug, handled = graph["start"], False
+    slug = graph["start"]
     while slug not in (graph["success"], graph["fail"]):
         address = f"{graph['address']}.{slug}"
         node = plan["nodes"][address]
@@ -331,9 +331,8 @@ def _settled_end(
         )
         if not outcome:
             return None
-        handled = handled or outcome == "FAIL"
         slug = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
-    return {"status": "SUCCESS" if slug == graph["success"] else "FAIL", "handled": handled}
+    return {"status": "SUCCESS" if slug == graph["success"] else "FAIL"}
 
 
 def code_identity() -> CodeIdentity:
