@@ -181,9 +181,6 @@ if TYPE_CHECKING:
             bool
         ]  # parallel: a `fan_in` callback must come first (a composite before a composite)
         separate: NotRequired[bool]
-        # added to the pages of a run: by branch slug, the nodes that lead to its success node, as (slug, "next" or
-        # "on_failure")
-        tails: NotRequired[dict[str, list[tuple[str, str]]]]
         # added to the pages of a run: by branch slug, how the branches end that come to their end without any step
         settled: NotRequired[dict[str, Settled]]
         # as-is
@@ -197,7 +194,6 @@ if TYPE_CHECKING:
         """How a branch ends whatever happens: nothing stands in it that could be recorded."""
 
         status: Status  # SUCCESS or FAIL
-        handled: bool  # a failure lies on the way
 
     class Branch(TypedDict):
         slug: str
@@ -318,7 +314,7 @@ if TYPE_CHECKING:
         mode: NotRequired[int]
 
     class AttemptEnd(TypedDict):
-        attempt: int  # 0 of a mocked step, and of one that never began
+        attempt: int  # 0 of a mocked step, of one that never began, and of a composite
         try_: int
         status: Status
         time: float
@@ -330,7 +326,10 @@ if TYPE_CHECKING:
         platform: bool  # ended by the platform or a signal: does not count as one of the user's attempts
 
     class Outcome(AttemptEnd):
-        """How a step ended for good: by its last attempt, or by what somebody recorded in place of it."""
+        """How a node ended for good: a step by its last attempt, or by what somebody recorded in place of it.
+
+        Of a composite `set` is what its branches set, merged, and `message` the warnings about that.
+        """
 
         handed_to: str  # slug of the node that the walk goes to
         state: str  # sha256 of what is visible afterwards: after a failure, what the step saw
@@ -347,12 +346,6 @@ if TYPE_CHECKING:
         ]  # of a conditional: slug of the branch that runs, '' if it failed; of a task: run or skip
         message: str  # not empty: the map or conditional failed, and why
         items_mocked: list[bool] | None  # of a map in a run with --use-cached: same item at the same index
-
-    class Join(TypedDict):
-        set: Packed
-        files: dict[str, FileEntry]
-        message: str
-        mocked: bool
 
     class FailFast(TypedDict):
         branch: str  # slug or index of the branch that failed first

@@ -126,7 +126,7 @@ def _lists(told: Told, step: Step, values: Values) -> Iterator[tuple[str, Some]]
     """Yield what a step saw, set, got and put. Raises `shapes.Damaged`."""
     address = step["internal_name"]
     if step["step_type"] in COMPOSITES:
-        start, end = told.records.of(address, "start"), told.records.of(address, "join")
+        start, end = told.records.of(address, "start"), told.records.of(address, "outcome")
         sees = start["sees"] if start else ""
     else:
         tried = Tried(told.records, address)

@@ -19,7 +19,7 @@ from magnus_render.texts import safe
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from magnus_render.plan import CatalogRecord, CompositeStart, Join, Plan, State
+    from magnus_render.plan import CatalogRecord, CompositeStart, Outcome, Plan, State
     from magnus_render.services.base import BaseRunLogStore
 
     Step = dict[str, Any]
@@ -82,11 +82,11 @@ class Told:
         return self.records.state(tried.starts[tried.last]["sees"]) if tried.starts else None
 
     def set(self, step: Step) -> dict[str, Any]:
-        """Return what a step set: a failed one too, though no other sees it; a composite once its join is recorded."""
+        """Return what a step set: a failed one too, though no other sees it; a composite once its outcome is recorded."""
         address = step["internal_name"]
         if step["step_type"] in COMPOSITES:
-            join: Join | None = self.records.of(address, "join")
-            return self.records.unpack(join["set"]) if join else {}
+            done: Outcome | None = self.records.of(address, "outcome")
+            return self.records.unpack(done["set"]) if done else {}
         end = Tried(self.records, address).last_end
         return self.records.unpack(end["set"]) if end else {}
 

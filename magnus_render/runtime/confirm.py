@@ -42,23 +42,15 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
     if not failed:
         say(f"{asked}: no failure is on record")
         return FAILED
-    done = None if node["type"] in COMPOSITES else outcome.of(run, address)
-    to = failure_target(node) if done is None else done["handed_to"]
+    sees = state.seen_by(run, address) if node["type"] in COMPOSITES else ""
+    done = outcome.settle(run, address, node, sees=sees)
+    assert done is not None, "its failure is on record"
+    to = done["handed_to"]
     if to != failure_target(node):
         say(f"{asked}: the walk has gone on from the failure of what is around it")
         return FAILED
-    digest = _left_behind(run, address, node)
-    hand_over(run, address, node, to, digest, "")
+    hand_over(run, address, node, to, done["state"], "")
     graph = naming.parent(address)
     if way.leads_to_success(run, graph, to):
-        end_graph(run, graph, "SUCCESS", digest)
+        end_graph(run, graph, "SUCCESS", done["state"])
     return SUCCESS
-
-
-def _left_behind(run: Run, address: str, node: Node) -> str:
-    """Return the state that a node left by its failure."""
-    if node["type"] in COMPOSITES:
-        return run.unmocked(state.seen_by(run, address))
-    done = outcome.of(run, address)
-    assert done is not None, "its failure is on record"
-    return done["state"]

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from magnus_render.plan import (
-        After,
         CodeIdentity,
         Graph,
         Json,
@@ -43,7 +42,6 @@ PAGE_NODES = 16
 INPUTS = {"parameters": dict, "use_cached": str, "tag": str}
 """What an execution's input may hold, by the kind of value."""
 PREFIX = "MAGNUS_PRM_"
-_NOWHERE: After = {"slug": "", "type": "fail", "iterate_on": "", "iterate_as": ""}
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Json]:
@@ -287,12 +285,12 @@ def resume(store: BaseRunLogStore, run_id: str, parameters: Mapping[str, Json]) 
 
 def _write_pages(run: Run, plan: Plan, pages: int) -> None:
     silent = {address for address, node in plan["nodes"].items() if _is_silent(node, run.record["target"])}
-    tails, settled = _tails(plan), _settled(plan, silent)
+    settled = _settled(plan, silent)
     books: list[dict[str, Any]] = [{} for _ in range(pages)]
     for address, node in plan["nodes"].items():
         page: dict[str, Any] = {k: v for k, v in node.items() if k not in ("render", "executor_config")}
         if node["type"] in COMPOSITES:
-            page["tails"], page["settled"] = tails.get(address, {}), settled[address]
+            page["settled"] = settled[address]
         if node["type"] == AS_IS:
             page["silent"] = address in silent
         books[page_of(address, pages)][address] = page
@@ -324,7 +322,7 @@ def _settled_end(
     plan: Plan, graph: Graph, silent: set[str], inside: dict[str, dict[str, Settled]]
 ) -> Settled | None:
     """Return how a graph ends if nothing on its way could be recorded, else None."""
-    slug, handled = graph["start"], False
+    slug = graph["start"]
     while slug not in (graph["success"], graph["fail"]):
         address = f"{graph['address']}.{slug}"
         node = plan["nodes"][address]
@@ -333,25 +331,8 @@ def _settled_end(
         )
         if not outcome:
             return None
-        handled = handled or outcome == "FAIL"
         slug = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
-    return {"status": "SUCCESS" if slug == graph["success"] else "FAIL", "handled": handled}
-
-
-def _tails(plan: Plan) -> dict[str, dict[str, list[tuple[str, str]]]]:
-    """Return, by composite and branch, which nodes lead to success: one of them left the branch's state."""
-    tails: dict[str, dict[str, list[tuple[str, str]]]] = {}
-    for node in plan["nodes"].values():
-        graph, slug = node["graph"], node["address"].rpartition(".")[2]
-        if not graph["address"]:
-            continue
-        composite, _, branch = graph["address"].rpartition(".")
-        found = tails.setdefault(composite, {}).setdefault(branch, [])
-        if node.get("next", _NOWHERE)["slug"] == graph["success"]:
-            found.append((slug, "next"))
-        if node.get("on_failure", _NOWHERE)["slug"] == graph["success"]:
-            found.append((slug, "on_failure"))
-    return tails
+    return {"status": "SUCCESS" if slug == graph["success"] else "FAIL"}
 
 
 def code_identity() -> CodeIdentity:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.plan import (
-    AS_IS,
     COMPOSITES,
     CONDITIONAL,
     DAG,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from typing import Any
 
-    from magnus_render.plan import CompositeStart, GraphEnd, GraphHead, Join, Node, Plan, RunRecord
+    from magnus_render.plan import CompositeStart, GraphEnd, GraphHead, Node, Outcome, Plan, RunRecord
 
     Log = dict[str, Any]
     Step = dict[str, Any]
@@ -69,9 +68,8 @@ class _Graph:
         self.status = ""
         self.state = ""
         """The last recorded state on the path; '' for what the graph began with."""
-        self.added: list[Merged | Join] = []
-        """What composites added since."""
-        self.reached: dict[str, bool] = {}
+        self.added: list[Merged] = []
+        """What composites added since of which no outcome is recorded."""
         self.lost = False
         """True if it failed by what left no record: it was not started, or the platform lost it before it began."""
 
@@ -173,7 +171,7 @@ class _Fold:
         """
         graph.mocked = graph.mocked and tried.outcome is not None and tried.outcome["mock"]
         if tried.outcome is None:
-            return graph.head["fail"] if self._reached(graph, graph.head["fail"]) else ""
+            return graph.head["fail"] if self._is_over(graph) == "FAIL" else ""
         graph.state, graph.added = tried.outcome["state"], []
         return tried.outcome["handed_to"]
 
@@ -187,68 +185,13 @@ class _Fold:
                 step["status"] = "CRASHED"
             return step, slug
         step = blank(node, address, node["name"])
-        succeeded = self._passed(graph, node)
-        if succeeded is None:
-            return (None if graph.closed else step), ""
-        if succeeded:
+        if node.get("silent"):
             step["status"] = "SUCCESS"
             return step, node["next"]["slug"]
-        step["status"], graph.mocked = "FAIL", False
-        return step, failure_target(node)
-
-    def _passed(self, graph: _Graph, node: Node) -> bool | None:
-        """Tell how an as-is without records ended, by what came after it; None if nothing did."""
-        if node.get("silent"):
-            return True
-        target = failure_target(node)
-        if self._reached(graph, node["next"]["slug"]):
-            starts = Tried(self.records, naming.join(graph.address, target)).starts
-            me = naming.last(node["address"])
-            return not (target != node["next"]["slug"] and any(s["after"] == me for s in starts.values()))
-        return False if self._reached(graph, target) else None
-
-    def _reached(self, graph: _Graph, slug: str) -> bool:
-        """Tell whether the walk got to a node, by what is recorded of it or, if it leaves nothing, behind it."""
-        stack = [slug]
-        while stack:
-            slug = stack[-1]
-            if slug not in graph.reached:
-                node = self._node(graph, slug)
-                found = self._evidence(graph, node, slug)
-                behind: list[str] = []
-                if not found and node is not None:
-                    onward = onward_unrecorded(node)
-                    if onward:
-                        behind = [onward]
-                    elif node["type"] == AS_IS:
-                        behind = [node["next"]["slug"], failure_target(node)]
-                unknown = [s for s in behind if s not in graph.reached and s not in stack]
-                if unknown:
-                    stack.append(unknown[0])
-                    continue
-                graph.reached[slug] = found or any(graph.reached.get(s, False) for s in behind)
-            stack.pop()
-        return graph.reached[slug]
-
-    def _went_on(self, graph: _Graph, slug: str) -> bool:
-        """Tell whether the walk went on to a node from a failure that left no record.
-
-        Not to success, unless the graph's end says so: a callback in between would have found nothing to confirm.
-        """
-        node = self._node(graph, slug)
-        while node is not None and (onward := onward_unrecorded(node)):
-            slug = onward
-            node = self._node(graph, slug)
-        if node is not None and node["type"] == SUCCESS_NODE and graph.end is None:
-            return False
-        return self._reached(graph, slug)
-
-    def _evidence(self, graph: _Graph, node: Node | None, slug: str) -> bool:
-        if node is None or node["type"] not in (SUCCESS_NODE, FAIL_NODE):
-            return self.records.has(naming.join(graph.address, slug))
-        if graph.end is None:
-            return graph.closed
-        return (graph.end["status"] == "SUCCESS") == (node["type"] == SUCCESS_NODE)
+        if self._is_over(graph) == "FAIL" and failure_target(node) == graph.head["fail"]:
+            step["status"], graph.mocked = "FAIL", False
+            return step, graph.head["fail"]
+        return (None if graph.closed else step), ""
 
     # ---- composites ----
 
@@ -257,51 +200,56 @@ class _Fold:
     ) -> Generator[Any, Any, tuple[Step | None, str]]:
         step = blank(node, address, node["name"])
         start: CompositeStart | None = self.records.of(address, "start")
-        if node["type"] in DECIDED and start is None:
-            to = failure_target(node)
-            if to != graph.head["fail"] and self._went_on(graph, to):  # the callback that decides was lost
-                step["status"], graph.mocked = "FAIL", False
-                return step, to
+        done: Outcome | None = self.records.of(address, "outcome")
+        if node["type"] in DECIDED and start is None and done is None:
             return (None if graph.closed else step), ""
-        if start is not None and start["message"]:
-            step["status"], step["message"], graph.mocked = "FAIL", start["message"], False
-            return step, failure_target(node)
-        join: Join | None = self.records.of(address, "join")
-        closed = graph.closed or join is not None or self._left(graph, node)
         path = naming.join(graph.path, node["name"])
         branches: list[_Graph] = []
-        for branch in self._branches(graph, node, start, address, path, closed):
+        for branch in self._branches(graph, node, start, address, path, graph.closed or done is not None):
             branches.append((yield self._walk(branch)))
         if not self.records.has(address) and not all(_arrived(branch) for branch in branches):
             return (None if graph.closed else step), ""  # what has silent as-is nodes alone needs no record
         step["branches"] = {b.path: {"status": b.status, "steps": b.steps} for b in branches}
-        step["status"] = _composite_status([b.status for b in branches], closed)
+        if done is not None:
+            step["status"] = done["status"]
+            step["message"] = done["message"] or (start["message"] if start is not None else "")
+            graph.mocked = graph.mocked and done["status"] == "SUCCESS" and all(b.mocked for b in branches)
+            step["mock"], graph.state, graph.added = graph.mocked, done["state"], []
+            return step, done["handed_to"]
+        if start is not None and start["message"]:
+            step["status"], step["message"], graph.mocked = "FAIL", start["message"], False
+            return step, failure_target(node)
+        step["status"] = _composite_status([b.status for b in branches], graph.closed)
         if step["status"] != "SUCCESS":
             graph.mocked = False
             return step, self._after_failure(graph, node, branches) if step["status"] == "FAIL" else ""
-        added = join if join is not None else self._merge(node, branches)
+        added = self._merge(node, branches)
         graph.added.append(added)
-        step["message"] = added["message"] if isinstance(added, dict) else added.message
+        step["message"] = added.message
         step["mock"] = graph.mocked = graph.mocked and all(b.mocked for b in branches)
         return step, node["next"]["slug"]
 
     def _after_failure(self, graph: _Graph, node: Node, branches: list[_Graph]) -> str:
-        """Return where the walk went on from a composite that failed."""
+        """Return where the walk goes from a composite that failed, and from which nobody is known to have gone on."""
         to, fail = failure_target(node), graph.head["fail"]
         lost = all(branch.status == "SUCCESS" or branch.lost for branch in branches)
-        if (lost or (graph.end is not None and graph.end["status"] == "FAIL")) and not self._went_on(
-            graph, to
-        ):
+        over = self._is_over(graph)
+        if (lost or over == "FAIL") and self._silently_to(graph, to) != over:
             to = fail
         graph.lost = lost and to == fail and graph.end is None
         return to
 
-    def _left(self, graph: _Graph, node: Node) -> bool:
-        """Tell whether the walk went on from a composite to a node of its graph."""
-        following = [node["next"]["slug"]]
-        if handler := node.get("on_failure"):
-            following.append(handler["slug"])
-        return any(self._reached(graph, slug) for slug in following)
+    @staticmethod
+    def _is_over(graph: _Graph) -> str:
+        """Return SUCCESS or FAIL as a graph ended, '' if it has not."""
+        return graph.end["status"] if graph.end is not None else "FAIL" if graph.closed else ""
+
+    def _silently_to(self, graph: _Graph, slug: str) -> str:
+        """Return SUCCESS or FAIL if a graph ends so behind a node without any record on the way, else '?'."""
+        node = self._node(graph, slug)
+        while node is not None and (onward := onward_unrecorded(node)):
+            node = self._node(graph, onward)
+        return {SUCCESS_NODE: "SUCCESS", FAIL_NODE: "FAIL"}.get(node["type"] if node else "", "?")
 
     def _branches(
         self, graph: _Graph, node: Node, start: CompositeStart | None, address: str, path: str, closed: bool
@@ -350,22 +298,16 @@ class _Fold:
             contribution.set.update(self.records.unpack(state["parameters"], state["set"]))
             contribution.files.update({p: state["files"][p] for p in state["filed"] if p in state["files"]})
         for added in graph.added:
-            merged = self._merged(added)
-            contribution.set.update(merged.set)
-            contribution.files.update(merged.files)
+            contribution.set.update(added.set)
+            contribution.files.update(added.files)
         return contribution
-
-    def _merged(self, added: Merged | Join) -> Merged:
-        if isinstance(added, dict):
-            return Merged(self.records.unpack(added["set"]), added["files"], added["message"])
-        return added
 
     def _visible(self, root: _Graph | None) -> dict[str, Any]:
         """Return the parameters visible where the walk of the root graph is."""
         state = self.records.state(root.state) if root else None
         values = self.records.unpack(state["parameters"] if state else self.run["parameters"])
         for added in root.added if root else ():
-            values.update(self._merged(added).set)
+            values.update(added.set)
         return values
 
 

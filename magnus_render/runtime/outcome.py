@@ -1,7 +1,8 @@
-"""A node's one outcome: the record that decides where the walk goes from a step (docs/architecture.md, "Records").
+"""A node's one outcome: the record that decides where the walk goes from it (docs/architecture.md, "Records").
 
-Whoever learns how a step ended creates it: the attempt, the confirmation of a failure, or the handler that begins behind
-it. The store lets one of them create it. Who comes second reads what the first one recorded, and answers by that.
+Whoever learns how a node ended creates it: the attempt, the confirmation of a failure, or what begins behind it, a
+successor or a handler. The store lets one of them create it. Who comes second reads what the first one recorded, and
+answers by that.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import time
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError
-from magnus_render.plan import AS_IS, failure_target
+from magnus_render.plan import COMPOSITES, TASK, failure_target
 from magnus_render.runtime.records import attempts_of, dumps
 
 TYPE_CHECKING = False
@@ -20,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def of(run: Run, address: str) -> Outcome | None:
-    """Return the outcome of the step at an instance address, or None if nobody has recorded one."""
+    """Return the outcome of the node at an instance address, or None if nobody has recorded one."""
     found: Outcome | None = run.of(address, "outcome")
     return found
 
 
 def decide(run: Run, address: str, outcome: Outcome) -> Outcome:
-    """Record the outcome of a step if it has none; return the one on record: `outcome` itself, or another's.
+    """Record the outcome of a node if it has none; return the one on record: `outcome` itself, or another's.
 
     Raises `PlatformError` if the store neither takes one nor has one.
     """
@@ -46,24 +47,31 @@ def made_of(end: AttemptEnd, to: str, digest: str) -> Outcome:
 
 
 def settle(run: Run, address: str, node: Node, sees: str = "", to: str = "") -> Outcome | None:
-    """Return the outcome of a step from which the walk went on; if it has none, record that it failed.
+    """Return the outcome of a node from which the walk went on; if it has none, record that it failed.
 
-    That is how its latest attempt failed, or CRASHED if that left no end. Should it be at work all the same, what it comes
-    to counts for nothing. Of a step that never began nothing is recorded, and None returned, unless `sees` is given: the
-    hash of the state that it would have seen. `to` is the node that its failure led to, if not the one that the
-    definition names.
+    That is how the latest attempt of a step failed, or CRASHED if that left no end. Should it be at work all the same, what
+    it comes to counts for nothing. Of a composite, and of a step that never began, nothing is recorded, and None returned,
+    unless `sees` is given: the hash of the state that it saw, or would have seen. `to` is the node that its failure led
+    to, if not the one that the definition names.
     """
     there = of(run, address)
     if there is not None:
         return there
-    end = _last(run, address)
+    end = _last(run, address) if node["type"] not in COMPOSITES else None
     if end is None:
         if not sees:
             return None
-        end = ended(0, 0, "CRASHED", sees)
-        if node["type"] == AS_IS:
-            end["status"] = "FAIL"  # what its engine ran has ended, though no callback has said so
+        # What the engine ran of an as-is has ended, though no callback has said so, and so have branches.
+        end = ended(0, 0, "CRASHED" if node["type"] == TASK else "FAIL", sees)
     return decide(run, address, made_of(end, to or failure_target(node), run.unmocked(end["sees"])))
+
+
+def passed(run: Run, address: str, node: Node, sees: str) -> Outcome:
+    """Return the outcome of an as-is from which the walk went on as from a success; if it has none, record that success.
+
+    An engine need not call back behind what it runs itself. `sees` is the hash of the state that the node saw.
+    """
+    return decide(run, address, made_of(ended(0, 0, "SUCCESS", sees), node["next"]["slug"], sees))
 
 
 def _last(run: Run, address: str) -> AttemptEnd | None:

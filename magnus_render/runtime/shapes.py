@@ -119,7 +119,6 @@ _COMPOSITE_START = {
     "message": TEXT,
     "items_mocked": Maybe([FLAG]),
 }
-_JOIN = {"set": _PACKED, "files": _FILES, "message": TEXT, "mocked": FLAG}
 _GRAPH_END = {"status": STATUSES, "state": HASH, "time": TIME, "mock": FLAG}
 _WALKER = {"host": TEXT, "boot": TEXT, "pids": TEXT, "pid": COUNT, "began": TEXT}
 
@@ -140,7 +139,7 @@ _NODE = {
     "timeout?": MAYBE_NUMBER, "secrets?": Each(TEXT), "branches?": [{"slug": SLUG, "name": TEXT}],
     "iterate_on?": TEXT, "iterate_as?": TEXT, "max_concurrency?": MAYBE_WHOLE, "fail_fast?": FLAG,
     "counted_by?": SLUG, "parameter?": TEXT, "default?": SLUG, "fan_in?": FLAG, "separate?": FLAG, "silent?": FLAG,
-    "tails?": Each([[TEXT]]), "settled?": Each({"status": STATUSES, "handled": FLAG}),
+    "settled?": Each({"status": STATUSES}),
     "when?": {"parameter": TEXT, "values": [TEXT], "among": FLAG},
 }  # fmt: skip
 
@@ -155,7 +154,6 @@ _OF_STEPS = {
     "start.json": _COMPOSITE_START,
     "end.json": _GRAPH_END,
     "outcome.json": _OUTCOME,
-    "join.json": _JOIN,
     "fail_fast.json": {"branch": SLUG},
 }
 _NUMBERED = {"start.json": _ATTEMPT_START, "end.json": _ATTEMPT_END}

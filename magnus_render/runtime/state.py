@@ -2,15 +2,22 @@
 
 Nothing here waits or locks. A state is found by walking *back* from the node that asks. That leads to the outcome of its
 predecessor, through a join of branches, or up to what the enclosing composite saw. The one place where several
-predecessors are possible is `_came_from`; the one place where branches meet is `join`. A predecessor that failed without
-an outcome is settled.
+predecessors are possible is `_came_from`; the one place where branches meet is `join`. What stands before the node without
+an outcome gets one before the node begins.
 """
 
 from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.errors import PlatformError, Refused, UsageError
-from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, DECIDED, MAP, TASK, failure_target
+from magnus_render.plan import (
+    AS_IS,
+    COMPOSITES,
+    CONDITIONAL,
+    DECIDED,
+    MAP,
+    failure_target,
+)
 from magnus_render.runtime import merge, shapes
 from magnus_render.runtime import outcome as outcomes
 from magnus_render.texts import say
@@ -21,11 +28,9 @@ if TYPE_CHECKING:
         Before,
         CompositeStart,
         GraphEnd,
-        Join,
         Json,
         Node,
         Outcome,
-        Settled,
         State,
     )
     from magnus_render.runtime.records import Run
@@ -50,7 +55,7 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
     `after` is the slug of the predecessor, where the engine knows it. Raises `UsageError` if no such edge exists, and
     `PlatformError` if the records do not tell.
     """
-    # On the way back, latest first: graphs whose start was passed, failures, and steps that were lost before they began.
+    # On the way back, latest first: graphs whose start was passed, and nodes of which nobody has recorded how they ended.
     passed: list[tuple[str, str]] = []
     asked, seen = address, set()
     while True:
@@ -77,21 +82,15 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
         if found:
             digest = found
             break
-        if before["via"] == "on_failure":
-            lost = before["type"] == TASK or (before["type"] == AS_IS and not run.node(origin).get("silent"))
-            passed.append(("lost" if lost else "failed", origin))
+        passed.append((before["via"], origin))
         address, after = origin, ""
     for what, where in reversed(passed):
         if what == "start":
             _check_branch(run, where)
             enter_composite(run, naming.parent(where), digest)
             digest = _enter(run, where, digest)
-        elif what == "lost":
-            settled = outcomes.settle(run, where, run.node(where), sees=digest)
-            assert settled is not None, "what it sees was given"
-            digest = _failed(run, where, settled, failure_target(run.node(where)))
         else:
-            digest = run.unmocked(digest)
+            digest = _left_unrecorded(run, where, what, digest)
     return digest
 
 
@@ -150,30 +149,48 @@ def _left_by(run: Run, address: str, before: Before, to: str) -> str:
 
     Raises `Refused` if the records tell that it handed over to another node, or to none.
     """
-    if before["via"] == "next":
-        if before["type"] in COMPOSITES:
-            return after_composite(run, address)
-        done = outcomes.of(run, address)
-        if before["type"] == AS_IS and (done is None or done["status"] == "SUCCESS"):
-            return ""
-        if done is None or done["status"] != "SUCCESS":
-            path = naming.shown(run.node(address)["path"], address)
-            raise Refused(
-                f"run {run.run_id}: there is no record that '{path}' succeeded, which what follows needs: "
-                "is the store another one there, or was only a part of the run submitted anew?"
-            )
-        return done["state"]
-    if before["type"] in COMPOSITES:
-        _check_failed(run, address)
+    composite = before["type"] in COMPOSITES
+    done = outcomes.of(run, address)
+    if before["via"] == "on_failure":
+        if done is None and composite:
+            _check_failed(run, address)
+        elif done is None:
+            done = outcomes.settle(run, address, run.node(address))
+        return "" if done is None else _failed(run, address, done, to)
+    if done is None and composite:
+        done = join(run, address)
+    if done is None and before["type"] == AS_IS:
         return ""
-    settled = outcomes.settle(run, address, run.node(address))
-    return "" if settled is None else _failed(run, address, settled, to)
+    return _succeeded(run, address, done)
+
+
+def _left_unrecorded(run: Run, address: str, via: str, sees: str) -> str:
+    """Record how a node ended that the walk went on from, unless somebody has; return the state that it left."""
+    node = run.node(address)
+    if via == "on_failure":
+        settled = outcomes.settle(run, address, node, sees)
+        assert settled is not None, "what it sees was given"
+        return _failed(run, address, settled, failure_target(node))
+    if node.get("silent"):
+        return sees
+    return _succeeded(run, address, outcomes.passed(run, address, node, sees))
+
+
+def _succeeded(run: Run, address: str, outcome: Outcome | None) -> str:
+    """Return the state that a node left by its success; raise `Refused` if there is no record of that."""
+    if outcome is not None and outcome["status"] == "SUCCESS":
+        return outcome["state"]
+    path = naming.shown(run.node(address)["path"], address)
+    raise Refused(
+        f"run {run.run_id}: there is no record that '{path}' succeeded, which what follows needs: "
+        "is the store another one there, or was only a part of the run submitted anew?"
+    )
 
 
 def _failed(run: Run, address: str, outcome: Outcome, to: str) -> str:
-    """Return the state that a step left by its failure; raise `Refused` if it has succeeded, which leads elsewhere."""
+    """Return the state that a node left by its failure; raise `Refused` if it has succeeded, which leads elsewhere."""
     if outcome["handed_to"] != to:
-        raise _succeeded(run, address)
+        raise _not_failed(run, address)
     return outcome["state"]
 
 
@@ -185,10 +202,10 @@ def _check_failed(run: Run, address: str) -> None:
     ends = (run.of(graph, "end") for graph in branch_graphs(run, address, node))
     failed = any(end is not None and end["status"] == "FAIL" for end in ends)
     if not failed and way.ended(run, address, node, way.LOST, failed=True) == "SUCCESS":
-        raise _succeeded(run, address)
+        raise _not_failed(run, address)
 
 
-def _succeeded(run: Run, address: str) -> Refused:
+def _not_failed(run: Run, address: str) -> Refused:
     path = naming.shown(run.node(address)["path"], address)
     return Refused(f"run {run.run_id}: '{path}' has succeeded: what its failure leads to does not begin")
 
@@ -198,10 +215,9 @@ def _came_from(run: Run, address: str, node: Node, after: str) -> Before:
 
     The first of these that there is:
 
-    - the one that the engine names, or that has a recorded hand-over
-    - a composite whose outcome leads here
-    - a step that began and left no end: it crashed, and the engine went on
-    - a step, or an undecided map or conditional, that the walk came to and that left nothing at all
+    - the one that the engine names, or that has handed over by what is recorded
+    - one that began, and of which nobody has recorded how it ended: the engine went on from its failure
+    - one that the walk came to, and that left nothing at all
     """
     choices = node["before"]
     if after:
@@ -211,34 +227,52 @@ def _came_from(run: Run, address: str, node: Node, after: str) -> Before:
     if len(choices) == 1:
         return choices[0]
     graph, me = naming.parent(address), naming.last(address)
-    crashed: list[Before] = []
+    unrecorded: list[Before] = []
     for choice in choices:
-        origin = naming.join(graph, choice["slug"])
-        if choice["type"] in COMPOSITES:
-            if outcome(run, origin) == ("SUCCESS" if choice["via"] == "next" else "FAIL"):
-                return choice
-            if choice["type"] in DECIDED and choice["via"] == "on_failure" and not run.start(origin):
-                crashed.append(choice)
-        elif choice["type"] != AS_IS or run.names(origin):
-            done = outcomes.of(run, origin)
-            if done is None:
-                if choice["via"] == "on_failure":
-                    crashed.append(choice)
-            elif done["handed_to"] == me and (done["status"] == "SUCCESS") == (choice["via"] == "next"):
-                return choice
-        elif choice["via"] == "next" and _reached(run, origin):
+        led = _led(run, graph, choice, me)
+        if led:
             return choice
-    for choice in crashed:
+        if led is None and _may_have_led(run, graph, choice):
+            unrecorded.append(choice)
+    for choice in unrecorded:
         if run.names(naming.join(graph, choice["slug"])):
             return choice
-    for choice in crashed:
+    for choice in unrecorded:
         if _reached(run, naming.join(graph, choice["slug"])):
             return choice
     raise PlatformError(f"run {run.run_id}: the records do not tell what came before '{address}'")
 
 
+def _led(run: Run, graph: str, before: Before, to: str) -> bool | None:
+    """Tell whether a node of a graph handed over to its node `to` on the way `before`; None if the records do not tell."""
+    origin, success = naming.join(graph, before["slug"]), before["via"] == "next"
+    done = outcomes.of(run, origin)
+    if done is not None:
+        return done["handed_to"] == to and (done["status"] == "SUCCESS") == success
+    if before["type"] not in COMPOSITES:
+        return None
+    from magnus_render.runtime import way  # which needs this module
+
+    ended = way.ended(run, origin, run.node(origin), way.NOTHING)
+    came_to = run.of(origin, "start") is not None or _reached(run, origin)
+    if ended not in ("SUCCESS", "FAIL") or not came_to:
+        return None
+    return (ended == "SUCCESS") == success
+
+
+def _may_have_led(run: Run, graph: str, before: Before) -> bool:
+    """Tell whether the walk may have gone on by a way though nobody has recorded how the node ended.
+
+    From a failure it may, and from the success of an as-is: an engine need not call back at either.
+    """
+    failed = before["via"] == "on_failure"
+    if before["type"] == AS_IS:
+        return failed == bool(run.names(naming.join(graph, before["slug"])))
+    return failed
+
+
 def _reached(run: Run, address: str) -> bool:
-    """Tell whether the walk came to a node of a graph that was entered, from what its predecessors recorded."""
+    """Tell whether the walk came to a node of a graph that was entered, given that it has gone on from there or failed."""
     graph, stack = naming.parent(address), [naming.last(address)]
     while stack:
         slug = stack.pop()
@@ -247,17 +281,11 @@ def _reached(run: Run, address: str) -> bool:
         if not node["before"] or run.names(here):
             return True
         for before in node["before"]:
-            origin = naming.join(graph, before["slug"])
-            if before["type"] in COMPOSITES:
-                if outcome(run, origin) == ("SUCCESS" if before["via"] == "next" else "FAIL"):
-                    return True
-            elif before["type"] == AS_IS and not run.names(origin):
-                if before["via"] == "next":
-                    stack.append(before["slug"])
-            else:
-                done = outcomes.of(run, origin)
-                if done is not None and done["handed_to"] == slug:
-                    return True
+            led = _led(run, graph, before, slug)
+            if led:
+                return True
+            if led is None and _may_have_led(run, graph, before):
+                stack.append(before["slug"])
     return False
 
 
@@ -279,134 +307,71 @@ def branch_graphs(run: Run, address: str, node: Node) -> list[str]:
     return [f"{address}.{branch['slug']}" for branch in node["branches"]]
 
 
-def outcome(run: Run, address: str) -> str:
-    """Return 'SUCCESS' or 'FAIL' as a composite's branches ended, or '' if there is no trace of it."""
-    node = run.node(address)
-    start = run.start(address)
-    if start and start["message"]:
-        return "FAIL"
-    if not start and (node["type"] in DECIDED or not (run.names(address) or _reached(run, address))):
-        return ""
-    ends = [branch_end(run, graph) for graph in branch_graphs(run, address, node)]
-    if all(end and end["status"] == "SUCCESS" for end in ends):
-        return "SUCCESS"
-    return "FAIL" if start or any(ends) or run.names(address) else ""
-
-
 def branch_end(run: Run, graph: str) -> GraphEnd | None:
     """Return how a branch ended, or None if it has not (or nothing recorded that it failed).
 
-    Most branches end in a step that writes the end as it hands over. Behind a composite, a silent as-is or a step that
-    crashed none does: there the end is computed from what is recorded of them.
+    Most branches end in a step that writes the end as it hands over. Behind a composite, or a silent as-is, none does:
+    there the end is computed from what is recorded of them.
     """
+    from magnus_render.runtime import way  # which needs this module
+
     end: GraphEnd | None = run.of(graph, "end")
     if end is not None:
         return end
-    composite = run.node(naming.parent(graph))
-    branch = "_" if composite["type"] == MAP else naming.last(graph)
-    settled = composite.get("settled", {}).get(branch)
-    if settled is not None:
-        return _settled_end(run, graph, settled)
-    for slug, via in composite["tails"].get(branch, []):
-        digest = _left_at_end(run, naming.join(graph, slug), via)
-        if digest:
-            return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
-    return None
-
-
-def _left_at_end(run: Run, address: str, via: str) -> str:
-    """Return the state in which a node that leads to its branch's success left it; '' if it did not lead there."""
-    node = run.node(address)
-    if node["type"] not in COMPOSITES and not node.get("silent"):
-        done = outcomes.of(run, address)
-        if done is not None:
-            return done["state"] if done["handed_to"] == node["graph"]["success"] else ""
-    if via == "next" and _succeeded_silently(run, address):
-        return after_composite(run, address) if node["type"] in COMPOSITES else seen_by(run, address)
-    if via == "on_failure" and _failed_silently(run, address):
-        return run.unmocked(seen_by(run, address))
-    return ""
-
-
-def _settled_end(run: Run, graph: str, settled: Settled) -> GraphEnd:
-    """Return how a branch ended in which nothing could be recorded."""
-    if settled["status"] != "SUCCESS":
+    ended, last = way.end_of(run, graph)
+    if ended == "FAIL":
         return {"status": "FAIL", "state": "", "time": 0.0, "mock": False}
-    digest = _enter(run, graph, seen_by(run, naming.parent(graph)))
-    if settled["handled"]:
-        digest = run.unmocked(digest)
+    if ended != "SUCCESS":
+        return None
+    digest = seen_by(run, way.success_of(run, graph), last)
     return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
 
 
-def _succeeded_silently(run: Run, address: str) -> bool:
-    """Tell whether a composite succeeded, or an as-is that leaves no record was passed."""
-    node = run.node(address)
-    if node["type"] in COMPOSITES:
-        return outcome(run, address) == "SUCCESS"
-    return bool(node.get("silent")) and _reached(run, address)
+def join(run: Run, address: str) -> Outcome:
+    """Return the outcome of a composite from whose success the walk goes on: what it saw, and what its branches set.
 
-
-def _failed_silently(run: Run, address: str) -> bool:
-    """Tell whether a composite failed, or an as-is that leaves no record did."""
-    node = run.node(address)
-    if node["type"] in COMPOSITES:
-        return outcome(run, address) == "FAIL"
-    if node["type"] != AS_IS or node.get("silent"):
-        return False
-    succeeded = run.names(naming.join(naming.parent(address), node["next"]["slug"]))
-    return not succeeded and _reached(run, address)
-
-
-def join(run: Run, address: str) -> Join:
-    """Return what a composite's branches set, merged; record it if nobody has.
-
-    Raises `PlatformError` if a branch has not ended well, `Refused` if the composite failed before any branch began.
+    It is recorded if nobody has. If somebody was quicker to record a failure, that is returned. Raises `PlatformError` if a
+    branch has not ended well, `Refused` if the composite failed before any branch began.
     """
-    recorded: Join | None = run.of(address, "join")
-    if recorded is not None:
-        return recorded
     node = run.node(address)
     if node["type"] in DECIDED and (start := run.start(address)) and start["message"]:
         path = naming.shown(node["path"], address)
         raise Refused(f"run {run.run_id}: '{path}' has failed: what its success leads to does not begin")
     graphs = branch_graphs(run, address, node)
-    contributions: list[merge.Contribution] = []
-    mocked = True
-    for graph in graphs:
-        end = branch_end(run, graph)
-        if end is None or end["status"] != "SUCCESS":
-            raise PlatformError(f"run {run.run_id}: the branch '{graph}' is not recorded as a success")
-        state = run.state(end["state"])
-        mocked = mocked and state["mocked"]
-        parameters = state["parameters"]
-        contributions.append(
-            merge.Contribution(
-                {name: run.unpack_one(parameters, name) for name in state["set"]},
-                {path: state["files"][path] for path in state["filed"]},
-            )
-        )
-    if node["type"] == MAP:
-        merged = merge.merge_map(contributions)
-    else:
-        chosen = {naming.last(graph) for graph in graphs}
-        names = [branch["name"] for branch in node["branches"] if branch["slug"] in chosen]
-        merged = merge.merge_parallel(list(zip(names, contributions, strict=True)))
-    if not graphs:
-        mocked = run.state(seen_by(run, address))["mocked"]
-    result: Join = {
-        "set": run.pack(merged.set),
-        "files": merged.files,
-        "message": merged.message,
-        "mocked": mocked,
-    }
-    if run.create(f"{naming.key(address)}/join.json", result):
+    states = [_left_by_branch(run, graph) for graph in graphs]
+    merged = _merged(run, node, graphs, states)
+    sees = seen_by(run, address)
+    mocked = all(state["mocked"] for state in states or [run.state(sees)])
+    packed = run.pack(merged.set)
+    left = run.save({**merge.added(run.state(sees), packed, merged.files), "mocked": mocked})
+    mine = outcomes.made_of(outcomes.ended(0, 0, "SUCCESS", sees), node["next"]["slug"], left)
+    mine["set"], mine["message"], mine["mock"] = packed, merged.message, mocked
+    done = outcomes.decide(run, address, mine)
+    if done is mine:
         for warning in merged.message.splitlines():
             say(f"{naming.shown(node['path'], address)}: warning: {warning}")
-    return result
+    return done
 
 
-def after_composite(run: Run, address: str) -> str:
-    """Return the state behind a composite that succeeded: what it saw and what its branches set."""
-    joined = join(run, address)
-    state = merge.added(run.state(seen_by(run, address)), joined["set"], joined["files"])
-    return run.save({**state, "mocked": joined["mocked"]})
+def _left_by_branch(run: Run, graph: str) -> State:
+    """Return the state that a branch left at its success."""
+    end = branch_end(run, graph)
+    if end is None or end["status"] != "SUCCESS":
+        raise PlatformError(f"run {run.run_id}: the branch '{graph}' is not recorded as a success")
+    return run.state(end["state"])
+
+
+def _merged(run: Run, node: Node, graphs: list[str], states: list[State]) -> merge.Merged:
+    """Return what the branches of a composite added to what it saw, merged."""
+    contributions = [
+        merge.Contribution(
+            {name: run.unpack_one(state["parameters"], name) for name in state["set"]},
+            {path: state["files"][path] for path in state["filed"]},
+        )
+        for state in states
+    ]
+    if node["type"] == MAP:
+        return merge.merge_map(contributions)
+    chosen = {naming.last(graph) for graph in graphs}
+    names = [branch["name"] for branch in node["branches"] if branch["slug"] in chosen]
+    return merge.merge_parallel(list(zip(names, contributions, strict=True)))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from magnus_render import naming
 from magnus_render.plan import (
-    AS_IS,
     COMPOSITES,
     DECIDED,
     FAIL_NODE,
@@ -44,7 +43,7 @@ def come_to(run: Run, address: str) -> bool:
     if graph and not (state.is_taken(run, graph) and come_to(run, naming.parent(graph))):
         return False
     failed = run.node(address)["type"] == FAIL_NODE
-    return any(passed == address for passed, _, _ in _way(run, graph, until=address, failed=failed))
+    return any(passed == address for passed, _, _ in _along(run, graph, until=address, failed=failed))
 
 
 def failed_before(run: Run, address: str) -> str:
@@ -52,7 +51,7 @@ def failed_before(run: Run, address: str) -> str:
     graph, slug = naming.parent(address), naming.last(address)
     if graph and not (state.is_taken(run, graph) and come_to(run, naming.parent(graph))):
         return ""
-    for origin, node, outcome in _way(run, graph):
+    for origin, node, outcome in _along(run, graph):
         if outcome == "FAIL" and node["type"] != FAIL_NODE and failure_target(node) == slug:
             return origin
     return ""
@@ -92,13 +91,14 @@ def _decided(run: Run, address: str, node: Node, settling: int, failed: bool) ->
 
 
 def _composite_ended(run: Run, address: str, node: Node, settling: int, failed: bool) -> str:
+    done = outcomes.of(run, address)
+    if done is not None:
+        return done["status"]
     start: CompositeStart | None = run.of(address, "start")
     if start is not None and start["message"]:
         return "FAIL"
     if start is None and node["type"] in DECIDED:
         return ""
-    if run.of(address, "join") is not None:
-        return "SUCCESS"
     graphs = state.branch_graphs(run, address, node)
     ends: set[str] = set()
     for level in range(settling + 1):
@@ -120,13 +120,40 @@ def _branch_ended(run: Run, graph: str, settling: int, failed: bool) -> str:
     end: GraphEnd | None = run.of(graph, "end")
     if end is not None and end["status"] == "SUCCESS":
         return "SUCCESS"
-    for _, node, outcome in _way(run, graph, settling=settling, failed=failed):
+    return end_of(run, graph, settling, failed)[0]
+
+
+def end_of(run: Run, graph: str, settling: int = NOTHING, failed: bool = False) -> tuple[str, str]:
+    """Return how a branch ended of which no success is recorded, and the slug of the node before its end, if any.
+
+    That is SUCCESS or FAIL, OPEN if a step on its way is, '' if nothing tells.
+    """
+    if last := _composite_before_success(run, graph):
+        return "SUCCESS", last
+    for address, node, outcome in _along(run, graph, settling=settling, failed=failed):
         if node["type"] in (SUCCESS_NODE, FAIL_NODE) or outcome == OPEN:
-            return outcome
+            return outcome, last
+        last = naming.last(address)
+    return "", ""
+
+
+def success_of(run: Run, graph: str) -> str:
+    """Return the address of the success node of a graph."""
+    return naming.join(graph, run.graphs()[_definition(run, graph)]["success"])
+
+
+def _composite_before_success(run: Run, graph: str) -> str:
+    """Return the slug of the composite whose success ended a branch, '' if none did. What is before it need not be read."""
+    for before in run.node(success_of(run, graph))["before"]:
+        if before["via"] == "next" and before["type"] in COMPOSITES:
+            address = naming.join(graph, before["slug"])
+            came_to = run.of(address, "start") is not None
+            if came_to and ended(run, address, run.node(address), NOTHING) == "SUCCESS":
+                return before["slug"]
     return ""
 
 
-def _way(
+def _along(
     run: Run, graph: str, until: str = "", settling: int = BEGUN, failed: bool = False
 ) -> Iterator[tuple[str, Node, str]]:
     """Yield address, node and outcome of the nodes that the walk of a graph came to, as far as records tell.
@@ -144,14 +171,11 @@ def _way(
         yield address, node, outcome
         if address == until or outcome == OPEN:
             return
-        if outcome == "FAIL" and node["type"] == TASK:
+        if outcome == "FAIL":
             done = outcomes.of(run, address)
-            assert done is not None, "it was settled"
-            slug = done["handed_to"]
-        elif outcome:
-            slug = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
+            slug = failure_target(node) if done is None else done["handed_to"]
         else:
-            slug = next((to for to in _ways_past(node) if _is_passed(run, graph, to)), "")
+            slug = node["next"]["slug"] if outcome else ""
 
 
 def _definition(run: Run, graph: str) -> str:
@@ -160,32 +184,6 @@ def _definition(run: Run, graph: str) -> str:
         return ""
     composite = run.node(naming.parent(graph))
     return f"{composite['address']}.{'_' if composite['type'] == MAP else naming.last(graph)}"
-
-
-def _ways_past(node: Node) -> list[str]:
-    """Return where a walk may have gone on from a node of which nothing is on record.
-
-    A native as-is may be passed without a record, and a step whose pods were all lost leaves none.
-    """
-    if node["type"] == AS_IS:
-        return [node["next"]["slug"], failure_target(node)]
-    return [failure_target(node)] if node["type"] == TASK else []
-
-
-def _is_passed(run: Run, graph: str, slug: str) -> bool:
-    """Tell whether something is on record of a node, or behind it if it may leave nothing."""
-    seen, waiting = set(), [slug]
-    while waiting:
-        slug = waiting.pop()
-        node = run.node(naming.join(graph, slug))
-        if slug in seen or node["type"] in (SUCCESS_NODE, FAIL_NODE):
-            continue
-        if run.names(naming.join(graph, slug)):
-            return True
-        seen.add(slug)
-        onward = onward_unrecorded(node)
-        waiting += [onward] if onward else _ways_past(node)
-    return False
 
 
 def leads_to_success(run: Run, graph: str, slug: str) -> bool:

@@ -246,7 +246,7 @@ def test_the_handler_of_a_composite_whose_lost_step_would_have_led_to_success(
         (tmp_path / ".run_log_store/r/steps/p/x/end.json").unlink()
     else:
         assert confirm("p.x.t") == 1
-    assert [step("p.x.fail"), step("h"), confirm("p.x.t"), step("b")] == [1, 0, 1, 75]
+    assert [step("p.x.fail"), step("h"), confirm("p.x.t"), step("b")] == [1, 0, 1, 65]
     folded = log()
     assert folded["status"] == "SUCCESS" and folded["steps"]["h"]["status"] == "SUCCESS"
     assert folded["steps"]["p"]["status"] == "FAIL"

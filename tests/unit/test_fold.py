@@ -223,20 +223,14 @@ def test_parallel_at_the_end_is_joined_in_memory() -> None:
     )
 
 
-def test_a_recorded_join_is_believed() -> None:
+def test_the_recorded_outcome_of_a_composite_is_believed() -> None:
     book = Book()
     book.enter("p")
     book.succeed("p.l.a", 1)
-    value = {
-        "set": {"values": {"x": 1}, "large": {"big": "f" * 64}},
-        "files": {},
-        "message": "told",
-        "mocked": False,
-    }
-    book.of("p", "join", value)
-    book.put(f"values/{'f' * 64}.json", "long")
+    left = book.state({"a": 1, "x": 1})
+    book.outcome("p", 0, "SUCCESS", "success", message="told", state=left)
     log = folded({"p": parallel({"l": {"a": task()}})}, book)
-    assert (log["parameters"], log["steps"]["p"]["message"]) == ({"a": 1, "x": 1, "big": "long"}, "told")
+    assert (log["parameters"], log["steps"]["p"]["message"]) == ({"a": 1, "x": 1}, "told")
 
 
 def test_map_joins_lists_and_a_step_after_it_sees_them() -> None:
@@ -369,23 +363,21 @@ def test_recorded_as_is_has_no_attempts() -> None:
     assert statuses(folded(tree, book)) == {"s": "SUCCESS", "success": "SUCCESS"}
 
 
-def test_native_as_is_is_judged_by_what_came_after_it() -> None:
+def test_a_native_as_is_of_which_only_what_is_behind_it_tells() -> None:
     tree = {"s": as_is("b", on_failure="h"), "b": task(on_failure="h"), "h": task("b2"), "b2": task()}
     book = Book()
     assert statuses(folded(tree, book)) == {"s": "TRIGGERED"}
+    book.outcome("s", 0, "FAIL", "h")
     book.start("h", 1, after="s")
     assert statuses(folded(tree, book)) == {"s": "FAIL", "h": "PROCESSING"}
     book = Book()
+    book.outcome("s", 0, "SUCCESS", "b")
     book.fail("b", 1, "h")
     book.start("h", 1, after="b")
     assert statuses(folded(tree, book)) == {"s": "SUCCESS", "b": "FAIL", "h": "PROCESSING"}
-    rejoin = {"s": as_is("b", on_failure="h"), "h": task("b"), "b": task()}
     book = Book()
-    book.start("h", 1, after="s")
-    book.succeed("h", 1, "b")
-    book.of("h", "1.start", json.loads(book.records["steps/h/1.start.json"]) | {"after": "s"})
-    book.start("b", 1, after="h")
-    assert statuses(folded(rejoin, book)) == {"s": "FAIL", "h": "SUCCESS", "b": "PROCESSING"}
+    book.graph_end("", "FAIL", "")
+    assert statuses(folded({"s": as_is("b"), "b": task()}, book)) == {"s": "FAIL", "fail": "FAIL"}
 
 
 # ---- --use-cached ----

@@ -16,7 +16,7 @@ from magnus_render.runtime.comparing import comparable
 from magnus_render.runtime.fold import fold
 from magnus_render.runtime.reading import read_run
 from magnus_render.services.run_log_store import FileSystemRunLogStore
-from tests.unit.fold_tools import Book, as_is, dag, make_plan, make_run, map_, parallel, task
+from tests.unit.fold_tools import Book, as_is, dag, make_plan, make_run, map_, packed, parallel, task
 
 STATUSES = {"SUCCESS", "FAIL", "PROCESSING", "TRIGGERED", "CRASHED"}
 
@@ -51,13 +51,8 @@ def rich() -> Book:
         book.enter(f"m.{i}.p")
         for b in ("l", "r"):
             book.succeed(f"m.{i}.p.{b}.t", 1, state=book.state({"y": b}, set=["y"]))
-        value: Any = {
-            "set": {"values": {"y": "r"}, "large": {}},
-            "files": {},
-            "message": "m",
-            "mocked": False,
-        }
-        book.of(f"m.{i}.p", "join", value)
+        left = book.state({"x": i, "y": "r"}, set=["x", "y"])
+        book.outcome(f"m.{i}.p", 0, "SUCCESS", "success", message="m", set=packed({"y": "r"}), state=left)
     book.enter("d")
     book.stop("d.branch.t", 1)
     book.succeed("d.branch.t", 2, "q", try_=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -136,6 +137,20 @@ def test_an_attempt_and_a_handler_behind_what_leaves_no_record(fails: bool) -> N
         assert (store.step(one_way_behind), store.step(refused)) == (SUCCESS, REFUSED)
 
     assert tried(check, base, Made("a", fails=fails), Made("h")) > 0
+
+
+def test_the_record_that_an_as_is_failed_and_its_successor() -> None:
+    """The engine has gone on from the success of what it ran itself, and a late word says otherwise."""
+    native = {"type": "as-is", "render_string": "true", "on_failure": "h"}
+    base = begin(graph(n=native, b=task(next="success"), h=task()))
+
+    def check(store: Store, one: Callback, other: Callback) -> None:
+        assert (one.status, other.status) in ((SUCCESS, SUCCESS), (FAILED, REFUSED))
+        taken, refused = ("b", "h") if one.status == SUCCESS else ("h", "b")
+        assert (store.step(taken), store.step(refused)) == (SUCCESS, REFUSED)
+        assert list(store.log()["steps"]) == ["n", taken, "success"]
+
+    assert tried(check, base, Made("n", "--exit-status", "1"), Made("b")) > 0
 
 
 def two_branches(**fields: Any) -> dict[str, Any]:
@@ -345,3 +360,20 @@ def test_two_deliveries_of_the_successor_of_branches() -> None:
         assert store.log()["parameters"] == {"by_p_x_t": 1, "by_p_y_t": 1, "by_b": 1}
 
     assert tried(check, base, Made("b"), Made("b")) > 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_two_that_follow_branches_learn_their_outcome_once(fails: bool) -> None:
+    """Whoever begins behind the branches records how they ended: two deliveries, and the way that is not taken."""
+    base = begin(graph(p=two_branches(on_failure="h"), b=task(next="success"), h=task()))
+    assert base.step("p.x.t", fails=fails) == (FAILED if fails else SUCCESS)
+    assert base.step("p.y.t") == SUCCESS
+    taken, refused = ("h", "b") if fails else ("b", "h")
+
+    def check(store: Store, one: Callback, other: Callback) -> None:
+        assert (one.status, other.status) == (SUCCESS, SUCCESS)
+        outcome = json.loads(store.records["r/steps/p/outcome.json"])
+        assert (outcome["status"], outcome["handed_to"]) == ("FAIL" if fails else "SUCCESS", taken)
+        assert store.step(refused) == REFUSED
+
+    assert tried(check, base, Made(taken), Made(taken)) > 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.unit.view_graphs import begin, call, each, graph, step, task
+from tests.unit import interleaving
+from tests.unit.view_graphs import begin, call, each, graph, parallel, step, task
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -14,3 +17,32 @@ def test_a_predecessor_without_a_success_is_called_by_its_path(capfd: pytest.Cap
     assert call("map_count", "m") == 0
     assert step("m.0.b") == 65
     assert "there is no record that 'm.0.first step' succeeded" in capfd.readouterr().err
+
+
+def test_a_join_reads_as_much_of_long_branches_as_of_short_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where branches end in a composite, nothing records their end, and it is computed from that composite."""
+    interleaving.prepare(monkeypatch)
+    asked: list[str] = []
+    read = interleaving.Store.read
+
+    def counted(self: interleaving.Store, key: str) -> bytes | None:
+        asked.append(key)
+        return read(self, key)
+
+    monkeypatch.setattr(interleaving.Store, "read", counted)
+    counts = []
+    for length in (1, 9):
+        (tmp_path / str(length)).mkdir()
+        monkeypatch.chdir(tmp_path / str(length))
+        steps = {f"s{number}": task() for number in range(length)}
+        store = interleaving.begin(
+            graph(d=parallel({}, x=graph(**steps, p=parallel({}, y=graph(t=task())))), b=task())
+        )
+        for address in (*(f"d.x.{slug}" for slug in steps), "d.x.p.y.t"):
+            assert store.step(address) == 0
+        asked.clear()
+        assert store.step("b") == 0
+        counts.append(sum("/steps/" in key for key in asked))
+    assert counts[0] == counts[1]
