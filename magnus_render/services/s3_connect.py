@@ -59,7 +59,7 @@ def connect(settings: Mapping[str, str], environment: Mapping[str, str], *, file
     )
     config: S3Config = {
         "region": _first(settings, "region")
-        or _first(environment, "AWS_REGION", "AWS_DEFAULT_REGION")
+        or region_of(environment)
         or region
         or "us-east-1",
         # No certificate is valid for a bucket with a dot as part of a host's name.
@@ -94,6 +94,11 @@ def attempts(environment: Mapping[str, str]) -> int:
     """Return how often a request may be made, 1 or more."""
     text = environment.get("AWS_MAX_ATTEMPTS", "")
     return max(1, int(text)) if text.isascii() and text.isdigit() else ATTEMPTS
+
+
+def region_of(environment: Mapping[str, str]) -> str:
+    """Return the region that variables name, '' if none does."""
+    return _first(environment, "AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 def has_profiles(environment: Mapping[str, str]) -> bool:
