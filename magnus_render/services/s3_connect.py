@@ -58,10 +58,7 @@ def connect(settings: Mapping[str, str], environment: Mapping[str, str], *, file
         environment, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"
     )
     config: S3Config = {
-        "region": _first(settings, "region")
-        or region_of(environment)
-        or region
-        or "us-east-1",
+        "region": _first(settings, "region") or region_of(environment) or region or "us-east-1",
         # No certificate is valid for a bucket with a dot as part of a host's name.
         "virtual_hosted_style_request": not endpoint and "." not in settings["bucket"],
     }
