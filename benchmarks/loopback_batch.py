@@ -26,6 +26,9 @@ def serving(certificates: Path | None) -> Iterator[tuple[str, list[str]]]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = (
+            True  # the answer has two writes; no service lets the second wait for a client
+        )
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))

@@ -14,6 +14,7 @@ from magnus_render.executors import aws_batch_submit, configured
 from magnus_render.executors.aws_batch_integrations import INTEGRATIONS
 from magnus_render.executors.decentral import DecentralExecutor
 from magnus_render.executors.submitter import Submitter
+from magnus_render.services.s3_connect import region_of
 from magnus_render.texts import scalar
 
 if TYPE_CHECKING:
@@ -45,7 +46,6 @@ _EXITED = "Essential container in task exited"
 _CODES = {"126": "its image cannot start the command", "127": "its image has no such command"}
 AT_ONCE = 100
 """Jobs that are described by one request (API reference, DescribeJobs)."""
-_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _STATES: dict[str, State] = {
     "SUBMITTED": "waiting",
     "PENDING": "waiting",
@@ -98,7 +98,7 @@ class BatchSubmitter(Submitter):
         """Return the id of a job that was submitted without botocore; '' where it is for botocore to submit it."""
         if self._client is not None:
             return ""
-        region = self.config.get("region") or next(filter(None, map(os.environ.get, _REGIONS)), "")
+        region = self.config.get("region") or region_of(os.environ)
         self._way = self._way or aws_batch_submit.way(region, os.environ)
         return self._way.submit(submission(job, region)) if self._way else ""
 

@@ -27,7 +27,11 @@ KILLED = 137
 _PATIENCE = 120.0
 """Seconds that an engine has for an answer; to pull an image may take any time."""
 _REMOVAL = 10.0
-"""Seconds that docker has for a removal that it has begun itself: until it is over, to ask for it is an error."""
+"""Seconds that docker has for a removal that it has begun itself: until it is over, to ask for it is an error.
+
+No command of docker waits for it, so it is asked for again and again.
+"""
+_AGAIN = 0.05
 _AT_IT = "already in progress"
 _RESETS = ("sudo", "doas")
 
@@ -136,7 +140,7 @@ class Engine:
             self.said("rm", "--force", *names)
         until = time.monotonic() + _REMOVAL
         while not fine and _AT_IT in said and time.monotonic() < until:
-            time.sleep(0.05)
+            time.sleep(_AGAIN)
             fine, said = self.said("rm", "--force", *names)
 
     def left_behind(self) -> list[str]:

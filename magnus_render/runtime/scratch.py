@@ -6,14 +6,14 @@ It is locked as long as a process uses it, so that what a killed callback leaves
 from __future__ import annotations
 
 import os
-from errno import EACCES, EROFS
 from fcntl import LOCK_EX, LOCK_NB, flock
 from stat import S_ISDIR
 
-from magnus_render.errors import PlatformError
+from magnus_render.services.options import UNWRITABLE, platform_error
 
 PREFIX = "magnus-"
 _LOCK = "lock"
+_OTHER = "mount a folder there that may be written to (a tmpfs), or name another by TMPDIR"
 
 
 def make() -> str:
@@ -28,12 +28,9 @@ def make() -> str:
         except FileExistsError:
             continue
         except OSError as error:
-            if error.errno not in (EACCES, EROFS):
+            if error.errno not in UNWRITABLE:
                 raise
-            raise PlatformError(
-                f"no folder for the attempt in {base}: {error.strerror}: mount one there that may be written to (a tmpfs), "
-                "or name another by TMPDIR"
-            ) from error
+            raise platform_error("make the attempt's folder in", base, error, _OTHER) from error
     # It gets its name when it is locked: nobody can find it before. It stays open while this process or the task's lives.
     new = os.path.join(path, "new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -8,9 +8,7 @@ own, `step` gives every step one (`isolated: true`). A workspace has the project
 from __future__ import annotations
 
 import os
-from errno import EACCES, EROFS
 
-from magnus_render.errors import PlatformError
 from magnus_render.plan import MAP, PARALLEL
 from magnus_render.runtime.tasks.base import TaskFailure
 from magnus_render.services.options import platform_error
@@ -26,6 +24,7 @@ ISOLATED = "MAGNUS_ISOLATED"
 """Set to anything but `0`, it gives every step of a run a folder of its own, whatever the configuration says."""
 ROOT = ".magnus"
 DATA = "data"
+_OWN = "let the user that steps run as own the working folder, or mount a folder there"
 
 
 def mode(environment: Mapping[str, str]) -> str:
@@ -113,12 +112,7 @@ def make_data(folder: str, node: Node) -> None:
             raise TaskFailure(
                 f"catalog: cannot make the data folder '{where}': a file is in its place"
             ) from None
-        if error.errno in (EACCES, EROFS):
-            raise PlatformError(
-                f"no data folder at {folder}: {error.strerror}: let the user that steps run as own the working folder, or "
-                "mount a folder there"
-            ) from error
-        raise platform_error("make", folder, error) from error
+        raise platform_error("make the data folder", folder, error, _OWN) from error
 
 
 def clear(path: str) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from errno import EACCES, EROFS
 
 from magnus_render.errors import PlatformError, Refused
 
+UNWRITABLE = (EACCES, EROFS)
+"""Why a path may not be written to that is no fault of the disk itself: its rights, or how the disk is mounted."""
 LOG_LIMIT = 64 << 20
 SMALLEST_LOG_LIMIT = 1024
 LOG_LIMIT_MEANS = (
@@ -55,9 +58,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
-def platform_error(doing: str, path: str, error: OSError) -> PlatformError:
-    """Return the error for a failed system call: "cannot write /mnt/r1/run.json: No space left on device"."""
-    return PlatformError(f"cannot {doing} {path}: {error.strerror or error}")
+def platform_error(doing: str, path: str, error: OSError, fix: str = "") -> PlatformError:
+    """Return the error for a failed system call: "cannot write /mnt/r1/run.json: No space left on device".
+
+    `fix` says what to do where `path` may not be written to, by its rights or because the disk is mounted so.
+    """
+    told = f": {fix}" if fix and error.errno in UNWRITABLE else ""
+    return PlatformError(f"cannot {doing} {path}: {error.strerror or error}{told}")
 
 
 def temporary_name(folder: str) -> str:

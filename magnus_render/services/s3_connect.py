@@ -58,10 +58,7 @@ def connect(settings: Mapping[str, str], environment: Mapping[str, str], *, file
         environment, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"
     )
     config: S3Config = {
-        "region": _first(settings, "region")
-        or _first(environment, "AWS_REGION", "AWS_DEFAULT_REGION")
-        or region
-        or "us-east-1",
+        "region": _first(settings, "region") or region_of(environment) or region or "us-east-1",
         # No certificate is valid for a bucket with a dot as part of a host's name.
         "virtual_hosted_style_request": not endpoint and "." not in settings["bucket"],
     }
@@ -94,6 +91,11 @@ def attempts(environment: Mapping[str, str]) -> int:
     """Return how often a request may be made, 1 or more."""
     text = environment.get("AWS_MAX_ATTEMPTS", "")
     return max(1, int(text)) if text.isascii() and text.isdigit() else ATTEMPTS
+
+
+def region_of(environment: Mapping[str, str]) -> str:
+    """Return the region that variables name, '' if none does."""
+    return _first(environment, "AWS_REGION", "AWS_DEFAULT_REGION")
 
 
 def has_profiles(environment: Mapping[str, str]) -> bool:

@@ -46,6 +46,8 @@ class Desk:
     def file(self, name: str, text: str = "x", mode: int = 0o644) -> Path:
         path = self.data / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.chmod(0o600)  # only root writes to one that is read-only
         path.write_text(text)
         path.chmod(mode)
         return path

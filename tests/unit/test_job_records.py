@@ -17,6 +17,10 @@ A = Submission("p.x.t", 1, 0)
 
 @pytest.fixture
 def records() -> JobRecords:
+    return none_yet()
+
+
+def none_yet() -> JobRecords:
     return JobRecords(Run(Store({}), "r", {}))  # type: ignore[typeddict-item]
 
 
@@ -104,7 +108,7 @@ def test_no_turn_is_left_out(seed: int) -> None:
     """However many ends each branch has seen besides those before its own, and in which order they ask."""
     chance = random.Random(seed)
     count = chance.randint(1, 12)
-    records = JobRecords(Run(Store({}), "r", {}))  # type: ignore[typeddict-item]
+    records = none_yet()
     ends = [(f"b{rank}", chance.randint(rank + 1, count)) for rank in range(count)]
     chance.shuffle(ends)
     turns = [records.turn("p", branch, chance.random() < 0.5, ended) for branch, ended in ends]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -157,6 +158,9 @@ def test_metadata_are_not_read_where_nobody_registers(monkeypatch: pytest.Monkey
         raise AssertionError("the metadata of all packages were read")
 
     monkeypatch.setattr(importlib.metadata, "entry_points", read)
+    # Libraries that another test has loaded may have brought finders of their own.
+    ours = [one for one in sys.meta_path if one is PathFinder or not hasattr(one, "find_distributions")]
+    monkeypatch.setattr(sys, "meta_path", ours)
     assert registry.names("integration") == []
 
 

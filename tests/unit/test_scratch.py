@@ -107,10 +107,10 @@ def test_a_disk_that_may_not_be_written_to_is_told_with_its_fix(
     monkeypatch.setattr(os, "mkdir", refused)
     why = os.strerror(number)
     with pytest.raises(
-        PlatformError, match=rf"no folder for the attempt in {tmp_path}: {why}: mount one there"
+        PlatformError, match=rf"cannot make the attempt's folder in {tmp_path}: {why}: mount a folder"
     ):
         scratch.make()
     with pytest.raises(
-        PlatformError, match=rf"no data folder at {tmp_path}/data: {why}: let the user that steps"
+        PlatformError, match=rf"cannot make the data folder {tmp_path}/data: {why}: let the user that steps"
     ):
         workspace.make_data(f"{tmp_path}/data", {"catalog": {"compute_data_folder": "data"}})  # type: ignore[typeddict-item]

@@ -1,6 +1,6 @@
 """Runs that go on from job to job on AWS Batch, whose jobs are real containers of podman.
 
-A few of the conformance cases, and what only a container shows. `MAGNUS_BATCH_CONTAINERS=all` runs all that is here:
+A few of the conformance cases, and what only a container shows. `MAGNUS_BATCH_CONTAINERS=all` runs more of the cases:
 
     MAGNUS_BATCH_CONTAINERS=all pytest -v -n 0 --durations=0 tests/engines/aws_batch/test_containers.py
 """
@@ -34,9 +34,9 @@ MORE = (
     *("dag-files", "files-modes", "map-of-maps", "map-simple", "retry-third-attempt"),
     *("nesting-deep", "parallel-handled-inside", "parallel-success", "python-api", "python-environment"),
     *("shell-exits", "timeout", "walk-handled", "when-simple"),
+    "max-time-over-handled",
 )
 ALL = os.environ.get("MAGNUS_BATCH_CONTAINERS") == "all"
-for_a_person = pytest.mark.skipif(not ALL, reason="takes long: MAGNUS_BATCH_CONTAINERS=all runs it")
 HERE = "/here"
 """Where jobs see the test's own folder, by a volume of the job definition."""
 
@@ -114,7 +114,6 @@ def test_a_container_that_is_killed_spends_an_attempt(tmp_path: Path, run_id: st
 FILL = "b = bytearray(600 << 20)"
 
 
-@for_a_person
 def test_a_step_that_takes_too_much_memory(tmp_path: Path, run_id: str) -> None:
     """The kernel ends the step's own process, the largest one; the job tells why, and goes on to the handler."""
     more = {"local-aws-batch": {"resources": {"memory": 1024}}}
@@ -130,7 +129,6 @@ def test_a_step_that_takes_too_much_memory(tmp_path: Path, run_id: str) -> None:
     assert attempts(outcome, "b") == [("FAIL", "killed by signal 9: the container ran out of memory")]
 
 
-@for_a_person
 def test_a_job_that_is_killed_for_its_memory(tmp_path: Path, run_id: str) -> None:
     """The kernel ends the job itself, which AWS Batch runs again, to record the crash.
 
@@ -160,7 +158,6 @@ def test_the_platforms_failure_spends_none(tmp_path: Path, run_id: str) -> None:
     ]
 
 
-@for_a_person
 def test_branches_that_are_stopped(tmp_path: Path, run_id: str) -> None:
     """fail_fast: the container of the other branch gets TERM, ends its step, and is gone."""
     os.mkfifo(tmp_path / "began")
@@ -175,7 +172,6 @@ def test_branches_that_are_stopped(tmp_path: Path, run_id: str) -> None:
     assert left(project.client, run_id) == []
 
 
-@for_a_person
 def test_the_time_of_a_run(tmp_path: Path, run_id: str) -> None:
     """max_time ends the step at work, or keeps it from starting where the machine is slow, and lets no other one begin."""
     project = Project(
@@ -190,7 +186,6 @@ def test_the_time_of_a_run(tmp_path: Path, run_id: str) -> None:
     assert "max_time of 15 s is over" in outcome.stderr
 
 
-@for_a_person
 def test_objects_and_secrets(tmp_path: Path, run_id: str) -> None:
     """An object goes through the catalog; a secret is a variable that the job definition sets."""
     steps = {
@@ -210,7 +205,6 @@ def test_objects_and_secrets(tmp_path: Path, run_id: str) -> None:
     assert (outcome.status, outcome.log["parameters"]) == (0, {"fine": True}), outcome.stderr
 
 
-@for_a_person
 @pytest.mark.parametrize("rights", ["user", "read-only"])
 def test_containers_with_fewer_rights(rights: str, tmp_path: Path, run_id: str) -> None:
     """As docs/executors/local-aws-batch.md has it: what the user of the image, or a tmpfs, must be able to write."""
@@ -232,7 +226,6 @@ def test_containers_with_fewer_rights(rights: str, tmp_path: Path, run_id: str) 
     assert (outcome.status, outcome.log["parameters"]) == (0, {"fine": True}), outcome.stderr
 
 
-@for_a_person
 def test_an_image_without_magnus(tmp_path: Path, run_id: str) -> None:
     project = Project(tmp_path / "p", run_id, {"a": shell("true")}, engine(tmp_path))
     project.spec.executor = {"magnus_command": ["not-there"]}
