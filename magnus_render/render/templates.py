@@ -10,6 +10,7 @@ import jinja2
 
 from magnus_render.diagnostics import Diagnostic
 from magnus_render.errors import MagnusError
+from magnus_render.render import compiled
 from magnus_render.targets import codes
 from magnus_render.targets.base import Finding
 
@@ -69,6 +70,8 @@ def from_folders(*folders: str, autoescape: bool = False) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         auto_reload=False,  # else each use of a template looks at its file
+        optimized=False,  # else results of filters would be kept with the byte code
+        bytecode_cache=compiled.kept(autoescape),
     )
 
 
