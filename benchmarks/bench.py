@@ -73,6 +73,7 @@ class Bench:
         self.passes: list[float] = []
         self.memory = 0
         self.peak = 0
+        self.processor = 0.0
         self.bin = install(scratch)
         self.environment = {
             "PATH": os.pathsep.join((str(self.bin), os.environ.get("PATH", os.defpath))),
@@ -83,7 +84,10 @@ class Bench:
         self.floor = 0.0
 
     def seconds(self, *argv: str, cwd: Path | None = None, expected: int = 0, **variables: str) -> float:
-        """Run a program of the installed environment; return its wall-clock time; `memory` is its peak in MiB."""
+        """Run a program of the installed environment; return its wall-clock time.
+
+        `memory` is then its peak in MiB, `processor` the seconds of the processor that it and its children took.
+        """
         command = [str(self.bin / argv[0]) if (self.bin / argv[0]).exists() else argv[0], *argv[1:]]
         with tempfile.TemporaryFile() as output:
             started = time.perf_counter()
@@ -103,6 +107,7 @@ class Bench:
                 text = output.read().decode(errors="replace")[-2000:]
                 raise SystemExit(f"bench: {' '.join(argv)} exited {process.returncode}\n{text}")
         self.memory = mebibytes(usage)
+        self.processor = usage.ru_utime + usage.ru_stime
         return taken
 
     def imports(self, *argv: str, cwd: Path) -> str:
@@ -136,7 +141,10 @@ def mebibytes(usage: resource.struct_rusage) -> int:
 
 
 def install(scratch: Path) -> Path:
-    """Build the wheel, install it into a clean virtual environment, return that environment's folder of programs."""
+    """Build the wheel, install it into a clean virtual environment, return that environment's folder of programs.
+
+    Its pip is the newest, as that is what writes the script `magnus`: before 25.1 it made that load `re`.
+    """
     source = scratch / "source"
     ignore = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "tests", "__pycache__")
     shutil.copytree(ROOT, source, ignore=ignore)
@@ -146,6 +154,7 @@ def install(scratch: Path) -> Path:
     call(sys.executable, *quiet, "wheel", "--no-deps", "--wheel-dir", str(scratch), str(source))
     call(sys.executable, "-m", "venv", str(venv))
     (wheel,) = scratch.glob("*.whl")
+    call(str(programs / "python"), *quiet, "install", "--upgrade", "pip")
     call(str(programs / "python"), *quiet, "install", str(wheel))
     return programs
 

@@ -5,11 +5,10 @@ This module is started for every step of every run: what one kind of callback ne
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 
-from magnus_render import naming
+from magnus_render import jsontext, naming
 from magnus_render.errors import FAILED, PLATFORM, SUCCESS, MagnusError, Refused, UsageError
 from magnus_render.plan import AS_IS, COMPOSITES, CONDITIONAL, FAIL_NODE, MAP, TASK, is_decided
 from magnus_render.runtime.command_line import CommandLine, usage
@@ -162,7 +161,7 @@ class _Call:
         if not text:
             return
         try:
-            given = json.loads(text)
+            given = jsontext.loads(text)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"--map-variable is not JSON: {error}") from None
         if not isinstance(given, dict):
@@ -344,7 +343,7 @@ def _plan_file(document: Any, where: str) -> tuple[Plan, Services]:
 def _json_file(path: str) -> Any:
     try:
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            return jsontext.loads(file.read())
     except FileNotFoundError:
         raise UsageError(f"{path}: no such file") from None
     except (ValueError, RecursionError) as error:

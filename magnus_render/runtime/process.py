@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import sys
 import time
 from fcntl import ioctl
@@ -18,6 +17,7 @@ from termios import FIONREAD
 
 from magnus_render.runtime.echo import Echo
 from magnus_render.runtime.masking import Masker
+from magnus_render.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from magnus_render import naming
+from magnus_render import jsontext, naming
 from magnus_render.errors import PlatformError, Refused, UsageError
 from magnus_render.hashing import sha256
 from magnus_render.plan import ITEMS_PER_PAGE, LARGE_VALUE, RECORDS_VERSION
@@ -24,7 +22,7 @@ def dumps(value: Json) -> bytes:
 
     Raises ValueError or TypeError for what is not JSON.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return jsontext.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def as_text(value: Json) -> str:
@@ -34,7 +32,7 @@ def as_text(value: Json) -> str:
     """
     if isinstance(value, str):
         return value
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return jsontext.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def valid_run_id(text: str) -> bool:

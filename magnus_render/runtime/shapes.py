@@ -6,8 +6,7 @@ that they do not have are let through. Small and without imports, for every call
 
 from __future__ import annotations
 
-import json
-
+from magnus_render import jsontext
 from magnus_render.errors import Refused
 from magnus_render.plan import COMPOSITES, CONDITIONAL, FAIL_NODE, RUN, SKIP, SUCCESS_NODE
 
@@ -162,7 +161,7 @@ _NUMBERED = {"start.json": _ATTEMPT_START, "end.json": _ATTEMPT_END}
 def record(run_id: str, key: str, data: bytes) -> Any:
     """Return the JSON of a record; raise `Damaged` if it is not JSON, or not what a record of that key must be."""
     try:
-        value = _DECODER.decode(data.decode())
+        value = jsontext.loads(data.decode(), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise Damaged(run_id, key, f"not JSON: {error}" if data else "it is empty") from None
     if why := _problem(value, _shape(key)) or _contradiction(key, value):
@@ -201,9 +200,6 @@ def _slugs(graph: Any) -> list[str]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
 
 
 def _shape(key: str) -> Shape:
@@ -319,5 +315,5 @@ def _member_problem(value: dict[str, Any], shape: dict[str, Shape]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value) if not isinstance(value, (dict, list)) else type(value).__name__
+    text = jsontext.dumps(value) if not isinstance(value, (dict, list)) else type(value).__name__
     return text if len(text) <= 40 else f"{text[:37]}..."

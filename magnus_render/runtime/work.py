@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
-from signal import SIGKILL
 
-from magnus_render import naming
+from magnus_render import jsontext, naming
 from magnus_render.runtime import exchange, process, tasks, workspace
 from magnus_render.runtime.handover import over
 from magnus_render.runtime.log import BoundedLog
@@ -18,6 +16,7 @@ from magnus_render.runtime.tasks import folder as folders
 from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, Context, TaskFailure
 from magnus_render.runtime.tasks.values import check
 from magnus_render.services import lookup
+from magnus_render.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,7 +159,7 @@ class Work:
             "data_folder": folder,
         }
         with open(os.path.join(scratch, "context.json"), "w", encoding="utf-8") as file:
-            json.dump(api, file)
+            file.write(jsontext.dumps(api))
         environment = {k: v for k, v in os.environ.items() if not k.startswith(_OWN)}
         environment.update(secrets.environment)
         environment.update(
@@ -213,13 +212,13 @@ class Work:
         if ended.timed_out:
             raise TaskFailure(over(self.run) if ended.over else f"timed out after {self.node['timeout']:g} s")
         if ended.signal:
-            raise TaskFailure(f"killed by signal {ended.signal}{_for_memory(ended.signal == SIGKILL)}")
+            raise TaskFailure(f"killed by signal {ended.signal}{_for_memory(ended.signal == signal.SIGKILL)}")
         if ended.status:
             said = read_text(os.path.join(scratch, folders.MESSAGE))
             platform = folders.platform_failure(scratch)
             self.platform = bool(platform)
             self.final = os.path.exists(os.path.join(scratch, folders.FINAL))
-            exited = f"exited with status {ended.status}{_for_memory(ended.status == 128 + SIGKILL)}"
+            exited = f"exited with status {ended.status}{_for_memory(ended.status == 128 + signal.SIGKILL)}"
             raise TaskFailure(said or platform or exited)
 
 
@@ -245,15 +244,15 @@ def _from_anywhere(services: Services) -> Services:
 
 def _fitting(variables: dict[str, Json]) -> str:
     """Return map variables as JSON without those that no environment variable can hold: `$MAGNUS_PARAMETERS` has all."""
-    text = json.dumps(variables)
+    text = jsontext.dumps(variables)
     if len(text) <= LARGEST_ARGUMENT:
         return text
     sizes = sorted(
-        (len(json.dumps(value)) + len(json.dumps(name)), name) for name, value in variables.items()
+        (len(jsontext.dumps(value)) + len(jsontext.dumps(name)), name) for name, value in variables.items()
     )
     kept, room = {}, LARGEST_ARGUMENT
     for size, name in sizes:
         room -= size + 4
         if room >= 0:
             kept[name] = variables[name]
-    return json.dumps(kept)
+    return jsontext.dumps(kept)

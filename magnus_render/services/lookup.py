@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
-from magnus_render import registry
+from magnus_render import jsontext, registry
 from magnus_render.errors import Refused, UsageError
 from magnus_render.plan import SERVICES
 
@@ -63,7 +62,7 @@ def services_of_environment() -> Services | None:
     if not text:
         return None
     try:
-        given = json.loads(text)
+        given = jsontext.loads(text)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"MAGNUS_CONFIG is not JSON: {error}") from None
     return services(given, "MAGNUS_CONFIG")

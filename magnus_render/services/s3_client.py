@@ -9,16 +9,16 @@ through another. It ends when the process that started it does.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import select
-import signal
 import sys
 import time
 from _thread import allocate_lock
 
+from magnus_render import jsontext
 from magnus_render.errors import PlatformError, Refused
 from magnus_render.services.options import write_all
+from magnus_render.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 def send(descriptor: int, head: Mapping[str, Any], data: bytes) -> None:
     """Write a message: the lengths of its two parts, JSON, data."""
-    text = json.dumps(head).encode()
+    text = jsontext.dumps(head).encode()
     write_all(descriptor, b"%016x%016x" % (len(text), len(data)) + text)
     write_all(descriptor, data)
 
@@ -188,7 +188,7 @@ def receive(descriptor: int, until: float | None = None) -> tuple[dict[str, Any]
         return None
     head = _exactly(descriptor, int(lengths[:16], 16), until)
     data = _exactly(descriptor, int(lengths[16:], 16), until)
-    return None if head is None or data is None else (json.loads(head), data)
+    return None if head is None or data is None else (jsontext.loads(head.decode()), data)
 
 
 def _exactly(descriptor: int, size: int, until: float | None) -> bytes | None:

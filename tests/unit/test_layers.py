@@ -25,13 +25,36 @@ LAYERS = (
     ("spec",),
     ("runtime", "api", "older_api", "shims", "lambda_handler"),
     ("services",),
-    ("plan", "naming", "hashing", "registry", "diagnostics", "errors", "texts", "collecting"),
+    (
+        "plan",
+        "naming",
+        "hashing",
+        "jsontext",
+        "signals",
+        "registry",
+        "diagnostics",
+        "errors",
+        "texts",
+        "collecting",
+    ),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 RANK[""] = RANK["runtime"]  # the package itself is the API of user code
 DATA_ONLY = {"templates"}
 
-THIN = ("runtime", "services", "api", "plan", "naming", "hashing", "registry", "errors", "texts")
+THIN = (
+    "runtime",
+    "services",
+    "api",
+    "plan",
+    "naming",
+    "hashing",
+    "jsontext",
+    "signals",
+    "registry",
+    "errors",
+    "texts",
+)
 # Whole words of the standard library that cost more than they give at the start of every step.
 NOT_AT_MODULE_LEVEL = {
     "argparse", "dataclasses", "importlib.metadata", "inspect", "pathlib", "re", "subprocess", "tempfile", "typing",

@@ -38,13 +38,12 @@ FORBIDDEN = {
 
 ALLOWED = {
     # what the runtime asks for
-    "atexit", "errno", "fcntl", "json", "os", "select", "signal", "termios",
+    "atexit", "errno", "fcntl", "os", "select", "termios",
     # what those ask for
-    "collections", "copyreg", "enum", "functools", "genericpath", "itertools", "keyword", "operator", "posixpath", "re",
-    "reprlib", "sre_compile", "sre_constants", "sre_parse", "stat", "types",
+    "genericpath", "posixpath", "stat",
 }  # fmt: skip
 
-OF_PYTHON = {"nothing", "ctypes", "gc", "struct"}
+OF_PYTHON = {"nothing", "ctypes", "gc", "struct", "types"}
 """What the process of a Python task imports besides: it ends itself by the interpreter's own function."""
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 from magnus_render.errors import PLATFORM, MagnusError, PlatformError, is_shortage
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks.base import FinalFailure, TaskFailure
 from magnus_render.runtime.tasks.variables import exported, tracked
+from magnus_render.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

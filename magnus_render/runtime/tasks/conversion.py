@@ -6,9 +6,10 @@ not is refused, for a value of another type than the code says fails later, or g
 
 from __future__ import annotations
 
-import json
 import sys
 from types import NoneType, UnionType
+
+from magnus_render import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def spoken(hint: Any) -> str:
 
 def shown(value: Any) -> str:
     """Return a value as messages show it: as JSON, shortened."""
-    text = json.dumps(value, ensure_ascii=False)
+    text = jsontext.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
@@ -70,7 +71,7 @@ def _plain(fits: bool, value: Any) -> Any:
 
 def _text(value: Any) -> str:
     if isinstance(value, bool | int | float):
-        return json.dumps(value)
+        return jsontext.dumps(value)
     return str(_plain(isinstance(value, str), value))
 
 

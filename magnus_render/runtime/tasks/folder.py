@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
+
+from magnus_render import jsontext
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def prepare(context: Context) -> None:
     The other files come into being with their first line.
     """
     folder = context.folder
-    values = json.dumps({**context.parameters, **context.map_variables}, ensure_ascii=False)
+    values = jsontext.dumps({**context.parameters, **context.map_variables}, ensure_ascii=False)
     write(folder, PARAMETERS, values)
     write(folder, OUTPUT, "")
     write(folder, METRICS, "")
@@ -71,7 +72,7 @@ def append(folder: str, name: str, line: str) -> None:
 
 def append_json(folder: str, name: str, value: Any) -> None:
     """Add a line that holds one JSON value."""
-    append(folder, name, json.dumps(value, allow_nan=False))
+    append(folder, name, jsontext.dumps(value, allow_nan=False))
 
 
 def _write(folder: str, name: str, text: str, flag: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 
+from magnus_render import jsontext
 from magnus_render.plan import file_entry
 from magnus_render.runtime.tasks import folder as files
 from magnus_render.runtime.tasks.base import TaskFailure
@@ -77,7 +77,6 @@ def output_lines(data: bytes, *, lenient: bool = False) -> Iterator[dict[str, An
     Raises `TaskFailure` naming the first line that is neither, unless `lenient`.
     """
     text = data.decode("utf-8", "surrogateescape")
-    decoder = json.JSONDecoder()
     position = number = 0
     while position < len(text):
         number += 1
@@ -89,10 +88,7 @@ def output_lines(data: bytes, *, lenient: bool = False) -> Iterator[dict[str, An
         if line.isspace() or not line:
             pass
         elif text[start] == "{":
-            try:
-                value, stop = decoder.raw_decode(text, start)
-            except (ValueError, RecursionError):
-                value, stop = None, start
+            value, stop = _value_at(text, start)
             end = text.find("\n", stop)
             end = len(text) if end < 0 else end
             if value is not None and not text[stop:end].strip():
@@ -108,6 +104,16 @@ def output_lines(data: bytes, *, lenient: bool = False) -> Iterator[dict[str, An
             elif not lenient:
                 raise _bad_line(number)
         position = following
+
+
+def _value_at(text: str, start: int) -> tuple[Any, int]:
+    """Return the JSON value that begins at a place of a text, and where it ends; None if there is none."""
+    from json import JSONDecoder
+
+    try:
+        return JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None, start
 
 
 def _bad_line(number: int) -> TaskFailure:
@@ -127,7 +133,7 @@ def _lines(data: bytes) -> list[str]:
 
 def _object(line: str) -> dict[str, Any] | None:
     try:
-        value = json.loads(line)
+        value = jsontext.loads(line)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) and is_json(value) else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 
 from magnus_render.errors import PlatformError, is_shortage
 from magnus_render.runtime.tasks import folder as files
@@ -11,6 +10,7 @@ from magnus_render.runtime.tasks import variables
 from magnus_render.runtime.tasks.base import LARGEST_ARGUMENT, BaseTask, TaskFailure, Unsaid
 from magnus_render.runtime.tasks.results import python_path
 from magnus_render.runtime.tasks.variables import PARAMETER, TRACK, exported, tracked
+from magnus_render.signals import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

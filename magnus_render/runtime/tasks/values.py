@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from magnus_render import jsontext
 from magnus_render.runtime.tasks.base import TaskFailure
 
 TYPE_CHECKING = False
@@ -143,7 +142,7 @@ def exact(text: str) -> Any:
     writes one and means its text.
     """
     value = loose(text)
-    if isinstance(value, str | list | dict) or json.dumps(value) == text:
+    if isinstance(value, str | list | dict) or jsontext.dumps(value) == text:
         return value
     return text
 
@@ -151,7 +150,7 @@ def exact(text: str) -> Any:
 def loose(text: str) -> Any:
     """Return the JSON value that a text is, else the text itself."""
     try:
-        value = json.loads(text)
+        value = jsontext.loads(text)
     except (ValueError, RecursionError):
         return text
     return value if is_json(value) else text

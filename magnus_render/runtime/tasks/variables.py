@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from magnus_render import jsontext
 from magnus_render.runtime.tasks.values import exact, loose
 
 TYPE_CHECKING = False
@@ -30,7 +29,7 @@ def given(context: Context) -> dict[str, str]:
     for name, value in {**context.parameters, **context.map_variables}.items():
         if not name or not _LETTERS.issuperset(name):
             continue
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        text = value if isinstance(value, str) else jsontext.dumps(value, ensure_ascii=False)
         try:
             size = len(text.encode())
         except UnicodeEncodeError:  # half of a surrogate pair

@@ -249,7 +249,7 @@ work() {   # every branch that no other worker has claimed
   trap end_children TERM
   for (( i = 0; i < count; i++ )); do
     [[ ! -e $claims/$i ]] || continue
-    if mkdir "$claims/$i" 2>/dev/null; then
+    if claim "$i"; then
       graph "${functions[i]-$each}" "$here$slug.${slugs[i]-$i}." "$title.${names[i]-$i}." && continue
       status=1
       if [[ -n $boss ]]; then
@@ -260,6 +260,15 @@ work() {   # every branch that no other worker has claimed
       break_off 75              # neither claimed nor to be claimed
     fi
   done
+  return "$status"
+}
+
+claim() {   # INDEX of a branch: make its file, which fails if another worker has made it
+  local status
+  set -C                        # so that `>` makes the file or fails; no process is needed for that
+  { : >"$claims/$1"; } 2>/dev/null
+  status=$?
+  set +C
   return "$status"
 }
 
