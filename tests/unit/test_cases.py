@@ -16,7 +16,7 @@ from magnus_render.graph.load import load
 from tests.conformance import cases as conformance
 from tests.conformance.comparing import comparable
 from tests.tools import environment
-from tests.unit.test_mocked import DAG
+from tests.end_to_end.test_mocked import DAG
 
 CASES = """all is well:
   steps:

@@ -11,7 +11,7 @@ from magnus_render.errors import Refused
 from magnus_render.runtime import tasks
 from magnus_render.runtime.tasks.base import BaseTask
 from tests.plugins import install
-from tests.unit.test_tasks_single import magnus
+from tests.end_to_end.test_tasks_single import magnus
 
 PIPELINE = """
 dag:
