@@ -20,7 +20,7 @@ demo: $(VENV)/.installed ## install, render an example for every target, run one
 unit: $(VENV)/.packages ## install Python packages alone, and run the unit tests (PYTEST_ARGS, WORKERS)
 	python -m pytest -n $(WORKERS) --dist worksteal tests/unit $(PYTEST_ARGS)
 
-test: $(VENV)/.developer ## install what tests need, and run them, of engines one of 8 cases (EVERY=1: all; PYTEST_ARGS, WORKERS)
+test: $(VENV)/.developer ## install what else tests need, and run them (EVERY=1: all cases, PYTEST_ARGS)
 	python -m pytest -n $(WORKERS) --dist worksteal --every $(EVERY) $(PYTEST_ARGS)
 
 lint: $(VENV)/.packages ## ruff, black, mypy, and check-generated
