@@ -33,14 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--every",
         type=int,
+        choices=range(1, 101),
         default=1,
         metavar="N",
         help=f"of each test in {', '.join(COSTLY)}, run the first of every N cases (all of them by default)",
     )
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what `--every` leaves out."""
+    """Leave out what `--every` leaves out, of the tests that other options have selected."""
     number = config.getoption("every")
     cases: dict[tuple[Path, str], int] = defaultdict(int)
     kept, left = [], []
