@@ -19,7 +19,8 @@ def test_one_of_every_so_many_cases_of_each_costly_test_runs() -> None:
     ]
     left: list[Any] = []
     hook = SimpleNamespace(pytest_deselected=lambda items: left.extend(items))
-    conftest.pytest_collection_modifyitems(SimpleNamespace(getoption=lambda _: 4, hook=hook), items)  # type: ignore[arg-type]
+    config: Any = SimpleNamespace(getoption=lambda _: 4, hook=hook)
+    conftest.pytest_collection_modifyitems(config, items)
     kept = [(one.path.parent.name, one.name) for one in items]
     assert kept == [
         *(("conformance", f"test_{test}[{number}]") for test in "ab" for number in (0, 4)),
