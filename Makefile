@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= auto
+EVERY ?= $(if $(filter true,$(CI)),1,8)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -19,8 +20,8 @@ demo: $(VENV)/.installed ## install, render an example for every target, run one
 unit: $(VENV)/.packages ## install Python packages alone, and run the unit tests (PYTEST_ARGS, WORKERS)
 	python -m pytest -n $(WORKERS) --dist worksteal tests/unit $(PYTEST_ARGS)
 
-test: $(VENV)/.developer ## install everything tests need, and run all of them (PYTEST_ARGS, WORKERS)
-	python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+test: $(VENV)/.developer ## install what else tests need, and run them (EVERY=1: all cases, PYTEST_ARGS)
+	python -m pytest -n $(WORKERS) --dist worksteal --every $(EVERY) $(PYTEST_ARGS)
 
 lint: $(VENV)/.packages ## ruff, black, mypy, and check-generated
 	@failed=''; \

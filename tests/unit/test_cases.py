@@ -15,8 +15,8 @@ from magnus_render.executors.rehearsal import Rehearsal
 from magnus_render.graph.load import load
 from tests.conformance import cases as conformance
 from tests.conformance.comparing import comparable
+from tests.end_to_end.test_mocked import DAG
 from tests.tools import environment
-from tests.unit.test_mocked import DAG
 
 CASES = """all is well:
   steps:

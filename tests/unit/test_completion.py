@@ -58,6 +58,7 @@ Asked = Callable[..., list[str]]
 def asked(project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Asked:
     """Ask as bash does; what is printed to standard error fails the test."""
     monkeypatch.chdir(project)
+    monkeypatch.setattr(completion, "_MOST_SECONDS", 60)  # what is asked here is no matter of time
 
     def ask(line: str, shell: str = "bash") -> list[str]:
         with monkeypatch.context() as patched:
@@ -174,7 +175,8 @@ def test_only_the_command_at_hand_is_imported(project: Path) -> None:
     for line, imported in (("magnus ", set()), ("magnus runs ", {"runs"}), ("magnus explain ", {"explain"})):
         asking = {"_MAGNUS_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
         environment = {**os.environ, **asking}
-        code = f"import sys, atexit; atexit.register(lambda: print(sorted(sys.modules))); {MAIN}"
+        patient = "from magnus_render.cli import completion; completion._MOST_SECONDS = 60"
+        code = f"import sys, atexit; atexit.register(lambda: print(sorted(sys.modules))); {patient}; {MAIN}"
         done = subprocess.run(
             [sys.executable, "-c", code],
             cwd=project,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -44,9 +45,14 @@ def fields(found: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
                 yield from fields(value, f"{path}.{key}")
 
 
+@cache
 def built(which: str) -> dict[str, Any]:
-    """Return the schema of one kind of file."""
+    """Return the schema of one kind of file, made once for all tests, none of which changes it."""
     return project_schema.build() if which == "project" else schema.build(which == "config")
+
+
+def validator(which: str) -> jsonschema.Draft202012Validator:
+    return jsonschema.Draft202012Validator(built(which))
 
 
 def told(which: str) -> dict[str, dict[str, Any]]:
@@ -101,7 +107,7 @@ def test_every_key_of_a_store_has_a_meaning() -> None:
 @pytest.mark.parametrize("path", FITTING, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_what_is_used_fits(path: Path) -> None:
     found = WRITTEN[path]
-    jsonschema.Draft202012Validator(schema.build("dag" not in found)).validate(found)
+    validator("definition" if "dag" in found else "config").validate(found)
 
 
 @pytest.mark.parametrize(
@@ -122,17 +128,16 @@ def test_what_is_used_fits(path: Path) -> None:
     ],
 )
 def test_blocks(config: dict[str, Any], fits: bool) -> None:
-    assert jsonschema.Draft202012Validator(schema.build(config=True)).is_valid(config) == fits
+    assert validator("config").is_valid(config) == fits
 
 
 def test_keys_of_a_node() -> None:
     task = {"type": "task", "command": "a.b", "next": "done"}
     ends = {"done": {"type": "success"}, "failed": {"type": "fail"}}
-    validator = jsonschema.Draft202012Validator(schema.build())
 
     def fits(own: dict[str, Any]) -> bool:
         steps = {"a": {**task, "executor_config": own}, **ends}
-        return validator.is_valid({"dag": {"start_at": "a", "steps": steps}})
+        return validator("definition").is_valid({"dag": {"start_at": "a", "steps": steps}})
 
     assert fits({"argo": {"resources": {"requests": {"memory": "4Gi"}}}})
     assert fits({"stepfunctions": {"resources": {"memory": 4096}}})

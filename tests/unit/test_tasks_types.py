@@ -10,8 +10,8 @@ import pytest
 from magnus_render.errors import Refused
 from magnus_render.runtime import tasks
 from magnus_render.runtime.tasks.base import BaseTask
+from tests.end_to_end.test_tasks_single import magnus
 from tests.plugins import install
-from tests.unit.test_tasks_single import magnus
 
 PIPELINE = """
 dag:

@@ -15,7 +15,7 @@ import pytest
 
 from magnus_render.diagnostics import DefinitionError
 from magnus_render.targets.argo import split
-from tests.unit.argo_graphs import any_graph, long_graph
+from tests.simulated.argo_graphs import any_graph, long_graph
 from tests.unit.argo_rendering import as_is, each, graph, task
 from tests.unit.argo_scenarios import Counts, check, rendered
 from tests.unit.argo_simulator import SimulationError, Workflow

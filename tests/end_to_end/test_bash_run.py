@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from magnus_render.naming import slug
+from tests.end_to_end.bash_stub import Script
 from tests.tools import require
-from tests.unit.bash_stub import Script
 
 ENDS = "success: {type: success}, fail: {type: fail}"
 
