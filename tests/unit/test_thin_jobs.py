@@ -31,7 +31,13 @@ class NowhereExecutor(DecentralExecutor):
 REGISTERED = (
     "from magnus_render import registry; registry.BUILT_IN['executor']['nowhere'] = 'nowhere:NowhereExecutor'"
 )
-OF_JOBS = {"contextlib", "math", "nowhere", "typing", "warnings"}
+OF_JOBS = {
+    # what jobs ask for
+    "contextlib", "json", "math", "nowhere", "signal", "typing", "warnings",
+    # what those ask for
+    "collections", "copyreg", "enum", "functools", "itertools", "keyword", "operator", "re", "reprlib",
+    "sre_compile", "sre_constants", "sre_parse", "types",
+}  # fmt: skip
 OF_SUBMISSION = {"encodings", "hashlib", "hmac", "stringprep", "unicodedata"}
 """What a job of AWS Batch imports besides `http.client` and what that asks for.
 
