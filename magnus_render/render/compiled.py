@@ -21,7 +21,7 @@ class Compiled(jinja2.FileSystemBytecodeCache):
     """Byte code of templates, a file each; what Jinja finds there is of the same source, or is compiled anew.
 
     A file is named by the path of its template, the version of Python, ours, and whether HTML is escaped: all that byte
-    code depends on besides.
+    code depends on besides. Nothing is written where Python is told to write no byte code (`PYTHONDONTWRITEBYTECODE`).
     """
 
     def __init__(self, folder: str, autoescape: bool) -> None:
@@ -37,8 +37,9 @@ class Compiled(jinja2.FileSystemBytecodeCache):
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         """Keep what was compiled, if that can be; a full or read-only disk is no fault of the template's."""
-        with contextlib.suppress(OSError):
-            super().dump_bytecode(bucket)
+        if not sys.dont_write_bytecode:
+            with contextlib.suppress(OSError):
+                super().dump_bytecode(bucket)
 
 
 def kept(autoescape: bool) -> Compiled | None:
@@ -51,7 +52,8 @@ def kept(autoescape: bool) -> Compiled | None:
     if not os.path.isabs(folder):
         return None
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        if not sys.dont_write_bytecode:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
         found = os.stat(folder)
     except OSError:
         return None

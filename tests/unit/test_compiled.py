@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ def cache(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     steps = "{a: {type: task, command: m.f, next: success}, success: {type: success}, fail: {type: fail}}"
     (project / "dag.yaml").write_text(f"dag: {{start_at: a, steps: {steps}}}\n")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     return tmp_path / "cache/magnus-render/templates"
 
 
@@ -93,3 +95,11 @@ def test_where_nothing_can_be_kept_nothing_fails(
 def test_only_its_user_can_read_it(cache: Path) -> None:
     rendered("one")
     assert cache.stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_is_written_where_python_writes_no_byte_code(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert rendered("one") == "one"
+    assert not cache.exists()
