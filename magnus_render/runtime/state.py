@@ -152,7 +152,10 @@ def _left_by(run: Run, address: str, before: Before, to: str) -> str:
     done = outcomes.of(run, address)
     if before["via"] == "on_failure":
         if done is None and composite:
-            _check_failed(run, address)
+            from magnus_render.runtime import way  # which needs this module
+
+            if way.ended(run, address, run.node(address), way.LOST) == "SUCCESS":
+                raise _not_failed(run, address)
         elif done is None:
             done = outcomes.settle(run, address, run.node(address))
         return "" if done is None else _failed(run, address, done, to)
@@ -191,14 +194,6 @@ def _failed(run: Run, address: str, outcome: Outcome, to: str) -> str:
     if outcome["handed_to"] != to:
         raise _not_failed(run, address)
     return outcome["state"]
-
-
-def _check_failed(run: Run, address: str) -> None:
-    """Raise `Refused` if a composite from whose failure the walk went on has succeeded; settle steps in it, if need be."""
-    from magnus_render.runtime import way  # which needs this module
-
-    if way.ended(run, address, run.node(address), way.LOST) == "SUCCESS":
-        raise _not_failed(run, address)
 
 
 def _not_failed(run: Run, address: str) -> Refused:
