@@ -61,29 +61,30 @@ def as_is_text(node: Node, engine: str) -> Any:
     return (render.get(engine) if isinstance(render, dict) else render) or None
 
 
-def settled_outcome(node: Node) -> str:
-    """Return SUCCESS or FAIL if a composite comes to that whatever its steps do, else ''.
+def silent_end(
+    node_at: Callable[[str], Node | None], graph_at: Callable[[str], Graph | None], graph: str, slug: str
+) -> str:
+    """Return SUCCESS or FAIL if a graph ends so behind a node without any record on the way, '' if records decide.
 
-    Which branches a map or a conditional has is decided as it is entered, so nothing is settled of it.
+    `graph` is a definition address. `node_at` and `graph_at` look up such addresses in the pages of a run.
     """
-    settled = node.get("settled", {})
-    if not settled or node["type"] in DECIDED:
-        return ""
-    if any(end["status"] == "FAIL" for end in settled.values()):
-        return "FAIL"
-    return "SUCCESS" if len(settled) == len(node["branches"]) else ""
-
-
-def onward_unrecorded(node: Node) -> str:
-    """Return the slug that a walk goes on to from a node that may leave no record, '' if what is recorded decides."""
-    outcome = "SUCCESS" if node.get("silent") else settled_outcome(node)
-    if not outcome:
-        return ""
-    return node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
+    while (node := node_at(f"{graph}.{slug}".lstrip("."))) is not None:
+        if node["type"] in (SUCCESS_NODE, FAIL_NODE):
+            return "SUCCESS" if node["type"] == SUCCESS_NODE else "FAIL"
+        ends = {"SUCCESS" if node.get("silent") else ""}
+        if node["type"] in COMPOSITES - DECIDED:
+            inner = (graph_at(f"{node['address']}.{branch['slug']}") for branch in node["branches"])
+            ends = {
+                silent_end(node_at, graph_at, one["address"], one["start"]) if one else "" for one in inner
+            }
+        if "FAIL" not in ends and ends != {"SUCCESS"}:
+            return ""
+        slug = failure_target(node) if "FAIL" in ends else node["next"]["slug"]
+    return ""
 
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, Literal, TypedDict
 
     from typing_extensions import NotRequired
@@ -181,19 +182,12 @@ if TYPE_CHECKING:
             bool
         ]  # parallel: a `fan_in` callback must come first (a composite before a composite)
         separate: NotRequired[bool]
-        # added to the pages of a run: by branch slug, how the branches end that come to their end without any step
-        settled: NotRequired[dict[str, Settled]]
         # as-is
         render: NotRequired[str | dict[str, Json]]
         silent: NotRequired[
             bool
         ]  # added to the pages of a run: there is no text for its target, nothing is recorded
         executor_config: NotRequired[dict[str, dict[str, Json]]]
-
-    class Settled(TypedDict):
-        """How a branch ends whatever happens: nothing stands in it that could be recorded."""
-
-        status: Status  # SUCCESS or FAIL
 
     class Branch(TypedDict):
         slug: str

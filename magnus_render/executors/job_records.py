@@ -67,7 +67,6 @@ class JobRecords:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self._walk: WalkRecord | None = None
         self._turns: dict[str, dict[str, int]] = {}
 
     # ---- how the run is walked ----
@@ -78,9 +77,8 @@ class JobRecords:
 
     def walk(self) -> WalkRecord | None:
         """Return how the run is walked; None if it is not walked from job to job."""
-        if self._walk is None:
-            self._walk = self.run.read("jobs/walk.json")
-        return self._walk
+        found: WalkRecord | None = self.run.read("jobs/walk.json")
+        return found
 
     def node(self, address: str) -> dict[str, Any]:
         """Return what the node at a definition address has for the executor: `text`, `config`, absent if there is none."""

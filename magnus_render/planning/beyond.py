@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from magnus_render import naming
 from magnus_render.plan import AS_IS, COMPOSITES, DECIDED, FAIL_NODE, MAP, SUCCESS_NODE, TASK, failure_target
 from magnus_render.planning.verdicts import LATER, OPEN, Verdict
-from magnus_render.runtime import state
+from magnus_render.runtime import state, way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,8 +67,7 @@ class FailFast:
         return self._failing[composite]
 
     def _may_fail(self, graph: str) -> bool:
-        end = state.branch_end(self._run, graph)
-        succeeded = end is not None and end["status"] == "SUCCESS"
+        succeeded = way.branch_end(self._run, graph)[0] == "SUCCESS"
         return not succeeded or any(text.address.startswith(f"{graph}.") for text in self._texts)
 
 

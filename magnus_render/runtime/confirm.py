@@ -37,7 +37,7 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
             from magnus_render.runtime import attempt
 
             attempt.execute(run, services, address, node, attempt.Options(exit_status=FAILED))
-        failed = way.ended(run, address, node) == "FAIL"
+        failed = way.ended(run, address, node, way.BEGUN) == "FAIL"
         failed = failed and (node["type"] not in COMPOSITES or way.come_to(run, address))
     if not failed:
         say(f"{asked}: no failure is on record")
@@ -50,7 +50,6 @@ def confirm_failure(run: Run, services: Services, address: str, node: Node) -> i
         say(f"{asked}: the walk has gone on from the failure of what is around it")
         return FAILED
     hand_over(run, address, node, to, done["state"], "")
-    graph = naming.parent(address)
-    if way.leads_to_success(run, graph, to):
-        end_graph(run, graph, "SUCCESS", done["state"])
+    if way.leads_to_success(run, node, to):
+        end_graph(run, naming.parent(address), "SUCCESS", done["state"])
     return SUCCESS

@@ -7,14 +7,7 @@ import os
 import time
 
 from magnus_render.errors import Refused, UsageError
-from magnus_render.plan import (
-    AS_IS,
-    COMPOSITES,
-    RECORDS_VERSION,
-    as_is_text,
-    failure_target,
-    settled_outcome,
-)
+from magnus_render.plan import AS_IS, RECORDS_VERSION, as_is_text
 from magnus_render.runtime import shapes
 from magnus_render.runtime.records import Run, check_run_id, dumps, page_of
 from magnus_render.runtime.tasks.base import TaskFailure
@@ -28,13 +21,10 @@ if TYPE_CHECKING:
 
     from magnus_render.plan import (
         CodeIdentity,
-        Graph,
         Json,
         NativeStart,
-        Node,
         Plan,
         RunRecord,
-        Settled,
     )
     from magnus_render.services.base import BaseRunLogStore
 
@@ -284,55 +274,16 @@ def resume(store: BaseRunLogStore, run_id: str, parameters: Mapping[str, Json]) 
 
 
 def _write_pages(run: Run, plan: Plan, pages: int) -> None:
-    silent = {address for address, node in plan["nodes"].items() if _is_silent(node, run.record["target"])}
-    settled = _settled(plan, silent)
     books: list[dict[str, Any]] = [{} for _ in range(pages)]
     for address, node in plan["nodes"].items():
         page: dict[str, Any] = {k: v for k, v in node.items() if k not in ("render", "executor_config")}
-        if node["type"] in COMPOSITES:
-            page["settled"] = settled[address]
         if node["type"] == AS_IS:
-            page["silent"] = address in silent
+            page["silent"] = as_is_text(node, run.record["target"]) is None
         books[page_of(address, pages)][address] = page
     folder = f"plan/{plan['dag_hash']}"
     run.create(f"{folder}/graphs.json", {k: v for k, v in plan.items() if k != "nodes"})
     for number, nodes in enumerate(books):
         run.create(f"{folder}/{number}.json", {"nodes": nodes})
-
-
-def _is_silent(node: Node, target: str) -> bool:
-    """Tell whether a node is an as-is without a text for a target."""
-    return node["type"] == AS_IS and as_is_text(node, target) is None
-
-
-def _settled(plan: Plan, silent: set[str]) -> dict[str, dict[str, Settled]]:
-    """Return, by composite and branch, how the branches end in which no step stands on the way."""
-    found: dict[str, dict[str, Settled]] = {}
-    for address, node in reversed(plan["nodes"].items()):  # what is inside comes before what it is inside of
-        if node["type"] in COMPOSITES:
-            found[address] = {}
-            for branch in node["branches"]:
-                end = _settled_end(plan, plan["graphs"][f"{address}.{branch['slug']}"], silent, found)
-                if end is not None:
-                    found[address][branch["slug"]] = end
-    return found
-
-
-def _settled_end(
-    plan: Plan, graph: Graph, silent: set[str], inside: dict[str, dict[str, Settled]]
-) -> Settled | None:
-    """Return how a graph ends if nothing on its way could be recorded, else None."""
-    slug = graph["start"]
-    while slug not in (graph["success"], graph["fail"]):
-        address = f"{graph['address']}.{slug}"
-        node = plan["nodes"][address]
-        outcome = (
-            "SUCCESS" if address in silent else settled_outcome({**node, "settled": inside.get(address, {})})
-        )
-        if not outcome:
-            return None
-        slug = node["next"]["slug"] if outcome == "SUCCESS" else failure_target(node)
-    return {"status": "SUCCESS" if slug == graph["success"] else "FAIL"}
 
 
 def code_identity() -> CodeIdentity:

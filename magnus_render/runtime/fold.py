@@ -19,7 +19,7 @@ from magnus_render.plan import (
     SUCCESS_NODE,
     TASK,
     failure_target,
-    onward_unrecorded,
+    silent_end,
 )
 from magnus_render.runtime import shapes
 from magnus_render.runtime.fold_attempts import Records, Tried, as_is_step, blank, task_step
@@ -234,7 +234,9 @@ class _Fold:
         to, fail = failure_target(node), graph.head["fail"]
         lost = all(branch.status == "SUCCESS" or branch.lost for branch in branches)
         over = self._is_over(graph)
-        if (lost or over == "FAIL") and self._silently_to(graph, to) != over:
+        nodes, graphs = self.plan["nodes"].get, self.plan["graphs"].get
+        followed = over and silent_end(nodes, graphs, graph.head["address"], to) == over
+        if (lost or over == "FAIL") and not followed:
             to = fail
         graph.lost = lost and to == fail and graph.end is None
         return to
@@ -243,13 +245,6 @@ class _Fold:
     def _is_over(graph: _Graph) -> str:
         """Return SUCCESS or FAIL as a graph ended, '' if it has not."""
         return graph.end["status"] if graph.end is not None else "FAIL" if graph.closed else ""
-
-    def _silently_to(self, graph: _Graph, slug: str) -> str:
-        """Return SUCCESS or FAIL if a graph ends so behind a node without any record on the way, else '?'."""
-        node = self._node(graph, slug)
-        while node is not None and (onward := onward_unrecorded(node)):
-            node = self._node(graph, onward)
-        return {SUCCESS_NODE: "SUCCESS", FAIL_NODE: "FAIL"}.get(node["type"] if node else "", "?")
 
     def _branches(
         self, graph: _Graph, node: Node, start: CompositeStart | None, address: str, path: str, closed: bool

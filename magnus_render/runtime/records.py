@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from magnus_render.plan import CompositeStart, Graph, Json, Node, Packed, RunRecord, Scope, State
+    from magnus_render.plan import Graph, Json, Node, Packed, RunRecord, Scope, State
     from magnus_render.services.base import BaseRunLogStore
 
 
@@ -94,18 +94,19 @@ def page_of(address: str, pages: int) -> int:
     return int(sha256(naming.normal(address).encode()).hexdigest()[:8], 16) % pages
 
 
+KEPT = 1000
+"""So many records of a run are kept as they were read, so that a large map does not fill the memory."""
+
+
 class Run:
-    """One run in a store. Everything read is kept, for records never change."""
+    """One run in a store. The records that it read last are kept, for they never change: nobody may change what is given."""
 
     def __init__(self, store: BaseRunLogStore, run_id: str, record: RunRecord) -> None:
         self.store = store
         self.run_id = run_id
         self.record = record
-        self._pages: dict[int, dict[str, Node]] = {}
-        self._graphs: dict[str, Graph] = {}
+        self._kept: dict[str, Any] = {}
         self._sound: set[str] = set()
-        self._states: dict[str, State] = {}
-        self._starts: dict[str, CompositeStart] = {}
 
     @classmethod
     def open(cls, store: BaseRunLogStore, run_id: str) -> Run | None:
@@ -117,8 +118,16 @@ class Run:
 
     def read(self, key: str) -> Any:
         """Return the record under a key of this run, or None; raise `shapes.Damaged` if it is no such record."""
+        if key in self._kept:
+            return self._kept[key]
         data = self.store.read(f"{self.run_id}/{key}")
-        return None if data is None else shapes.record(self.run_id, key, data)
+        return None if data is None else self._keep(key, shapes.record(self.run_id, key, data))
+
+    def _keep(self, key: str, value: Json) -> Json:
+        if len(self._kept) == KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[key] = value
+        return value
 
     def create(self, key: str, value: Json) -> bool:
         """Write a record if there is none; tell whether it was written."""
@@ -132,46 +141,35 @@ class Run:
         """Return the record `name` (without `.json`) of an address, or None."""
         return self.read(f"{naming.key(address)}/{name}.json")
 
-    def start(self, address: str) -> CompositeStart | None:
-        """Return what the composite at an address saw as it was entered, None if it was not; it is asked for often."""
-        if address not in self._starts and (found := self.of(address, "start")) is not None:
-            self._starts[address] = found
-        return self._starts.get(address)
-
-    def has_start(self, address: str) -> bool:
-        """Tell whether it is known already, without a request, that a composite was entered."""
-        return address in self._starts
+    def is_known(self, address: str, name: str) -> bool:
+        """Tell, without a request, whether an address is known to have the record `name` (without `.json`)."""
+        return f"{naming.key(address)}/{name}.json" in self._kept
 
     # ---- definition ----
 
     def find(self, address: str) -> Node | None:
         """Return the definition of the node at an instance address, or None if there is no such node."""
         number = page_of(address, self.record["pages"])
-        page = self._pages.get(number)
-        if page is None:
-            data = self.read(self._page(number))
-            if data is None:
-                raise PlatformError(f"run {self.run_id}: page {number} of its definition is gone")
-            page = self._pages[number] = data["nodes"]
+        key = f"plan/{self.record['dag_hash']}/{number}.json"
+        found = self.read(key)
+        if found is None:
+            raise PlatformError(f"run {self.run_id}: page {number} of its definition is gone")
+        page: dict[str, Node] = found["nodes"]
         if address in page:
-            return self._checked(number, address)
+            return self._checked(key, address, page[address])
         parts = address.split(".")
         for candidate in page:
             definition = candidate.split(".")
             if len(definition) == len(parts) and all(
                 a == b or (a == "_" and b.isdigit()) for a, b in zip(definition, parts, strict=True)
             ):
-                return self._checked(number, candidate)
+                return self._checked(key, candidate, page[candidate])
         return None
 
-    def _page(self, number: int) -> str:
-        return f"plan/{self.record['dag_hash']}/{number}.json"
-
-    def _checked(self, number: int, address: str) -> Node:
+    def _checked(self, key: str, address: str, node: Node) -> Node:
         """Return a node of a page: checked when it is first asked for, as a step needs but some of them."""
-        node = self._pages[number][address]
         if address not in self._sound:
-            shapes.node(self.run_id, self._page(number), address, node)
+            shapes.node(self.run_id, key, address, node)
             self._sound.add(address)
         return node
 
@@ -184,12 +182,11 @@ class Run:
 
     def graphs(self) -> dict[str, Graph]:
         """Return the graphs of the definition by definition address: more than a step should read on its way."""
-        if not self._graphs:
-            data = self.read(f"plan/{self.record['dag_hash']}/graphs.json")
-            if data is None:
-                raise PlatformError(f"run {self.run_id}: the graphs of its definition are gone")
-            self._graphs = data["graphs"]
-        return self._graphs
+        found = self.read(f"plan/{self.record['dag_hash']}/graphs.json")
+        if found is None:
+            raise PlatformError(f"run {self.run_id}: the graphs of its definition are gone")
+        graphs: dict[str, Graph] = found["graphs"]
+        return graphs
 
     # ---- values and states ----
 
@@ -226,12 +223,9 @@ class Run:
 
     def state(self, digest: str) -> State:
         """Return a state by its hash."""
-        state: State | None = self._states.get(digest)
+        state: State | None = self.read(f"states/{digest}.json")
         if state is None:
-            state = self.read(f"states/{digest}.json")
-            if state is None:
-                raise PlatformError(f"run {self.run_id}: the state {digest} is gone")
-            self._states[digest] = state
+            raise PlatformError(f"run {self.run_id}: the state {digest} is gone")
         return state
 
     def unmocked(self, digest: str) -> str:
@@ -242,9 +236,10 @@ class Run:
         """Store a state, unless it is there, and return its hash."""
         data = dumps(state)
         digest = sha256(data).hexdigest()
-        if digest not in self._states:
-            self.store.create(f"{self.run_id}/states/{digest}.json", data)
-            self._states[digest] = state
+        key = f"states/{digest}.json"
+        if key not in self._kept:
+            self.store.create(f"{self.run_id}/{key}", data)
+            self._keep(key, state)
         return digest
 
     # ---- maps ----

@@ -138,7 +138,6 @@ _NODE = {
     "timeout?": MAYBE_NUMBER, "secrets?": Each(TEXT), "branches?": [{"slug": SLUG, "name": TEXT}],
     "iterate_on?": TEXT, "iterate_as?": TEXT, "max_concurrency?": MAYBE_WHOLE, "fail_fast?": FLAG,
     "counted_by?": SLUG, "parameter?": TEXT, "default?": SLUG, "fan_in?": FLAG, "separate?": FLAG, "silent?": FLAG,
-    "settled?": Each({"status": STATUSES}),
     "when?": {"parameter": TEXT, "values": [TEXT], "among": FLAG},
 }  # fmt: skip
 

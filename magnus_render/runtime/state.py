@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from magnus_render.plan import (
         Before,
         CompositeStart,
-        GraphEnd,
         Json,
         Node,
         Outcome,
@@ -63,7 +62,7 @@ def seen_by(run: Run, address: str, after: str = "") -> str:
             raise PlatformError(f"run {run.run_id}: the definition leads in a circle before '{asked}'")
         seen.add(address)
         node = run.node(address)
-        if node["type"] in COMPOSITES and (start := run.start(address)):
+        if node["type"] in COMPOSITES and (start := run.of(address, "start")):
             digest: str = start["sees"]
             break
         if not node["before"]:
@@ -107,7 +106,7 @@ def value_of(run: Run, address: str, node: Node, digest: str, name: str) -> tupl
 
 def enter_composite(run: Run, address: str, digest: str) -> None:
     """Record what a composite sees, if nothing is decided there, so that no later step has to look behind it."""
-    if run.has_start(address):
+    if run.is_known(address, "start"):
         return
     start: CompositeStart = {"sees": digest, "count": None, "message": "", "items_mocked": None}
     run.create(f"{naming.key(address)}/start.json", start)
@@ -126,7 +125,7 @@ def _check_branch(run: Run, graph: str) -> None:
         return
     composite = naming.parent(graph)
     path = naming.shown(run.node(composite)["path"], composite)
-    if run.start(composite) is None:
+    if run.of(composite, "start") is None:
         raise PlatformError(f"run {run.run_id}: it is not recorded which branches '{path}' has")
     raise Refused(f"run {run.run_id}: '{naming.last(graph)}' is not a branch that is taken at '{path}'")
 
@@ -137,7 +136,7 @@ def _enter(run: Run, graph: str, digest: str) -> str:
     mocked = state["mocked"]
     composite = naming.parent(graph)
     if mocked and run.node(composite)["type"] == MAP:
-        start = run.start(composite)
+        start = run.of(composite, "start")
         same = start["items_mocked"] if start else None
         index = int(naming.last(graph))
         mocked = same is not None and index < len(same) and same[index]
@@ -153,7 +152,10 @@ def _left_by(run: Run, address: str, before: Before, to: str) -> str:
     done = outcomes.of(run, address)
     if before["via"] == "on_failure":
         if done is None and composite:
-            _check_failed(run, address)
+            from magnus_render.runtime import way  # which needs this module
+
+            if way.ended(run, address, run.node(address), way.LOST) == "SUCCESS":
+                raise _not_failed(run, address)
         elif done is None:
             done = outcomes.settle(run, address, run.node(address))
         return "" if done is None else _failed(run, address, done, to)
@@ -192,17 +194,6 @@ def _failed(run: Run, address: str, outcome: Outcome, to: str) -> str:
     if outcome["handed_to"] != to:
         raise _not_failed(run, address)
     return outcome["state"]
-
-
-def _check_failed(run: Run, address: str) -> None:
-    """Raise `Refused` if a composite from whose failure the walk went on has succeeded; settle steps in it, if need be."""
-    from magnus_render.runtime import way  # which needs this module
-
-    node = run.node(address)
-    ends = (run.of(graph, "end") for graph in branch_graphs(run, address, node))
-    failed = any(end is not None and end["status"] == "FAIL" for end in ends)
-    if not failed and way.ended(run, address, node, way.LOST, failed=True) == "SUCCESS":
-        raise _not_failed(run, address)
 
 
 def _not_failed(run: Run, address: str) -> Refused:
@@ -298,33 +289,13 @@ def branch_graphs(run: Run, address: str, node: Node) -> list[str]:
     Those of a map or conditional are decided as it is entered: before that it has none.
     """
     if node["type"] in DECIDED:
-        start = run.start(address)
+        start: CompositeStart | None = run.of(address, "start")
         if node["type"] == CONDITIONAL:
             chosen = shapes.choice(run.run_id, address, node["branches"], start) if start else ""
             return [f"{address}.{chosen}"] if chosen else []
         count = (start["count"] or 0) if start else 0
         return [f"{address}.{index}" for index in range(count)]
     return [f"{address}.{branch['slug']}" for branch in node["branches"]]
-
-
-def branch_end(run: Run, graph: str) -> GraphEnd | None:
-    """Return how a branch ended, or None if it has not (or nothing recorded that it failed).
-
-    Most branches end in a step that writes the end as it hands over. Behind a composite, or a silent as-is, none does:
-    there the end is computed from what is recorded of them.
-    """
-    from magnus_render.runtime import way  # which needs this module
-
-    end: GraphEnd | None = run.of(graph, "end")
-    if end is not None:
-        return end
-    ended, last = way.end_of(run, graph)
-    if ended == "FAIL":
-        return {"status": "FAIL", "state": "", "time": 0.0, "mock": False}
-    if ended != "SUCCESS":
-        return None
-    digest = seen_by(run, way.success_of(run, graph), last)
-    return {"status": "SUCCESS", "state": digest, "time": 0.0, "mock": run.state(digest)["mocked"]}
 
 
 def join(run: Run, address: str) -> Outcome:
@@ -334,7 +305,7 @@ def join(run: Run, address: str) -> Outcome:
     branch has not ended well, `Refused` if the composite failed before any branch began.
     """
     node = run.node(address)
-    if node["type"] in DECIDED and (start := run.start(address)) and start["message"]:
+    if node["type"] in DECIDED and (start := run.of(address, "start")) and start["message"]:
         path = naming.shown(node["path"], address)
         raise Refused(f"run {run.run_id}: '{path}' has failed: what its success leads to does not begin")
     graphs = branch_graphs(run, address, node)
@@ -355,10 +326,12 @@ def join(run: Run, address: str) -> Outcome:
 
 def _left_by_branch(run: Run, graph: str) -> State:
     """Return the state that a branch left at its success."""
-    end = branch_end(run, graph)
-    if end is None or end["status"] != "SUCCESS":
+    from magnus_render.runtime import way  # which needs this module
+
+    ended, digest, last = way.branch_end(run, graph)
+    if ended != "SUCCESS":
         raise PlatformError(f"run {run.run_id}: the branch '{graph}' is not recorded as a success")
-    return run.state(end["state"])
+    return run.state(digest or seen_by(run, way.success_of(run, graph), last))
 
 
 def _merged(run: Run, node: Node, graphs: list[str], states: list[State]) -> merge.Merged:

@@ -15,7 +15,7 @@ from magnus_render.plan import (
     SUCCESS_NODE,
     TASK,
     failure_target,
-    onward_unrecorded,
+    silent_end,
 )
 from magnus_render.runtime import outcome as outcomes
 from magnus_render.runtime import state
@@ -30,8 +30,16 @@ if TYPE_CHECKING:
 
 OPEN = "OPEN"
 """Of a step that began and has no outcome: it may be at work, or have crashed."""
-NOTHING, BEGUN, LOST = range(3)
-"""Which steps without an outcome are settled: none; those that began; also those that the walk came to and that did not."""
+NOTHING, BEGUN, FAILED, LOST = range(4)
+"""Which steps without an outcome are settled: none; those that began; those that began, in a graph that has failed; in
+such a graph also those that the walk came to and that did not begin."""
+_INSIDE = {
+    NOTHING: (NOTHING,),
+    BEGUN: (NOTHING, FAILED),
+    FAILED: (NOTHING, FAILED),
+    LOST: (NOTHING, FAILED, LOST),
+}
+"""How the branches of a composite are asked, if the composite is: once for each of these, until a failure is found."""
 
 
 def come_to(run: Run, address: str) -> bool:
@@ -42,8 +50,8 @@ def come_to(run: Run, address: str) -> bool:
     graph = naming.parent(address)
     if graph and not (state.is_taken(run, graph) and come_to(run, naming.parent(graph))):
         return False
-    failed = run.node(address)["type"] == FAIL_NODE
-    return any(passed == address for passed, _, _ in _along(run, graph, until=address, failed=failed))
+    settling = FAILED if run.node(address)["type"] == FAIL_NODE else BEGUN
+    return any(passed == address for passed, _, _ in _along(run, graph, settling, until=address))
 
 
 def failed_before(run: Run, address: str) -> str:
@@ -51,38 +59,39 @@ def failed_before(run: Run, address: str) -> str:
     graph, slug = naming.parent(address), naming.last(address)
     if graph and not (state.is_taken(run, graph) and come_to(run, naming.parent(graph))):
         return ""
-    for origin, node, outcome in _along(run, graph):
+    for origin, node, outcome in _along(run, graph, BEGUN):
         if outcome == "FAIL" and node["type"] != FAIL_NODE and failure_target(node) == slug:
             return origin
     return ""
 
 
-def ended(run: Run, address: str, node: Node, settling: int = BEGUN, failed: bool = False) -> str:
+def ended(run: Run, address: str, node: Node, settling: int) -> str:
     """Return SUCCESS or FAIL as a node ended, '' if the records do not tell.
 
-    A step that began and has no outcome is settled: any attempt of it is a failure. It is OPEN if `settling` is NOTHING. A
-    composite failed if the records lead to a failure in a branch. Its steps are settled only where no other failure is on
-    record.
-
-    `failed`: the walk has gone on from the failure of its graph, or of a composite around it. A step in it that is settled,
-    and whose failure would lead straight to success, has made its graph fail then: no callback has confirmed that failure.
+    A step that has no outcome is settled as `settling` says: any attempt of it is a failure. It is OPEN if it began and
+    that is NOTHING. A composite failed if the records lead to a failure in a branch. Its steps are settled only where no
+    other failure is on record.
     """
     if node["type"] in COMPOSITES:
-        return _composite_ended(run, address, node, settling, failed)
+        return _composite_ended(run, address, node, settling)
     if node.get("silent"):
         return "SUCCESS"
-    done = _decided(run, address, node, settling, failed)
+    done = _decided(run, address, node, settling)
     if done is not None:
         return "SUCCESS" if done["status"] == "SUCCESS" else "FAIL"
     return OPEN if not settling and run.names(address) else ""
 
 
-def _decided(run: Run, address: str, node: Node, settling: int, failed: bool) -> Outcome | None:
-    """Return the outcome of a step, settled as `ended` says."""
+def _decided(run: Run, address: str, node: Node, settling: int) -> Outcome | None:
+    """Return the outcome of a step, settled as `ended` says.
+
+    A step whose failure would lead straight to success has made its graph fail, if that failed: no callback has confirmed
+    that failure.
+    """
     if not settling:
         return outcomes.of(run, address)
     to = failure_target(node)
-    if failed and leads_to_success(run, naming.parent(address), to):
+    if settling >= FAILED and leads_to_success(run, node, to):
         to = node["graph"]["fail"]
     done = outcomes.settle(run, address, node, to=to)
     if done is None and settling == LOST and node["type"] == TASK:
@@ -90,7 +99,7 @@ def _decided(run: Run, address: str, node: Node, settling: int, failed: bool) ->
     return done
 
 
-def _composite_ended(run: Run, address: str, node: Node, settling: int, failed: bool) -> str:
+def _composite_ended(run: Run, address: str, node: Node, settling: int) -> str:
     done = outcomes.of(run, address)
     if done is not None:
         return done["status"]
@@ -100,11 +109,13 @@ def _composite_ended(run: Run, address: str, node: Node, settling: int, failed: 
     if start is None and node["type"] in DECIDED:
         return ""
     graphs = state.branch_graphs(run, address, node)
+    if any((end := run.of(graph, "end")) and end["status"] == "FAIL" for graph in graphs):
+        return "FAIL"
     ends: set[str] = set()
-    for level in range(settling + 1):
+    for level in _INSIDE[settling]:
         ends = set()
         for graph in graphs:
-            ends.add(_branch_ended(run, graph, level, failed))
+            ends.add(branch_end(run, graph, level)[0])
             if "FAIL" in ends:
                 return "FAIL"
         if ends <= {"SUCCESS"}:
@@ -112,29 +123,22 @@ def _composite_ended(run: Run, address: str, node: Node, settling: int, failed: 
     return next((end for end in (OPEN, "") if end in ends), "SUCCESS")
 
 
-def _branch_ended(run: Run, graph: str, settling: int, failed: bool) -> str:
-    """Return SUCCESS or FAIL as a branch ended, OPEN if a step on its way is, '' if nothing tells.
+def branch_end(run: Run, graph: str, settling: int = NOTHING) -> tuple[str, str, str]:
+    """Return how a branch ended: SUCCESS, FAIL, OPEN if a step on its way is, '' if nothing tells.
 
-    A recorded failure of it does not: an engine also runs a fail node where a refusal led it there.
+    Most branches end in a step that records the end as it hands over. Then the state at its success follows. Behind a
+    composite, or a silent as-is, none does: then the slug of the node before the end comes third.
     """
     end: GraphEnd | None = run.of(graph, "end")
-    if end is not None and end["status"] == "SUCCESS":
-        return "SUCCESS"
-    return end_of(run, graph, settling, failed)[0]
-
-
-def end_of(run: Run, graph: str, settling: int = NOTHING, failed: bool = False) -> tuple[str, str]:
-    """Return how a branch ended of which no success is recorded, and the slug of the node before its end, if any.
-
-    That is SUCCESS or FAIL, OPEN if a step on its way is, '' if nothing tells.
-    """
+    if end is not None:
+        return end["status"], end["state"], ""
     if last := _composite_before_success(run, graph):
-        return "SUCCESS", last
-    for address, node, outcome in _along(run, graph, settling=settling, failed=failed):
+        return "SUCCESS", "", last
+    for address, node, outcome in _along(run, graph, settling):
         if node["type"] in (SUCCESS_NODE, FAIL_NODE) or outcome == OPEN:
-            return outcome, last
+            return outcome, "", last
         last = naming.last(address)
-    return "", ""
+    return "", "", ""
 
 
 def success_of(run: Run, graph: str) -> str:
@@ -153,9 +157,7 @@ def _composite_before_success(run: Run, graph: str) -> str:
     return ""
 
 
-def _along(
-    run: Run, graph: str, until: str = "", settling: int = BEGUN, failed: bool = False
-) -> Iterator[tuple[str, Node, str]]:
+def _along(run: Run, graph: str, settling: int, until: str = "") -> Iterator[tuple[str, Node, str]]:
     """Yield address, node and outcome of the nodes that the walk of a graph came to, as far as records tell.
 
     It ends with the node `until`, whose outcome, of a map costly to learn, it leaves out.
@@ -167,7 +169,7 @@ def _along(
         if node["type"] in (SUCCESS_NODE, FAIL_NODE):
             yield address, node, "SUCCESS" if node["type"] == SUCCESS_NODE else "FAIL"
             return
-        outcome = ended(run, address, node, settling, failed) if address != until else ""
+        outcome = ended(run, address, node, settling) if address != until else ""
         yield address, node, outcome
         if address == until or outcome == OPEN:
             return
@@ -186,11 +188,8 @@ def _definition(run: Run, graph: str) -> str:
     return f"{composite['address']}.{'_' if composite['type'] == MAP else naming.last(graph)}"
 
 
-def leads_to_success(run: Run, graph: str, slug: str) -> bool:
-    """Tell whether nothing but nodes that leave no record stand between a node and success."""
-    while True:
-        node = run.node(naming.join(graph, slug))
-        onward = onward_unrecorded(node)
-        if not onward:
-            return node["type"] == SUCCESS_NODE
-        slug = onward
+def leads_to_success(run: Run, node: Node, slug: str) -> bool:
+    """Tell whether nothing but nodes that leave no record stand between a node of the same graph and success."""
+    return (
+        silent_end(run.find, lambda graph: run.graphs()[graph], node["graph"]["address"], slug) == "SUCCESS"
+    )

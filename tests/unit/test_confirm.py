@@ -144,6 +144,15 @@ def test_a_step_within_that_crashed_behind_others_that_succeeded() -> None:
     assert [crash("d.branch.i.branch.b"), confirm("d")] == [-9, 0]
 
 
+def test_a_step_within_that_crashed_and_would_have_led_to_success() -> None:
+    """Nobody confirmed that failure, so its branch has failed, as the engine says that asks of the composite."""
+    begin(graph(p=parallel(HANDLED, x=graph(t={**CRASHES, **HANDLED}), y=graph(t=task()))))
+    assert [step("p.y.t"), crash("p.x.t"), confirm("p"), confirm("p.x.t")] == [0, -9, 0, 1]
+    folded = log()
+    assert folded["status"] == "SUCCESS"
+    assert folded["steps"]["p"]["status"] == "FAIL"
+
+
 def test_a_handler_within_that_never_began() -> None:
     begin(graph(d=dag(HANDLED, graph(a=task("exit 1", on_failure="h"), h=task()))))
     assert [step("d.branch.a"), confirm("d")] == [1, 1]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from magnus_render.runtime import records
+from magnus_render.services import lookup
 from tests.unit import interleaving
 from tests.unit.view_graphs import begin, call, each, graph, parallel, step, task
 
@@ -46,3 +48,17 @@ def test_a_join_reads_as_much_of_long_branches_as_of_short_ones(
         assert store.step("b") == 0
         counts.append(sum("/steps/" in key for key in asked))
     assert counts[0] == counts[1]
+
+
+def test_the_records_that_were_read_last_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "KEPT", 2)
+    begin(graph(a=task(), b=task(), c=task()))
+    assert [step("a"), step("b"), step("c")] == [0, 0, 0]
+    store = lookup.load("run_log_store", {"type": "file-system", "config": {"path": ".run_log_store"}})
+    run = records.Run.open(store, "r")
+    assert run is not None and run.of("a", "outcome") and run.of("b", "outcome")
+    assert run.of("d", "outcome") is None, "what is not there is no record, and may come"
+    for slug in "ab":
+        (tmp_path / f".run_log_store/r/steps/{slug}/outcome.json").unlink()
+    assert run.of("a", "outcome") and run.of("c", "outcome")
+    assert run.of("b", "outcome") and run.of("a", "outcome") is None
