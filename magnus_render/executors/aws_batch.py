@@ -1,4 +1,4 @@
-"""AWS Batch as a scheduler: each step is a job, which submits the jobs that follow it."""
+"""AWS Batch as a scheduler: each step is a job, which submits the jobs of its successors."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ if TYPE_CHECKING:
 
 EXTRA = "aws"
 RUNS = 5
-"""How often AWS Batch runs a job at most: once, three times more for the platform's failures, and to record a crash."""
+"""Runs of a job at most: the first one, three after failures of the platform, and one to record a crash."""
 RETRY_STRATEGY = {
     "attempts": RUNS,
     "evaluateOnExit": [
-        # What no entry matches is run again (API reference, EvaluateOnExit): 75, lost hosts, jobs that were killed.
+        # If no entry matches, AWS Batch runs the job again (API reference, EvaluateOnExit). So it does after status 75, a
+        # lost host, or a killed job.
         {"onExitCode": str(USAGE), "action": "EXIT"},
         {"onExitCode": str(REFUSED), "action": "EXIT"},
         {"onExitCode": "126", "action": "EXIT"},
         {"onExitCode": "127", "action": "EXIT"},
     ],
 }
-"""126 and 127: the image has no `magnus` that can be started."""
+"""It does not run a job again after 126 or 127: the image has no `magnus` that can be started."""
 LOST = ("Host EC2", "Your Spot Task was interrupted")
-"""How the reasons of attempts begin whose host is gone (AWS Batch user guide, "Automated job retries"; "Fargate Spot")."""
+"""How the reason of an attempt begins if its host was lost (user guide, "Automated job retries", "Fargate Spot")."""
 OUT_OF_MEMORY = "OutOfMemoryError"
 TIMED_OUT = "Job attempt duration exceeded timeout"
 _EXITED = "Essential container in task exited"
-"""What AWS Batch tells of every job whose process ended by itself."""
+"""The reason that AWS Batch gives for every job whose process ended by itself."""
 _CODES = {"126": "its image cannot start the command", "127": "its image has no such command"}
 AT_ONCE = 100
 """Jobs that are described by one request (API reference, DescribeJobs)."""
@@ -66,13 +67,13 @@ _THERE = (
 
 
 class Denied(Refused):
-    """The caller may not do this."""
+    """The caller has no right to this request."""
 
 
 class BatchSubmitter(Submitter):
-    """Speaks to AWS Batch by botocore; a job submits jobs without it where it can (`aws_batch_submit`).
+    """Speaks to AWS Batch by botocore. A job submits jobs without botocore where possible (`aws_batch_submit`).
 
-    AWS Batch itself runs a job again that was lost or killed.
+    AWS Batch itself runs a lost or killed job again, so no job stands guard.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
@@ -86,7 +87,7 @@ class BatchSubmitter(Submitter):
             self._check_queue(self.config["job_queue"])
             self._check_definition(self.config["job_definition"])
         except Denied:
-            pass  # who may submit jobs need not be allowed to describe queues
+            pass  # a caller may submit jobs without the right to describe queues
 
     def refuses(self, job: Job) -> str:
         return too_long(job, self.config.get("region", ""))
@@ -95,7 +96,7 @@ class BatchSubmitter(Submitter):
         return self._quickly(job) or self._surely(job)
 
     def _quickly(self, job: Job) -> str:
-        """Return the id of a job that was submitted without botocore; '' where it is for botocore to submit it."""
+        """Submit a job without botocore and return its id; '' if botocore must submit it."""
         if self._client is not None:
             return ""
         region = self.config.get("region") or region_of(os.environ)
@@ -130,7 +131,7 @@ class BatchSubmitter(Submitter):
         if number < 2:
             return ""
         details = list(self._described([environment["AWS_BATCH_JOB_ID"]]))
-        # An attempt that is at work may be in the list, or not yet.
+        # The list may have the present attempt already, or not yet.
         ended = details[0].get("attempts", [])[: number - 1] if details else []
         return _ending(ended[-1]) if ended else "platform"
 
@@ -239,7 +240,7 @@ def submission(job: Job, region: str) -> dict[str, Any]:
 
 
 def overrides(job: Job, region: str) -> dict[str, Any]:
-    """Return what a job has in place of what its definition says (API reference, ContainerOverrides)."""
+    """Return the overrides of the job definition for a job (API reference, ContainerOverrides)."""
     config = job.config
     found: dict[str, Any] = {"command": [*config.get("magnus_command", ["magnus"]), *job.argv]}
     found["environment"] = _variables(job, region)
@@ -250,7 +251,7 @@ def overrides(job: Job, region: str) -> dict[str, Any]:
 
 
 def too_long(job: Job, region: str) -> str:
-    """Return what is said of a job whose overrides are too long, '' if they are not."""
+    """Return the message about a job whose overrides are too long, '' if they are not."""
     length = len(json.dumps(overrides(job, region), ensure_ascii=False, separators=(",", ":")))
     if length <= rules.OVERRIDES:
         return ""
@@ -262,7 +263,7 @@ def too_long(job: Job, region: str) -> str:
 
 def _variables(job: Job, region: str) -> list[dict[str, str]]:
     given = {name: scalar(value) for name, value in job.config.get("environment", {}).items()}
-    # The host of a job need not tell its region, and without one no client of AWS works.
+    # The environment of a job may have no region, and no client of AWS works without one.
     values = {"AWS_REGION": region, **given, **job.environment}
     return [{"name": name, "value": value} for name, value in values.items()]
 
@@ -279,7 +280,7 @@ def _job_name(job: Job) -> str:
 
 
 def _state(detail: Mapping[str, Any]) -> State:
-    """Return how a described job stands."""
+    """Return the state of a described job."""
     if detail["status"] in _STATES:
         return _STATES[detail["status"]]
     ended_by_somebody = detail.get("isCancelled") or detail.get("isTerminated")
@@ -299,7 +300,7 @@ def _told(detail: Mapping[str, Any]) -> str:
 
 
 def _ending(attempt: Mapping[str, Any]) -> str:
-    """Return how an attempt of a job ended that AWS Batch runs again (API reference, AttemptDetail)."""
+    """Return how the attempt ended after which AWS Batch runs a job again (API reference, AttemptDetail)."""
     container = attempt.get("container", {})
     code, reason = container.get("exitCode"), str(container.get("reason", ""))
     if reason.startswith(OUT_OF_MEMORY):
@@ -320,7 +321,7 @@ def _connect(region: str | None, what: str) -> Any:
     try:
         return botocore.session.get_session().create_client(
             "batch",
-            # botocore itself knows only the second of the two usual variables.
+            # Of AWS_REGION and AWS_DEFAULT_REGION botocore itself reads only the second.
             region_name=region or os.environ.get("AWS_REGION"),
             config=Config(
                 connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6}
@@ -331,7 +332,7 @@ def _connect(region: str | None, what: str) -> Any:
 
 
 def _meant(response: Mapping[str, Any], what: str, fix: str) -> MagnusError:
-    """Return the error that an answer of the service means."""
+    """Return the error for an answer of the service."""
     told = response.get("Error", {})
     code, said = str(told.get("Code", "")), str(told.get("Message", "")).rstrip(". ")
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -348,7 +349,7 @@ def _meant(response: Mapping[str, Any], what: str, fix: str) -> MagnusError:
 
 
 def _not_reached(error: Exception, what: str) -> MagnusError:
-    """Return the error that a failure of the client means; by its name, for botocore has one class for each."""
+    """Return the error for a failure of the client, found by the name of its class: botocore has one for each kind."""
     kind, text = type(error).__name__, f"AWS Batch, {what}: {error}".rstrip(". ")
     if kind == "NoRegionError":
         return Refused(f"{text}: write `region` into executor.config, or set AWS_REGION")

@@ -1,6 +1,6 @@
 """The configuration of `local-aws-batch`: `executor.config`, most keys overridable by a node's own.
 
-Keys that the target `aws-step-functions` has too are called alike there, and mean the same.
+The target `aws-step-functions` has some of these keys too, with the same names and meanings.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text
 from magnus_render.spec.kinds import ARGV
 
 PER_RUN = ("region", "mounts")
-"""Keys that a node cannot override: they are about the run as a whole."""
+"""Keys that a node cannot override, because they hold for the whole run."""
 
 
 def _variable(name: str) -> str:
@@ -54,7 +54,7 @@ VariableName = Annotated[StrictStr, matching(VARIABLE_NAME.pattern, VARIABLE_RUL
 
 
 class Resources(BaseModel):
-    """What a job asks for; without, what its job definition says."""
+    """The resources of a job; by default those of its job definition."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
@@ -82,7 +82,7 @@ class BatchConfig(BaseModel):
     timeout: Annotated[StrictInt, Field(ge=rules.SHORTEST_TIMEOUT)] | None = Field(
         default=None, examples=[86400]
     )
-    """Seconds after which AWS Batch ends a job, at least 60. It is for jobs that hang: the run then stands still."""
+    """Seconds after which AWS Batch ends a job that hangs, at least 60. The run then stands still."""
     environment: dict[VariableName, Scalar] = Field(default={}, examples=[{"TZ": "UTC"}])
     """Environment variables of every step. Whoever may describe the job can read them."""
     tags: Annotated[dict[Text, Scalar], AfterValidator(_tags)] = Field(
@@ -92,11 +92,11 @@ class BatchConfig(BaseModel):
     share_identifier: (
         Annotated[Text, matching(r"[A-Za-z0-9]{1,255}", "is not at most 255 letters and digits")] | None
     ) = Field(default=None, examples=["research"])
-    """Whose share of the queue the jobs count to. A queue with fair-share scheduling needs it, others refuse it."""
+    """The share of the queue to which the jobs count. A queue with fair-share scheduling needs it, others refuse it."""
     scheduling_priority: Annotated[StrictInt, Field(ge=0, le=9999)] | None = Field(
         default=None, examples=[10]
     )
-    """Which of the jobs of a share run first: those with the higher number. By default that of the job definition."""
+    """Priority within a share: jobs with a higher number run first. By default that of the job definition."""
     magnus_command: Annotated[list[Text], ARGV] = Field(default=["magnus"], min_length=1)
     """The command that jobs start in the image."""
     mounts: list[Text] = Field(default=[], examples=[["/mnt/shared"]])

@@ -21,7 +21,7 @@ class SharedFolder(BaseIntegration):
     default: str
     """The folder where no `path` is given."""
     lost: str
-    """What becomes of a folder that nobody shares."""
+    """The consequence of a folder that jobs do not share, for a message."""
     needs = "a path on a file system (EFS) that every job mounts: `mounts` of executor.config"
 
     def validate(self, executor: str, config: Config) -> list[str]:
@@ -37,7 +37,7 @@ class SharedFolder(BaseIntegration):
 
 
 class CatalogFolder(SharedFolder):
-    """Files that one step puts are to be found by others."""
+    """The catalog in a folder: a step must find the files that another step put there."""
 
     executor = EXECUTOR
     service = "catalog"
@@ -47,7 +47,7 @@ class CatalogFolder(SharedFolder):
 
 
 class RunLogFolder(SharedFolder):
-    """This machine creates the run in the folder, and each job goes on from what the others recorded."""
+    """The run log in a folder: this machine creates the run there, and each job reads the records of the others."""
 
     executor = EXECUTOR
     service = "run_log_store"
@@ -58,7 +58,7 @@ class RunLogFolder(SharedFolder):
 
 
 class SecretsInFile(BaseIntegration):
-    """A job has no file of the machine that submits it."""
+    """Secrets in a file: a job does not see files of the machine that submits it."""
 
     executor = EXECUTOR
     service = "secrets"

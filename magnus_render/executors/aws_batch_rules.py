@@ -1,4 +1,4 @@
-"""What AWS Batch takes: names, tags, variables, sizes. Whatever submits jobs to it asks here.
+"""The rules of AWS Batch for names, tags, variables and sizes, for all modules that submit jobs to it.
 
 The patterns and limits are those of the service's API reference (botocore has them in `data/batch/*/service-2.json`).
 """
@@ -19,14 +19,14 @@ OVERRIDES = 8192
 SHORTEST_TIMEOUT = 60
 """Seconds: no shorter attempt can be asked of AWS Batch (API reference, JobTimeout)."""
 MOST_TAGS, LONGEST_KEY, LONGEST_VALUE = 50, 128, 256
-"""Of tags (AWS Batch user guide, "Tag restrictions"; the same of ECS and SageMaker)."""
+"""Limits of tags (AWS Batch user guide, "Tag restrictions"); they are the same for ECS and SageMaker."""
 OWN_TAGS = ("magnus-run", "magnus-step")
 """Keys of the tags that magnus gives each job: the run id, and the address of the step."""
 _TAG_CHARACTERS = "_.:/=+-@ "
 
 
 class Name(NamedTuple):
-    """What the value of a key must be."""
+    """The rule for the value of a key."""
 
     pattern: str
     rule: str
@@ -49,14 +49,17 @@ JOB_DEFINITION = Name(
 
 
 def job_name(text: str) -> str:
-    """Return a job's name that fits; one that is cut ends in a hash of the whole. It has the right characters already."""
+    """Return a job's name within its limit: a longer text is cut, and ends in a hash of the whole.
+
+    The text must have valid characters only.
+    """
     if len(text) <= JOB_NAME:
         return text
     return f"{text[: JOB_NAME - 9]}-{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def requirements(vcpus: float | None, memory: int | None, gpus: int | None) -> list[tuple[str, str]]:
-    """Return what a job asks for as types and values (API reference, ResourceRequirement)."""
+    """Return the resources of a job as types and values (API reference, ResourceRequirement)."""
     wanted = (("VCPU", vcpus), ("MEMORY", memory), ("GPU", gpus))
     return [(kind, f"{value:g}") for kind, value in wanted if value is not None]
 
@@ -86,5 +89,5 @@ def is_tag_character(character: str) -> bool:
 
 
 def fits(name: Name, value: Any) -> bool:
-    """Tell whether a value of a configuration is what a key asks for."""
+    """Tell whether a value of a configuration keeps the rule of its key."""
     return isinstance(value, str) and re.fullmatch(name.pattern, value) is not None

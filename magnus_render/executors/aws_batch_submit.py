@@ -1,8 +1,8 @@
 """The quick way to submit a job of AWS Batch: one signed request of the standard library, without botocore.
 
-To load botocore and to make its client takes a job longer than all else that it does. Botocore is needed for what is not
-plain, and `way` is the list of what is. Whatever does not end in a job's id is left to botocore as well: it asks anew. So
-messages, repetitions and other credentials are botocore's alone (docs/adr/0007-submit-without-botocore.md).
+To load botocore and to make its client takes longer than all the rest of a job. So a job submits without it where the
+settings are plain: `way` lists which are. If the request does not end with a job's id, botocore makes it again. So only
+botocore handles messages, repetitions and unusual credentials (docs/adr/0007-submit-without-botocore.md).
 
 Sources: AWS Batch API reference, SubmitJob (`POST /v1/submitjob`); IAM user guide, "Create a signed AWS API request"
 (Signature Version 4); botocore's `partitions.json`, and the rules of Batch's endpoints beside its model; ECS developer
@@ -30,7 +30,7 @@ _ROLE = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 _PLAIN = frozenset(
     (
         "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", _ROLE, "AWS_REGION", "AWS_DEFAULT_REGION",
-        # The first two name files, which `has_profiles` looks for; the others change nothing of one such request.
+        # `has_profiles` looks at the files that the first two name. The others do not matter for one such request.
         "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
         "AWS_EC2_METADATA_DISABLED", "AWS_EXECUTION_ENV", "AWS_MAX_ATTEMPTS",
     )
@@ -40,23 +40,26 @@ _REGION = re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+", re.ASCII)
 """The regions of the partition `aws`, whose names end in amazonaws.com."""
 _ENDPOINT = re.compile(r"(https?)://([A-Za-z0-9.-]+(?::\d{1,5})?)/?")
 _CONNECT, _ANSWER, _ROLE_ANSWER = 5.0, 20.0, 2.0
-"""Seconds; those of botocore's way."""
+"""Seconds to wait for a connection, an answer, and the role's credentials; as with botocore."""
 
 
 class Keys(NamedTuple):
-    """What signs a request."""
+    """The keys that sign a request."""
 
     id: str
     secret: str
     token: str
-    """Of a session; '' for keys that last."""
+    """The token of temporary keys; '' for permanent ones."""
 
 
 def way(region: str, environment: Mapping[str, str]) -> Way | None:
-    """Return the quick way to AWS Batch in a region; None outside its jobs, and where anything is not plain.
+    """Return the quick way to AWS Batch in a region; None outside of its jobs, or if any setting is not plain.
 
-    Plain are: a region of the partition `aws`, an endpoint without a path, no proxy, no profile, no setting of AWS in the
-    environment but those known here, and credentials that stand in the environment or are those of the container's role.
+    Settings are plain if all of this holds:
+
+    - the region is of the partition `aws`, and the endpoint has no path;
+    - there is no proxy, no profile, and no variable of AWS in the environment that is not known here;
+    - the credentials stand in the environment, or are those of the container's role.
     """
     endpoint = environment.get("AWS_ENDPOINT_URL_BATCH") or environment.get("AWS_ENDPOINT_URL")
     there = _ENDPOINT.fullmatch(endpoint or f"https://batch.{region}.amazonaws.com")
@@ -82,10 +85,10 @@ def _is_plain(name: str) -> bool:
 
 
 class Way:
-    """The way of one process to AWS Batch. It opens a connection for each job, and reads certificates and keys once."""
+    """Submits the jobs of one process. It opens a connection for each job, and reads certificates and keys once."""
 
     def __init__(self, scheme: str, host: str, region: str, keys: Keys | None, role: str) -> None:
-        """`role` is the path of the container's credentials, where there are no `keys`."""
+        """`role` is the path of the container's credentials, used if there are no `keys`."""
         self.scheme = scheme
         self.host = host
         self._region = region
@@ -94,7 +97,7 @@ class Way:
         self._service: HTTPConnection | None = None
 
     def submit(self, request: Mapping[str, Any]) -> str:
-        """Return the id of the job that a request of SubmitJob makes; '' if there is none, or no answer tells it."""
+        """Send a request of SubmitJob and return the job's id; '' if it is refused, or if no answer comes."""
         from http.client import HTTPException
 
         try:
@@ -126,7 +129,7 @@ def _keys_of_role(path: str) -> Keys:
 def _answer(
     there: HTTPConnection, method: str, path: str, body: bytes | None, headers: dict[str, str], seconds: float
 ) -> Any:
-    """Return the JSON of an answer; raise `ValueError` if that is an error, or no JSON."""
+    """Return the JSON of an answer; raise `ValueError` if the answer is an error, or no JSON."""
     try:
         there.connect()
         there.sock.settimeout(seconds)
@@ -140,14 +143,14 @@ def _answer(
 
 
 def signed(body: bytes, host: str, region: str, keys: Keys, when: time.struct_time) -> dict[str, str]:
-    """Return the headers of a SubmitJob, among them its signature of a moment (UTC)."""
+    """Return the headers of a SubmitJob with its signature; `when` is the time of the signature (UTC)."""
     import hmac
 
     moment = time.strftime("%Y%m%dT%H%M%SZ", when)
     headers = {"content-type": "application/json", "host": host, "x-amz-date": moment}
     if keys.token:
         headers["x-amz-security-token"] = keys.token
-    names = ";".join(headers)  # in the order of the alphabet, which the signature asks for
+    names = ";".join(headers)  # in alphabetical order, as the signature requires
     lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
     request = f"POST\n{PATH}\n\n{lines}\n{names}\n{hashlib.sha256(body).hexdigest()}"
     scope = f"{moment[:8]}/{region}/batch/aws4_request"

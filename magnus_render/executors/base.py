@@ -1,6 +1,6 @@
-"""What executors share: the order for a run, the base class, and how one is found by its type.
+"""The base of executors: the order for a run, the base class, and the search for an executor by its type.
 
-An executor is an engine that magnus itself walks. They register in the entry-point group `magnus_render.executor`.
+An executor is an engine of magnus itself. Executors register in the entry-point group `magnus_render.executor`.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ class Order:
         """The run whose successes are taken over, or ''."""
         self.resume = resume
         self.detach = detach
-        """Return as soon as the run goes on by itself, where it can."""
+        """Return as soon as the run goes on by itself, if its executor can do that."""
         self.form = form
-        """How its progress is shown: `quiet`, `json`, or '' for lines or a display, whatever suits the terminal."""
+        """The form of its progress: `quiet`, `json`, or '' for a display on a terminal, else lines."""
 
 
 WORKERS_MEANS = (
     "How many steps run at a time; by default as many as there are processors, at least 2.",
     4,
 )
-"""What the key `max_workers` means, and an example."""
+"""The meaning of the key `max_workers`, and an example."""
 
 
 class BaseExecutor(Described):
@@ -74,12 +74,12 @@ class BaseExecutor(Described):
     name: ClassVar[str]
     """Its type in a configuration."""
     integrations: ClassVar[tuple[type[BaseIntegration], ...]] = ()
-    """Those that belong to it."""
+    """The integrations of this executor with services."""
 
     imports_here = False
-    """True if steps import the modules that this process would: then those are looked for before the first step runs."""
+    """True if steps find the same modules as this process, so that a missing one is reported before the first step runs."""
     hands_secrets = False
-    """True if steps see the secrets that this process sees: then those are looked for before the first step runs."""
+    """True if steps find the same secrets as this process, so that a missing one is reported before the first step runs."""
     decentral = False
     """True if the run goes on from job to job, and this process may leave."""
     max_workers: int
@@ -93,23 +93,23 @@ class BaseExecutor(Described):
     def problems(cls, config: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
         """Yield what is wrong within the values of `executor.config`, each with the keys that lead to it and the likely fix.
 
-        What the kinds of its keys tell (`Described.keys`, `configuration`) has been said by then, and is left out.
+        Mistakes in the kinds of values (`Described.keys`, `configuration`) were reported before, and are left out.
         """
         yield from ()
 
     def check(self, plan: Plan) -> Iterator[tuple[str | tuple[str, ...], str]]:
-        """Yield what keeps a plan from being walked: whose fault it is, and what is wrong with it.
+        """Yield the reasons why a plan cannot be walked: for each the place of the fault, and what is wrong.
 
-        It is a node's, by its address, or that of a value of `executor.config`, by the keys that lead there.
+        The place is the address of a node, or the keys that lead to a value of `executor.config`.
         """
         yield from ()
 
     def planned(self, plan: Plan) -> Plan:
-        """Return the plan that is walked of a definition's. Called in the process that read the definition."""
+        """Return the plan to walk, given that of the definition. Called in the process that read the definition."""
         return plan
 
     def place(self, order: Order, here: Config, there: Config, scratch: str) -> Place:
-        """Return where the callbacks of a run run.
+        """Return the place where the callbacks of a run are executed.
 
         `here` leads this process to the stores, `there` the steps; `scratch` is a folder for the time of the walk.
         """
@@ -119,13 +119,13 @@ class BaseExecutor(Described):
         """Walk a run to its end and return the exit status of the process.
 
         0 success, 1 failed, 64 usage, 65 refused, 75 the platform failed, 128 + n when stopped by signal n.
-        Raises `errors.MagnusError` for what is wrong before the run has begun.
+        Raises `errors.MagnusError` if something is wrong before the run has begun.
         """
-        from magnus_render.executors.run import walked  # rendering looks at descriptions alone
+        from magnus_render.executors.run import walked  # late: rendering needs the description alone
 
         with ExitStack() as stack:
             here, there = self.configured(order, stack)
-            import shutil  # neither is for jobs, which import this module
+            import shutil  # late, because a job imports this module, and needs neither
             from tempfile import mkdtemp
 
             scratch = mkdtemp(prefix="magnus-execute-")
@@ -137,8 +137,8 @@ class BaseExecutor(Described):
     def configured(self, order: Order, stack: ExitStack) -> tuple[Config, Config]:
         """Return the configurations that lead this process and the steps to the stores.
 
-        What integrations make for that lasts until `stack` is closed. Raises `errors.Refused` with all that keeps the run
-        from being walked.
+        Files and stores that integrations make for it last until `stack` is closed. Raises `errors.Refused` with all
+        reasons why the run cannot be walked.
         """
         problems = [problem for _, problem in integrations.problems(self, order.config)]
         problems += [problem for _, problem in self.check(order.plan)]
@@ -180,7 +180,7 @@ def find(executor: str, file: str = "FILE") -> type[BaseExecutor]:
         return found
     target = registry.canonical("target", executor)
     if target:
-        registry.find("target", target)  # one that cannot be loaded can be rendered for as little as executed
+        registry.find("target", target)  # a target that cannot be loaded cannot render
         raise Refused(
             f"{file}: executor '{executor}' walks the graph itself and cannot be executed by magnus: "
             f"`magnus render {file} --target {target}` makes what it runs. "

@@ -1,4 +1,4 @@
-"""Cases of a pipeline: what its tasks come to, and how the run must go then. `magnus test` runs them."""
+"""Test cases of a pipeline: the results of its tasks, and the run that they must lead to. `magnus test` runs them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _OF_STEPS = (*_STATUSES, "SKIPPED")
 
 
 class Case(NamedTuple):
-    """One case."""
+    """One test case."""
 
     name: str
     parameters: dict[str, Any]
-    """The initial ones."""
+    """Initial parameters."""
     steps: dict[str, Any]
-    """What tasks come to, by their paths: the `steps` of the executor `mocked`."""
+    """Results of tasks, by their paths: the `steps` of the executor `mocked`."""
     status: str
-    """Of the run: SUCCESS or FAIL."""
+    """The expected status of the run: SUCCESS or FAIL."""
     expected: dict[str, str | None]
-    """The statuses of steps, by their paths in the run log; None for one that is not run."""
+    """The expected statuses of steps, by their paths in the run log; None for a step that must not run."""
     left: dict[str, Any]
-    """Parameters that the run leaves."""
+    """The expected parameters at the end of the run."""
 
 
 def read(file: str, plan: Plan) -> list[Case]:
@@ -63,7 +63,7 @@ def read(file: str, plan: Plan) -> list[Case]:
 
 
 def read_steps(file: str, plan: Plan) -> dict[str, Any]:
-    """Return what a YAML file says that the tasks of a plan come to, by their paths.
+    """Return the results of tasks that a YAML file gives, by the tasks' paths.
 
     Raises `DefinitionError` with everything that is wrong.
     """
@@ -81,7 +81,7 @@ def read_steps(file: str, plan: Plan) -> dict[str, Any]:
 
 
 def differences(case: Case, log: Log) -> Iterator[str]:
-    """Yield in what a run differs from what its case expects."""
+    """Yield the differences between a run and the expectations of its case."""
     if log["status"] != case.status:
         yield f"the run is {log['status']}, and should be {case.status}"
     found = {path: step["status"] for path, step in _run(log["steps"])}
@@ -97,7 +97,7 @@ def differences(case: Case, log: Log) -> Iterator[str]:
 
 
 def way(log: Log) -> str:
-    """Return in one line what a run came to, for a case that failed: each step with its status, and why it failed."""
+    """Return one line about a run whose case failed: each step with its status and, if it failed, the reason."""
     return ", ".join(
         f"{path} {step['status']}{f' ({_why(step)})' if _why(step) else ''}"
         for path, step in _run(log["steps"])

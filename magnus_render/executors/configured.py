@@ -1,4 +1,4 @@
-"""What executors share whose configuration is a pydantic model, most keys of which a node may override."""
+"""Checks for executors whose configuration is a pydantic model, most keys of which a node may override."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def problems(
     executor: type[Described], config: Mapping[str, Any], instead: Mapping[str, Any]
 ) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """Yield what `BaseExecutor.problems` tells; `instead` has values for keys that are needed and not given."""
+    """Yield the problems for `BaseExecutor.problems`; `instead` has values for required keys that are not given."""
     from magnus_render.spec import blocks, kinds
 
     known = kinds.of(executor) or {}
@@ -38,7 +38,7 @@ def check(executor: type[Described], config: Mapping[str, Any], missing: Mapping
 
 
 def own(executor: str, node: Node) -> dict[str, Any]:
-    """Return what a node overrides."""
+    """Return the keys that a node overrides."""
     found: dict[str, Any] = node.get("executor_config", {}).get(executor, {})
     return found
 
@@ -58,7 +58,10 @@ def merged(given: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 def node_problems(
     executor: str, model: Any, given: Mapping[str, Any], plan: Plan, per_run: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with what nodes override, each with the node's address; `per_run` are keys that none may."""
+    """Yield what is wrong with the keys that nodes override, each with the node's address.
+
+    `per_run` are the keys that no node may override.
+    """
     from magnus_render.spec.blocks import problems
 
     for address, node in plan["nodes"].items():

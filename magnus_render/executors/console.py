@@ -1,7 +1,7 @@
-"""What a person sees of a run: the steps' output, a line when a step ends, and on a terminal what runs right now.
+"""The output of a run for people: the output of steps, a line when a step ends, and on a terminal the steps at work.
 
-Output of steps goes to the stream it came from, our own lines to standard error. The live display is drawn below
-all of that, taken away before anything is printed, and drawn again; nothing else of the screen is touched.
+The output of a step goes to the stream that it came from, and lines of magnus to standard error. The live display is
+drawn below them. It is erased before anything is printed, and then drawn again. The rest of the screen is not touched.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _PERIOD = 0.1
 _RED, _GREEN, _YELLOW, _DIM, _RESET = "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[2m", "\x1b[0m"
 _COLOURS = {"success": _GREEN, "failed": _RED, "refused": _RED, "stopped": _YELLOW}
 DETAIL = "  "
-"""Begins a line that says more about the one before it."""
+"""The beginning of a line that continues the one before."""
 REMARK = "remark"
-"""The outcome of a line that a callback of the walk itself has said: why it was refused, most of the time."""
+"""The outcome of a line that a callback of magnus itself has printed, mostly the reason of a refusal."""
 _WRONG = ("failed", "refused", "stopped", REMARK)
 _STREAMS = {1: "stdout", 2: "stderr"}
 
@@ -55,7 +55,7 @@ class Items:
     """How many items it has."""
     ended: int
     failed: int
-    """Of those that have ended."""
+    """How many of the ended items failed."""
 
 
 @dataclass(frozen=True)
@@ -71,28 +71,28 @@ class Progress:
     maps: Sequence[Items] = ()
     """Maps that are at work, in the order they were entered."""
     usual: float | None = None
-    """Seconds that earlier runs took; None if none tells."""
+    """Seconds that earlier runs took; None if there are none to compare with."""
 
 
 class Console:
-    """The plain form: lines, as they come. Also used where there is no terminal or `CI` is set."""
+    """The plain form: lines, as they come. It is also used if there is no terminal, or if `CI` is set."""
 
     live = False
 
     def __init__(self) -> None:
         self.outlets = {1: Echo(1), 2: Echo(2)}
-        """The streams that it writes to; what a slow reader leaves waits there."""
+        """The streams that it writes to. Lines that a slow reader has not read yet wait there."""
 
     def output(self, path: str, stream: int, line: bytes) -> None:
         """Show a line that a step wrote to standard output (1) or error (2)."""
         self._write(stream, f"[{safe(path)}] ".encode("utf-8", "backslashreplace") + line + b"\n")
 
     def say(self, text: str, outcome: str = "") -> None:
-        """Show a line of our own; `outcome` is a word in it that may be coloured."""
+        """Show a line of magnus; `outcome` is a word in it that may be coloured."""
         self._write(2, f"magnus: {text}\n".encode("utf-8", "backslashreplace"))
 
     def tell(self, event: str, **details: Json) -> None:
-        """Tell a program of an event; people are told by `say`."""
+        """Report an event to a program; `say` is for people."""
 
     def refresh(self, progress: Progress) -> float | None:
         """Bring the display up to date; return after how many seconds it should be done again, or None."""
@@ -115,7 +115,7 @@ class Console:
 
 
 class QuietConsole(Console):
-    """The form of `--quiet`: what went wrong, and why. A run that succeeds prints nothing."""
+    """The form of `--quiet`: failures and their reasons. A run that succeeds prints nothing."""
 
     def output(self, path: str, stream: int, line: bytes) -> None:
         pass
@@ -175,7 +175,7 @@ class LiveConsole(Console):
             return self._last + _PERIOD - now
         self._last = now
         if self.outlets[2].waiting and len(self._pending) < _MOST_LINES:
-            return 1.0  # a terminal that is stopped needs no drawings
+            return 1.0  # the terminal takes no output now, so there is nothing to draw
         self._draw(self._block(progress, now))
         return 1.0
 
@@ -187,8 +187,8 @@ class LiveConsole(Console):
         self._draw([])
 
     def _block(self, progress: Progress, now: float) -> list[str]:
-        """Return the rows of the display: the run, maps that are at work, steps that are."""
-        columns = max(1, self._columns - 1)  # the last column is left free: no terminal wraps there by itself
+        """Return the rows of the display: the run, the maps at work, the steps at work."""
+        columns = max(1, self._columns - 1)  # some terminals wrap a line that fills the last column
         left = max(0, self._rows - 2)
         rows = [_row(self._title, f": {_told(progress, now - self._began)}", columns)]
         maps = progress.maps[: min(MOST_MAPS, left // 2)]
@@ -201,7 +201,7 @@ class LiveConsole(Console):
         return rows
 
     def _draw(self, block: list[str]) -> None:
-        """Print what has come meanwhile, with `block` below it in place of what was drawn before."""
+        """Print the lines that came since the last drawing, with `block` below them in place of the old display."""
         if not (block or self._pending or self._drawn):
             return
         above = "".join(f"{line}\n" for line in self._pending)
@@ -212,7 +212,7 @@ class LiveConsole(Console):
         self._write(2, data.encode("utf-8", "backslashreplace"))
 
     def _erase(self) -> str:
-        """Return what takes the drawn rows away; rows that a narrower terminal has wrapped take several lines."""
+        """Return the text that erases the drawn rows. A row takes several lines if the terminal became narrower."""
         if not self._drawn:
             return ""
         lines = sum(max(1, -(-columns // max(1, self._columns))) for columns in self._drawn)
@@ -252,12 +252,12 @@ def _counted(items: Items) -> str:
 
 
 def _row(name: str, told: str, columns: int) -> str:
-    """Return a row of at most `columns` columns; where that is too little, the name is cut before what is told of it."""
+    """Return a row of at most `columns` columns. If there is no room for all, the name is cut first."""
     return fit(fit(name, max(0, columns - width(told))) + told, columns)
 
 
 def console(title: str, environment: Mapping[str, str] = os.environ, form: str = "") -> Console:
-    """Return the console of a form, `quiet` or `json`; without one, that which suits standard error."""
+    """Return the console of a form, `quiet` or `json`. Without a form, it depends on standard error."""
     if form:
         return QuietConsole() if form == "quiet" else JsonConsole()
     terminal = sys.stderr is not None and sys.stderr.isatty()

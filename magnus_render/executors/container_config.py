@@ -12,11 +12,11 @@ from magnus_render.spec.kinds import ANY, ARGV
 Size = Annotated[StrictStr, matching(r"[1-9][0-9]*[bkmgBKMG]?", "is no size, such as 512m or 2g")]
 VariableName = Annotated[StrictStr, matching(VARIABLE_NAME.pattern, VARIABLE_RULE)]
 PER_RUN = ("engine", "project", "pull", "max_workers")
-"""Keys that a node cannot override: they are about the walk as a whole."""
+"""Keys that a node cannot override, because they hold for the whole walk."""
 
 
 class Resources(BaseModel):
-    """What a container may use at most; without a limit, what the machine has."""
+    """Limits of a container; without a limit it may use all that the machine has."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
@@ -27,7 +27,7 @@ class Resources(BaseModel):
     gpus: Annotated[Literal["all"] | Annotated[StrictInt, Field(gt=0)] | None, ANY] = Field(
         default=None, examples=["all"]
     )
-    """Graphics processors: how many, or `all`."""
+    """Graphics processors: a number, or `all`."""
     shm_size: Size = Field(default="", examples=["512m"])
     """Shared memory, as `memory` is written."""
 
@@ -38,7 +38,7 @@ class ContainerConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     image: Text = Field(examples=["acme/pipelines:1.4"])
-    """Runs the steps. `magnus` is on its PATH."""
+    """The image that steps run in. `magnus` is on its PATH."""
     engine: Annotated[list[Text], ARGV] = Field(default=[], examples=[["podman"]])
     """The command of the engine, such as `podman`; by default the first of docker, podman and nerdctl that is installed."""
     project: Literal["mount", "baked"] = "mount"
@@ -46,9 +46,9 @@ class ContainerConfig(BaseModel):
     magnus_command: Annotated[list[Text], ARGV] = Field(default=["magnus"], min_length=1)
     """The command that callbacks start in the image."""
     environment: dict[VariableName, Scalar] = Field(default={}, examples=[{"TZ": "UTC"}])
-    """Environment variables of every step. They are seen in the list of processes."""
+    """Environment variables of every step. Other users can see them in the list of processes."""
     secret_environment: list[VariableName] = Field(default=[], examples=[["DB_PASSWORD"]])
-    """Names of variables of this environment that steps are given too. Their values are in no list of processes."""
+    """Names of variables of this environment that steps get too. No list of processes shows their values."""
     volumes: list[Text] = Field(default=[], examples=[["/data:/data:ro"]])
     """Further folders, as the engine writes them: `/data:/data:ro`."""
     network: Text | Literal[""] = Field(default="", examples=["host"])

@@ -1,7 +1,7 @@
 """A container engine by its command line: docker, podman or nerdctl.
 
-They agree in most of what is used of them here; what differs is told by `Engine`. Sources: `docker run --help`,
-`podman-run(1)`, the command reference of nerdctl.
+Most commands and options that are used here are the same for all three. `Engine` knows the differences. Sources:
+`docker run --help`, `podman-run(1)`, the command reference of nerdctl.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 KNOWN = ("docker", "podman", "nerdctl")
 FAILED, NOT_STARTED, NOT_FOUND = 125, 126, 127
-"""Exit statuses of `run` that are the engine's: it failed itself, it cannot start the command, there is no such command."""
+"""Exit statuses of `run` that are not the command's: the engine failed, it cannot start the command, it finds none."""
 KILLED = 137
 _PATIENCE = 120.0
-"""Seconds that an engine has for an answer; to pull an image may take any time."""
+"""Seconds to wait for an engine's answer; to pull an image may take any time."""
 _REMOVAL = 10.0
-"""Seconds that docker has for a removal that it has begun itself: until it is over, to ask for it is an error.
+"""Seconds to wait for a removal that docker has begun by itself. Until it is over, a request to remove is an error.
 
-No command of docker waits for it, so it is asked for again and again.
+No command of docker waits for that, so the request is repeated.
 """
 _AGAIN = 0.05
 _AT_IT = "already in progress"
@@ -59,15 +59,15 @@ class Engine:
         self.name = next(
             (os.path.basename(word) for word in words if os.path.basename(word) in KNOWN), KNOWN[0]
         )
-        """Whose options it takes."""
+        """The engine whose options it takes."""
         named = any(os.path.basename(word) == self.name for word in words)
         self.called = self.name if named else words[0]
-        """What messages call it."""
+        """Its name in messages."""
 
     def as_caller(self) -> list[str]:
-        """Return the options of `run` by which a container's user is the caller, so that what it writes is the caller's.
+        """Return the options of `run` by which a container's user is the caller, so that the caller owns its files.
 
-        In a container of an engine without root, root is the caller, and any other id somebody that the caller is not.
+        If the engine runs without root, root in the container is the caller, and any other id is another user.
         """
         caller = f"{os.getuid()}:{os.getgid()}"
         if os.geteuid() == 0:
@@ -90,7 +90,7 @@ class Engine:
             raise Refused(f"nerdctl cannot mount '{path}': there is a comma, a colon or a quote in it")
 
     def said(self, *argv: str, patience: float | None = _PATIENCE) -> tuple[bool, str]:
-        """Run a command of the engine; return whether it succeeded, and what it printed: the answer, or the complaint."""
+        """Run a command of the engine; return whether it succeeded, and its output: the answer or the error message."""
         try:
             done = subprocess.run(
                 [*self.command, *argv],
@@ -130,10 +130,10 @@ class Engine:
         return self.said("image", "inspect", "--format", "{{.Config.WorkingDir}}", image)
 
     def remove(self, *names: str) -> None:
-        """Remove containers, at work or not, those that are there."""
+        """Remove containers, also running ones; names without a container are left out."""
         if not names:
             return
-        # podman would give each of them 10 s to end; older ones have no such option.
+        # Without `--time 0` podman gives each container 10 s to end. Older versions of podman do not know that option.
         at_once = ["--time", "0"] if self.name == "podman" else []
         fine, said = self.said("rm", "--force", *at_once, *names)
         if not fine and at_once:
@@ -144,7 +144,7 @@ class Engine:
             fine, said = self.said("rm", "--force", *names)
 
     def left_behind(self) -> list[str]:
-        """Return the names of containers of this user whose walk, on this system, was killed.
+        """Return the names of this user's containers whose walk was killed, if it was on this machine.
 
         Raises `PlatformError` if the engine does not answer.
         """
@@ -155,23 +155,23 @@ class Engine:
 
 
 def is_about(said: str, command: str) -> bool:
-    """Tell whether a complaint of `run` is about its command, which runtimes name in quotes.
+    """Tell whether an error message of `run` is about its command, which runtimes name in quotes.
 
-    Statuses 126 and 127 are docker's for anything that is not there or not permitted, and the path of a mount or a device
-    may hold the command's name.
+    docker ends with 126 or 127 for anything that is missing or not permitted. So the status alone does not tell, nor does
+    the command's name without quotes: it may be a part of the path of a mount or a device.
     """
     return any(f"{quote}{command}{quote}" in said for quote in "\"'`")
 
 
 def new_name() -> str:
-    """Return a name for a container of this process, by which others can tell whether it is at work still."""
+    """Return a name for a container of this process, from which others can tell whether this process still runs."""
     mine = lease.walker(os.getpid())
     mark = _mark(mine) if mine else "unknown"
     return f"magnus-{mark}-{os.getpid()}-{os.urandom(6).hex()}"
 
 
 def _is_left(name: str) -> bool:
-    """Tell whether the process that a container's name tells of is gone; of one on another system that is not known."""
+    """Tell whether the process in a container's name has ended; False for a process of another machine."""
     parts = name.split("-")
     if len(parts) != 5 or parts[0] != "magnus" or not parts[3].isdecimal():
         return False

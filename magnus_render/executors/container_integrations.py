@@ -1,4 +1,4 @@
-"""What services need where steps run in containers of this machine."""
+"""Integrations of services with steps in containers of this machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 MOUNTS, PASSED, HIDDEN = "mounts", "passed", "hidden"
 """Keys that integrations add to the executor's configuration, each a list.
 
-Folders that containers have at their own path; names of variables that they are given, `*` at the end standing for any more
-of it; files of the project that they find empty.
+`mounts` are folders that containers see under the same path. `passed` are names of variables that they get, where a `*` at
+the end stands for any characters. `hidden` are files of the project that are empty in containers.
 """
 
 
@@ -48,7 +48,7 @@ class _CatalogFolder(_Folder):
 
 
 class _HandedSecrets(_InContainers):
-    """This process reads the secrets. A step is given those that it asks for, as variables; it has no other way to them."""
+    """This process reads the secrets. A step gets those that it asks for as variables, and can reach no others."""
 
     service: Service = "secrets"
 
@@ -61,7 +61,7 @@ class _FromEnvironment(_HandedSecrets):
 
 
 class _FromDotenv(_HandedSecrets):
-    """The file itself is hidden: it has the secrets of all steps."""
+    """The file itself is hidden from steps, because it has the secrets of all of them."""
 
     provider = "dotenv"
 

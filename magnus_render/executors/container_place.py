@@ -1,7 +1,7 @@
 """Where the callbacks of `local-container` run: attempts of tasks in containers, the rest in this process.
 
-What only reads and writes records (counts, confirmations, the creation of the run) needs nothing of an image, and no
-container either. A container sees the project read-only, and a folder of its own for what its step writes.
+Callbacks that only read and write records (counts, confirmations, the creation of the run) need no image, so they run
+without a container. A container sees the project read-only, and has a folder of its own for the files of its step.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from magnus_render.plan import Config, Node
 
 _FOLDERS = "_containers"
-"""Within the folder of a run's workspaces; no slug of a step begins so."""
+"""A folder among the workspaces of a run. No step has that slug, for slugs do not begin with `_`."""
 
 
 class _Running:
@@ -70,7 +70,7 @@ class ContainerPlace(Here):
         options: Mapping[str, ContainerConfig],
         added: Mapping[str, Sequence[str]],
     ) -> None:
-        """`options` are those of each task by its definition's address, `added` what integrations ask for."""
+        """`options` has the configuration of each task by its definition address, `added` the keys of integrations."""
         super().__init__(order, here, scratch, lambda node: True)
         self.run_id = order.run_id
         self.options = options
@@ -82,14 +82,14 @@ class ContainerPlace(Here):
         self.hands_secrets = there["secrets"]["config"].get("prefix") == HANDED
         self.home = os.getcwd()
         self.folders = os.path.join(self.home, workspace.ROOT, "workspaces", order.run_id, _FOLDERS)
-        """Has a folder for each container at work."""
+        """The folder that has a folder for each running container."""
         self.engine: Engine
         self.caller: list[str]
         self.projects: dict[str, str] = {}
-        """Where the project is in each image."""
+        """The path of the project in each image."""
         self._running: dict[Call, _Running] = {}
         self._mine = False
-        """True once the folders are those of this walk alone."""
+        """True once folders of an earlier walk of this run have been deleted."""
 
     def ready(self) -> None:
         super().ready()
@@ -139,7 +139,7 @@ class ContainerPlace(Here):
         return run
 
     def listens(self, call: Call) -> bool:
-        """The first process of a container gets no signal that it has no handler for: none until the attempt has begun."""
+        """The first process of a container gets no signal without a handler for it, so none before the attempt has begun."""
         running = self._running.get(call)
         if running is None:
             return True
@@ -181,9 +181,9 @@ class ContainerPlace(Here):
         return status
 
     def _lost(self, call: Call) -> str:
-        """Return why a step whose container ended well cannot be taken for done, '' if its record says that it succeeded.
+        """Return why a step is not done although its container ended with 0; '' if its record says that it succeeded.
 
-        docker's client, on podman's socket, ends with 0 where a container that is removed at its end has failed
+        It happens with docker's client on podman's socket: with `--rm` it ends with 0 even if the container has failed
         (docker 20.10 with podman 4.3).
         """
         try:
@@ -205,13 +205,13 @@ class ContainerPlace(Here):
         return super().how(call, status)
 
     def close(self) -> None:
-        """Remove what a failure of this process itself left at work, and the folders that are empty by now."""
+        """Remove containers that still run because this process itself failed, and folders that are empty now."""
         if self._running:
             self.engine.remove(*(running.name for running in self._running.values()))
         for running in self._running.values():
             shutil.rmtree(running.folder, ignore_errors=True)
         folder = self.folders
-        with suppress(OSError):  # something else is in it
+        with suppress(OSError):  # there are other files in it
             while folder != self.home:
                 os.rmdir(folder)
                 folder = os.path.dirname(folder)
@@ -219,23 +219,23 @@ class ContainerPlace(Here):
     # ---- one container ----
 
     def _of(self, call: Call) -> _Running:
-        """Return what is known of a call's container; its folder is made as it is first asked for."""
+        """Return the container of a call. Its folder is made at the first time."""
         running = self._running.get(call)
         if running is None:
             options = self._options(call)
-            if not self._mine:  # a walk that was killed has left them: no other one walks this run
+            if not self._mine:  # no other walk has this run now: only a killed one left folders
                 shutil.rmtree(self.folders, ignore_errors=True)
                 self._mine = True
             folder = os.path.join(self.folders, os.urandom(6).hex())
             os.makedirs(self.folders, exist_ok=True)
             os.mkdir(folder, 0o700)
             if options.user:
-                os.chmod(folder, 0o777)  # whoever that is
+                os.chmod(folder, 0o777)  # the user in the container may be anyone
             running = self._running[call] = _Running(folder, self.projects[options.image])
         return running
 
     def _run(self, call: Call, running: _Running, told: Mapping[str, str]) -> list[str]:
-        """Return the engine's words up to the arguments of `magnus`."""
+        """Return the engine's command line up to the arguments of `magnus`."""
         options = self._options(call)
         project = running.project
         words = ["run", "--rm", "--pull", "never", "--name", running.name]
@@ -270,11 +270,11 @@ class ContainerPlace(Here):
             return ["--user", options.user]
         words = list(self.caller)
         if os.getuid() and "HOME" not in options.environment:
-            words += ["--env", "HOME=/tmp"]  # the image knows of no home of this user
+            words += ["--env", "HOME=/tmp"]  # the image has no home folder for this user
         return words
 
     def _passed(self, options: ContainerConfig) -> list[str]:
-        """Return the names of this environment's variables that a step is given."""
+        """Return the names of this environment's variables that a step gets."""
         wanted = [*options.secret_environment, *self.passed]
         return sorted(
             name
@@ -302,7 +302,7 @@ class ContainerPlace(Here):
         """Return the variables that hand a step the secrets that it asks for."""
         found = {}
         for name in (node.get("secrets") or {}).values() if self.hands_secrets else ():
-            with suppress(KeyError):  # the step says so
+            with suppress(KeyError):  # the step itself reports that a secret is missing
                 found[f"{HANDED}{name}"] = self.secrets.get(name)
         return found
 
@@ -315,7 +315,7 @@ def _in_container(call: Call) -> bool:
 
 
 def _mount(source: str, target: str, readonly: bool = False) -> list[str]:
-    """Return the option that mounts a folder: a line of CSV to the engine."""
+    """Return the option that mounts a folder; the engine reads its value as a line of CSV."""
     fields = ["type=bind", f"source={source}", f"target={target}", *(["readonly"] if readonly else [])]
     quoted = (
         '"{}"'.format(field.replace('"', '""')) if set(field) & set(',"') else field for field in fields

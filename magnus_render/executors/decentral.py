@@ -1,7 +1,7 @@
-"""What executors share whose nodes walk on by themselves: the run is begun here, and goes on from job to job.
+"""The base of decentralised executors: a run is begun here, and then goes on from job to job by itself.
 
-`JobWalk` does what one process does of the walk. This module begins a run, follows it, finds out that it stands still,
-takes it up again, and cancels it. It serves every scheduler: an executor names its `Submitter`.
+`JobWalk` is the part of a walk that one process makes. This module begins a run, follows it, finds out whether it stands
+still, resumes it, and cancels it. It serves every scheduler: an executor names its `Submitter`.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from magnus_render.runtime.records import Run
 
 NAMED = 5
-"""So many places where a run stands still are named."""
+"""How many places where a run stands still are named."""
 SETTLE = 45
-"""Seconds that `cancel` waits for jobs to end: a scheduler kills them some 30 s after it has told them to."""
+"""Seconds that `cancel` waits for jobs to end: a scheduler kills a job some 30 s after it has told it to end."""
 
 
 class DecentralExecutor(BaseExecutor):
-    """An executor each of whose jobs runs one node, and then submits what follows."""
+    """An executor whose jobs each run one node, and then submit the jobs of its successor."""
 
     submitter: ClassVar[type[Submitter]]
     """Its scheduler."""
@@ -84,7 +84,7 @@ class DecentralExecutor(BaseExecutor):
             return follow(order, run, scheduler, detached=order.detach)
 
     def _jobs(self, order: Order, config: Config) -> Iterator[Job]:
-        """Yield a job for each node that will have one, much as it will be submitted."""
+        """Yield a job for each node that will have one, nearly in the form in which it will be submitted."""
         from magnus_render.executors.job_walk import variables
         from magnus_render.executors.submitter import Job
 
@@ -96,7 +96,7 @@ class DecentralExecutor(BaseExecutor):
                 yield Job(order.run_id, address, node["path"], 1, argv, environment, given)
 
     def _create(self, order: Order, config: Config) -> Run | int:
-        """Create the run, or open the one that is to go on; return the exit status if that is refused."""
+        """Create the run, or open the one to resume; return the exit status if that is refused."""
         from tempfile import NamedTemporaryFile
 
         from magnus_render.runtime import callback
@@ -123,7 +123,7 @@ class DecentralExecutor(BaseExecutor):
         return run
 
     def _own(self, plan: Plan) -> dict[str, Json]:
-        """Return what nodes have for this executor: the text of an as-is, the configuration of a task."""
+        """Return the parts of nodes that are for this executor: the text of an as-is, the configuration of a task."""
         found: dict[str, Json] = {}
         for address, node in plan["nodes"].items():
             own = node.get("executor_config", {}).get(self.name)
@@ -155,7 +155,7 @@ def scheduler_of(run: Run) -> Submitter:
 
 
 def _walk_record(records: JobRecords) -> WalkRecord:
-    """Return how a run is walked; raise `Refused` if it is not walked from job to job."""
+    """Return the record of a run's walk; raise `Refused` if the run is not walked from job to job."""
     walk = records.walk()
     if walk is None:
         run = records.run
@@ -166,10 +166,10 @@ def _walk_record(records: JobRecords) -> WalkRecord:
 
 
 def resume(run: Run, scheduler: Submitter) -> int:
-    """Go on with a run wherever it stands still: begin it, go on from what has ended, submit what was lost.
+    """Go on with a run wherever it stands still: begin it, go on behind steps that have ended, submit lost steps again.
 
-    All of it has been done before at most places, and doing it again changes nothing there. Jobs that are at work are left
-    alone. Return how many jobs were submitted; raise `Refused` if the run is over.
+    At most places this was done before, and there it changes nothing. Jobs that are at work are left alone. Return how
+    many jobs were submitted; raise `Refused` if the run is over.
     """
     from magnus_render.executors.job import left
 
@@ -186,14 +186,15 @@ def resume(run: Run, scheduler: Submitter) -> int:
     for call in standing_calls:
         if left(walk, call) == "recorded":
             walk.repeat(call)
-    for call in list(_standing_calls(walk)):  # with those that follow from what has ended
+    # Listed anew, because going on behind ended steps has made further calls.
+    for call in list(_standing_calls(walk)):
         if left(walk, call) != "recorded" and not walk.is_stopped(call):
             walk.once_more(call)
     return walk.submitted
 
 
 def _standing_calls(walk: JobWalk) -> Iterator[Call]:
-    """Yield the last call of each step of which no job waits or runs; note who is at work."""
+    """Yield the last call of each step without a waiting or running job; set `walk.alive` to the names of the others."""
     calls = walk.records.all()
     at_work = _at_work(walk.submitter, calls)
     busy = [what for what, jobs in calls.items() if at_work.intersection(jobs["job"] + jobs["guard"])]
@@ -208,8 +209,8 @@ def _standing_calls(walk: JobWalk) -> Iterator[Call]:
 def standing(run: Run, scheduler: Submitter) -> dict[str, str]:
     """Return where a run stands still: the steps that come next, each with the id of its last job.
 
-    The id is that of the job that was to submit a step, if nobody has, and '' if none is known. {} if the run goes on, or
-    is over.
+    If a step was never submitted, the id is that of the job that should have submitted it; '' if none is known. Return {}
+    if the run goes on, or is over.
     """
     records = JobRecords(run)
     if records.status() is not None:
@@ -218,7 +219,7 @@ def standing(run: Run, scheduler: Submitter) -> dict[str, str]:
     if _at_work(scheduler, calls):
         return {}
     if records.all() != calls or records.status() is not None:
-        return {}  # what was at work has ended meanwhile, and has submitted what follows
+        return {}  # a job has ended between the two looks, and has submitted the next one
     last = {what.address: what for what in sorted(calls)}
     places = {
         naming.shown(run.node(one)["path"], one): _last_job(records, calls, what)
@@ -239,7 +240,7 @@ def _last_job(
 
 
 def described(places: Mapping[str, str], scheduler: Submitter) -> Iterator[str]:
-    """Yield lines that say where a run stands still, and how the last jobs there ended; of many places the first few."""
+    """Yield lines about the places where a run stands still, at most `NAMED`, and how the last jobs there ended."""
     for place, job in list(places.items())[:NAMED]:
         yield f"at {safe(place)}"
         if job and (ending := scheduler.ending(job)):
@@ -267,7 +268,7 @@ def cancel(run: Run, scheduler: Submitter) -> int:
         if not open_:
             break
         guards |= {job for jobs in calls.values() for job in jobs["guard"]}
-        new = open_ - told  # to be told again would take a step's time to end in good order
+        new = open_ - told  # a job that is told twice would kill its step, which could not end in good order
         scheduler.cancel(sorted(new & guards))
         scheduler.cancel(sorted(new - guards))
         told |= new

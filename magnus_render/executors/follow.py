@@ -1,6 +1,6 @@
-"""What a person sees of a run that goes on by itself: the steps that end, from the records, until the run has ended.
+"""Shows a run that goes on by itself: from its records, each step that ends, until the run has ended.
 
-Whoever follows a run does nothing for it: to leave is harmless.
+The process that follows a run does nothing for it. So it may be stopped without harm.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 _PERIOD = 1.0
 """Seconds between two looks at the records, at least."""
 _ASKED = 10
-"""The scheduler is asked whether the run stands still once in so many looks in which nothing has ended."""
+"""After so many looks in which no step has ended, the scheduler is asked whether the run stands still."""
 _ENDED = ("SUCCESS", "FAIL", "CRASHED", "SKIPPED")
 
 
 def follow(order: Order, run: Run, scheduler: Submitter, *, detached: bool) -> int:
-    """Show a run to its end and return its exit status: 75 if it stands still, and 0 if nobody is to wait (`detached`)."""
+    """Show a run to its end and return its exit status: 75 if it stands still. If `detached`, return 0 at once."""
     if detached:
         print(run.run_id, flush=True)
         return 0
@@ -67,7 +67,8 @@ class _Follower:
         idle = 0
         while True:
             began = time.monotonic()
-            status = self.records.status()  # asked first: what ended before it is told below
+            # Read first, so that all steps that ended before the run did are shown below.
+            status = self.records.status()
             idle = 0 if self._look() else idle + 1
             if status is not None:
                 return self._over(status)
@@ -76,7 +77,7 @@ class _Follower:
             time.sleep(max(_PERIOD, time.monotonic() - began))
 
     def _look(self) -> bool:
-        """Tell which steps have ended since the last look; return whether there was one."""
+        """Show the steps that have ended since the last look; return whether there were any."""
         *_, log = read_folded(self.run.store, self.run.run_id)
         new = False
         at_work = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Kind = Literal["step", "map_count", "choose", "fan_in", "text", "record", "confirm"]
 
 DECIDING = frozenset(("map_count", "choose"))
-"""Callbacks that say how many items a map has, or which branch of a conditional runs."""
+"""Callbacks that decide: how many items a map has, which branch of a conditional runs, whether a task runs."""
 
 
 class GraphFrame:
@@ -30,14 +30,14 @@ class GraphFrame:
         self.address = address
         """Address of the graph (`''` for the root, else composite and branch)."""
         self.path = path
-        """The same with names, for people."""
+        """Dot path of the graph."""
         self.parent = parent
         self.slug = slug
-        """Where the walk of this graph stands."""
+        """Slug of the node at which the walk of this graph stands."""
         self.after = after
         """Slug of the node that handed over, `''` at the start."""
         self.failed = False
-        """The node where it stands has failed, and a callback is to say whether that is on record."""
+        """The node at which it stands has failed, and a callback must confirm that the failure is on record."""
 
 
 class CompositeFrame:
@@ -63,7 +63,7 @@ class CompositeFrame:
         self.path = path
         self.parent = parent
         self.branches = branches
-        """Those not begun."""
+        """Branches that have not begun."""
         self.limit = limit
         self.count = count
         """How many branches a map has: one for each item."""
@@ -71,13 +71,13 @@ class CompositeFrame:
         self.ended = 0
         """Branches that came to an end."""
         self.lost = 0
-        """Those of them that came to their fail node."""
+        """Ended branches that came to their fail node."""
         self.failed = False
         self.stopped = False
-        """By fail_fast: no branch begins any more, and those at work are being ended."""
+        """True if `fail_fast` applies: no branch begins any more, and those at work are being ended."""
         self.exhausted = False
         self.listed = False
-        """Among those that may begin a branch."""
+        """Whether it is among the composites that may begin a branch."""
 
 
 class Call:
@@ -102,8 +102,8 @@ class Call:
         repeats: int = 0,
     ) -> None:
         self.kind = kind
-        """`step`: an attempt, or the root's fail node; `text`: lines for a shell; `record`: how those ended; `confirm`: is
-        the node's failure on record?"""
+        """`step` for an attempt, or the root's fail node; `text` for the lines of an as-is, and `record` to record how they
+        ended; `confirm` for a confirmation."""
         self.node = node
         self.address = address
         self.path = path
@@ -112,19 +112,19 @@ class Call:
         """The user's attempt, from 1."""
         self.after = after
         self.fan_out = fan_out
-        """The step hands over to a map or conditional: its item count or branch is to be reported to `Walk.finish`."""
+        """The hand-over of the step decides for its successor; the decision goes to `Walk.finish`."""
         self.text = text
         self.exit_status = 0
-        """Of the text that is recorded."""
+        """Exit status of the text, for its record."""
         self.repeats = repeats
         """How often the platform failed this attempt so far."""
         self.due = 0.0
-        """When it may start again, after a pause."""
+        """The time at which it may start again, after a pause."""
         self.stopping = False
         """Its outcome no longer matters: it is being stopped."""
 
     def argv(self, run_id: str, common: Sequence[str], fan_out: str) -> list[str]:
-        """Return the command line of the callback; `fan_out` is the file for an item count or a branch, or ''."""
+        """Return the command line of the callback; `fan_out` is the file for a decision, or ''."""
         argv: list[str] = [self.kind if self.kind in (*DECIDING, "fan_in") else "execute_single_node"]
         argv += [run_id, self.address, *common]
         if self.after:

@@ -1,7 +1,7 @@
-"""Looks for the modules of Python tasks: can they be found, before a run; can they be imported, if that is asked for.
+"""Checks the modules of Python tasks: whether they can be found and, if asked for, whether they can be imported.
 
-To find a module runs no code of the user's. To import one does: that happens in a process of its own for each command, as
-it would in a step.
+Finding a module runs no code of the user. Importing one does, so it happens in a process of its own for each command, as
+in a step.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ LONGEST = 60.0
 def unfound(loaded: Loaded, *, again: bool = False) -> list[Diagnostic]:
     """Return a diagnostic for each Python task whose module cannot be found by the path that its process will have.
 
-    It is an error only where the run is sure to fail by it: at the first step, if nobody handles its failure. Any other step
-    may find what a step before it writes. `again`: steps may not be run again, so none is sure to fail.
+    It is an error only if the run is sure to fail by it: at the first step, if its failure has no handler. For any other
+    step, an earlier one may write the module. `again` makes all of them warnings, because steps may not be run again.
     """
     found = []
     for address, node in _nodes(loaded.plan, PythonTask):
@@ -73,9 +73,9 @@ def _first_and_unhandled(plan: Plan, node: Node) -> bool:
 
 
 def _missing(command: str) -> tuple[str, str]:
-    """Return what is not there of a command's module, and where it was looked for.
+    """Return the part of a command's module that is not there, and where it was looked for.
 
-    Both are empty if the module is found, or if only its import can tell.
+    Both are empty if the module is found, or if only an import could tell.
     """
     module, _ = named(command)
     parts = module.split(".")
@@ -86,14 +86,14 @@ def _missing(command: str) -> tuple[str, str]:
         name = ".".join(parts[: number + 1])
         try:
             spec = _spec(name, path, None if number == 0 else path)
-        except Exception:  # a finder of somebody's: what it cannot say now, it may say then
+        except Exception:  # an installed finder failed: it may work when the step runs
             break
         if name == "__main__":
             break
         if spec is None:
             return not_found(module, name, folders), where
         if spec.submodule_search_locations is None or not _is_plain(spec):
-            break  # code may bring what no finder finds
+            break  # the code of a package may define modules that no finder finds
         folders = path = list(dict.fromkeys(spec.submodule_search_locations))
         where = f"looked in {os.pathsep.join(folders)}"
     return "", ""
@@ -109,7 +109,7 @@ def _spec(name: str, path: list[str], within: list[str] | None) -> ModuleSpec | 
 
 
 def _is_plain(spec: ModuleSpec) -> bool:
-    """Tell whether a package has no code of its own: it then has the modules in its folders, and no others."""
+    """Tell whether a package has no code of its own. It then has only the modules in its folders."""
     if spec.origin is None:
         return True
     try:
@@ -125,7 +125,7 @@ def _is_plain(spec: ModuleSpec) -> bool:
 def failing(loaded: Loaded) -> list[Diagnostic]:
     """Import the modules of all Python tasks, each command's in a process of its own, and return what is wrong with them.
 
-    Notebooks are read. That a step before may make what is missing is not considered.
+    Notebooks are read. A file or module that an earlier step would write counts as missing.
     """
     results: dict[str, dict[str, str]] = {}
     found = []
@@ -146,7 +146,7 @@ def failing(loaded: Loaded) -> list[Diagnostic]:
 
 
 def _tried(command: str) -> dict[str, str]:
-    """Return what comes of importing a command's module: nothing if it has the function, else code, message and fix."""
+    """Import a command's module; return {} if it has the function, else code, message and fix."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     with Started() as started:
@@ -171,7 +171,7 @@ def _tried(command: str) -> dict[str, str]:
 
 
 def _line(descriptor: int, seconds: float) -> tuple[bytes, bool]:
-    """Read a line from a pipe, or what there is to its end; tell whether that came in time."""
+    """Read a line from a pipe, or the rest of it; tell whether that came in time."""
     data, until = b"", time.monotonic() + seconds
     while not data.endswith(b"\n"):
         left = until - time.monotonic()
@@ -185,7 +185,7 @@ def _line(descriptor: int, seconds: float) -> tuple[bytes, bool]:
 
 
 def _import_and_exit(command: str, writer: int) -> NoReturn:
-    """Import as a step's process does, and write what came of it; what the module prints is for nobody."""
+    """Import a module as a step's process does, and write the result; output of the module is thrown away."""
     try:
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):

@@ -1,6 +1,6 @@
-"""`magnus run_job`: what a job of a decentralised walk does. It makes one call, and then submits what follows.
+"""`magnus run_job`: one job of a decentralised walk. It makes one call, and then submits the jobs that follow.
 
-This module is started for every job: it imports what a walk needs, and nothing of the front end.
+Every job starts this module, so it imports only what a walk needs, and nothing of the front end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Exit status: 0 it has gone on, whatever the step came to; 64 usage; 65 refused; 
 
 
 class JobLine:
-    """The command line of a job, understood. Raises `UsageError`."""
+    """The parsed command line of a job. Raises `UsageError`."""
 
     def __init__(self, argv: list[str]) -> None:
         values: dict[str, str] = {}
@@ -134,11 +134,12 @@ def submitter_of(name: str, config: dict[str, Any]) -> Submitter:
 
 
 def _stand_in(walk: JobWalk, call: Call, job: str) -> None:
-    """Do what a job that failed has left undone.
+    """Do the work that a failed job has not done.
 
-    If it left an outcome, go on from that. If its process was killed, go on from a crash. If the platform failed it, submit
-    it again, with a pause, as often as other walks try again. A job that somebody has cancelled is left alone. One that took
-    more time than it had has spent an attempt, as a crash does.
+    - If it left an outcome, go on from that.
+    - If its process was killed, or exceeded its time, go on from a crash, which spends an attempt.
+    - If the platform failed it, submit it again, with a pause, as often as other walks try again.
+    - If somebody has cancelled it, do nothing.
     """
     if walk.is_stopped(call):
         return
@@ -159,10 +160,10 @@ def _stand_in(walk: JobWalk, call: Call, job: str) -> None:
 
 
 def left(walk: JobWalk, call: Call) -> str:
-    """Return what the records tell of a call whose process is gone.
+    """Return the state of a call whose process has ended, by the records.
 
-    `recorded`: how it ended; to call it again runs nothing. `open`: it has begun and has no end. `nothing`: it did not
-    begin, or the platform ended it.
+    `recorded`: its end is on record, and to call it again runs nothing. `open`: it has begun, and its end is not on record.
+    `nothing`: it did not begin, or the platform ended it.
     """
     run, address = walk.run, call.address
     if outcome.of(run, address) is not None:

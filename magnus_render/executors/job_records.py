@@ -1,7 +1,7 @@
-"""What a decentralised walk records besides what callbacks do: which jobs were submitted, and which branches are over.
+"""The records of a decentralised walk, besides those of callbacks: submitted jobs, and branches that are over.
 
-All records are created if absent, so that any number of processes may go on from one outcome: each submission has one
-claim, each branch one end. They are for the walk alone; the run log a person sees is not computed from them.
+All records are created if absent. So any number of processes may go on from one outcome: each submission has one claim,
+each branch one end. These records are for the walk alone; the run log is not computed from them.
 
 | key below `RUN/` | written by | content |
 |---|---|---|
@@ -46,12 +46,12 @@ class Submission(NamedTuple):
 
     @property
     def by(self) -> str:
-        """How its job, and the one that stands guard for it, name themselves in claims."""
+        """The name of its job, and of the job's guard, in claims."""
         return f"{self.address} {self.attempt}"
 
 
 class WalkRecord(TypedDict):
-    """How a run is walked from job to job: the same for all of its jobs."""
+    """The settings of a walk from job to job, the same for all of its jobs."""
 
     executor: str
     config: dict[str, Any]
@@ -59,7 +59,7 @@ class WalkRecord(TypedDict):
     services: Services
     """Where jobs find the stores."""
     nodes: dict[str, Any]
-    """What nodes have for the executor, by definition address: `text` of an as-is, `config` of a task; absent if nothing."""
+    """The parts of nodes for the executor, by definition address: `text` of an as-is, `config` of a task."""
 
 
 class JobRecords:
@@ -72,16 +72,16 @@ class JobRecords:
     # ---- how the run is walked ----
 
     def begin(self, walk: WalkRecord) -> None:
-        """Record how the run is walked."""
+        """Create the record of the walk."""
         self.run.create("jobs/walk.json", walk)
 
     def walk(self) -> WalkRecord | None:
-        """Return how the run is walked; None if it is not walked from job to job."""
+        """Return the record of the walk; None if the run is not walked from job to job."""
         found: WalkRecord | None = self.run.read("jobs/walk.json")
         return found
 
     def node(self, address: str) -> dict[str, Any]:
-        """Return what the node at a definition address has for the executor: `text`, `config`, absent if there is none."""
+        """Return the parts of a node for the executor, by its definition address: `text`, `config`, or nothing."""
         walk = self.walk()
         found: dict[str, Any] = walk["nodes"].get(address, {}) if walk else {}
         return found
@@ -89,11 +89,11 @@ class JobRecords:
     # ---- submissions ----
 
     def claim(self, what: Submission, by: str, after: str, takes_over: Callable[[str], bool]) -> str | None:
-        """Return '' if a caller is to submit a call: nobody has, and nobody else is about to. None if it is not.
+        """Return '' if the caller must submit a call, because no other process has or will. None if it must not.
 
-        Where the caller has submitted it, but no job that stands guard, the job's id is returned. `after` is the step that
-        hands over to it. `by` names the caller for good. `takes_over` tells of whom the caller does what is left: of itself,
-        as a repetition of what it did has the same name, and of those of which it knows that they are no more.
+        If the caller has submitted it already, but not its guard, the job's id is returned. `after` is the step that hands
+        over to it. `by` is the caller's name, which stays the same if the caller is run again. `takes_over` tells, by name,
+        whose unfinished work the caller does: its own, and that of callers that it knows to be gone.
         """
         key = _claim(what)
         if self.run.create(key, {"by": by, "after": after, "time": time.time()}):
@@ -118,7 +118,7 @@ class JobRecords:
     def begin_text(self, what: Submission) -> bool:
         """Record that the text of an as-is begins; tell whether no other job has begun it."""
         key, mine = f"{_folder(what)}/{_stem(what)}.begun.json", {"time": time.time(), "pid": os.getpid()}
-        # A store that tried again may have met what it had written itself.
+        # A store that tried to write twice may find its own record the second time.
         return self.run.create(key, mine) or self.run.read(key) == mine
 
     def text_began(self, what: Submission) -> bool:
@@ -150,7 +150,7 @@ class JobRecords:
     # ---- branches ----
 
     def branch_over(self, composite: str, branch: str, success: bool, by: str) -> bool:
-        """Record that a branch has ended; tell whether nobody had."""
+        """Record that a branch has ended; tell whether that was not on record yet."""
         folder = f"jobs/over/{composite.replace('.', '/')}"
         if not success:
             self.run.create(f"{folder}/_failed.json", {"branch": branch})
@@ -164,15 +164,16 @@ class JobRecords:
         return len(ended) - failed, failed
 
     def failed_branch(self, composite: str) -> str:
-        """Return the branch by which a composite has failed first, '' if none has failed."""
+        """Return the branch that was recorded first as failed, '' if none has failed."""
         found = self.run.read(f"jobs/over/{composite.replace('.', '/')}/_failed.json")
         return str(found["branch"]) if found else ""
 
     def turn(self, composite: str, branch: str, anew: bool, ended: int) -> int:
-        """Return which of the branches that wait, from 0, the end of a branch lets begin: each end lets one.
+        """Return the number, from 0, of the waiting branch that the end of `branch` lets begin: each end lets one begin.
 
-        `anew`: nobody has asked for this branch before, so that the turns of others need not be read. `ended` is how many
-        branches had ended when that was last asked, this one among them: mostly the number of the last of them is free.
+        Example: of a map with 10 items and a bound of 3, the first end lets waiting branch 0 begin, which is item 3.
+        `anew` tells that this branch has no number yet, so that the turns of others need not be read. `ended` is how many
+        branches had ended at the last look, this one included: the number `ended - 1` is mostly free, so it is tried first.
         """
         folder = f"jobs/turns/{composite.replace('.', '/')}"
         if not anew and composite not in self._turns:
@@ -207,7 +208,7 @@ class JobRecords:
             number += 1
 
     def is_cancelled(self) -> bool:
-        """Tell whether the walk was cancelled, and not resumed since."""
+        """Tell whether the walk was cancelled and not resumed after that."""
         told = self._told()
         return bool(told) and max(told)[1] == CANCELLED
 
@@ -224,10 +225,10 @@ def _turn(run_id: str, key: str, data: bytes) -> tuple[str, int]:
 
 
 def _free(taken: set[int], ended: int, branch: str) -> int:
-    """Return a number that is free: one of the first `ended` ones if there is any, else the lowest.
+    """Return a free number: one of the first `ended` ones if there is any, else the lowest free one.
 
-    So when n branches have ended, and each has a number, these are the first n: no branch that waits is passed over.
-    Branches that end at once choose differently, as their names differ: few of them meet.
+    So when n branches have ended, they have the numbers 0 to n - 1, and no waiting branch is left out. Which free number
+    is taken depends on the branch's name, so that branches that end at the same time seldom choose the same.
     """
     if free := sorted(set(range(ended)) - taken):
         return free[int.from_bytes(branch.encode(), "big") % len(free)]
@@ -247,7 +248,7 @@ def _stem(what: Submission) -> str:
 
 
 def _parsed(address: str) -> Any:
-    """Return a function that understands the names in the folder of an address: a submission, its kind, the id."""
+    """Return a function that parses a name in the folder of an address into the submission, the kind and the id."""
 
     def parse(name: str) -> tuple[Submission, str, str] | None:
         parts = name.removesuffix(".json").split(".", 3)

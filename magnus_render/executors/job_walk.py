@@ -1,8 +1,8 @@
-"""A walk that goes on from job to job: what one process does between the outcome of its call and the jobs that follow.
+"""A walk from job to job: the part that one process makes, from the outcome of its call to the jobs that follow.
 
-`Onward` decides what follows. Here it is done: a step becomes a job; what needs no user's code is called in this very
-process. How many branches of a composite are at work stands in records (`job_records.py`), so any number of jobs may end
-at once, be lost, or be run again: whatever is done here may be done twice, and counts once.
+`Onward` decides what follows, and this module carries it out. A step becomes a job. Callbacks that run no code of the user
+are made in this process. The ends of branches are records (`job_records.py`), so that any number of jobs may end at once,
+be lost, or be run again: everything here may be done twice, and counts once.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 START = ""
-"""Who claims what the submitting computer submits, for the run begins there."""
+"""The name of the submitting computer in claims: the run begins there."""
 
 
 def variables(services: Services, mode: str) -> dict[str, str]:
-    """Return what every job of a run is told by its environment; `mode` is the one of its workspace."""
+    """Return the variables in the environment of every job of a run; `mode` is that of its workspace."""
     told = {"MAGNUS_CONFIG": json.dumps(services), "MAGNUS_RECORDS": str(RECORDS_VERSION)}
     return {**told, workspace.MODE: mode} if mode else told
 
@@ -61,10 +61,10 @@ class _Nodes(dict[str, Any]):
 
 
 class JobWalk(Onward):
-    """What one process does of a walk.
+    """The part of a walk that one process makes.
 
-    `by` names this process for good, as claims do: a repetition of what it does has the same name. `force` takes over the
-    claims of others, but for those in `alive`.
+    `by` is the name of this process in claims, which stays the same if it is run again. `force` takes over the claims of
+    other processes, but for those in `alive`.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class JobWalk(Onward):
         by: str,
         force: bool = False,
     ) -> None:
-        """`executor` and `config` are what jobs learn of their executor; `mode` is the one of their workspaces."""
+        """`executor` and `config` are the executor's name and configuration for jobs; `mode` is that of their workspaces."""
         run = self.run = records.run
         plan: Plan = {"nodes": _Nodes(run), "graphs": run.graphs()}  # type: ignore[typeddict-item]
         super().__init__(plan, executor)
@@ -90,11 +90,11 @@ class JobWalk(Onward):
         self.by = by
         self.force = force
         self.alive: frozenset[str] = frozenset()
-        """The names of those that are known to be at work."""
+        """The names, as in claims, of processes that are known to be at work."""
         self.alone = False
-        """This job has run before, and that run is known to be no more."""
+        """True if this job has run before, and its earlier process is known to have ended."""
         self.broken = errors.SUCCESS
-        """The exit status of a call after which this process cannot go on: then the run stands still there."""
+        """The exit status of a call after which this process cannot go on, so that the run stands still there; else 0."""
         self.submitted = 0
         """How many jobs were submitted."""
         self._todo: deque[GraphFrame | Call] = deque()
@@ -123,15 +123,15 @@ class JobWalk(Onward):
         self._go()
 
     def repeat(self, call: Call) -> None:
-        """Go on from a call whose outcome is on record: to call it again runs nothing."""
+        """Go on from a call whose outcome is on record. The call is made again, which runs nothing."""
         if call.kind == "text":
             call.kind = "record"
         self.work(call)
 
     def crashed(self, call: Call) -> None:
-        """Go on from a call that had begun, and whose process is no more: that spends an attempt."""
+        """Go on from a call that had begun, and whose process has ended without a record: that spends an attempt."""
         if call.kind == "step" and call.attempt >= call.node["retry"]["attempts"]:
-            # Should another job of this call be at work all the same, what it comes to counts for nothing.
+            # Another job of this call may still be at work. From now on its outcome does not count.
             outcome.settle(self.run, call.address, call.node)
             self.repeat(call)
             return
@@ -139,18 +139,18 @@ class JobWalk(Onward):
         self._go()
 
     def once_more(self, call: Call) -> None:
-        """Submit a call that was lost: the same, if no job of it is known."""
+        """Submit a lost call again. If no job of it is known, it is the same call; else a further repeat."""
         if self.records.has_job(Submission(call.address, call.attempt, call.repeats)):
             call.repeats += 1
         self._submit(call)
 
     def again(self, call: Call, pause: float) -> None:
-        """Submit a call once more that the platform has failed."""
+        """Submit a call again that the platform has failed."""
         call.repeats += 1
         self._submit(call, pause)
 
     def is_stopped(self, call: Call) -> bool:
-        """Tell whether a composite around a call has failed by another of its branches, and waits for none."""
+        """Tell whether `fail_fast` has stopped a composite around a call, because another branch of it has failed."""
         parts = call.address.split(".")
         for scope in call.node["scopes"]:
             if scope.get("fail_fast"):
@@ -163,8 +163,8 @@ class JobWalk(Onward):
     def patiently(self, ask: Callable[[], T]) -> T:
         """Return what the scheduler answers, asked again behind each of its pauses while it cannot be reached.
 
-        `max_time` does not cut that short: a job that gave up sooner would leave a run that stands still. What it submits
-        when the time is over does not begin.
+        `max_time` does not make it give up sooner, because the run would then stand still. A step that is submitted after
+        that time does not begin.
         """
         for pause in self.submitter.pauses:
             try:
@@ -210,7 +210,7 @@ class JobWalk(Onward):
         argv = call.argv(self.run.run_id, (), file)
         if self.by != START:
             return callback.main(argv, services=self.services, run=self.run)
-        with redirect_stdout(StringIO()):  # a person has not asked for what is decided
+        with redirect_stdout(StringIO()):  # the decision is for the walk, not for the job's output
             return callback.main(argv, services=self.services, run=self.run)
 
     def _begin_text(self, call: Call) -> None:
@@ -288,12 +288,12 @@ class JobWalk(Onward):
                 self._todo.append(self._branch(composite, self._branch_of(composite, branches[following])))
         if ended < len(branches):
             return False
-        # A listing of many entries may lack a failure that was recorded as it was made, and have the last end.
+        # A long listing may miss a failure that was recorded while it was made, though it has the last end.
         composite.failed = composite.failed or bool(self.records.failed_branch(address))
         return not (composite.failed and fail_fast)
 
     def _forget(self, composite: str) -> None:
-        """Forget all that has not begun inside a composite."""
+        """Forget the calls inside a composite that have not begun."""
         inside = f"{composite}."
         self._todo = deque(due for due in self._todo if not due.address.startswith(inside))
 
@@ -356,7 +356,7 @@ class JobWalk(Onward):
         )
 
     def _stop_others(self, composite: str, branch: str) -> None:
-        """End the jobs of the other branches of a composite, those that stand guard first."""
+        """End the jobs of the other branches of a composite, their guards first."""
         mine = naming.join(composite, branch)
         ids: dict[str, list[str]] = {"guard": [], "job": []}
         for what, jobs in self.records.all(composite).items():
@@ -370,7 +370,7 @@ class JobWalk(Onward):
     # ---- frames ----
 
     def _frame(self, graph: str, slug: str, after: str = "") -> GraphFrame:
-        """Return the graph of an address, standing at one of its nodes, with all that is around it."""
+        """Return the frame of a graph, at one of its nodes, with the frames around it."""
         if not graph:
             return GraphFrame(self.plan["graphs"][""], "", "", None, slug, after)
         address = naming.parent(graph)

@@ -1,4 +1,4 @@
-"""Graphs that came to their fail node though no step of them failed: which they are, and what led there."""
+"""Messages about graphs that came to their fail node though no step of them failed: which graph, and what led there."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _VALUE_COLUMNS = 80
 def led_to_fail(log: Log, run: Run, most: int, *, unstarted: bool = False) -> Iterator[str]:
     """Yield a line for each graph that came to its fail node though no step of it failed.
 
-    Those beyond the first `most` are counted in a last line. `unstarted`: graphs are told of too that ended since what
-    followed was not started. The walk that met it names what was not started, so that it needs no such line.
+    Graphs beyond the first `most` are counted in a last line. With `unstarted`, there is also a line for each graph that
+    ended because its next step was not started. The walk itself names such steps when it meets them, so it needs no line.
     """
     graphs = [("", log["steps"])]
     graphs += [
@@ -50,7 +50,7 @@ def led_to_fail(log: Log, run: Run, most: int, *, unstarted: bool = False) -> It
 
 
 def _how(run: Run, before: list[Step], fail: Step) -> str:
-    """Return how a graph ended, given the steps that it walked before its fail node."""
+    """Return the end of the line: how a graph ended, given the steps that it walked before its fail node."""
     behind = ""
     if before:
         how = "was skipped" if before[-1]["status"] == "SKIPPED" else "succeeded"
@@ -72,13 +72,13 @@ def _leads_to_fail(run: Run, before: list[Step], fail: Step) -> bool:
 
 
 def _values(run: Run, address: str) -> str:
-    """Return what the branch that holds a node is for, such as ` (quality = "bad")`: items of maps, and what chose it.
+    """Return the items and the choice that the branch around a node is for, such as ` (quality = "bad")`.
 
-    '' if it is for nothing of that.
+    '' if there is no map and no conditional around the node.
     """
     try:
         values = _chosen_by(run, address)
-    except MagnusError:  # a damaged record: the line is told without
+    except MagnusError:  # a record is damaged: the line has no values then
         values = {}
     told = (f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items())
     return f" ({fit(safe(', '.join(told)), _VALUE_COLUMNS)})" if values else ""

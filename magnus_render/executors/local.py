@@ -34,7 +34,7 @@ class LocalExecutor(BaseExecutor):
 
     @classmethod
     def translated(cls, config: Map) -> Map:
-        """Return a configuration that says, in an older way, that branches run one after the other, in today's words."""
+        """Return a configuration with `max_workers: 1` in place of the older key for branches one after the other."""
         if str(config.get("enable_parallel", "")).lower() == "false" and "max_workers" not in config:
             config = config.renamed("enable_parallel", "max_workers")
             config["max_workers"] = 1

@@ -1,4 +1,4 @@
-"""Which services need something when this process walks."""
+"""Integrations of services that need something when this process walks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Buffered(BaseIntegration):
-    """The walking process makes the store, which is gone when it ends; nodes find it as a folder."""
+    """The walking process makes a folder as the store for its steps, and deletes it when it ends."""
 
     executor = "local"
     service = "run_log_store"
@@ -29,6 +29,6 @@ class Buffered(BaseIntegration):
 
 
 class BufferedMocked(Buffered):
-    """The same where no step runs anything."""
+    """The same for the executor `mocked`."""
 
     executor = "mocked"

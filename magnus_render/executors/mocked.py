@@ -1,4 +1,4 @@
-"""The `mocked` executor: the walk of `local`, with no step run. The configuration says what each of them comes to."""
+"""The `mocked` executor: a walk as of `local`, in which no step runs. The configuration has the results of steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MockedExecutor(BaseExecutor):
-    """Walks a pipeline whose code need not exist: `steps` says, by a task's path, what it sets and how often it fails.
+    """Walks a pipeline whose code need not exist: `steps` has, by a task's path, what it sets and how often it fails.
 
     A task that `steps` does not name succeeds, and sets nothing.
     """
@@ -63,9 +63,9 @@ class MockedExecutor(BaseExecutor):
 
 
 def wrong(steps: Mapping[str, Any], plan: Plan | None = None) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """Yield what is wrong with what tasks are to come to: the keys that lead to it, what it is, and the likely fix.
+    """Yield the mistakes in the results of tasks: for each the keys that lead to it, what is wrong, and the likely fix.
 
-    `steps` are results by the paths of tasks. Whether there are such tasks is told where a plan is given.
+    `steps` are the results by the paths of tasks. With a plan, a path without a task is a mistake too.
     """
     known = [node["path"] for node in plan["nodes"].values() if node["type"] == TASK] if plan else list(steps)
     for name, result in steps.items():
@@ -87,9 +87,8 @@ def _steps(config: Mapping[str, Any]) -> dict[str, Any]:
 def mocked_plan(plan: Plan, steps: Mapping[str, Any]) -> Plan:
     """Return a plan in which no step runs anything, and no attempt waits. It has a hash of its own.
 
-    `steps` says what tasks come to, by their paths; the definition says it of those that are mocked there.
-    No run of such a plan can be taken for one of the definition: neither
-    by `--resume` nor by `--use-cached`.
+    `steps` has the results of tasks, by their paths; tasks that are mocked in the definition have them there. As the
+    hash differs, `--resume` and `--use-cached` never take a run of such a plan for one of the definition.
     """
     from magnus_render.graph.resolve import dag_hash, node_hash
 

@@ -1,8 +1,8 @@
 """What follows an outcome: the next callbacks of a walk, its handlers, its branches, its end.
 
-Both kinds of walk use it: the one that a single process makes (`walk.py`), and the one that goes on from job to job
-(`job_walk.py`). What is decided here is exactly what a rendered bash script decides. They differ in how a callback is
-started, and in where they keep how many branches are at work.
+In goes the outcome of a call, out come the calls that are due next. Both kinds of walk use it: that of a single process
+(`walk.py`), and that from job to job (`job_walk.py`). They differ in how they start a callback, and in where they count
+the branches at work. All decisions are exactly those of a rendered bash script.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PLATFORM_PAUSES = (1.0, 5.0)
 """Seconds before a callback that exited 75 is repeated (docs/semantics.md, Choices)."""
 
 FINAL = frozenset((errors.USAGE, errors.REFUSED, errors.PLATFORM))
-"""After these nothing more can be recorded, so the walk is broken off and may be resumed."""
+"""Exit statuses after which nothing more can be recorded, so that the walk is broken off, and may be resumed."""
 
 
 class Onward:
@@ -51,7 +51,7 @@ class Onward:
         """Paths of the tasks whose condition did not hold, in order."""
         self._view = View(self.plan, self._text)
 
-    # ---- what a kind of walk does ----
+    # ---- defined by each kind of walk ----
 
     def _due(self, call: Call) -> None:
         """Take a call that may start now."""
@@ -66,7 +66,7 @@ class Onward:
         raise NotImplementedError
 
     def _branch_over(self, frame: GraphFrame, success: bool) -> bool:
-        """Note that a branch has ended; tell whether its whole composite has, and is to be closed now."""
+        """Note that a branch has ended; tell whether its composite has ended with it, so that it must be closed now."""
         raise NotImplementedError
 
     def _over(self, status: int) -> None:
@@ -94,7 +94,7 @@ class Onward:
             self._advance(self._behind(frame, node, True))
         elif (
             call.kind == "step" and status != errors.FAILED and call.attempt < node["retry"]["attempts"]
-        ):  # no further attempt would change a plain failure: a callback that leaves one ends with `AGAIN`
+        ):  # FAILED is final: a callback that leaves a further attempt ends with `AGAIN`
             pause = pause_after(node["retry"], call.attempt)
             call.attempt, call.repeats = call.attempt + 1, 0
             self._again(call, now, pause)
@@ -105,7 +105,7 @@ class Onward:
     def _decided(self, frame: GraphFrame, node: Node, decided: str) -> None:
         """Go on at a map, a conditional or a task that has a condition, given what was decided.
 
-        Anything but a number, a branch, RUN or SKIP means that it failed.
+        Any other text than a number, a branch, RUN or SKIP means that the node has failed.
         """
         if node["type"] == TASK and decided == RUN:
             self._call("step", frame, node)
@@ -131,7 +131,7 @@ class Onward:
         while True:
             success = frame.slug == frame.graph["success"]
             if frame.parent is not None and (success or frame.slug == frame.graph["fail"]):
-                # The end of a branch is known without its node, for which a job would read a page.
+                # The node at the end of a branch is not looked up: a job would have to read a page for it.
                 if not self._branch_over(frame, success):
                     return
                 frame = self._closed(frame.parent)
@@ -167,7 +167,7 @@ class Onward:
                 return
 
     def _behind(self, frame: GraphFrame, node: Node, success: bool) -> GraphFrame:
-        """Move a graph on behind one of its nodes, unless only a callback can tell that this failed."""
+        """Move a graph on behind one of its nodes. If a callback must confirm a failure first, the graph stays there."""
         if success:
             frame.after, frame.slug = frame.slug, node["next"]["slug"]
         elif self._view.must_confirm(node):
@@ -177,7 +177,7 @@ class Onward:
         return frame
 
     def _confirmed(self, frame: GraphFrame, node: Node, on_record: bool) -> None:
-        """Walk on from a failure; what failed and left no record makes its graph fail, whatever handles it."""
+        """Walk on from a failure. If it is not on record, the graph fails, even if the node has a handler."""
         frame.failed = False
         frame.after, frame.slug = frame.slug, failure_target(node) if on_record else frame.graph["fail"]
         self._advance(frame)

@@ -1,4 +1,4 @@
-"""Where the callbacks of a walk run. `Here` is this process: each callback is a fork of it."""
+"""The places where callbacks of a walk run. `Here` is this process: each callback is a fork of it."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """How one callback is started, and what its end means. The walk is the same wherever callbacks run.
+    """How a callback is started, and what its end means. The walk is the same at every place.
 
-    All that is asked of it between `ready` and `close` happens in the process that walks, except for what `work` returns.
+    All methods are called in the process that walks. Only the function that `work` returns is called in a child.
     """
 
     def ready(self) -> None:
-        """Make ready, before the run is created. Raises `errors.MagnusError` where callbacks could not run."""
+        """Prepare the place before the run is created. Raises `errors.MagnusError` if callbacks could not run."""
 
     def mode(self, node: Node | None) -> str:
-        """Return which steps have folders of their own (see `runtime.workspace`): of a run as a whole without a node."""
+        """Return which steps have folders of their own (see `runtime.workspace`); without a node, that of the whole run."""
         raise NotImplementedError
 
     def folder(self, call: Call) -> tuple[str, str]:
-        """Return the path of a folder that this process and a call share: as this process knows it, and as the call does."""
+        """Return two paths of a folder that this process and a call share: the path here, and the path in the call."""
         raise NotImplementedError
 
     def work(self, call: Call | None, argv: list[str], environment: Mapping[str, str]) -> Callable[[], int]:
-        """Return what a forked child of this process does to run a callback; it returns the exit status.
+        """Return the function that a forked child of this process calls to run a callback; it returns the exit status.
 
         `argv` begins with the command; `call` is None as the run is created.
         """
         raise NotImplementedError
 
     def listens(self, call: Call) -> bool:
-        """Tell whether a running callback ends in good order if it is told to. One that does not may be killed at once."""
+        """Tell whether a running callback ends in good order after a signal. If not, it may be killed at once."""
         return True
 
     def ended(self, call: Call, child: Child) -> int:
-        """Tidy up behind a callback whose child has ended; return its exit status, negative if a signal killed it."""
+        """Clean up after a callback whose child has ended; return its exit status, negative if a signal killed it."""
         raise NotImplementedError
 
     def how(self, call: Call, status: int) -> str:
@@ -57,11 +57,11 @@ class Place:
         return f"exit {status}" if status >= 0 else f"killed by signal {-status}"
 
     def close(self) -> None:
-        """Tidy up when the walk is over."""
+        """Clean up when the walk is over."""
 
 
 class Here(Place):
-    """Runs every callback in a fork of this process, with the code imported, which is what makes a step cheap."""
+    """Runs every callback in a fork of this process. A step is cheap, because the code is imported already."""
 
     def __init__(
         self, order: Order, config: Config, scratch: str, isolated: Callable[[Node | None], bool]
@@ -93,7 +93,7 @@ class Here(Place):
             from magnus_render.runtime import callback
 
             os.environ.update(environment, MAGNUS_CONFIG=json.dumps(self.services), MAGNUS_WALKER=walker)
-            # Only the run's creation needs the plan: after that a run that is gone must not be made anew.
+            # Only the creation of the run gets the plan: a later callback must not create a run again that was deleted.
             plan = self.plan if call is None else None
             return callback.main(argv, plan=plan, services=self.services)
 

@@ -2,8 +2,8 @@
 
 The executor stays single-threaded and waits in one place only, `Pool.wait`: for output, the end of a child, a signal
 to itself or the passing of time. Every child is a process group of its own, so that Ctrl-C on a terminal reaches the
-executor alone, which ends its children in its own order. Where the system can tell a child that its parent was
-killed outright (Linux), it is told to stop.
+executor alone, which ends its children in its own order. On Linux, children are also told to stop if the executor
+itself is killed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HANDLED = (*STOPPING, signal.SIGCHLD, signal.SIGWINCH)
 _CHUNK = 65536
 _LONGEST_LINE = 65536
 HINTS = (b"Run '", b"See '", b"Usage:")
-"""Begin the last lines of complaints of programs, which say how to call them, or where their help is."""
+"""Beginnings of the last lines of a program's error message that only say how to call it, or where its help is."""
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of linux/prctl.h
 
 
@@ -42,7 +42,7 @@ class Child:
 
     pid: int
     key: Any
-    """What the executor knows it by."""
+    """The executor's key for it."""
     began: float
     """`time.monotonic()` when it was forked."""
     capture: bool
@@ -81,7 +81,7 @@ class Pool:
     def __init__(self, line: Callable[[Child, int, bytes], None], outlets: Iterable[Echo] = ()) -> None:
         """`line` is called with every line of output (without its end) and the stream, 1 or 2.
 
-        `outlets` are streams whose readers may be slow: they get the rest while the pool waits.
+        `outlets` are streams whose readers may be slow. They get the remaining lines while the pool waits.
         """
         self._outlets = tuple(outlets)
         self.children: dict[int, Child] = {}
@@ -94,7 +94,7 @@ class Pool:
 
     def __enter__(self) -> Pool:
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-            pass  # a standard stream that was closed: no pipe may take its number
+            pass  # opened only to occupy the number of a closed standard stream, so that no pipe gets it
         os.close(descriptor)
         self._wake, self._wake_write = os.pipe()
         for descriptor in (self._wake, self._wake_write):
@@ -103,12 +103,12 @@ class Pool:
         self._old_wakeup = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         self._old = {}
         for number in _HANDLED:
-            # A signal that was ignored when we began stays so: that is how nohup and job control ask for it.
+            # A signal that was ignored at the start stays ignored: nohup and job control rely on that.
             if number in STOPPING and signal.getsignal(number) is signal.SIG_IGN:
                 continue
             self._old[number] = signal.signal(number, _noted)
         gc.collect()
-        gc.freeze()  # what is here now is never written to by a collection: children share its pages
+        gc.freeze()  # a collection does not write to objects of before then, so children share their pages
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -218,7 +218,7 @@ class Pool:
         return ended
 
     def _drain(self, child: Child) -> None:
-        """Read what stands in the pipes of a child that has ended; who else may hold them is read no further."""
+        """Read the rest from the pipes of a child that has ended, and no further if other processes hold them."""
         for descriptor in list(child.streams):
             left = available(descriptor)
             while left > 0:
@@ -296,7 +296,7 @@ class Pool:
         except OSError as error:
             status = PLATFORM
             os.write(2, f"magnus: {error.strerror or error}\n".encode("utf-8", "replace"))
-        except BaseException:  # a bug of ours: nothing may return into the parent's stack
+        except BaseException:  # a bug of magnus: the child must not return into the parent's stack
             import traceback
 
             os.write(2, traceback.format_exc().encode("utf-8", "replace"))
@@ -314,7 +314,7 @@ def _flush() -> None:
 
 
 def _noted(number: int, frame: object) -> None:
-    """The wake-up pipe has the number already."""
+    """Do nothing: the wake-up pipe has the number already."""
 
 
 def _libc() -> Any:

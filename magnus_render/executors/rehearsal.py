@@ -1,4 +1,4 @@
-"""Runs without processes: the walk and the callbacks of a mocked pipeline in this process, a case in some milliseconds."""
+"""Runs without processes: the walk and the callbacks of a mocked pipeline in this process, in a few milliseconds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Rehearsal:
     """Runs of one definition, one after the other."""
 
     def __init__(self, plan: Plan, folder: str) -> None:
-        """`folder` is for the run logs; it is deleted by whoever made it."""
+        """`folder` is for the run logs; the caller deletes it."""
         self._plan = plan
         self._folder = folder
         self._services: Services = {
@@ -48,11 +48,10 @@ class Rehearsal:
         self._runs = 0
 
     def run(self, steps: Mapping[str, Any], parameters: Mapping[str, Json]) -> Log:
-        """Return the log of a run in which tasks come to what `steps` says (docs/executors/mocked.md).
+        """Return the log of a run in which tasks have the results in `steps` (docs/executors/mocked.md).
 
-        It happens in the working folder, where nothing is read or written. Raises `Refused` for a run that cannot be
-        created or goes wrong in a way that no step can, `PlatformError` if records cannot be written, and what
-        a handler of a signal raises.
+        It reads and writes nothing in the working folder. Raises `Refused` if the run cannot be created, or ends in a way
+        that no step can cause, and `PlatformError` if records cannot be written. Exceptions of signal handlers pass.
         """
         plan = mocked_plan(self._plan, steps)
         self._runs += 1
@@ -65,7 +64,7 @@ class Rehearsal:
         self._call([*start, "--parameters-file", given], plan)
         walk = Walk(plan, MockedExecutor.name)
         while walk.status is None:
-            call = walk.take(math.inf)  # no pause lasts
+            call = walk.take(math.inf)  # pauses are skipped
             assert call is not None, "a walk that is not over has a call that is due"
             status, decided = self._made(call, run_id, common)
             walk.finish(call, status, math.inf, decided)
@@ -75,7 +74,7 @@ class Rehearsal:
         return log
 
     def _made(self, call: Call, run_id: str, common: list[str]) -> tuple[int, str]:
-        """Make a call, and return its exit status and the item count or the branch that it tells."""
+        """Make a call, and return its exit status and its decision, such as an item count or a branch."""
         told = os.path.join(self._folder, "decided")
         tells = call.fan_out or call.kind in DECIDING
         argv = call.argv(run_id, common, told if tells else "")
@@ -92,7 +91,7 @@ class Rehearsal:
                 os.unlink(told)
 
     def _call(self, argv: list[str], plan: Plan | None) -> int:
-        """Run a callback; what it says is the reason of the error that is raised if nothing can be recorded."""
+        """Run a callback. If nothing more can be recorded, raise an error whose reason is the callback's output."""
         said = io.StringIO()
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # a callback would keep them for its step
         try:

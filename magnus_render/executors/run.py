@@ -1,6 +1,6 @@
-"""One run that magnus walks: it is created, its graph is walked in this process, and its end is told.
+"""One run that magnus walks: this process has it created, walks its graph, and prints how it ended.
 
-Where a callback runs is the business of a `Place`; this process waits for a child of it, whatever that does.
+A `Place` knows where a callback runs. In every case this process waits for a child process.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 TEXT_GRACE = 10.0
 """Seconds between TERM and KILL for the text of an `as-is` node."""
 _HURRY = 2.0
-"""Seconds that children are left with after a second signal."""
+"""Seconds that children have to end after a second signal."""
 _NICE = 10
-"""How much a child that does nothing for the run gives way to those that do."""
+"""The niceness of a child that does no work of the run."""
 
 
 def walked(engine: str, order: Order, config: Config, place: Place, scratch: str, max_workers: int) -> int:
@@ -81,17 +81,17 @@ class _Run:
         self.run_: Run
         self.pool = Pool(self._output, shown.outlets.values())
         self.signals: list[int] = []
-        """Those that told us to stop."""
+        """Signals that told this process to stop."""
         self.said = ""
         """The last line of standard error of the call that broke the walk off."""
         self.taken = 0
         """How many steps were taken over from the run that --use-cached names."""
         self.looking: Child | None = None
-        """The child that looks how long earlier runs took."""
+        """The child that finds out how long earlier runs took."""
         self.usual: float | None = None
-        """Seconds that they took."""
+        """Seconds that earlier runs took."""
         self.counts: dict[Call, str] = {}
-        """Files that running steps write the item count of the map behind them to, or the branch of the conditional."""
+        """Files to which running steps write a decision for their successor, such as the item count of a map."""
 
     def run(self) -> int:
         self.place.ready()
@@ -176,7 +176,7 @@ class _Run:
                 walk.cancel()
 
     def _pause(self, walk: Walk, deadline: float | None) -> float | None:
-        """Bring the display up to date; return for how many seconds nothing needs doing."""
+        """Update the display; return for how many seconds there is nothing to do."""
         if self.pool.resized:
             self.pool.resized = False
             self.shown.resized()
@@ -194,7 +194,7 @@ class _Run:
         return max(0.0, min(known)) if known else None
 
     def _look_back(self) -> None:
-        """Have a child look how long earlier runs took: no step waits for it, and what is damaged harms no run."""
+        """Let a child find out how long earlier runs took: no step waits for it, and a damaged record does no harm."""
 
         def work() -> int:
             os.nice(_NICE)
@@ -209,7 +209,7 @@ class _Run:
         return [child for child in self.pool.children.values() if child is not self.looking]
 
     def _started(self, call: Call) -> Child | None:
-        """Start a call; None if the system gives what it takes to no one now: then it is tried again as any such failure."""
+        """Start a call; None if the system has no room for a process now, which counts as a failure of the platform."""
         try:
             return self._begin(call)
         except OSError as error:
@@ -278,9 +278,9 @@ class _Run:
             self.shown.tell("step_ended", step=path, status="skipped")
 
     def _item(self, call: Call) -> str:
-        """Return which items of maps a failed call was for; '' where a secret might stand in them, or none can be read.
+        """Return the items of maps that a failed call was for; '' if they may hold a secret, or cannot be read.
 
-        The lines at the end of the run tell them again, with secrets masked.
+        The lines at the end of the run have them again, with secrets masked.
         """
         with suppress(errors.MagnusError):
             return "" if call.node.get("secrets") else summary.of_item(self.run_, call.address)
@@ -313,7 +313,8 @@ class _Run:
         if hurry and text:
             child.stop(0.0)
         elif hurry:
-            # Its second signal: it kills its step at once, and records that. Two of one kind might come as one.
+            # At its second signal a callback kills its step at once, and records that. The second one is of another kind,
+            # because the system may merge two pending signals of one kind.
             child.stop(_HURRY, signal.SIGINT)
         elif text:
             child.stop(TEXT_GRACE)
@@ -331,7 +332,7 @@ class _Run:
             self.shown.output(child.key.path, stream, line)
 
     def _tell(self, status: int) -> None:
-        """Say how the run ended, and tidy up behind one that ended well."""
+        """Print how the run ended, and clean up after a success."""
         self.shown.close()
         walk = getattr(self, "walk", None)
         counts = (0, 0, 0, 0)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def missing_secrets(loaded: Loaded, severity: Severity) -> list[Diagnostic]:
     """Return a diagnostic for each secret that a step declares and its store does not have.
 
-    All steps count, those too that run only if another fails: there a missing secret is found when it hurts most. Raises
-    `MagnusError` as the store does: `PlatformError` if it cannot be reached.
+    It looks at all steps, also at handlers: a secret that is missing in a handler would be noticed at the worst moment.
+    Raises the store's `MagnusError`, such as `PlatformError` if it cannot be reached.
     """
     provider = lookup.load("secrets", loaded.config["secrets"])
     there: dict[str, bool] = {}

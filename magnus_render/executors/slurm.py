@@ -1,7 +1,7 @@
-"""Slurm as a scheduler, by its command line: jobs by `sbatch`, how they stand by `squeue`, their end by `scancel`.
+"""Slurm as a scheduler, by its command line: `sbatch` submits jobs, `squeue` tells their states, `scancel` ends them.
 
-Sources: sbatch(1), squeue(1), scancel(1) and slurm.conf(5) of Slurm 22.05. `sacct` is not asked, for not every cluster
-keeps accounts: the records of the run tell what became of a step.
+Sources: sbatch(1), squeue(1), scancel(1) and slurm.conf(5) of Slurm 22.05. `sacct` is not used, because not every cluster
+keeps accounts. How a step ended is in the records of the run.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ OUTPUT = "_slurm"
 """The folder of the files that Slurm itself writes, one for each job."""
 PROGRAMS = ("sbatch", "squeue", "scancel")
 PATIENCE = 90.0
-"""Seconds that a program has. Each gives up by itself after some 10 s (`MessageTimeout`); sbatch waits for longer if the
-controller has too many jobs at the moment."""
+"""Seconds that a program of Slurm may take. Each gives up by itself after some 10 s (`MessageTimeout`), but sbatch waits
+longer if the controller has too many jobs at the moment."""
 NAME_LENGTH = 64
 AT_ONCE = 200
 """Jobs that one call of scancel ends."""
@@ -66,24 +66,24 @@ _NEVER = (
     "requires an argument",
     "unrecognized option",
 )
-"""What complaints of sbatch have in them that it will make again at the next try. All others may pass."""
+"""Parts of error messages of sbatch that would come again at the next try. After any other message a retry may work."""
 _NO_ROOM = "Submit"
-"""What the names of limits have in them that hold until other jobs have ended, such as `QOSMaxSubmitJobPerUserLimit`."""
+"""A part of the names of limits that hold only until other jobs have ended, such as `QOSMaxSubmitJobPerUserLimit`."""
 _CLUSTER = ("SLURM_CONF", "SLURM_JWT", "SLURM_CLUSTERS")
 """Variables that lead Slurm's programs to a cluster."""
 _MISLEADING = ("SLURM_", "SBATCH_ARRAY_INX", "SBATCH_WAIT", "SQUEUE_", "SCANCEL_")
-"""What variables begin with that tell of the job at hand, not of the next one, or that change what an answer means."""
+"""Prefixes of variables that hold for the present job, not for the next one, or that change a program's answer."""
 _ALWAYS = ("HOME", "PATH", *_CLUSTER)
 
 
 class SlurmSubmitter(Submitter):
-    """Speaks to the cluster that this environment leads to."""
+    """Speaks to the cluster that the environment variables of this process name."""
 
     delays = True
     guards = True
 
     def ready(self) -> None:
-        """Make sure that jobs can be submitted here, and that partition, account and the like are such as there are."""
+        """Make sure that jobs can be submitted here, and that partition, account and the like exist."""
         for program in PROGRAMS:
             if shutil.which(program) is None:
                 raise Refused(
@@ -96,13 +96,13 @@ class SlurmSubmitter(Submitter):
             return
         if any(one in complaint for one in ("Invalid", "unrecognized", "ambiguous")):
             raise Refused(f"slurm: sbatch takes no job with this executor.config: {_why(complaint)}")
-        # What the scheduler itself says is that no node is up or large enough at the moment: no reason not to wait for one.
+        # An "allocation failure" means that no node is up, or large enough, at the moment. A job may wait for one.
         asked = "allocation failure" in complaint
         if not asked or any(one in complaint for one in ("contact", "timed out")):
             raise PlatformError(f"slurm: the scheduler does not answer: {_why(complaint)}")
 
     def submit(self, job: Job) -> str:
-        # With the workspaces of the run, whose steps have none of that name: it is deleted with them.
+        # Among the workspaces of the run, so that it is deleted with them. No step has a workspace of that name.
         folder = os.path.abspath(os.path.join(ROOT, "workspaces", job.run_id, OUTPUT))
         os.makedirs(folder, exist_ok=True)
         argv = [
@@ -126,7 +126,7 @@ class SlurmSubmitter(Submitter):
         return answer.split(";")[0].strip()
 
     def states(self, ids: Iterable[str]) -> dict[str, State]:
-        # squeue refuses to tell of one job that it does not know. To tell of all of a user's is one request, too.
+        # Asked for a job that it does not know, squeue fails. So it is asked for all jobs of the user, also in one request.
         argv = [
             "squeue",
             "--noheader",
@@ -150,7 +150,7 @@ class SlurmSubmitter(Submitter):
                 raise PlatformError(f"slurm: scancel has not ended all jobs: {_why(complaint)}")
 
     def before(self, environment: Mapping[str, str]) -> str:
-        """Slurm runs a job again (`--requeue`) if its node was lost, or if a job of more importance took its place."""
+        """Return `platform` in a job that Slurm has started again: its node was lost, or a more important job took it."""
         return "platform" if environment.get("SLURM_RESTART_COUNT", "0") != "0" else ""
 
 
@@ -186,7 +186,7 @@ class SlurmExecutor(DecentralExecutor):
 
 
 def job_name(job: Job) -> str:
-    """Return the name of a job: the address of its step, of which squeue shows 8 characters, or the end of a long one."""
+    """Return the name of a job: the address of its step, or the end of a long one; squeue shows 8 characters of it."""
     ending = f"-{job.attempt}" + ("-guard" if job.after_loss else "")
     room = NAME_LENGTH - len(ending)
     address = job.address if len(job.address) <= room else f"...{job.address[3 - room:]}"
@@ -194,9 +194,9 @@ def job_name(job: Job) -> str:
 
 
 def script(job: Job) -> str:
-    """Return the batch script of a job. magnus takes its place in the end, so that it gets the signals of the scheduler.
+    """Return the batch script of a job. Its last line becomes magnus by `exec`, so that magnus gets the scheduler's signals.
 
-    A folder that the node lacks is no error for Slurm, which would run the job in /tmp.
+    It checks the working folder itself: if the node has no such folder, Slurm would run the job in /tmp.
     """
     folder = os.getcwd()
     lines = [
@@ -225,7 +225,7 @@ def _resources(config: Mapping[str, Any]) -> list[str]:
 
 
 def _handed(job: Job) -> dict[str, str]:
-    """Return the environment of sbatch, which becomes that of the job: no command line, no script and no comment has it."""
+    """Return the environment of sbatch, which becomes that of the job: so no command line or script shows its values."""
     own = {name: scalar(value) for name, value in job.config.get("environment", {}).items()}
     given = {**own, **job.environment}
     for name, value in given.items():
@@ -272,13 +272,13 @@ def _failure(job: Job, complaint: str) -> MagnusError:
 
 
 def _why(complaint: str) -> str:
-    """Return what a program of Slurm complained of, in one line."""
+    """Return the error message of a program of Slurm, in one line."""
     lines = [line.split("error: ", 1)[-1].strip() for line in complaint.splitlines() if "--help" not in line]
     return "; ".join(filter(None, lines)) or "it has not said why"
 
 
 def _state(told: list[str]) -> State:
-    """Return the state that a job has by squeue's word for it and its reason."""
+    """Return the state of a job, given squeue's word for it and the reason."""
     state, reason = (*told, "", "")[:2]
     if state in _WAITING:
         return "waiting"
@@ -286,6 +286,6 @@ def _state(told: list[str]) -> State:
         return "running"
     if state == "TIMEOUT":
         return "overtime"
-    # A guard that is needed no more is cancelled too: by Slurm itself.
+    # Slurm itself cancels a guard that is no longer needed.
     by_someone = state == "CANCELLED" and reason != "DependencyNeverSatisfied"
     return "cancelled" if by_someone else "ended"

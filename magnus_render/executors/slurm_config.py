@@ -1,6 +1,6 @@
 """The configuration of `slurm`: `executor.config`, most keys overridable by a node's own.
 
-What values may be is that of sbatch(1). What a cluster has (its partitions, accounts, features) only its scheduler knows.
+The forms of values are those of sbatch(1). Only the scheduler knows the partitions, accounts and features of a cluster.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from magnus_render.spec.blocks import VARIABLE_NAME, VARIABLE_RULE, Scalar, Text
 from magnus_render.spec.kinds import ANY, ARGV
 
 PER_RUN = ("inherit",)
-"""Keys that a node cannot override: each job hands them on to the jobs behind it."""
+"""Keys that a node cannot override, because each job hands them on to the jobs that it submits."""
 _TIME = r"[0-9]+|[0-9]+(:[0-9]{1,2}){1,2}|[0-9]+-[0-9]{1,2}(:[0-9]{1,2}){0,2}|UNLIMITED"
 _GPUS = r"([A-Za-z0-9_.]+:)?[1-9][0-9]*(,([A-Za-z0-9_.]+:)[1-9][0-9]*)*"
 _OURS = {
@@ -25,7 +25,7 @@ _OURS = {
     "--export-file": "`environment` and `inherit` say what jobs see",
     "--get-user-env": "write lines of `setup`",
 }  # fmt: skip
-"""Options of sbatch that magnus gives itself, or that would change what its answer means, with what to do instead."""
+"""Options of sbatch that magnus itself gives, or that would change its answer, with what to do instead."""
 
 Name = Annotated[
     StrictStr, matching(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "is no name: letters, digits, '_', '-' and '.'")
@@ -55,7 +55,7 @@ def _options(words: list[str]) -> list[str]:
     for word in words:
         long, short = word.split("=", 1)[0], word[:2]
         name = long if word.startswith("--") else short
-        # sbatch takes any beginning of a long option that means but one.
+        # sbatch accepts the beginning of a long option, if no other option begins in the same way.
         taken = [one for one in _OURS if one == name or (len(name) > 3 and one.startswith(name))]
         if name.startswith("-") and taken:
             remedy = _OURS[taken[0]]
@@ -100,7 +100,7 @@ class SlurmConfig(BaseModel):
     sbatch_options: Annotated[list[Text], ARGV, AfterValidator(_options)] = Field(
         default=[], examples=[["--exclusive"]]
     )
-    """Further options of sbatch. They stand behind those of the other keys, and win over them."""
+    """Further options of sbatch. They override those of the other keys."""
     magnus_command: Annotated[list[Text], ARGV] = Field(default=["magnus"], min_length=1)
     """The command that starts magnus in a job."""
     environment: dict[VariableName, Scalar] = Field(default={}, examples=[{"OMP_NUM_THREADS": "4"}])

@@ -1,4 +1,4 @@
-"""What services need where steps are jobs of Slurm: paths that mean the same on every node."""
+"""Integrations of services with jobs of Slurm: their paths must be the same on every node."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class _File(BaseIntegration):
     """Jobs get the absolute path.
 
-    It must lie on a file system that all nodes mount there, which cannot be told here. A job that finds no run says so.
+    It must lie on a file system that all nodes mount under that path. This cannot be checked here: a job that does not
+    find its run reports it.
     """
 
     executor = "slurm"

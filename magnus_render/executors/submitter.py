@@ -1,6 +1,6 @@
-"""What a scheduler does for a decentralised walk: it takes jobs, tells how they stand, and ends them.
+"""The interface to a scheduler for a decentralised walk: it submits jobs, tells their states, and ends them.
 
-One class for each scheduler. Which job follows which is decided elsewhere (`executors/decentral.py`), for all of them alike.
+There is one class for each scheduler. `executors/decentral.py` decides, for all of them, which job follows which.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 State = Literal["waiting", "running", "ended", "cancelled", "overtime"]
-"""`ended` is also a job that the scheduler does not know any more; `cancelled` one that somebody had ended; `overtime` one
-that the scheduler has ended as its time was over, which the next try would not change."""
+"""`ended`: also a job that the scheduler does not know any more. `cancelled`: a person ended it. `overtime`: the scheduler
+ended it because its time was over, and would do so again."""
 
 
 class Job:
@@ -33,9 +33,9 @@ class Job:
     ) -> None:
         self.run_id = run_id
         self.address = address
-        """Of the step: slugs joined by dots."""
+        """Address of the step."""
         self.path = path
-        """The same with the names that a person wrote."""
+        """Dot path of the step."""
         self.attempt = attempt
         """The user's attempt, from 1."""
         self.argv = argv
@@ -43,23 +43,23 @@ class Job:
         self.environment = environment
         """Variables that the job must see, besides those that its system gives it."""
         self.config = config
-        """The executor's configuration, with what the step overrides."""
+        """The executor's configuration, with the keys that the step overrides."""
         self.delay = delay
         """Seconds before which it must not begin. Zero where the scheduler has no delayed start."""
         self.after_loss = after_loss
-        """Id of the job behind which this one stands guard: it runs only if that one fails, and records what was lost."""
+        """Id of the job for which this one is the guard: it runs only if that job fails, and records what was lost."""
 
 
 class Submitter:
-    """A scheduler. Between calls it keeps nothing: each job makes one of its own."""
+    """A scheduler. It keeps nothing between calls, because each job makes an object of its own."""
 
     delays: ClassVar[bool] = False
-    """True if `submit` honours `delay`; without, a pause is slept in the job before."""
+    """True if `submit` honours `delay`. Otherwise the job before sleeps for the pause."""
     guards: ClassVar[bool] = False
-    """True if `submit` honours `after_loss`; without, the scheduler itself runs a job again that was lost."""
+    """True if `submit` honours `after_loss`. Otherwise the scheduler itself runs a lost job again."""
 
     pauses: ClassVar[tuple[float, ...]] = (1.0, 5.0, 15.0, 60.0)
-    """Seconds before a job asks again that could not reach its scheduler."""
+    """Pauses in seconds, after which a job tries again to reach its scheduler."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Take `executor.config`, which has been checked."""
@@ -69,7 +69,7 @@ class Submitter:
         """Make sure that the scheduler can be reached; raise `errors.MagnusError` with the likely fix."""
 
     def refuses(self, job: Job) -> str:
-        """Return why the scheduler will never take a job, '' as far as that can be told without asking it.
+        """Return why the scheduler would never take a job; '' if no reason is known without asking it.
 
         This is asked of every step before a run begins.
         """
@@ -84,21 +84,21 @@ class Submitter:
         raise NotImplementedError
 
     def states(self, ids: Iterable[str]) -> dict[str, State]:
-        """Return how jobs stand; raise `errors.PlatformError` if the scheduler cannot be asked."""
+        """Return the states of jobs; raise `errors.PlatformError` if the scheduler cannot be asked."""
         raise NotImplementedError
 
     def cancel(self, ids: Iterable[str]) -> None:
-        """End jobs that wait or run; jobs that have ended are left out without a word. TERM comes before KILL."""
+        """End jobs that wait or run, by TERM before KILL. Jobs that have ended are left out, and no error is raised."""
         raise NotImplementedError
 
     def ending(self, job: str) -> str:
-        """Return what the scheduler tells of a job that has ended, for people; '' if it tells nothing."""
+        """Return how a job has ended, in the scheduler's words, for people; '' if the scheduler knows nothing."""
         return ""
 
     def before(self, environment: Mapping[str, str]) -> str:
-        """Return how the run of this very job before this one ended: `crashed` or `platform`; '' if this is its first run.
+        """Return how the scheduler's earlier run of this same job ended: `crashed` or `platform`; '' in its first run.
 
-        `crashed`: its own process was killed, as by the system for want of memory: that spends an attempt. `platform`: its
-        host was lost, or it ended with 75: that spends none.
+        `crashed`: its own process was killed, for example because memory was short. That spends an attempt. `platform`: its
+        host was lost, or it ended with 75. That spends none.
         """
         return ""

@@ -1,4 +1,4 @@
-"""What is said when a run is over: how it ended, which steps failed, why, where their logs are, how to go on."""
+"""The lines at the end of a run: how it ended, which steps failed and why, where their logs are, how to go on."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def failures(store: BaseRunLogStore, order: Order, failed: list[tuple[str, str]]
     run = Run.open(store, order.run_id)
     if run is None:
         return
-    with suppress(MagnusError):  # what cannot be read is told of its own node, or has broken the walk off
+    with suppress(MagnusError):  # a node whose record cannot be read has a line below
         yield from led_to_fail(read_folded(store, order.run_id)[-1], run, _MOST_FAILURES)
     for address, path in failed[:_MOST_FAILURES]:
         item = ""
@@ -59,8 +59,7 @@ def failures(store: BaseRunLogStore, order: Order, failed: list[tuple[str, str]]
 def of_item(run: Run, address: str, services: Services | Config | None = None) -> str:
     """Return which items of maps a node at an address was for, such as ` (region = "EU")`; '' if it is in no map.
 
-    With `services`, what the node's secrets are is masked. Raises `MagnusError` for records that cannot be read, and as the
-    store of secrets does.
+    With `services`, the node's secrets are masked. Raises `MagnusError` if records or secrets cannot be read.
     """
     node = run.node(address)
     values = run.map_variables(address, node["scopes"])
@@ -86,7 +85,7 @@ def _reason(run: Run, address: str) -> tuple[str, str]:
         return "left no record (was it not started?)", ""
     done = outcomes.of(run, address)
     number = (done and done["attempt"]) or max(numbers)
-    # An attempt that was settled while at work says how it ended in a record of its own.
+    # An attempt that was still at work when its node was settled has its own message in its end record.
     told = (end["message"] for end in (done, run.of(address, f"{number}.end")) if end)
     message = next(filter(None, told), "ended without a word (was it killed?)")
     return message, _log(run, address, number)

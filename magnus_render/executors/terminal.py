@@ -15,8 +15,8 @@ _RESET = "\x1b[0m"
 def shown_line(data: bytes, *, colours: bool = True) -> str:
     """Return a line of a step's output as it can stand above a live display: its last state, colours kept if wanted.
 
-    A progress bar that draws over itself with carriage returns is shown as it was last; sequences that move the cursor
-    and other controls are left out.
+    Of a progress bar that draws over itself with carriage returns, only the last state is shown. Sequences that move the
+    cursor, and other controls, are left out.
     """
     parts = [part for part in data.decode("utf-8", "replace").split("\r") if part]
     line = parts[-1] if parts else ""
@@ -52,7 +52,7 @@ def _columns(character: str) -> int:
 
 
 def fit(text: str, columns: int) -> str:
-    """Return a text cut to at most `columns` columns; what is cut shows as `…`."""
+    """Return a text of at most `columns` columns; a longer one is cut, and ends in `…`."""
     if width(text) <= columns:
         return text
     if columns <= 0:

@@ -9,7 +9,7 @@ SHELL = "bash"
 
 
 def execute(text: str, run_id: str, scratch: str) -> int:
-    """Become the shell that runs a text; return 127 if there is none. The text comes to it by a descriptor.
+    """Become the shell that runs a text, which it reads from a descriptor; return 127 if there is no shell.
 
     `scratch` is a folder in which a file may be made and deleted.
     """

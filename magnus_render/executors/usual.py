@@ -1,6 +1,6 @@
-"""How long earlier runs of a pipeline took, in the same run log store: the time left of a run is told by it.
+"""How long earlier runs of a pipeline took, in the same run log store. The time left of a run is estimated by it.
 
-Few records are read, whatever the store holds: those of the newest runs.
+Only records of the newest runs are read, so that it is quick in a large store too.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _ENOUGH = 3
 def usual(run: Run) -> float | None:
     """Return the median of the seconds that earlier runs of a run's pipeline took; None if there is none.
 
-    A run counts that the same executor walked, that succeeded, and that neither took over steps of another run nor was
-    resumed. One whose records cannot be read does not count. Raises `PlatformError` if the store cannot list its runs.
+    A run counts if the same executor walked it, it succeeded, it took over no steps of another run, and it was not
+    resumed. A run whose records cannot be read does not count. Raises `PlatformError` if the store cannot list its runs.
     """
     took: list[float] = []
     for run_id in newest(run.store):
@@ -45,16 +45,16 @@ def usual(run: Run) -> float | None:
 
 
 def newest(store: BaseRunLogStore, prefix: str = "", most: int = _LOOKED_AT) -> list[str]:
-    """Return the ids of the newest runs of a store that begin with a prefix, the newest first, and read no record for it.
+    """Return the ids of the newest runs of a store that begin with a prefix, the newest first, without reading a record.
 
-    Ids that magnus gives begin with the date. Others stand behind them, in the reverse of their order.
+    Ids that magnus gives begin with the date. Other ids come after them, in reverse alphabetical order.
     """
     known = [run_id for run_id in store.runs() if run_id.startswith(prefix)]
     return sorted(known, key=lambda run_id: (run_id[:1].isdigit(), run_id), reverse=True)[:most]
 
 
 def _took(run: Run, run_id: str) -> float | None:
-    """Return how long an earlier run took; None if it is none of those that count."""
+    """Return how long an earlier run took; None if it does not count."""
     earlier = Run.open(run.store, run_id) if run_id != run.run_id else None
     if earlier is None or earlier.record["original_run_id"]:
         return None
@@ -69,8 +69,8 @@ def _took(run: Run, run_id: str) -> float | None:
 def _succeeded(run: Run) -> float | None:
     """Return when a run came to its success node, in seconds since the epoch; None if it did not.
 
-    The record of the root graph's end tells. A run whose last node is a composite has none: then all its records tell, where
-    they are files.
+    The record of the root graph's end has the time. If the last node is a composite there is none: then it is computed from
+    all records, but only if the store keeps files.
     """
     end: GraphEnd | None = run.of("", "end")
     if end is not None:

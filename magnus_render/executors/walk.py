@@ -1,11 +1,10 @@
-"""The walk: which callbacks are due, given how those before them ended.
+"""The walk of one process: which callbacks are due, given how those before them ended.
 
-Engine-neutral, single-threaded, without processes or clocks: an executor asks `take` for calls that may
-start, runs them however it likes, and reports each with `finish`. What is decided here is exactly what a
-rendered bash script decides: order, retries and pauses, handlers, branches and their bounds. What a step
-does, sees and records is the callback's business.
+A walk has no threads, processes or clocks. An executor asks `take` for calls that may start, runs them in any way, and
+reports the outcome of each with `finish`. The walk decides order, retries and pauses, handlers, branches and their bounds,
+exactly as a rendered bash script does. The callback alone knows what a step does, sees and records.
 
-Frames are explicit and every step is a loop: a chain of 10,000 nodes or 50 nested composites need no stack.
+It loops over explicit frames and does not recurse, so that 10,000 nodes or 50 nested composites need no deep stack.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class Walk(Onward):
         self.broken: Call | None = None
         """The call that broke the walk off, if one did."""
         self.cancelled = False
-        """`cancel` came before the end."""
+        """True if `cancel` was called before the end."""
         self.maps: dict[CompositeFrame, None] = {}
         """Maps whose items are being walked, in the order they were entered."""
         self._ready: deque[Call] = deque()
@@ -59,8 +58,8 @@ class Walk(Onward):
         """Return a call that may start now (`now` in seconds of any steady clock), or None."""
         while self._paused and self._paused[0][0] <= now:
             self._ready.append(heapq.heappop(self._paused)[2])
-        # All branches that a person wrote begin at once; items of maps only when a worker would be idle, the
-        # innermost map's first, so that a large map does not open thousands of branches before it closes one.
+        # Branches that a person wrote begin at once. Items of maps begin only when a worker would be idle, those of the
+        # innermost map first. So a large map does not open thousands of branches before it closes one.
         while self._open or (self._open_maps and not self._ready):
             self._begin_branch(self._open[-1] if self._open else self._open_maps[-1])
         if not self._ready:
@@ -74,11 +73,11 @@ class Walk(Onward):
         return self._paused[0][0] if self._paused else None
 
     def waiting(self) -> int:
-        """Return how many calls a pause holds back."""
+        """Return how many calls wait for the end of a pause."""
         return len(self._paused)
 
     def finish(self, call: Call, status: int, now: float, decided: str = "") -> None:
-        """Take the outcome of a call: exit status (negative: killed by a signal), and an item count or a branch."""
+        """Take the outcome of a call: its exit status (negative if killed by a signal) and its decision, if it made one."""
         del self.running[call]
         if self._breaking is not None:
             self._end_if_idle()
@@ -99,9 +98,9 @@ class Walk(Onward):
             self._finished(call, status, now, decided)
 
     def stops(self) -> list[Call]:
-        """Return the running calls that must be stopped, each once; to be asked after `take` and `finish`.
+        """Return the running calls that must be stopped, each once. Call it after each `take` and `finish`.
 
-        Their outcomes are to be reported as any other's.
+        Their outcomes must be reported as those of all other calls.
         """
         stops = [call for call in self._stops if call in self.running and not call.stopping]
         self._stops.clear()
@@ -139,7 +138,7 @@ class Walk(Onward):
         self._list(composite)
 
     def _list(self, composite: CompositeFrame) -> None:
-        """Put a composite among those that may begin a branch, unless it is there or has no room."""
+        """Add a composite to those that may begin a branch, unless it is one already, or has as many as it may."""
         if not composite.listed and (composite.limit is None or composite.running < composite.limit):
             composite.listed = True
             (self._open_maps if composite.node["type"] == MAP else self._open).append(composite)
@@ -183,7 +182,7 @@ class Walk(Onward):
     # ---- stopping ----
 
     def _stop_branches(self, composite: CompositeFrame) -> None:
-        """Forget all that has not begun inside a composite, and have what runs there stopped."""
+        """Forget the calls inside a composite that have not begun, and have the running ones stopped."""
         composite.stopped = composite.exhausted = True
         self._ready = deque(call for call in self._ready if not inside(call.frame, composite))
         self._paused = [entry for entry in self._paused if not inside(entry[2].frame, composite)]

@@ -1,4 +1,4 @@
-"""What must hold of a definition's graph, one small function each."""
+"""The rules that a definition's graph must keep, one small function for each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check(definition: Definition, report: Report) -> None:
 
 
 def check_ends(definition: Definition, report: Report) -> None:
-    """Every graph has exactly one success node and one fail node."""
+    """Report each graph without exactly one success node and one fail node."""
     for info in definition.graphs.values():
         if not isinstance(info.raw.get("steps"), Map):
             continue  # reported when it was read
@@ -47,7 +47,7 @@ def check_ends(definition: Definition, report: Report) -> None:
 
 
 def check_targets(definition: Definition, report: Report) -> None:
-    """`start_at`, `next` and `on_failure` name steps of the same graph."""
+    """Report each `start_at`, `next` and `on_failure` that names no step of the same graph."""
     owners = {step.name: step.owner for step in reversed(definition.steps.values())}
     for info in definition.graphs.values():
         _target(info.raw, "start_at", info.owner, info, owners, report)
@@ -78,7 +78,7 @@ def _target(
 
 
 def check_cycles(definition: Definition, report: Report) -> None:
-    """A graph is acyclic over `next` and `on_failure`. One circle is named for each knot of steps."""
+    """Report circles of `next` and `on_failure`. Of steps that are in several circles together, one circle is named."""
     graph = definition.graph
     if nx.is_directed_acyclic_graph(graph):
         return
@@ -144,7 +144,7 @@ def check_reachable(definition: Definition, report: Report) -> None:
                 continue
             if step.type == SUCCESS_NODE:
                 if info.scopes and info.scopes[-1]["type"] == CONDITIONAL:
-                    continue  # to fail is what such a branch may be for; not what all are for, see below
+                    continue  # a branch of a conditional may be there to fail; the composite is checked below
                 what = f"{info.owner} cannot succeed: no step leads to '{step.name}'"
                 report.warning(codes.NEVER_SUCCEEDS, step.place, what, "let a step's 'next' name it")
             else:

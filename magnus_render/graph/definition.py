@@ -1,4 +1,4 @@
-"""Reads the graphs of a definition, included files too, into one networkx graph with the place of everything.
+"""Reads the graphs of a definition, with those of included files, into one networkx graph.
 
 The graph's nodes are definition addresses, each with the attributes `name`, `type`, `path`, `graph` (address of its
 graph) and `step` (`Step`). An edge has the attribute `via`, a tuple of `next`, `on_failure` or `contains` (from a
@@ -40,9 +40,9 @@ DAG_BRANCH = "branch"
 DEFAULT_BRANCH = "default"
 _TYPES = (*MODELS, "stub")
 _OTHER_WORDS = frozenset(("choice", "switch", "case", "if", "when", "branch", "decision"))
-"""What other systems call a conditional."""
+"""Words of other systems for a conditional."""
 _NO_NAME_FOR_VALUE = "let the step before set a word for such a value, and name the branch by that word"
-"""The fix for a branch of a conditional that cannot have the name that its value would ask for."""
+"""The fix for a branch of a conditional if its value cannot be a name."""
 
 
 @dataclass(slots=True)
@@ -80,10 +80,10 @@ class Step:
     type: str
     raw: Map
     place: Place
-    """Of its name."""
+    """Where the node's name stands."""
     graph: GraphInfo
     own: Value = None
-    """Its `executor_config` as it was written, which knows where its parts stand."""
+    """Its `executor_config` as it was written, with the places of its parts."""
     spec: Any = None
     branches: list[Branch] = field(default_factory=list)
 
@@ -107,7 +107,7 @@ class Definition:
 
 
 class Builder:
-    """Reads graph after graph; what is left to do stands on a stack of iterators, so nesting costs no recursion."""
+    """Reads graph after graph. Those still to read stand on a stack of iterators, so that nesting costs no recursion."""
 
     def __init__(self, reader: Reader, variables: Variables, settings: Settings) -> None:
         self._reader = reader
@@ -265,7 +265,7 @@ class Builder:
         return [*found, self._inner(step, DEFAULT_BRANCH, DEFAULT_BRANCH, default, place, step.graph.files)]
 
     def _named(self, step: Step, default: str = "") -> list[GraphInfo]:
-        """Return the graphs of `branches`; `default` is the slug of a graph beside them, which none of them may have."""
+        """Return the graphs of `branches`. `default` is the slug of a graph beside them, which no branch may have."""
         branches = step.raw.get("branches")
         if not isinstance(branches, Map):
             return []

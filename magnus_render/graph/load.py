@@ -33,18 +33,18 @@ __all__ = ["Loaded", "examine", "load", "load_parameters"]
 
 @dataclass
 class Loaded:
-    """A definition that was read: one that can be used, if there is no error among its diagnostics."""
+    """A definition that was read. It can be used if there is no error among its diagnostics."""
 
     plan: Plan
-    """Without any nodes if what is wrong keeps it from being made."""
+    """The plan; it has no nodes if an error keeps it from being made."""
     config: Config
     definition: Definition
     diagnostics: list[Diagnostic]
-    """In the order of their places."""
+    """The diagnostics, in the order of their places."""
     settings: Settings
-    """Where the configuration was written."""
+    """The configuration, and where its parts stand."""
     absent: frozenset[str] = frozenset()
-    """Configuration blocks that nobody wrote: their values are defaults."""
+    """Configuration blocks that the user left out: their values are defaults."""
 
     @property
     def graph(self) -> nx.DiGraph[str]:
@@ -65,8 +65,8 @@ class Loaded:
     ) -> Diagnostic:
         """Return a diagnostic at the place of a step (a definition address), or of one of its fields if it has it.
 
-        `entry` leads on to a key of a field that is a mapping, or to an item of one that is a list. Within
-        `executor_config`, `own` leads on: an executor by all of its names, and the keys of its block.
+        `entry` is a key of a field that is a mapping, or an item of a field that is a list. Within `executor_config` it is
+        `own`: all names of the executor, and the keys of its block that lead to the value.
         """
         step = self.definition.steps.get(address)
         place: Place | None = None
@@ -86,7 +86,7 @@ class Loaded:
     ) -> Diagnostic | None:
         """Return a diagnostic at the place of a value of the configuration: its block, then keys of the block's config.
 
-        None if nobody wrote the block.
+        None if the user left the block out.
         """
         place = self.settings.place(path)
         return diagnostic(code, severity, place, message, fix) if place else None
@@ -121,8 +121,8 @@ def examine(
 ) -> Loaded:
     """Read a definition as `load` does; return it with its errors, so that a target can add its own.
 
-    `files` is where files are read from, this machine's disk by default. `name` is the pipeline's where the definition
-    gives none, by default that of the file. Raises `DefinitionError` if there is nothing to go on with.
+    `files` is where files are read from, this machine's disk by default. `name` is the pipeline's name if the definition
+    gives none, by default that of the file. Raises `DefinitionError` if no part of the definition can be read.
     """
     with collecting.put_off():
         stem = os.path.splitext(os.path.basename(file))[0] if name is None else name

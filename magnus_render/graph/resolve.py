@@ -51,7 +51,7 @@ def _digest(text: str) -> str:
 
 
 def resolve(definition: Definition, settings: Settings, name: str, variables: dict[str, str]) -> Plan:
-    """Return the plan. Steps that are never reached are left out, so that `before` tells the truth."""
+    """Return the plan. Steps that are never reached are left out, so that `before` has only possible predecessors."""
     resolver = _Resolver(definition, settings)
     root = definition.graphs[""].spec
     assert root is not None
@@ -71,7 +71,7 @@ def resolve(definition: Definition, settings: Settings, name: str, variables: di
 
 
 def nothing(name: str) -> Plan:
-    """Return a plan without nodes: for looking at a configuration alone."""
+    """Return a plan without nodes, with which a configuration alone can be checked."""
     return {
         "version": PLAN_VERSION,
         "name": name,
@@ -87,8 +87,8 @@ def nothing(name: str) -> Plan:
 def dag_hash(plan: Plan) -> str:
     """Return the first 16 hex digits of the SHA-256 of the plan's canonical JSON (sorted keys, no blanks, UTF-8).
 
-    Left out: `dag_hash`, `variables` (their values are in the nodes), and what is an executor's alone, so that one
-    definition has one hash on every engine.
+    `dag_hash` and `variables` are left out (the nodes have the values of variables). Fields that are an executor's alone
+    are left out too, so that one definition has one hash on every engine.
     """
     kept = {key: value for key, value in plan.items() if key not in _NOT_IN_DAG_HASH and key != "nodes"}
     parts = {key: _canonical(value) for key, value in kept.items()}
@@ -120,7 +120,7 @@ class _Resolver:
             for address, step in definition.steps.items()
             if address in self._kept and _is_notebook(step.spec)
         )
-        # Shared by all tasks that say nothing of their own: plans are not changed once made.
+        # All tasks without `catalog` share this one, because a plan is never changed after it is made.
         self._no_catalog: Catalog = {"get": [], "put": [], "compute_data_folder": settings.data_folder}
         self._no_retry: Retry = {"attempts": 1, "delay": 0.0, "backoff": 1.0, "max_delay": None}
         self.graphs: dict[str, Graph] = {}
@@ -250,7 +250,7 @@ class _Resolver:
         node["secrets"] = spec.secrets
 
     def _executed(self, notebook: str, address: str) -> str:
-        """Return the name of a notebook once this step has executed it, where another step would use its own name too."""
+        """Return the name of the executed notebook of a step, where another step would give its notebook the same name."""
         while (name := executed_notebook(notebook, address)) in self._notebooks:
             address += "_"
         return name
@@ -278,9 +278,9 @@ class _Resolver:
             node["counted_by"] = self._counted_by(node)
 
     def _counted_by(self, node: Node) -> str:
-        """Return the slug of the task that alone leads to a node on which something is decided.
+        """Return the slug of the one task whose hand-over can decide for a node, such as count the items of a map.
 
-        '' if others lead there, if a failure does, or if that task may be skipped: then no callback of it tells anything.
+        '' if other nodes lead there too, or a failure does, or if that task may be skipped, and would call nothing.
         """
         before = node["before"]
         if len(before) != 1 or before[0]["type"] != TASK or before[0]["via"] != "next":
@@ -290,7 +290,7 @@ class _Resolver:
         return before[0]["slug"] if self._definition.steps[address].spec.when is None else ""
 
     def _order(self, kept: dict[str, Step]) -> list[str]:
-        """Return composites and as-is nodes, each after all that come before it or around it."""
+        """Return composites and as-is nodes, each after its predecessors and after the composites around it."""
         wanted = COMPOSITES | {AS_IS}
         if not any(step.type in COMPOSITES for step in kept.values()):
             return []
@@ -300,11 +300,11 @@ class _Resolver:
         return [address for address in order if address in kept and kept[address].type in wanted]
 
     def _fan_in(self, node: Node) -> None:
-        """Note whether what a node sees is the join of a composite that no step has recorded yet.
+        """Set `fan_in` of a parallel: whether it needs a callback that records its input.
 
-        A parallel whose input is such a join needs a `fan_in` callback: each of its branches would be the first to need
-        it. As-is nodes and the starts of dag graphs hand their input on. A parallel has its input recorded by then. A map
-        has it when its items are recorded, a conditional when its branch is chosen.
+        It does if its input is the join of a composite that no step has recorded yet: otherwise each of its branches would
+        be the first to need that join. As-is nodes and the starts of dag graphs hand such an input on. For a map the input
+        is recorded with its items, for a conditional with the choice of its branch.
         """
         prefix = node["graph"]["address"]
         joins = False
@@ -332,7 +332,7 @@ def _is_notebook(spec: Any) -> bool:
 
 
 def _given_name(spec: TaskSpec) -> str:
-    """Return the name that a user gives a step's executed notebook, '' if that is left to us."""
+    """Return the name that the user gives a step's executed notebook, '' if the user gives none."""
     config = plain(spec.command_config)
     older = config.get("optional_ploomber_args")
     given = {**(older if isinstance(older, dict) else {}), **config}.get(NOTEBOOK_OUTPUT)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_command_types(definition: Definition, report: Report) -> None:
-    """Every task's `command_type` is built in or registered by an installed package."""
+    """Report each `command_type` that is neither built in nor registered by an installed package."""
     for step in definition.steps.values():
         if step.type != TASK:
             continue
@@ -34,7 +34,7 @@ def check_command_types(definition: Definition, report: Report) -> None:
 
 
 def check_options(plan: Plan, definition: Definition, report: Report) -> None:
-    """A task type says what is wrong with a `command_config`; one that cannot be imported here says nothing."""
+    """Report what a task type finds wrong with a `command_config`; a type that cannot be imported here is left out."""
     classes: dict[str, type[BaseTask] | None] = {}
     for address, node in plan["nodes"].items():
         options = node.get("command_config")

@@ -1,4 +1,7 @@
-"""Values that a conditional or a condition compares, where they are written so that they match less than they seem to."""
+"""Warnings of values that a conditional or a condition compares, and that match less than their spelling suggests.
+
+Example: the branch `True` runs for the text `True` only, and not for the value true.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,13 @@ if TYPE_CHECKING:
 
 _TESTS = ("is", "is_not", "in")
 _LONG = 10_000
-"""Characters. A longer text is not taken for a list or an object."""
+"""A text with more characters is not read as a list or an object."""
 
 
 def check_values(definition: Definition, report: Report) -> None:
     """Warn of texts that look like another value, which they do not match, and of values that stand twice.
 
-    A text in quotes is meant as a text: of it nothing is said, unless it is a list or an object.
+    A text in quotes is meant as a text. So there is no warning, unless it looks like a list or an object.
     """
     for step in definition.steps.values():
         branches, when = step.raw.get("branches"), step.raw.get("when")
@@ -100,9 +103,9 @@ def _is_plain(text: str, place: Place) -> bool:
 
 
 def _looks_like(text: str, place: Place) -> str:
-    """Return how the value that a text seems to be is compared: the text itself if it seems to be nothing else."""
+    """Return the text by which a value is compared that a text looks like; the text itself if it looks like no value."""
     if text[:1] in ("[", "{") and len(text) <= _LONG:
-        with suppress(ValueError, RecursionError):  # what no parameter can be is a text
+        with suppress(ValueError, RecursionError):  # a value that no parameter can have is meant as a text
             value = json.loads(text)
             json.dumps(value, allow_nan=False)
             as_text(value).encode()

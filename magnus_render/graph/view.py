@@ -1,7 +1,7 @@
 """A plan as one engine sees it: nodes, where they lead, what is inside them, and which ways start a callback.
 
-Engines differ in what they do at an as-is, and in whether a separate dag begins with a callback of its own. All else that
-they ask of a plan has one answer, which stands here.
+Engines differ in two points: what they do at an as-is, and whether a separate dag begins with a callback of its own. All
+other questions about a plan have the same answer for every engine, and it stands here.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class View:
-    """What one engine asks of a plan.
+    """A plan as one engine sees it.
 
-    `text` gives what that engine is to do at an as-is, None if nothing; `separate` tells that a separate dag starts with
-    a callback of its own there.
+    `text` gives the text of an as-is for that engine, None if it has none. `separate` tells whether a separate dag starts
+    with a callback of its own on that engine.
     """
 
     def __init__(self, plan: Plan, text: Callable[[Node], Any], *, separate: bool = False) -> None:
@@ -84,7 +84,7 @@ class View:
         return (slug for slug in graph["nodes"] if slug not in (graph["success"], graph["fail"]))
 
     def counts(self, node: Node) -> bool:
-        """Tell whether a task's hand-over tells what is decided of the node behind it: see `counted_by` of `plan.Node`."""
+        """Tell whether a task's hand-over decides for its successor: see `counted_by` of `plan.Node`."""
         following = node["next"]
         if not is_decided(following):
             return False
@@ -98,13 +98,13 @@ class View:
         return self._end(graph, slug or graph["start"]) != graph["success"]
 
     def none_before_fail(self, graph: Graph) -> bool:
-        """Tell whether a graph comes to its fail node without any: one must then stand there, for the record."""
+        """Tell whether a graph comes to its fail node without a callback: the fail node needs one then, for the record."""
         return self._end(graph, graph["start"]) == graph["fail"]
 
     def must_confirm(self, node: Node) -> bool:
-        """Tell whether a callback must say that a node's failure is on record, for no later one could be refused.
+        """Tell whether a callback must confirm a node's failure, because no callback comes later that would be refused.
 
-        What an engine sees fail may never have begun: for drift, a store that is gone, or `max_time`.
+        A step that the engine saw fail may never have begun: after drift, without its store, or past `max_time`.
         """
         if node["type"] in (SUCCESS_NODE, FAIL_NODE) or "on_failure" not in node or self.is_silent(node):
             return False

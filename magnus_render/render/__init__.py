@@ -1,4 +1,4 @@
-"""Rendering: load a definition, plan for a target, run its template, verify, and write or compare the text."""
+"""Rendering: load a definition, compile its plan for a target, run the templates, lint, and write or compare the text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Rendered", "render"]
 
 
 def __getattr__(name: str) -> Any:
-    """Return what renders, imported as it is asked for: pictures and templates are used without it."""
+    """Return a name of `pipeline`, which is imported only when it is needed: pictures and templates do not need it."""
     if name not in __all__:
         raise AttributeError(name)
     from magnus_render.render import pipeline

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a definition and its configuration, for the engine that the configuration names."""
+"""All diagnostics of a definition and its configuration, for the engine that the configuration names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check(
 ) -> tuple[Loaded | None, list[Diagnostic]]:
     """Return a definition and all diagnostics: those of reading it, and what `magnus render` or `execute` would say.
 
-    For an engine that is rendered for, the whole output is made and verified. None if there is nothing that was read.
+    For a target, the whole output is rendered and linted. The definition is None if no part of it could be read.
     `environ` and `files` are those of `graph.load.load`.
     """
     try:
@@ -59,7 +59,8 @@ def check(
 def executable(file: str, config: str | None = None) -> Loaded:
     """Return a definition that can be executed by magnus, its diagnostics the warnings.
 
-    Raises `DefinitionError` with everything that is wrong, `Refused` if another engine is to walk the graph.
+    Raises `DefinitionError` with everything that is wrong, `Refused` if the configuration names an engine that magnus
+    does not execute.
     """
     loaded = examine(file, config)
     kind = loaded.config["executor"]["type"]
@@ -72,7 +73,7 @@ def executable(file: str, config: str | None = None) -> Loaded:
 
 
 def _of_executor(kind: str, loaded: Loaded, file: str, config: str | None) -> list[Diagnostic]:
-    """Return what an executor has against a definition, but for what was said when the configuration was read."""
+    """Return an executor's diagnostics of a definition, without those that reading the configuration gave already."""
     found = []
     try:
         engine = base.find(kind, file)

@@ -1,4 +1,4 @@
-"""The folder of a bundle: its files, what else is there and stays, and what is there in the place of its files."""
+"""The folder of a bundle: the files to write, files of others that would be replaced, and files that stay."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from magnus_render.render.pipeline import Bundled
 
 MARK = "`magnus bundle` wrote"
-"""What each file says that our templates of bundles make; artefacts have the marks of their target."""
+"""The text by which a file of a bundle is known. Artefacts in it have the marks of their target instead."""
 _FOLDERS = ("base", "image", "overlays")
 """Folders that a bundle may have."""
 
@@ -27,7 +27,7 @@ def files(folder: str, made: Bundled) -> list[output.File]:
 
 
 def foreign(folder: str, made: Bundled) -> Iterator[str]:
-    """Yield the files that a bundle would replace and that none wrote: each holds something else, and has no mark."""
+    """Yield the files that a bundle would replace, and that no bundle wrote: they hold something else, and have no mark."""
     for file in files(folder, made):
         there = output.content(file.path)
         if there not in (None, b"", file.text.encode()) and not output.has_mark(
@@ -37,9 +37,9 @@ def foreign(folder: str, made: Bundled) -> Iterator[str]:
 
 
 def others(folder: str, names: Collection[str]) -> list[str]:
-    """Return what is in a folder, and in the folders that some files are in, besides these files and folders.
+    """Return the names in a bundle's folder, and in the folders of its files, that are not the bundle's own.
 
-    What a command that was killed has left is not among it (`output.is_temporary`).
+    Files that a killed command left are not among them (`output.is_temporary`).
     """
     found = list[str]()
     for place in sorted({part for name in names for part in _around(name)}):
@@ -53,14 +53,14 @@ def others(folder: str, names: Collection[str]) -> list[str]:
 
 
 def left(folder: str, names: Sequence[str], marks: Sequence[str]) -> Iterator[str]:
-    """Yield the files of an older bundle among what `others` has found: those with one of some marks."""
+    """Yield the files of an older bundle among the names that `others` found: those with one of some marks."""
     for path in (path for name in names for path in _files(folder, name)):
         if output.has_mark(path, marks):
             yield path
 
 
 def _files(folder: str, name: str) -> Iterator[str]:
-    """Yield a file, or the files of a folder that a bundle may have made; another is not looked into."""
+    """Yield a file, or the files of a folder that a bundle may have made. Other folders are not looked into."""
     path = os.path.join(folder, name)
     if os.path.dirname(name) or name in _FOLDERS:
         for there, folders, names in os.walk(path):

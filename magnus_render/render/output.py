@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _TEMPORARY = ".magnus-"
-"""How the names of files begin that are on their way to their places, and of what was there before."""
+"""Prefix of the names of temporary files: of new files before they take their place, and of the old ones kept."""
 _BEGINNING = 65536
 """Bytes of a file that are looked through for a mark (`BaseTarget.marks`)."""
 
@@ -48,9 +48,9 @@ class File(NamedTuple):
 def write_all(files: Iterable[File], *, make_folders: bool = False) -> None:
     """Replace files as `write` does, all of them or none; make their folders where they are missing, if `make_folders`.
 
-    All are written beside their places first, and take those only when every one is on the disk. If that fails on the
-    way, or is stopped, what was replaced comes back. Raises `PlatformError` for a file that cannot be written; it names
-    what could not come back.
+    All files are first written beside their places. They take their places only when every one is on the disk. If that
+    fails half-way, or is stopped, the old files are put back. Raises `PlatformError` for a file that cannot be written;
+    it names the old files that could not be put back.
     """
     made: list[str] = []
     moves: list[_Move] = []
@@ -83,7 +83,7 @@ def _prepared(file: File, made: list[str] | None) -> _Move:
 
 
 def _undo(moves: list[_Move], made: list[str]) -> list[str]:
-    """Bring back what was replaced; return a sentence for each file that cannot come back."""
+    """Put back the files that were replaced; return a sentence for each one that cannot be put back."""
     lost = []
     for move in reversed(moves):
         try:
@@ -99,12 +99,12 @@ def _undo(moves: list[_Move], made: list[str]) -> list[str]:
 
 
 class _Move:
-    """A new file on its way to its place, and what was there before."""
+    """The move of a new file to its place, and the old file that was there."""
 
     def __init__(self, path: str, target: str, temporary: str) -> None:
         self.path = path
         self.before = ""
-        """The file that keeps what was there before, or ''."""
+        """The file that keeps the old content, '' if there was no file."""
         self._target = target
         self._temporary = temporary
 
@@ -118,8 +118,8 @@ class _Move:
         os.replace(self._temporary, self._target)
 
     def undo(self) -> None:
-        """Bring back what was there; raise OSError if that cannot be."""
-        if not os.path.lexists(self._temporary):  # it has taken its place
+        """Put back the old file; raise OSError if that is not possible."""
+        if not os.path.lexists(self._temporary):  # the new file has taken its place
             if self.before:
                 os.replace(self.before, self._target)
             else:
@@ -146,7 +146,7 @@ def _make_folders(wanted: str, made: list[str]) -> None:
 
 
 def _beside(target: str, text: str, executable: bool) -> str:
-    """Write a text to a new file in the folder of another, with the mode that that one is to have; return its path."""
+    """Write a text to a temporary file beside its target, with the mode that the target will have; return its path."""
     descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=os.path.dirname(target))
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -162,7 +162,7 @@ def _beside(target: str, text: str, executable: bool) -> str:
 
 @contextmanager
 def _told(path: str) -> Iterator[None]:
-    """Raise what a system says against writing a file as `PlatformError`."""
+    """Turn an `OSError` of writing a file into a `PlatformError` with the reason."""
     try:
         yield
     except OSError as error:
@@ -187,7 +187,7 @@ def drift(golden: str, text: str, update: Sequence[str]) -> str:
 
 
 def check_place(path: str) -> None:
-    """Raise `PlatformError` for a pipe or a device in the place of a file of ours: to read it might never end."""
+    """Raise `PlatformError` for a pipe or a device in the place of an artefact: to read it might never end."""
     if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
         raise PlatformError(f"cannot read {path}: it is a pipe or a device, and no file: delete it")
 
@@ -216,9 +216,9 @@ def has_mark(path: str, marks: Iterable[str]) -> bool:
 
 
 def is_temporary(name: str) -> bool:
-    """Tell whether a file, by its name alone, is on its way to its place, or was left on it by a command that was killed.
+    """Tell, by its name alone, whether a file is temporary: of a command at work, or of one that was killed.
 
-    Nothing tells the one from the other while another command may be at work: so none is ever removed.
+    The two cannot be told apart while another command may be at work. So no such file is ever removed.
     """
     return name.startswith(_TEMPORARY)
 

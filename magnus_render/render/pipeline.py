@@ -1,4 +1,4 @@
-"""From a definition to verified text: load, plan for the target, template, verify."""
+"""From a definition to text that has passed the lint: load, compile the plan for the target, run templates, lint."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ if TYPE_CHECKING:
 
 @dataclass
 class Rendered:
-    """A rendered pipeline and what is to be said about it."""
+    """A rendered pipeline, and its warnings."""
 
     text: str
     diagnostics: list[Diagnostic]
-    """Warnings: with an error there is nothing rendered."""
+    """Warnings only: with an error nothing is rendered."""
     plan: Plan
     config: Config
     executable: bool
     """True if the text is a program."""
     others: dict[str, str] = field(default_factory=dict)
-    """Further outputs by name: what a `separate` dag became."""
+    """The outputs of `separate` dags, by name."""
     made: Sequence[Made] = ()
-    """What the texts were made from, the pipeline's own first."""
+    """The outputs and documents of the texts, the pipeline's own first."""
 
 
 @dataclass
 class Bundled:
-    """The files of a bundle by their paths below its folder, and what is to be said about it."""
+    """The files of a bundle by their paths below its folder, and its warnings."""
 
     files: dict[str, str]
     diagnostics: list[Diagnostic]
-    """Warnings: with an error there is no bundle."""
+    """Warnings only: with an error there is no bundle."""
     marks: tuple[str, ...] = ()
-    """Texts of which each artefact among the files has one near its beginning (`BaseTarget.marks`)."""
+    """The texts by which artefacts among the files are known (`BaseTarget.marks`)."""
 
 
 class Given(NamedTuple):
@@ -67,7 +67,7 @@ class Given(NamedTuple):
 
 @dataclass
 class Shared:
-    """What several renderings in one process have in common: a file is read once, and a template compiled once.
+    """A cache for several renderings in one process: a file is read once, and a template compiled once.
 
     While it is in use, no file of a definition and no template may change.
     """
@@ -90,10 +90,10 @@ def render(
 ) -> Rendered:
     """Render a definition for a target, by name or alias.
 
-    `config` is a file of configuration blocks, `templates` a folder that overrides templates by name, `strict` makes
-    warnings errors, and adds some (`render/strict.py`), `compact` asks for few bytes, and `mock` is a file that says what
-    the tasks come to, none of which is run then. `environ` is where variables are looked up, `os.environ` by default;
-    `shared` is what several renderings have in common.
+    `config` is a file of configuration blocks. `templates` is a folder that overrides templates by name. `strict` makes
+    warnings errors, and adds some (`render/strict.py`). `compact` asks for few bytes. `mock` is a file with the results
+    of tasks, none of which runs then. `environ` is where variables are looked up, `os.environ` by default. `shared` is
+    the cache of several renderings.
     Raise `DefinitionError` with all diagnostics if there is an error, `UsageError` for an unknown target.
     """
     from magnus_render.graph.load import examine
@@ -130,7 +130,7 @@ def bundle(
     environ: Mapping[str, str] | None = None,
     shared: Shared | None = None,
 ) -> Bundled:
-    """Return the files that deploy a pipeline; see `render` for what is given and raised.
+    """Return the files that deploy a pipeline; see `render` for the arguments and errors.
 
     Raise `UsageError` if the target has no bundle.
     """
@@ -152,8 +152,8 @@ def bundle_environments(
 ) -> Bundled:
     """Return the files that deploy a pipeline to several environments; see `bundle`.
 
-    `told` puts what is to be said of the environment of a name into other words. With errors, those of all environments
-    are raised.
+    `told` rewords the diagnostics of an environment, given its name. If there are errors, those of all environments are
+    raised together.
     """
     chosen, shared = _with_bundles(target), shared or Shared()
     said, made = dict[Diagnostic, None](), dict[str, Bundling]()
@@ -186,7 +186,7 @@ def _with_bundles(target: str) -> BaseTarget:
 def _bundling(
     target: BaseTarget, file: str, given: Given, templates: str | None, strict: bool, shared: Shared
 ) -> tuple[Bundling, list[Diagnostic], _Place]:
-    """Return what a bundle is made of, what is to be said about it, and what gives findings their places."""
+    """Return the parts of a bundle, its diagnostics, and a function that gives findings their places."""
     from magnus_render.graph.load import examine
 
     loaded = examine(file, given.config, environ=given.environ, files=shared.files)
@@ -270,7 +270,7 @@ def render_loaded(
 def _checked(
     target: BaseTarget, loaded: Loaded, file: str, config: str | None, templates: str | None, bundled: bool
 ) -> list[Diagnostic]:
-    """Return what a target has against a definition; complete the configuration for it."""
+    """Return a target's diagnostics of a definition; complete the configuration for the target."""
     findings = list(_for_another(target, loaded))
     if bundled:
         loaded.config = target.for_bundle(loaded.plan, loaded.config)
@@ -297,7 +297,7 @@ def _checked(
 
 
 def _for_another(target: BaseTarget, loaded: Loaded) -> Iterator[Finding]:
-    """Yield a warning if the configuration is for another engine that is rendered for."""
+    """Yield a warning if the configuration is for another target."""
     kind = loaded.config["executor"]["type"]
     if "executor" in loaded.absent or kind in target.names():
         return
@@ -329,7 +329,7 @@ def _linted(
 
 
 def _by_templates(target: BaseTarget, item: Finding, overrides: str | None) -> Finding:
-    """Return a finding that, if nothing else says what to do, names the templates that stand in for the target's."""
+    """Return a finding that, if it has no other fix, names the user's templates that replace the target's."""
     if overrides is None or item.address or item.fix:
         return item
     return replace(item, fix="look at " + ", ".join(template_folder.overriding(target, overrides)))

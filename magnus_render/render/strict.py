@@ -1,4 +1,4 @@
-"""What `--strict` alone tells: a definition can be used without it, and a production run should not do without it."""
+"""Warnings of `--strict` alone: a definition works without their fixes, but a production run should have them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from magnus_render.graph.load import Loaded
 
 _SHOWN = 3
-"""How many tasks are named."""
+"""How many tasks a warning names."""
 
 
 def missing(loaded: Loaded) -> Iterator[Diagnostic]:
-    """Yield one warning, at the first task that nothing ends if it hangs, for all of them: not one for each of a hundred.
+    """Yield one warning for all tasks that nothing ends if they hang, at the first of them.
 
-    Nodes of other types run no command of the user. What limits the text of an as-is is within that text.
+    There is not a warning for each, because a pipeline may have hundreds. Nodes of other types run no command of the
+    user, but for an as-is: its text must limit itself.
     """
     plan = loaded.plan
     tasks = [node for node in plan["nodes"].values() if node["type"] == TASK]
@@ -31,5 +32,5 @@ def missing(loaded: Loaded) -> Iterator[Diagnostic]:
     more = ", ..." if len(endless) > _SHOWN else ""
     have = f"{len(endless)} of {len(tasks)} tasks {'has' if len(endless) == 1 else 'have'} no timeout"
     what = f"{have} ({named}{more}), and the pipeline has no max_time"
-    fix = "write 'max_time: 86400' (seconds) into the dag, or 'timeout: 3600' into each task: what hangs is ended then"
+    fix = "write 'max_time: 86400' (seconds) into the dag, or 'timeout: 3600' into each task, to end a task that hangs"
     yield loaded.diagnostic(codes.ENDLESS, "warning", endless[0]["address"], what, fix)

@@ -33,7 +33,7 @@ class TemplateFault(Exception):
 
 
 class _Loader(jinja2.FileSystemLoader):
-    """Reads templates; what cannot be read is a fault of the file's."""
+    """Reads templates; a file that cannot be read is a fault with the file's name."""
 
     def get_source(self, environment: jinja2.Environment, template: str) -> tuple[str, str, Any]:
         try:
@@ -106,7 +106,7 @@ def run(
 
 
 def _where(error: Exception, own: str, overrides: str | None) -> tuple[str, int]:
-    """Return the template in which something was raised, and the line: the innermost of the user's, else of the target's.
+    """Return the template in which an exception was raised, and the line: the user's innermost template, else the target's.
 
     Jinja puts the lines of templates into tracebacks.
     """
@@ -143,7 +143,7 @@ def unknown(target: BaseTarget, overrides: str) -> Iterable[Finding]:
 
 
 def overriding(target: BaseTarget, overrides: str) -> list[str]:
-    """Return the templates of a folder that stand in for those of a target, with their paths."""
+    """Return the templates of a folder that replace those of a target, with their paths."""
     own = target.template.rpartition("/")[0]
     known = set(_names(os.path.join(target.templates(), own)))
     path = os.path.join(overrides, own)

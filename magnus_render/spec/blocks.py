@@ -33,7 +33,7 @@ def matching(pattern: str, rule: str) -> AfterValidator:
 
 
 Text = Annotated[StrictStr, Field(min_length=1), matching(r"[^\x00-\x1f\x7f]*", "holds a control character")]
-"""One line."""
+"""A text of one line."""
 
 
 def _scalar(value: Any) -> Any:
@@ -43,7 +43,7 @@ def _scalar(value: Any) -> Any:
 
 
 Scalar = Annotated[Any, AfterValidator(_scalar)]
-"""What an environment may be given."""
+"""A value that an environment variable may have."""
 
 
 _KINDS = {
@@ -113,7 +113,7 @@ def _problem(model: type[BaseModel], values: Mapping[str, Any], item: ErrorDetai
 
 
 def _written(values: Any, place: Path) -> Path:
-    """Return those parts of a place that lead through what is written: pydantic adds members of unions, and "[key]"."""
+    """Return the parts of a place that the user has written: pydantic adds others, for members of unions and for keys."""
     path: list[int | str] = []
     for part in place:
         known = range(len(values)) if isinstance(values, list) else values

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 BLOCKS = ("executor", "run_log_store", "catalog", "secrets")
 DEFAULT_DATA_FOLDER = "data"
 _KINDS = {"executor": ("executor", "target")}
-"""What a block's type may be, where that is not the block's own name: executors and targets have one block."""
+"""Kinds of things that the type of a block may name, if not only the block's own: executors and targets share a block."""
 
 
 class Settings:
-    """The configuration of a definition, and what the definition's nodes need of it."""
+    """The configuration of a definition, and the parts of it that nodes need."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -35,17 +35,17 @@ class Settings:
             "Config", {block: {"type": registry.DEFAULT[block], "config": {}} for block in BLOCKS}
         )
         self.data_folder = DEFAULT_DATA_FOLDER
-        """`compute_data_folder` of tasks that name none."""
+        """The `compute_data_folder` of a task that names none."""
         self.data_folder_named = False
         """True if the configuration names it."""
         self.overrides: dict[str, Value] = {}
         """Named overrides of older files, by name."""
         self.absent: set[str] = set()
-        """The blocks that nobody wrote."""
+        """The blocks that the user left out."""
         self.unknown: set[str] = set()
         """The blocks whose type is not known."""
         self.incomplete: set[str] = set()
-        """The blocks that lack what they need."""
+        """The blocks in which a required key is missing."""
         self._unset = False
         self._engines: dict[str, str] = {}
         self._written: dict[str, tuple[Place, Map]] = {}
@@ -62,7 +62,8 @@ class Settings:
     def place(self, path: Sequence[str | int]) -> Place | None:
         """Return where a value of the configuration stands: `path` is its block, then the keys of `config` that lead to it.
 
-        It is the place of the last key that is written; None if the block is not, or for an empty path.
+        If not all of these keys are written, it is the place of the last one that is. None if the block is not written, or
+        for an empty path.
         """
         if not path or path[0] not in self._written:
             return None
@@ -70,7 +71,7 @@ class Settings:
         return _walk(value, path[1:])[0] or place
 
     def not_known(self, path: Sequence[str | int]) -> bool:
-        """Tell whether a value of the configuration waits for a variable that is not set, which has been reported."""
+        """Tell whether a value of the configuration has a variable that is not set. Such a variable has been reported."""
         if not (self._unset and path and path[0] in self._written):
             return False
         return "${" in json.dumps(plain(_walk(self._written[str(path[0])][1], path[1:])[1]))
@@ -113,7 +114,7 @@ class Settings:
         return {"type": name, "config": {**defaults, **config}}
 
     def _own_keys(self, block: str, given: Map) -> Map:
-        """Take out the keys that the front end itself obeys."""
+        """Take out the keys that are used here, and that no executor sees."""
         if block == "catalog" and "compute_data_folder" in given:
             from magnus_render.spec.models import CatalogSpec
 
@@ -128,7 +129,7 @@ class Settings:
         return given
 
     def _entries(self, given: Map) -> dict[str, Value]:
-        """Return the entries of `overrides` of the executor's config, after saying which of them are none."""
+        """Return the entries of `overrides` in the executor's config, after an error for each that is no mapping."""
         entries = given["overrides"]
         if not isinstance(entries, Map):
             if entries is not None:
@@ -145,8 +146,8 @@ class Settings:
     def node(self, raw: Map, owner: str) -> Map:
         """Return a node whose `executor_config` holds checked overrides by executor type.
 
-        Understood too: the flat form of older files, which is meant for whatever executor is in use, and `overrides`,
-        which name entries under `overrides` of the executor's config.
+        Two older forms are understood too: the flat form, which holds for the executor in use, and `overrides`, which name
+        entries under `overrides` of the executor's config.
         """
         given = raw.get("executor_config", Map.at(raw.place()))
         if not isinstance(given, Map):
@@ -174,7 +175,7 @@ class Settings:
         return raw.replaced({**raw, "executor_config": result})
 
     def _named(self, given: Value, place: Place, owner: str) -> dict[str, Map]:
-        """Return what a node's `overrides` mean, by executor type; `place` is where they stand."""
+        """Return the values that a node's `overrides` name, by executor type; `place` is where they stand."""
         if not isinstance(given, Map):
             what = f"{owner}: 'overrides' must be a mapping of executors to names, not {kind(given)}"
             name = given if isinstance(given, str) else "NAME"
@@ -202,7 +203,7 @@ class Settings:
         return found
 
     def _known(self, given: Map, name: str, owner: str) -> None:
-        """Warn of a name that is no executor or target here. It is no error: another computer may have that package."""
+        """Warn of a name that is no executor or target here. It is no error: its package may be installed elsewhere."""
         if name in self._engines or _canonical("executor", name):
             return
         what = f"{owner}: there is no executor or target '{name}' here: what is written for it has no effect"
@@ -238,11 +239,11 @@ class Settings:
         return nested
 
     def _is_flat(self, key: str) -> bool:
-        """Tell whether a key of the flat form is meant, of whatever executor: no executor is called like that."""
+        """Tell whether a key belongs to the flat form: some executor has such a key, and no executor has that name."""
         return key not in self._engines and not _canonical("executor", key) and _is_anyones(key)
 
     def engine(self, name: str) -> str:
-        """Return the name of the executor or target that is called by its name or an alias; of none, what was given."""
+        """Return the name of an executor or target, given that name or an alias; an unknown name is returned as it is."""
         if name not in self._engines:
             self._engines[name] = _canonical("executor", name) or name
         return self._engines[name]
@@ -258,7 +259,7 @@ class Settings:
 def place_of_own(given: Value, names: Sequence[str], path: Sequence[str | int]) -> Place | None:
     """Return where a value of a node's `executor_config` stands: under one of the names of its executor, or flat.
 
-    It is the place of the last key of `path` that is written; None if none is.
+    If not all keys of `path` are written, it is the place of the last one that is; None if none is.
     """
     if not isinstance(given, Map):
         return None
@@ -268,7 +269,7 @@ def place_of_own(given: Value, names: Sequence[str], path: Sequence[str | int]) 
 
 
 def _walk(value: Value, path: Sequence[str | int]) -> tuple[Place | None, Value]:
-    """Return the place of the last key on a way that is written, None if not even the first is; and its value."""
+    """Return the place and the value of the last key of a path that is written; the place is None if none is written."""
     place = None
     for part in path:
         if isinstance(value, Map) and part in value:
@@ -281,7 +282,7 @@ def _walk(value: Value, path: Sequence[str | int]) -> tuple[Place | None, Value]
 
 
 def types_of(block: str) -> Iterator[tuple[str, type[Described]]]:
-    """Yield (name, class) of all that the type of a block may be."""
+    """Yield (name, class) of each executor, target or service that the type of a block may name."""
     for one in _kinds(block):
         yield from registry.described(one)
 
@@ -291,7 +292,7 @@ def _kinds(block: str) -> tuple[str, ...]:
 
 
 def _canonical(block: str, name: str) -> str:
-    """Return the name of what a block's type means, '' if there is no such type."""
+    """Return the name for a block's type, which may be an alias; '' if there is no such type."""
     return next(filter(None, (registry.canonical(one, name) for one in _kinds(block))), "")
 
 
@@ -300,7 +301,7 @@ def _find(block: str, name: str) -> type[Described] | None:
     for one in _kinds(block):
         try:
             found = registry.find(one, name)
-        except Refused:  # it is told of where it is used
+        except Refused:  # the user is told when it is used
             return None
         if found is not None:
             return found if isinstance(found, type) and issubclass(found, Described) else None
@@ -308,7 +309,7 @@ def _find(block: str, name: str) -> type[Described] | None:
 
 
 def _is_anyones(key: str) -> bool:
-    """Tell whether a key belongs to the configuration of any executor or target, by today's name or an older one."""
+    """Tell whether any executor or target has a key in its configuration, by today's name or an older one."""
     engines = (found for _, found in types_of("executor"))
     return any(key in (kinds.of(found) or {}) or key in found.older_keys for found in engines)
 

@@ -1,7 +1,7 @@
-"""What the fields of pydantic models mean: the texts that stand below them in the source.
+"""The meaning of each field of a pydantic model: the text that stands below the field in the source.
 
-Pydantic can read them itself as a class is made. That takes longer than all else that a small rendering does, so they are
-read here, where somebody asks for them.
+Pydantic could read these texts itself while a class is made. But that takes longer than all the rest of a small rendering,
+so they are read here, only for commands that show them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def of(model: type[BaseModel]) -> dict[str, str]:
-    """Return what each field of a model means: its `description`, else the text below it in the source of its class."""
+    """Return the meaning of each field of a model: its `description`, else the text below it in the source of its class."""
     found: dict[str, str] = {}
     for cls in reversed(model.__mro__):
         if "__annotations__" in vars(cls) and cls.__module__ != "pydantic.main":
@@ -30,7 +30,7 @@ def of(model: type[BaseModel]) -> dict[str, str]:
 
 
 class Described(GenerateJsonSchema):
-    """Makes JSON schemas in which every field says what it means."""
+    """Makes JSON schemas in which every field has its description."""
 
     def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
         """Return the schema of a model, with a description of each property."""
@@ -46,7 +46,7 @@ class Described(GenerateJsonSchema):
 
 
 def _below(cls: type[Any]) -> dict[str, str]:
-    """Return the texts below the annotated names of a class; none where its source cannot be had."""
+    """Return the texts below the annotated names of a class; none if its source cannot be read."""
     try:
         source = textwrap.dedent(inspect.getsource(cls))
     except (OSError, TypeError):

@@ -1,4 +1,4 @@
-"""Values of fields: their types as pydantic sees them, what each of them must be, and the short forms that are spelt out.
+"""Types of fields for pydantic models: which values they accept, and the short forms that they expand.
 
 A validator raises `PydanticCustomError` with one of our codes as its type; `problems.py` turns all errors into diagnostics.
 """
@@ -150,10 +150,10 @@ _RENDER_SCHEMA = {
 }
 Secrets = Annotated[dict[str, Text], BeforeValidator(_secrets), AfterValidator(_variable_names)]
 Native = Annotated[Any, BeforeValidator(_render), WithJsonSchema(_RENDER_SCHEMA)]
-"""What an engine is given as it is."""
+"""The text of an as-is, which an engine gets unchanged."""
 Several = Annotated[list[Any], BeforeValidator(_several)]
 FROM_ATTEMPTS = BeforeValidator(_retry)
-"""A number of attempts stands for a mapping."""
+"""Expands a number to a mapping: `3` to `{attempts: 3}`."""
 GRAPH = BeforeValidator(_graph)
 CONDITION = BeforeValidator(_condition)
 

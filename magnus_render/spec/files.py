@@ -1,4 +1,4 @@
-"""Where the files of a definition come from: this machine's disk, unless somebody hands over another source of them."""
+"""Where the files of a definition come from: this machine's disk, or another source, such as a revision of git."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class Files:
-    """The files of this machine, of which those that were read are known: no file may change while this is in use.
+    """Reads files of this machine's disk, and remembers each one. So no file may change while this object is in use.
 
-    A source of others overrides all methods, so that a definition is read from one place.
+    Another source of files overrides all methods, so that all files of a definition come from it.
     """
 
     def __init__(self) -> None:
         self.known: dict[tuple[str, str], tuple[Value, int]] = {}
-        """Trees of files that were read without a complaint, and how many values each has.
+        """Trees of the files that were read without an error or a warning, and the number of values in each.
 
-        They are found by the file, and its path as given.
+        The key is the identity of the file and its path as given.
         """
 
     def has_read(self, path: str) -> bool:
-        """Tell whether a file is one of those that were read without a complaint, by this path or another."""
+        """Tell whether a file was read without an error or a warning, by this path or another."""
         return self.identity(path) in {key for key, _ in self.known}
 
     def read(self, path: str, limit: int) -> tuple[int, bytes]:
@@ -45,5 +45,5 @@ class Files:
         return os.path.join(os.path.dirname(path), named)
 
     def identity(self, path: str) -> str:
-        """Return what two paths of one file have in common."""
+        """Return a text that is the same for all paths to one file."""
         return os.path.realpath(path)

@@ -1,7 +1,7 @@
-"""Kinds of values in a configuration: what the values of variables, which are texts, are read as.
+"""Kinds of values in a configuration. Variables are texts, and the kind of a key says how such a text is read.
 
-A class gives the kinds of its keys itself (`Described.keys`), or by its pydantic model. What a model asks beyond that is
-checked by the target, with the whole of the configuration at hand.
+A class gives the kinds of its keys itself (`Described.keys`), or by its pydantic model. Further rules of a model are
+checked by the target, which knows the whole configuration.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ ANY = "any"
 """In a model, `Annotated[..., ANY]` leaves it to the model what a value may be."""
 ARGV_RULE = "a command and its arguments, all texts"
 _BOUNDS = {"count": (1, 10**9 - 1), "seconds": (0, 2**31 - 1)}
-"""Kinds of whole numbers; Kubernetes keeps seconds in 32 bits."""
+"""The least and the most of each kind of whole number; Kubernetes keeps seconds in 32 bits."""
 _SIMPLE = {bool: "flag", str: "text", list: "list", dict: "mapping"}
 
 
 def of(found: Any) -> Mapping[str, str] | None:
-    """Return the keys that a class takes in its `config`, each with its kind; None if it does not say."""
+    """Return the keys that a class takes in its `config`, each with its kind; None if the class does not describe them."""
     if not (isinstance(found, type) and issubclass(found, Described)):
         return None
     if found.keys is not None:
@@ -40,7 +40,7 @@ def of(found: Any) -> Mapping[str, str] | None:
 
 
 def read(kind: str, value: Value) -> tuple[str, Value]:
-    """Return what a value should have been ('' if it is), and the value as its kind has it."""
+    """Return what a value should have been ('' if it is right), and the value converted to its kind."""
     if kind == "text":
         return "" if isinstance(value, str) and value else "a text", value
     if kind == "flag":
@@ -78,7 +78,7 @@ def _kind(annotation: Any, metadata: Any = ()) -> str:
     if annotation is int:
         return "seconds" if _may_be_zero(metadata) else "count"
     if origin is not None:
-        return _SIMPLE.get(origin, "text")  # what is no container is a Literal of texts
+        return _SIMPLE.get(origin, "text")  # all other annotations are a Literal of texts
     if isinstance(annotation, type):
         return _SIMPLE.get(annotation, "mapping" if hasattr(annotation, "model_fields") else ANY)
     return ANY

@@ -1,4 +1,4 @@
-"""Files of older versions: other spellings are understood silently, what has no meaning any more is warned of."""
+"""Files of older versions: older spellings are accepted, and the user is warned of keys without a meaning today."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GONE = {
     "max_step_duration_in_seconds": "use 'timeout' of the task",
     "retry_strategy": "use 'retry' of the task",
 }
-"""Keys of an executor's configuration that are not used any more, and what there is in their place."""
+"""Keys of an executor's configuration that are not used any more, each with what to do instead."""
 
 
 def root(raw: Map, report: Report) -> Map:
@@ -49,8 +49,8 @@ def root(raw: Map, report: Report) -> Map:
 def node(raw: Map, owner: str, report: Report) -> Map:
     """Return a node with today's names and without empty fields.
 
-    An empty `default` of a conditional is kept, to be refused: left out, it would let values fail that it was written for.
-    So is an empty `when`: without it the node would always run.
+    An empty `default` of a conditional is kept, so that it is refused: without it, the values that the user wrote it for
+    would be failures. An empty `when` is kept too: without it, the task would always run.
     """
     if raw.get("type") == "stub":
         raw = raw.replaced({**raw, "type": "as-is"})
@@ -91,8 +91,8 @@ def _task(raw: Map, owner: str, report: Report) -> Map:
 def from_data_folder(raw: Map, folder: str, owner: str, report: Report) -> Map:
     """Return a task whose `get` and `put` are relative to the data folder; in 0.5 they were relative to the project.
 
-    For tasks that name no data folder, in a configuration that names none: a path that begins with `folder` means what
-    lies in it. With `./` before it, it means a folder of that name inside.
+    It is for tasks and configurations that name no data folder. A path `data/x` then means the file `x` in the data
+    folder `data`, and `./data/x` means a folder `data` inside it.
     """
     catalog = raw.get("catalog")
     if not isinstance(catalog, Map) or "compute_data_folder" in catalog:

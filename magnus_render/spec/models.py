@@ -1,8 +1,8 @@
 """What users write, as pydantic models: one per node type, discriminated by `type`.
 
-A model sees one node at a time: the graphs inside of composites are opaque to it and are read in their turn, so that
-nesting costs no recursion. The text below a field says what it means, to people who write definitions: `magnus schema` and
-docs/reference/ show it (`descriptions.py`).
+A model validates one node at a time. The graphs inside composites are read later, one after the other, so that nesting
+costs no recursion. The text below a field is for people who write definitions: `magnus schema` and docs/reference/ show it
+(`descriptions.py`).
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ NO_TASK = "only a task has a condition: write it at the tasks inside, or use a c
 
 
 class Spec(BaseModel):
-    """What all models share: unknown fields are errors."""
+    """The base of all models: unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=(), defer_build=True)
     mistakes: ClassVar[Mapping[str, str] | None] = None
-    """Fields that it does not know, but that people write -> the likely fix. None: it is (part of) a node."""
+    """Fields that the model does not have, but that people write -> the likely fix. None for a node, or a part of one."""
 
 
 class CatalogSpec(Spec):
@@ -82,7 +82,7 @@ class NodeSpec(Spec):
     executor_config: dict[str, dict[str, Any]] = Field(
         default_factory=dict, examples=[{"argo": {"resources": {"requests": {"memory": "4Gi"}}}}]
     )
-    """Keys of an executor's or target's configuration that are other for this node, by the executor's or target's name."""
+    """Keys of the configuration that differ for this node, by the name of the executor or target."""
 
 
 class WhenSpec(Spec):
@@ -273,9 +273,9 @@ class ServiceSpec(Spec):
     """An executor or a service, and its configuration."""
 
     type: Text = Field(examples=["file-system"])
-    """Its name."""
+    """The name of the executor or service."""
     config: dict[str, Any] = Field(default_factory=dict, examples=[{"path": "runs"}])
-    """What it is configured by."""
+    """The keys of its configuration."""
 
 
 class ConfigSpec(Spec):

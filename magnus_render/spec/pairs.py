@@ -1,8 +1,8 @@
 r"""Characters beyond U+FFFF as JSON escapes them: `"\ud83c\udf89"`, a pair of surrogates.
 
-YAML reads JSON (YAML 1.2, 1.3 "Relation to JSON"), but libyaml refuses such escapes. So each pair is handed to it as a pair
-of escapes of the same length that it takes, from a block of private characters that the document does not use, and what it
-returns is put right. All positions stay what they are.
+YAML includes JSON (YAML 1.2, 1.3 "Relation to JSON"), but libyaml refuses such escapes. So `substituted` replaces each
+escape by one of the same length that libyaml accepts, for a private character that the document does not use. `restored`
+makes the meant character of what libyaml returns. As no length changes, all positions stay right.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def has_pairs(data: bytes) -> bool:
 
 
 def substituted(data: bytes, text: str) -> bytes:
-    """Return a document with its pairs in other words; b'' if it uses those words itself."""
+    """Return a document with other escapes for its pairs; b'' if the document itself uses the private characters."""
     if _STANDS_IN.search(text) or _WRITTEN.search(text):
         return b""
     return _PAIR.sub(lambda m: rb"\u%b%b\u%b%b" % (_NIBBLES[m[1]], m[2], _NIBBLES[m[3]], m[4]), data)
@@ -32,7 +32,7 @@ def substituted(data: bytes, text: str) -> bytes:
 def restored(value: str) -> str:
     """Return a scalar of a substituted document as it was meant; raise ValueError if half a pair is left.
 
-    Where the scalar is no text in double quotes, or the backslash stood behind another, the escape was none: its characters
+    Outside of double quotes, or behind another backslash, such characters are no escape. There the original characters
     are put back.
     """
     if "\\" in value:

@@ -32,7 +32,7 @@ def load_parameters(file: str) -> dict[str, Json]:
         report.error_without_line(codes.NOT_JSON, file, f"{error} is not a number that JSON can hold")
         report.check()
     if parameters is None:
-        # What is wrong with a JSON file is found again by the YAML reader, which knows where.
+        # Python's JSON reader tells no places. The YAML reader finds the same mistakes again, and their places.
         tree = reader.parse(file, data)
         if not isinstance(tree, Map) and not report.failed:
             what = "the file must be a mapping of names to values"
@@ -45,7 +45,7 @@ def load_parameters(file: str) -> dict[str, Json]:
 
 
 def _from_json(data: bytes) -> Any:
-    """Return the object that JSON text stands for; None if it is not one, or not fit to be parameters."""
+    """Return the object that a JSON text holds; None if it is no JSON object, or cannot be parameters."""
     if not data.lstrip().startswith(b"{"):
         return None
     try:
@@ -71,7 +71,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _NotANumber(Exception):
-    """`NaN` and the like, which Python's reader takes for JSON."""
+    """The file has `NaN` or the like, which Python's JSON reader accepts although JSON has no such number."""
 
 
 def _constant(name: str) -> Any:

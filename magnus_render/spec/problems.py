@@ -60,21 +60,21 @@ _BY_TYPE = {
         ("if", "condition", "only_if", "run_if", "skip_if", "unless"), "use 'when: {parameter: p, is: v}'"
     ),
 }
-"""Usual mistakes at one type of node. They come before names that are spelled much alike."""
+"""Fixes for usual mistakes at one type of node. They are preferred to the suggestion of a similar name."""
 _IN_WHEN = {
     **dict.fromkeys(("equals", "eq", "value", "equal"), "use 'is'"),
     **dict.fromkeys(("not", "isnt", "unless", "not_equals", "ne"), "use 'is_not'"),
     **dict.fromkeys(("any_of", "one_of", "values"), "use 'in'"),
     **dict.fromkeys(("variable", "name", "param"), "use 'parameter'"),
 }
-"""Usual mistakes in the condition of a task."""
+"""Fixes for usual mistakes in the condition of a task."""
 
 
 def validate(model: type[_Spec], raw: Map, owner: str, place: Place, report: Report) -> _Spec | None:
     """Return the model of a mapping, or None after reporting everything that is wrong with it.
 
-    `owner` begins the messages, such as "step 'train'"; `place` is where a missing field is reported. Unknown fields are
-    reported, and hide nothing else.
+    `owner` begins the messages, such as "step 'train'". `place` is where a missing field is reported. Besides unknown
+    fields all other mistakes are reported too.
     """
     try:
         return model.model_validate(raw)
@@ -86,7 +86,7 @@ def validate(model: type[_Spec], raw: Map, owner: str, place: Place, report: Rep
         return None
     try:
         return model.model_validate(_without(raw, [item["loc"] for item in found]))
-    except ValidationError:  # an unknown field inside of what pydantic names otherwise than the file
+    except ValidationError:  # an unknown field in a part that has another name in the file
         report.broken = True
         return None
 
@@ -151,7 +151,7 @@ def _report(
 
 
 def _usual(raw: Map, loc: tuple[Any, ...]) -> Mapping[str, str]:
-    """Return usual mistakes at a place of a node, which come before names that are spelled much alike."""
+    """Return the fixes for usual mistakes at a place of a node, which are preferred to the suggestion of a similar name."""
     if len(loc) == 1:
         return _BY_TYPE.get(str(raw.get("type")), {})
     return _IN_WHEN if loc[0] == "when" else {}
@@ -205,7 +205,7 @@ def _walk(raw: Map, loc: tuple[Any, ...]) -> tuple[Value, Place, tuple[Any, ...]
         elif isinstance(current, Seq) and part in current:
             place = current.item_place(list(current).index(part))
         elif not isinstance(current, (Map, Seq)):
-            break  # what is below was made by a validator
+            break  # deeper parts were made by a validator, and do not stand in the file
         used += 1
     return box, place, loc[:used]
 

@@ -54,11 +54,11 @@ _MERGE: Any = object()
 
 
 class _Stop(Exception):
-    """Reading this file cannot go on; the reason has been reported."""
+    """The reading of this file cannot go on; the reason has been reported."""
 
 
 class Reader:
-    """Reads the files of one definition, each once; those whose trees are known, not at all."""
+    """Reads the files of one definition, each once. A file whose tree is known already is not read again."""
 
     def __init__(
         self, report: Report, files: Files | None = None, beginning: str = "begin with 'dag:'"
@@ -75,7 +75,7 @@ class Reader:
         self._trees: dict[str, Value] = {}
 
     def read(self, path: str, named_by: Place | None = None) -> Value:
-        """Return the tree of a file, None if it cannot be had (the reason is in the report).
+        """Return the tree of a file, None if it cannot be read (the reason is in the report).
 
         `path` is relative to the working folder and shown as it is; `named_by` is where another file names it.
         """
@@ -109,7 +109,7 @@ class Reader:
             return None
 
     def content(self, path: str, named_by: Place | None = None) -> bytes | None:
-        """Return the content of a file, None if it cannot be had (the reason is in the report)."""
+        """Return the content of a file, None if it cannot be read (the reason is in the report)."""
         try:
             size, data = self.files.read(path, MAX_BYTES)
         except (OSError, ValueError) as error:
@@ -227,7 +227,7 @@ class _Builder:
         return value
 
     def _value(self, get: Callable[[], Any]) -> Value:
-        """Build containers in one loop: a call for each of a hundred thousand events would double the time."""
+        """Build containers in one loop: with a call for each of a hundred thousand events it would take twice as long."""
         source, report = self.source, self.report
         scalar_event, map_start, seq_start = yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
         map_end, alias_event = yaml.MappingEndEvent, yaml.AliasEvent
@@ -380,7 +380,7 @@ class _Builder:
         return None, 1
 
     def _merged(self, box: Map) -> Map:
-        """Return a mapping with what its `<<` entry names merged in: keys of its own win, then the first named."""
+        """Return a mapping with the mappings merged in that its `<<` entry names. Own keys win, then the first mapping's."""
         place = box.value_place(_MERGE)
         given = box[_MERGE]
         result = box.without(_MERGE)

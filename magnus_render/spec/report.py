@@ -36,8 +36,9 @@ class Source:
     def position(self, index: int) -> tuple[int, int, str]:
         """Return line and column, both from 1 and in characters, and the text of that line."""
         if not self._counts:
-            # The same text with every kind of line break as one line feed, and how many come before each block of it:
-            # a list of where lines begin would take much more for a hostile file, and counting anew much longer.
+            # `_broken` is the text with a line feed for every kind of line break, `_counts` the number of line feeds before
+            # each block. A list of all beginnings of lines would need much memory for a hostile file, and to count from the
+            # start each time would need much time.
             self._broken = self.text.replace("\r\n", " \n").replace("\r", "\n")
             self._counts = [0]
             for start in range(0, len(self.text), _BLOCK):
@@ -71,12 +72,12 @@ class Report:
         self._suggestions = 0
         self._muted: set[tuple[int, int]] = set()
         self.broken = False
-        """True if an error keeps other things from being known, such as how a step goes on."""
+        """True if an error hides other facts, such as the successor of a step."""
 
     def error(
         self, code: str, place: Place | None, message: str, fix: str = "", *, breaks: bool = True
     ) -> None:
-        """Add an error; `place` is None where no file is involved, `breaks` False where it leaves all else known."""
+        """Add an error; `place` is None where no file is involved, `breaks` False if the error hides no other facts."""
         self._add(code, "error", place, message, fix)
         self.broken |= breaks
 
@@ -92,7 +93,7 @@ class Report:
         self._found.setdefault(item, key)
 
     def mute(self, place: Place) -> None:
-        """Leave out what follows from an error that has been reported: everything about a value that is not known."""
+        """Leave out all further findings about a value that is not known: they follow from an error that was reported."""
         self._muted.add((place.source.order, place.offset))
 
     def error_without_line(self, code: str, file: str, message: str, fix: str = "") -> None:

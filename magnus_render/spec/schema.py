@@ -1,7 +1,7 @@
 """The JSON schemas of definitions and configuration files (draft 2020-12), for editors and for the reference.
 
-Models know one node at a time and leave the `config` of a block open. What is added here: the graphs inside of nodes, the
-short forms that validators spell out, and what each executor, target and store that is installed takes.
+A model knows one node, and says nothing of a block's `config`. Three things are added here: the graphs inside nodes, the
+short forms that validators expand, and the keys of each installed executor, target and store.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from magnus_render.spec.models import ConfigSpec, DefinitionSpec, GraphSpec, Nod
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 REF = "#/$defs/{model}"
 _VARIABLE = {"type": "string", "pattern": r"\$\{|^[0-9]+$|^(true|false)$"}
-"""A text that holds a variable, or that reads as a number or as true or false."""
+"""A text that holds a variable, or that stands for a number or for true or false."""
 _OF_KIND: dict[str, dict[str, Any]] = {
     "text": {"type": "string", "minLength": 1},
     "flag": {"type": "boolean"},
@@ -86,7 +86,7 @@ def _told(schema: dict[str, Any], described: type[registry.Described], key: str)
 
 
 def _inlined(schema: Any, inner: dict[str, Any]) -> Any:
-    """Return a schema with what it refers to in its place: no model of a configuration holds itself."""
+    """Return a schema with the schemas that it refers to put in place. That ends, for no model contains itself."""
     if isinstance(schema, list):
         return [_inlined(one, inner) for one in schema]
     if not isinstance(schema, dict):
@@ -142,7 +142,7 @@ def _config(block: str, described: type[registry.Described]) -> dict[str, Any]:
 
 
 def _or_variable(schema: dict[str, Any], kind: str) -> dict[str, Any]:
-    """Return the schema of a key that may also be a variable, whose text is read as the key's kind."""
+    """Return the schema of a key whose value may also be a variable."""
     if kind == kinds.ARGV:
         other: dict[str, Any] = {"type": "string"}
     elif kind in ("flag", "count", "seconds"):
@@ -171,7 +171,7 @@ def _node_overrides(definitions: dict[str, Any]) -> None:
 
 
 def _as_written(definitions: dict[str, Any]) -> None:
-    """Add what models do not see: the graphs inside of nodes, and the short forms that validators expand."""
+    """Add the parts that models do not have: the graphs inside nodes, and the short forms that validators expand."""
     graph = {"$ref": "#/$defs/GraphSpec"}
     definitions["GraphSpec"]["properties"]["steps"]["additionalProperties"] = {"$ref": "#/$defs/Node"}
     for name in ("ParallelSpec", "ConditionalSpec"):

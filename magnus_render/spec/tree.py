@@ -116,7 +116,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _NOT_JSON = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 _MAX_DIGITS = 1000
 MAYBE_NOT_TEXT = frozenset("-+.0123456789tTfFnN~")
-"""First characters of plain scalars that may be something else than a string."""
+"""First characters of the plain scalars that may be no strings."""
 
 
 def resolve(text: str) -> Value:
@@ -142,7 +142,7 @@ def resolve(text: str) -> Value:
 
 
 def kind(value: Value) -> str:
-    """Return what to call a value in a message."""
+    """Return the words for a value in a message."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):

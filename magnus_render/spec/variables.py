@@ -1,6 +1,6 @@
 """Substitutes `${name}` in values by `MAGNUS_VAR_name`, after parsing.
 
-A substituted value is a text; where a field takes a number or true or false, a text that reads as one is accepted.
+A substituted value is a text. Where a field takes a number, or true or false, a text that stands for one is accepted.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Variables:
         self._environ = environ
         self._report = report
         self.used: dict[str, str] = {}
-        """Names and values of those that were substituted."""
+        """Names and values of the variables that were substituted."""
         self.unset = 0
-        """How often one was asked for that is not set."""
+        """How often a variable was needed that is not set."""
 
     def text(self, text: str, place: Callable[[], Place], lenient: bool = False) -> str:
         """Return a text with its variables substituted; report those that are not set, unless `lenient`."""

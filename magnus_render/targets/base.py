@@ -1,16 +1,16 @@
 """What a target must do. Targets register in the entry-point group `magnus_render.target`.
 
 A target is a description and a few functions. The description says as data what the target is called, how it is
-configured and what it can do; what is not declared is refused before anything is rendered. The functions are called in
-this order (docs/targets/own.md has an example):
+configured and what it can do. A definition that needs more is refused before anything is rendered. The functions are
+called in this order (docs/targets/own.md has an example):
 
     compile(plan, config, source) -> outputs     what is to be written: a context of the main template for each text
     finish(output, text) -> document             the text that the template made, as it is to be printed, and read
     lint(document, output) -> findings           what the engine would refuse, or what would fail there
     bundle(plan, config, made, write) -> files   if it is offered: the artefact with all that its deployment needs
 
-What one function learns reaches the next in what it returns: a target keeps nothing between two calls, so that one
-target serves several definitions at a time.
+A function hands on what it has found out by what it returns. A target keeps nothing between two calls, so that one target
+can serve several definitions at a time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _STATUS_NODES = frozenset((SUCCESS_NODE, FAIL_NODE))
 
 @dataclass(frozen=True)
 class Finding:
-    """What a target has to say about a plan; `render/` adds file, line and column."""
+    """A diagnostic of a target, before `render/` adds file, line and column."""
 
     code: str
     message: str
@@ -76,7 +76,7 @@ class Output:
     """Address of the dag without indices, '' for the pipeline's own."""
     plan: Plan
     context: Mapping[str, Any]
-    """What the main template is given."""
+    """The variables of the main template."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Document:
 
     text: str
     content: Any = None
-    """What the text says, where the target reads it: `lint` need not read it again."""
+    """The parsed text, if `finish` parsed it, so that `lint` need not."""
 
 
 Made = tuple[Output, Document]
@@ -102,7 +102,7 @@ class Bundling(NamedTuple):
 
 @dataclass(frozen=True)
 class Capability:
-    """How to tell that a node asks for something: `asks` is called with each node that has the field."""
+    """How to tell that a node needs a capability: `asks` is called with the value of the field, for nodes that have it."""
 
     asks: Callable[[Any], bool]
     meaning: str
@@ -115,7 +115,7 @@ CHECKED: Mapping[str, Capability] = {
     "catalog": Capability(lambda value: bool(value["get"] or value["put"]), "catalogued files"),
     "secrets": Capability(bool, "secrets"),
     "when": Capability(bool, "a condition"),
-    "on_failure": Capability(bool, "a failure handler"),
+    "on_failure": Capability(bool, "a handler"),
     "max_concurrency": Capability(lambda value: value is not None, "a bound on concurrency"),
     "fail_fast": Capability(bool, "stopping the other branches when one fails"),
     "separate": Capability(bool, "an output of its own"),
@@ -146,7 +146,7 @@ class Findings:
 
 
 class Unbundled(Exception):
-    """What stands against a bundle, and shows only as it is written."""
+    """A reason against a bundle that shows only while it is written."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = list(findings)
@@ -161,18 +161,18 @@ class BaseTarget(Described):
     template: ClassVar[str]
     """Name of its main template in the folder `templates()`, such as `mine/script.sh.j2`."""
     integrations: ClassVar[tuple[type[BaseIntegration], ...]] = ()
-    """Those that belong to it."""
+    """The integrations of this target with services."""
     executable: ClassVar[bool] = False
     """True if the output is a program: the file that `-o` names may then be run."""
     suffix: ClassVar[str] = "txt"
     """What the name of an artefact ends with in a project, without a dot in front."""
     marks: ClassVar[tuple[str, ...]] = ()
-    """Texts of which every artefact that our templates wrote has one near its beginning, and nothing else has any.
+    """Texts by which an artefact of this target is known: each one has one of them near its beginning, no other file has.
 
-    A project tells by them which files are its own, and `magnus bundle` which it may replace.
+    A project and `magnus bundle` replace only files that have one.
     """
     bring: ClassVar[str] = ""
-    """The fix for a secret that `brings` lacks; `{0}` is its variable."""
+    """The fix for a secret that is not among what `brings` returns; `{0}` is its variable."""
     capabilities: ClassVar[Mapping[str, frozenset[str]]]
     """Node types that can be rendered, each with the fields of `CHECKED` that are honoured."""
 
@@ -200,8 +200,8 @@ class BaseTarget(Described):
     def brings(self, node: Node, config: Config) -> Collection[str] | None:
         """Return the environment variables that the configuration brings to a step; None if there may be others.
 
-        What is not among them is warned of where a step's secret is read from it. Called with a configuration that may
-        hold mistakes.
+        If a step's secret is read from a variable that is not among them, the user is warned. The configuration may hold
+        mistakes.
         """
         return None
 
@@ -230,7 +230,7 @@ class BaseTarget(Described):
         yield from findings.items
 
     def completed(self, config: Config, absent: Collection[str]) -> tuple[Config, list[Finding]]:
-        """Return a configuration that this target can do with, and warnings for what is to be replaced in it.
+        """Return a configuration with a value for all that this target needs, and a warning for each value to be replaced.
 
         `absent` names the blocks that the user left out.
         """
@@ -257,11 +257,11 @@ class BaseTarget(Described):
 
     @classmethod
     def bundles(cls) -> bool:
-        """Tell whether `magnus bundle` can be asked of it."""
+        """Tell whether `magnus bundle` can write a bundle for this target."""
         return cls.bundle is not BaseTarget.bundle
 
     def for_bundle(self, plan: Plan, config: Config) -> Config:
-        """Return the configuration that a bundle is rendered from: what the bundle itself brings need not be given."""
+        """Return the configuration that a bundle is rendered from: the user need not name what the bundle itself creates."""
         return config
 
     def check_bundle(self, plan: Plan, config: Config) -> Iterable[Finding]:

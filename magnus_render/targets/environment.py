@@ -1,4 +1,4 @@
-"""What rendered outputs tell every callback by its environment (docs/architecture.md, "The callbacks")."""
+"""The environment variables by which rendered outputs inform every callback (docs/architecture.md, "The callbacks")."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 CONFIG, DAG_HASH, PLAN, FILE = "MAGNUS_CONFIG", "MAGNUS_DAG_HASH", "MAGNUS_PLAN", "MAGNUS_FILE"
 RUN_ID, WALK, INPUT, TARGET = "MAGNUS_RUN_ID", "MAGNUS_WALK", "MAGNUS_INPUT", "MAGNUS_TARGET"
 RECORDS = "MAGNUS_RECORDS"
-"""Names the format of the records that an output was rendered for: a callback of another format refuses it."""
+"""The variable for the format of the records that an output was rendered for; a callback of another format refuses."""
 VARIABLE = "MAGNUS_VAR_"
-"""Begins the names of the definition's own variables."""
+"""Prefix of the environment variables that carry the definition's variables."""
 _OURS = re.compile(
     "MAGNUS_(RUN_ID|WALK|INPUT|TARGET|RECORDS|DAG_HASH|CONFIG|PLAN|FILE|STEP|BRACE|OWN_BRACE|VAR_.*)",
     re.DOTALL,
@@ -25,7 +25,7 @@ _OURS = re.compile(
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether a variable is one that rendered outputs themselves set: nobody's configuration may set it."""
+    """Tell whether rendered outputs themselves set a variable, so that no configuration may set it."""
     return _OURS.fullmatch(name) is not None
 
 

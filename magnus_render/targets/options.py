@@ -27,7 +27,7 @@ def common(target: BaseTarget, config: Config) -> Mapping[str, Any]:
 
 def read(model: type[Model], values: Mapping[str, Any]) -> Model:
     """Return a block that `check` found nothing wrong with."""
-    # Without anything to validate there is no need for a validator, which takes a model longer to build than to be used.
+    # An empty block needs no validation. To build a model's validator takes longer than to use it.
     return model.model_validate(dict(values)) if values else model.model_construct()
 
 
@@ -47,7 +47,7 @@ def check(target: BaseTarget, model: type[BaseModel], plan: Plan, config: Config
 def unset(
     model: type[BaseModel], given: Mapping[str, Any], keys: Iterable[str], code: str
 ) -> Iterator[Finding]:
-    """Yield a warning for each of some keys that nobody gave: those whose defaults make a text, but fit nobody."""
+    """Yield a warning for each of some keys that the user left out, if its default must be replaced."""
     for key in keys:
         if key not in given:
             value = model.model_fields[key].default

@@ -1,4 +1,4 @@
-"""What can be known, when a pipeline is rendered, of the secrets that its steps will find."""
+"""Which secrets a step will not find when it runs, as far as this is known when the pipeline is rendered."""
 
 from __future__ import annotations
 

@@ -324,7 +324,7 @@ def test_a_native_template_in_a_map_knows_its_branch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ({"image": "x"}, "says not what it runs"),
+        ({"image": "x"}, "does not say what it runs"),
         ({"container": {}, "script": {}}, "has container and script"),
         ({"http": {"url": "x"}}, "a template of type http"),
         ({"suspend": {}, "inputs": 5}, "its inputs are not those of a template"),

@@ -1,9 +1,10 @@
 """Where the boxes of one graph are drawn, and the lines between them: in rows, from top to bottom.
 
-Given the sizes of the boxes and what leads to what, it returns a place for each box and each line. A line that passes rows
-has a lane in each of them, beside the boxes, so that no line crosses a box; lines to one box share their lane. Within a
-row what belongs together stands together, and lines are as straight as the boxes allow (Sugiyama's method: rows by the
-longest way, order by the mean of the neighbours, places by isotonic regression).
+In go the sizes of the boxes and the edges between them, out comes a place for each box and each line. A line that passes
+rows has a lane in each of them, beside the boxes, so that no line crosses a box. Lines to one box share their lane.
+
+The method is Sugiyama's. A box stands in the row of the longest way to it. The order in a row follows the mean of the
+neighbours, so that few lines cross. Places come from isotonic regression, so that lines are as straight as boxes allow.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ _LANE = 12
 _SWEEPS = 8
 _NEXT = 5.0
 _MOST_LANES = 20_000
-"""More lanes are not made: then lines that pass rows cross boxes."""
+"""At most so many lanes are made. Without them, lines that pass rows cross boxes."""
 
 
 class Lane(NamedTuple):
-    """What reserves the place of a line in a row that the line passes."""
+    """The place that is reserved for a line in a row that the line passes."""
 
     target: str
     via: str
@@ -33,7 +34,7 @@ class Lane(NamedTuple):
 
 
 Item = str | Lane
-"""What stands in a row: a box, by its address, or a lane."""
+"""One item of a row: a box, by its address, or a lane."""
 
 
 class Line(NamedTuple):
@@ -71,7 +72,8 @@ class Arranged:
 def arrange(edges: Mapping[str, Sequence[tuple[str, str]]], sizes: Mapping[str, tuple[int, int]]) -> Arranged:
     """Return where the boxes of a graph and the lines between them are.
 
-    `edges` has for each box, in reading order, what it leads to and by which way; `sizes` have width and height of each.
+    `edges` has, for each box in reading order, the boxes that it leads to, and by which way. `sizes` has the width and
+    height of each box.
     """
     rows = _rows(edges)
     links = _with_lanes(edges, rows)
@@ -81,7 +83,7 @@ def arrange(edges: Mapping[str, Sequence[tuple[str, str]]], sizes: Mapping[str, 
 
 
 class _Link(NamedTuple):
-    """What is connected in two rows that follow each other."""
+    """A connection between items of two neighbouring rows."""
 
     upper: Item
     lower: Item
@@ -89,7 +91,7 @@ class _Link(NamedTuple):
 
 
 def _rows(edges: Mapping[str, Sequence[tuple[str, str]]]) -> list[list[Item]]:
-    """Return the boxes by the length of the longest way to them, in reading order."""
+    """Return the rows: a box stands in the row whose number is the length of the longest way to it."""
     targets = {address: {target for target, _ in found} for address, found in edges.items()}
     missing = dict.fromkeys(edges, 0)
     for found in targets.values():
@@ -135,11 +137,11 @@ def _with_lanes(edges: Mapping[str, Sequence[tuple[str, str]]], rows: list[list[
 
 
 _Neighbours = dict[Item, list[tuple[Item, float]]]
-"""What each item is connected with in the row above or below, and how much that counts."""
+"""For each item, the items that it is connected with in the row above or below, each with its weight."""
 
 
 def _neighbours(links: Iterable[_Link]) -> tuple[_Neighbours, _Neighbours]:
-    """Return what is above and what is below each item. The way of success counts more: it is to be straight."""
+    """Return the neighbours above and those below each item. A way of success has more weight, so that it is straighter."""
     above: _Neighbours = {}
     below: _Neighbours = {}
     for link in links:
@@ -150,7 +152,7 @@ def _neighbours(links: Iterable[_Link]) -> tuple[_Neighbours, _Neighbours]:
 
 
 def _wanted(item: Item, beside: _Neighbours, places: Mapping[Item, float]) -> float:
-    """Return the mean place of what an item is connected with; its own if that is nothing."""
+    """Return the mean place of an item's neighbours; its own place if it has none."""
     found = beside.get(item)
     if not found:
         return places[item]
@@ -158,7 +160,7 @@ def _wanted(item: Item, beside: _Neighbours, places: Mapping[Item, float]) -> fl
 
 
 def _order(rows: list[list[Item]], links: list[_Link]) -> None:
-    """Sort each row by the mean place of what its items are connected with, so that few lines cross."""
+    """Sort each row by the mean places of its items' neighbours, so that few lines cross."""
     above, below = _neighbours(links)
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
@@ -194,10 +196,10 @@ def _centres(rows: list[list[Item]], links: list[_Link], widths: Mapping[Item, i
 
 
 def _apart(wanted: Sequence[float], weights: Sequence[float], widths: Sequence[int]) -> list[float]:
-    """Return middles that are far enough apart, in their order, and as near to those that are wanted as can be.
+    """Return the middles of items that are far enough apart, in the same order, and as near as possible to the wanted ones.
 
-    Without the distance that each needs from the first they must not decrease: pools of neighbours that would decrease
-    share their mean (the pool adjacent violators algorithm).
+    First the least distance of each item from the first one is subtracted. The rest must not decrease: neighbours that
+    would decrease form a pool and get its mean (the pool adjacent violators algorithm).
     """
     offsets = [0.0]
     for left, right in pairwise(widths):

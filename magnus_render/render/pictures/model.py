@@ -37,16 +37,16 @@ class Box:
     kind: str
     title: str
     detail: str
-    """What it does, in a few words."""
+    """What the node does, in a few words."""
     condition: str = ""
-    """Of a task that has one: `if quality is good`."""
+    """The condition of a task, such as `if quality is good`; '' if it has none."""
     status: str = ""
     count: str = ""
-    """Of a node in a map, in a run: how many of its instances succeeded, `3/5`. Of one that all skipped, how many did."""
+    """For a node in a map, if a run is shown: how many instances succeeded, such as `3/5`. If all were skipped, how many."""
     edges: list[tuple[str, str]] = field(default_factory=list)
     """Address of a node it leads to, and whether by `next` or `on_failure`."""
     branches: list[tuple[str, str]] = field(default_factory=list)
-    """Of a composite: address and title of each branch graph."""
+    """For a composite: address and title of each branch graph."""
     link: str = ""
     """Where a click on it leads, in formats that can; '' for nowhere."""
 
@@ -77,7 +77,7 @@ def picture(
 ) -> Picture:
     """Return the picture of a plan. `outcome`, from `statuses`, colours it. `links`: where a click leads, by address.
 
-    A fail node is left out where only failures without a handler lead to it: that goes without saying.
+    A fail node is left out if only failures without a handler lead to it, because every graph has that way.
     """
     boxes: dict[str, Box] = {}
     graphs: dict[str, list[str]] = {address: [] for address in plan["graphs"]}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from magnus_render.render.pictures.model import Box, Picture
 
 _SHAPES = {SUCCESS_NODE: "ellipse", FAIL_NODE: "ellipse", CONDITIONAL: "diamond"}
-"""Of Graphviz; all others are boxes."""
+"""Graphviz's shapes of types of nodes; all other nodes are boxes."""
 _MARKS = {"SUCCESS": "+", "FAIL": "x", "CRASHED": "x", "PROCESSING": "~", "TRIGGERED": "~", "SKIPPED": "o"}
 
 
@@ -137,7 +137,7 @@ def dot(picture: Picture) -> str:
 
 
 def tree(picture: Picture) -> str:
-    """Return an indented tree: nodes in reading order, with what follows where that is not the next line."""
+    """Return an indented tree: nodes in reading order, each with its successor if that is not on the next line."""
     lines = [picture.name]
     following = _following(picture)
     for kind, depth, address, title in _walk(picture):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from magnus_render.targets.base import Bundling, Made, Source
 
 VOLUME = {"claim": "magnus", "mount_path": "/mnt/magnus"}
-"""Stands in for the volume that nobody named."""
+"""The volume of the output where the configuration names none; the user is to replace it."""
 _FOLDERS = {"run_log_store": "run_log", "catalog": "catalog"}
 
 
@@ -233,7 +233,7 @@ class ArgoTarget(BaseTarget):
         return bundle.files(self, plan, config, made, write)
 
     def needs_no_image(self, config: Config) -> str:
-        """Return '': pods run it."""
+        """Return '': every pod needs the image."""
         return ""
 
     def overlays(

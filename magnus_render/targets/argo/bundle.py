@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from magnus_render.targets.base import BaseTarget, Finding, Made
 
 _RESULTS = {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"], "verbs": ["create", "patch"]}
-"""What the container beside each step does (Argo's documentation, "Workflow RBAC")."""
+"""The right that the container beside each step needs, to report its result (Argo's documentation, "Workflow RBAC")."""
 _REFERENCES = {
     "persistentVolumeClaim": ("PersistentVolumeClaim", "claimName"),
     "secretKeyRef": ("Secret", "name"),
@@ -125,7 +125,7 @@ def _references(value: Any) -> Iterator[str]:
 def _accounts(value: Any) -> Iterator[str]:
     """Yield the accounts that a part of a manifest names: of all pods, of a step's, of a template of the user's own.
 
-    One that Argo is to fill in (`{{...}}`) is known to nobody.
+    A name that Argo fills in (`{{...}}`) is left out, for only the run knows it.
     """
     if isinstance(value, list):
         for one in value:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from magnus_render.targets.base import BaseTarget, Findings
 
 _LEAST_BYTES = 108
-"""Of a task as JSON, with names of one character: what is certain not to fit need not be rendered to be refused."""
+"""Bytes of the smallest task as JSON. A pipeline that does not fit even so is refused before it is rendered."""
 _MOST_BRANCHES = limits.TEMPLATES - 3
-"""Each is a template. Beside them there are at least the graph around them, their own DAG and the end of that."""
+"""Each branch is a template. At least three more: for the graph around them, for their DAG, for its end."""
 _TYPES = ("container", "script", "resource", "suspend", "data", "dag", "steps")
 _WITHOUT_DEFAULTS = ("http", "containerSet", "plugin")
 """Types that `templateDefaults` of a container turn into a second type (Argo's source, Template.SetType)."""
@@ -122,7 +122,9 @@ def _native_problem(found: Any) -> tuple[str, str]:
         return what, "let a container or a script do it"
     types = [name for name in _TYPES if name in found]
     if len(types) != 1:
-        what = f"its template has {' and '.join(types)}" if types else "its template says not what it runs"
+        what = (
+            f"its template has {' and '.join(types)}" if types else "its template does not say what it runs"
+        )
         return what, f"state one of {', '.join(_TYPES)}"
     inputs = found.get("inputs") or {}
     parameters = (inputs.get("parameters") or []) if isinstance(inputs, dict) else None

@@ -1,7 +1,7 @@
 """What is wrong with the configuration: of the pipeline, and of nodes.
 
-What becomes a part of the manifest is checked by the verifier's own functions, here already, where the place in the
-configuration is known.
+Values that become a part of the manifest are checked by functions of the lint. They are called here, before anything is
+rendered, because a message can name the place in the configuration only here.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findi
 
 
 def _as_in_a_manifest(key: str, value: Any, common: Any, label: str) -> list[Finding]:
-    """Return what the verifier has to say about one key; `common` is what the pipeline's configuration has there."""
+    """Return the findings of the lint for one key; `common` is what the pipeline's configuration has there."""
     owner, report = Document({}, label, "", {}), Report({})
     if key == "image":
         check_image(value, key, owner, report)
@@ -121,7 +121,10 @@ def _check_own(node: Node, given: Mapping[str, Any], own: Mapping[str, Any], fin
 def _check_variables(
     node: Node | None, given: Mapping[str, Any], own: Mapping[str, Any], findings: Findings
 ) -> None:
-    """A variable is a text or a secret's value, wherever it is written: Argo would put both into one entry."""
+    """Add each variable that is both a text and a secret's value: Argo would put both into one entry.
+
+    The text may stand in the pipeline's configuration, and the secret in the node's, or the other way round.
+    """
     place = "executor_config.argo" if node else "executor.config"
     mine = {name: key for key in _ENVIRONMENTS for name in mapping((own if node else given).get(key))}
     texts, secrets = ({**mapping(given.get(key)), **mapping(own.get(key))} for key in _ENVIRONMENTS)
@@ -144,9 +147,10 @@ def _check_variables(
 def _check_mounts(
     node: Node, given: Mapping[str, Any], own: Mapping[str, Any], config: Config, findings: Findings
 ) -> None:
-    """A volume between a store and the folder that its own is mounted at would hide it from this step.
+    """Add each volume of a node that would hide a store from this step.
 
-    The step would write where nobody looks. What is mounted further up hides nothing: container runtimes
+    Example: a store is in `/mnt/runs`, on a volume mounted at `/mnt`, and the node mounts another one at `/mnt/runs`.
+    The step would then write where nobody looks. A volume that is mounted further up hides nothing: container runtimes
     mount the higher path first, in whatever order a pod lists them.
     """
     common, mine = _mounts(given), _mounts(own)

@@ -1,4 +1,4 @@
-"""Diagnostic codes of the Argo target: MR301 to MR319. Those of its verifier stand beside that."""
+"""Diagnostic codes of the Argo target: MR301 to MR319. The codes of its lint stand in `lint/codes.py`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """From graphs to DAG templates: which tasks a plan becomes, in reading order, and what each depends on.
 
 Every graph becomes a DAG template. A composite's task refers to the template of its branches; a map's runs that template
-once for each index. Argo takes the phase of a DAG from the tasks that nothing depends on, so there is exactly one (but
-around a bounded parallel): the success node, which depends on what leads to it. A graph that does not come there fails
-with whatever failed in it; only one in which a step's success leads to the fail node needs a task for that.
+once for each index. Argo takes the phase of a DAG from the tasks that no other task depends on. Each DAG has exactly one of
+these, but for the one around a bounded parallel: the success node, which depends on what leads to it. A graph that does
+not come to its success node fails with the task that failed. So a fail node is a task only where a success leads to it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class _Compiler:
             if (node := self.depends.node(slug))["next"]["slug"] == fail
             for phase in self.depends.good(node)
         ]
-        # What records a failure that nobody handles leads to the fail node, or else away from success.
+        # A task that records a failure without a handler leads to the fail node; without such a task success must not run.
         recorders = [
             self.names[f"{slug}: failed"]
             for slug in self.depends.slugs
@@ -121,7 +121,7 @@ class _Compiler:
         return ends
 
     def _confirmation(self, slug: str) -> list[Task]:
-        """Return the callback between a node and the failures that lead there, where it must say that they are on record."""
+        """Return the callback that confirms the failures that lead to a node, before the node runs; [] if none must be."""
         failures = [
             one
             for before in self.depends.node(slug)["before"]
@@ -201,7 +201,10 @@ class _Compiler:
         return [self._dag(node, task)]
 
     def _decides(self, node: Node) -> str:
-        """Return the type of the node behind a task of which its hand-over tells what is decided; '' if nothing is."""
+        """Return the type of a task's successor if the hand-over of the task decides something for it, else ''.
+
+        Example: a task before a map counts its items, so this is `map`.
+        """
         return node["next"]["type"] if self.view.counts(node) else ""
 
     def _as_is(self, node: Node, slug: str, task: Task) -> list[Task]:
@@ -251,9 +254,9 @@ class _Compiler:
     def _decided(
         self, node: Node, task: Task, helper: str, command: str, output: str, title: str
     ) -> tuple[list[Task], str]:
-        """Return a task on which something is decided, behind the callback that decides it if no step does.
+        """Return a task that needs a decision, and a reference to that decision.
 
-        With them a reference to what was decided. `helper` is the callback's key among the names of tasks.
+        If no step decides, the callback that does comes first. `helper` is the callback's key among the names of tasks.
         """
         if node["counted_by"]:
             tasks, decider = [task], self.names[node["counted_by"]]
@@ -265,21 +268,21 @@ class _Compiler:
         return tasks, f"{{{{tasks.{decider}.outputs.parameters.{output}}}}}"
 
     def _where_it_holds(self, node: Node, slug: str, task: Task) -> list[Task]:
-        """Return the task of a step that has a condition, which is Skipped where that does not hold.
+        """Return the task of a step that has a condition. Argo skips the task where the condition does not hold.
 
-        Where nothing was decided it runs: its own callback decides then.
+        Where no decision was handed over the task runs, and its own callback decides.
         """
         title = f"decides whether {node['name']} runs"
         tasks, chosen = self._decided(node, task, f"{slug}: choice", "choose", CHOICE, title)
-        # Quoted on both sides it is compared as text.
+        # With quotes on both sides Argo compares texts.
         task.when, task.remark = f"'{chosen}' != '{SKIP}'", condition_title(node)
         return tasks
 
     def _conditional(self, node: Node, slug: str, task: Task) -> list[Task]:
         """Return the task of a conditional; its template has all branches, and skips those that are not chosen.
 
-        A DAG of which all is skipped succeeds. So what no branch has for its name must fail, and does so without a pod:
-        it is handed over as a list of items, which it never is.
+        Argo lets a DAG succeed in which every task is skipped. So one more task must fail where no branch is chosen. It
+        fails without a pod: it gets a text as its list of items, and Argo refuses a text that is no list.
         """
         title = f"chooses the branch of {node['name']}"
         tasks, chosen = self._decided(node, task, f"{slug}: choice", "choose", CHOICE, title)
@@ -310,7 +313,7 @@ class _Compiler:
             self.inside.append((graph, template))
             task = Task(own[branch["slug"]], template, arguments=arguments, title=branch["name"])
             if node["type"] == CONDITIONAL:
-                # Quoted on both sides it is compared as text: 3, true and a-b are something else to Argo.
+                # With quotes on both sides Argo compares texts. Without them 3, true and a-b are no texts to Argo.
                 task.when = f"'{{{{inputs.parameters.{CHOICE}}}}}' == '{branch['slug']}'"
             found.append(task)
         return found
@@ -333,8 +336,9 @@ class _Compiler:
             end = Task("success", self.steps.nothing(), title="success")
             end.only_if = " && ".join(f"{one.name}.Succeeded" for one in around.tasks)
             around.tasks.append(end)
-        # With a bound the branches are the leaves, which Argo looks at in order. What one task depends on it looks at in
-        # any order, and may refuse a branch that waits before it sees that another has ended; nothing wakes it up then.
+        # With a bound there is no end task: the branches are the leaves of the DAG, and Argo looks at leaves in order.
+        # It looks in any order at the tasks that an end task depends on. Then it may hold back a waiting branch before it
+        # sees that another has ended, and nothing makes it look again.
         return tasks
 
     def _dag(self, node: Node, task: Task) -> Task:

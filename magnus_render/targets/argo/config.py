@@ -1,7 +1,7 @@
 """The configuration of the Argo target.
 
-`executor.config`, each key but those of `WHOLE` overridable by a node's `executor_config.argo`. Defaults make every
-definition renderable; `image` is the one that fits nobody.
+It is `executor.config`. A node's `executor_config.argo` overrides each key but those of `WHOLE`. Every key has a default,
+so every definition can be rendered. The default of `image` must be replaced.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from magnus_render.targets.base import BaseTarget, Source
 
 GRACE = 900
-"""Seconds between the runtime's own limit and the engine's, which is there for a runtime that hangs. The engine's clock
-runs while images are pulled, and a workflow's while nodes are made: it must never be the one that decides."""
+"""Seconds by which the engine's limit is longer than the runtime's own. The engine's limit is only for a runtime that
+hangs: its clock also runs while images are pulled and machines are made, so it must never end a step that works."""
 PLATFORM_RETRIES = 2
-"""How often what the platform ended is tried again."""
+"""How often a callback that the platform ended is tried again."""
 _FINAL = ", ".join(f"'{status}'" for status in (errors.FAILED, errors.USAGE, errors.REFUSED))
 PLATFORM = f"lastRetry.status == 'Error' || !(lastRetry.exitCode in [{_FINAL}])"
 """A callback ends by itself with 0, 1, 64, 65 or 75, or with `AGAIN`; anything else, and a pod that was lost, is the
@@ -34,7 +34,7 @@ platform's doing. What a try had recorded by then counts: the runtime tells whic
 ITEMS_FILE = "/tmp/magnus/items.json"
 CHOICE_FILE = "/tmp/magnus/choice"
 _TOLD = {MAP: ("items", ITEMS_FILE), CONDITIONAL: ("choice", CHOICE_FILE), TASK: ("choice", CHOICE_FILE)}
-"""By type of what is decided: the end of a template's name, and the file that a callback tells it in."""
+"""Type of the node that a decision is for -> the end of a template's name, and the file that has the decision."""
 _CHOSEN = {
     CONDITIONAL: "the branch of the conditional that follows",
     TASK: "whether the step that follows runs",
@@ -62,7 +62,7 @@ class Template:
     kind: str
     title: str = ""
     address: str = ""
-    """Of the node that it is for alone."""
+    """Address of the node, where the template is for one node alone."""
     inputs: list[str] = field(default_factory=list)
     command: list[str] = field(default_factory=list)
     args: list[str] = field(default_factory=list)
@@ -103,8 +103,8 @@ class Steps:
     def begin(self, separate: bool) -> None:
         """Start on the templates of another object: the pipeline, or a separate dag.
 
-        A separate dag runs with the environment of the workflow that calls it, and says itself what it was rendered
-        from: one that was not applied anew is refused.
+        A separate dag runs with the environment of the workflow that calls it, but states the hash of its definition
+        itself. So a callback notices, and refuses, a separate dag that was not applied anew.
         """
         self._environment = {callbacks.DAG_HASH: self._plan["dag_hash"]} if separate else {}
         self.templates = {}
@@ -149,7 +149,10 @@ class Steps:
 
     @staticmethod
     def address(address: str) -> str:
-        """Return the address of a step as an argument: within a map, from the branch on that the template runs for."""
+        """Return the address of a step as an argument, in which an input stands for the branch of a map.
+
+        Example: `{{inputs.parameters.branch}}.train` for `regions._.train`.
+        """
         parts = address.split(".")
         if "_" not in parts:
             return address
@@ -175,8 +178,8 @@ class Steps:
     ) -> tuple[str, dict[str, str]]:
         """Return the template and the arguments of a callback for a node.
 
-        `decides` is the type of what it decides: a map asks for indices, a conditional for its branch, a task for whether
-        it runs. `exit_status` and `confirm` are for the record of what has ended.
+        `decides` is the type of the node that the callback decides for: the indices of a map, the branch of a
+        conditional, or whether a task runs. `exit_status` and `confirm` are for the record of a node that has ended.
         """
         arguments = {"step": self.address(node["address"])}
         step = node["type"] == TASK and command == "execute_single_node" and not confirm
@@ -214,7 +217,8 @@ class Steps:
     def script(self, node: Node, text: str) -> tuple[str, dict[str, str]]:
         """Return the template that runs the lines of an as-is and records how they ended."""
         mark = quote.marker(text)
-        # The script is the last argument. What the lines leave running must not keep the record from being written.
+        # The script is the last argument. It runs in a bash of its own: a process that it leaves running must not keep
+        # the record from being written.
         shell = (
             'bash "$0" </dev/null'
             if not mark
@@ -308,9 +312,9 @@ class Steps:
     def _base(self, config: Config, source: Source) -> dict[str, str]:
         """Return what tells every callback of a run where it belongs, as the environment of its container.
 
-        Argo writes what it can expand of `templateDefaults` into the workflow itself, from where `argo resubmit` takes it:
-        the new workflow would be told the old one's. What is asked of a pod is expanded for each pod (3.7.4,
-        `substituteGlobalVariables`, `FormulateResubmitWorkflow`).
+        Argo expands the tags in `templateDefaults` and writes the values into the workflow itself. `argo resubmit` copies
+        that, so the new workflow would have the run id of the old one. An expression that asks for the pod's name is
+        expanded for each pod instead (Argo 3.7.4, `substituteGlobalVariables`, `FormulateResubmitWorkflow`).
         """
         run_id = "workflow.parameters['run-id']"
         told = callbacks.shared(self._plan, config, source, self.common.plan)
@@ -343,8 +347,8 @@ def environment(config: ArgoConfig, brace: str = quote.BRACE) -> dict[str, str]:
 def retries(retry: Retry) -> Retries:
     """Return a user's retries as a retryStrategy.
 
-    Argo waits before it looks at the expression, so with pauses the limit alone decides: the platform's failures then
-    spend attempts. Factors are whole numbers (Argo's field reference, Backoff).
+    Argo pauses before it evaluates the expression. So with pauses only the limit can decide, and a failure of the
+    platform spends one of the attempts. Factors are whole numbers (Argo's field reference, Backoff).
     """
     attempts = retry["attempts"]
     said = f"{attempts} attempts"

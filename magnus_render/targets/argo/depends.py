@@ -1,7 +1,7 @@
 """What the task of a node waits for: the tasks of one graph by name, and which of their outcomes lead where.
 
-A node becomes a task, and often a helper beside it: one that counts a map's items, decides, or records what no step does.
-What a success or failure of the node leads to waits for that of the task or the helper that tells it.
+A node becomes a task, often with a helper task beside it. A helper counts a map's items, decides, or records an outcome
+that no other callback records. A successor waits for the task or, where a helper tells the outcome, for the helper.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Depends:
         self.view = view
         self.text = text
         self.reached = view.reached(head)
-        """What a walk can come to: what only a failure leads to is not there if nothing can fail."""
+        """The nodes that a walk can come to. A handler of nodes that cannot fail is not among them."""
         self.slugs = [slug for slug in view.steps(head) if slug in self.reached]
         """The nodes that become tasks, in reading order, without the status nodes."""
         self.names = self._task_names()
@@ -64,7 +64,8 @@ class Depends:
 
     def good(self, node: Node) -> tuple[str, ...]:
         """Return the outcomes of a node's last task that are its success."""
-        # A list without items is Skipped; within a template of its own that template succeeds.
+        # Argo skips a map's task if there are no items. Inside a template of its own it is skipped too, but that template
+        # succeeds.
         skips = "when" in node or (node["type"] == MAP and not is_bounded(node))
         return (*OK, "Skipped") if skips else OK
 
@@ -77,9 +78,10 @@ class Depends:
         return [f"{self.names[helper]}.Succeeded"]
 
     def is_confirmed_there(self, node: Node) -> bool:
-        """Tell whether a failure is confirmed where it leads to, with all others that do, and not at the node itself.
+        """Tell whether one helper of the handler confirms this failure, together with all others that lead there.
 
-        An as-is may have left no record by which it could be found; a composite is asked for its own failure.
+        Otherwise the failed node has a helper of its own. It has one if it is an as-is, which may have left no record to
+        find, or if its handler is a composite: a confirmation there would ask for that composite's own failure.
         """
         to = self.node(node["on_failure"]["slug"])
         return node["type"] != AS_IS and to["type"] in (AS_IS, SUCCESS_NODE)
@@ -95,7 +97,10 @@ class Depends:
         return [f"{task}.{phase}" for task in tasks for phase in BAD]
 
     def is_recorded(self, node: Node) -> bool:
-        """Tell whether a native as-is is followed by a callback: no step does it whose record tells that it was passed."""
+        """Tell whether a callback records the success of a native as-is.
+
+        It is not needed before a task that surely runs: the task's record tells that the as-is has succeeded.
+        """
         then = node["next"]
         runs = then["type"] == TASK and not then.get("when")
         return node["type"] == AS_IS and isinstance(self.text(node), dict) and not runs

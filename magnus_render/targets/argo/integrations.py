@@ -19,7 +19,7 @@ class _OnVolume(BaseIntegration):
     provider = "file-system"
     needs = "a path on a volume that every pod mounts: `persistent_volumes` of executor.config"
     folder = ""
-    """What it is called on a volume of ours."""
+    """Its name on a volume that is suggested."""
 
     def validate(self, executor: str, config: Config) -> list[str]:
         block: Service = self.service

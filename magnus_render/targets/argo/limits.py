@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 OBJECT_BYTES = 1_048_576
-"""Of an object as JSON: Argo's own limit, below that of etcd."""
+"""Bytes of an object as JSON: Argo's own limit, below that of etcd."""
 APPLIED_BYTES = 262_144
-"""Of all annotations, one of which holds the object after `kubectl apply`."""
+"""Bytes of all annotations together. `kubectl apply` keeps the whole object in one of them."""
 NAME = 63
 """Characters of an object's name."""
 CRON_NAME = 52
@@ -13,10 +13,10 @@ CRON_NAME = 52
 TEMPLATE_NAME = 128
 """Characters of a template's or task's name."""
 TEMPLATES = 200
-"""In a workflow: `maxItems` of the full CRDs."""
+"""Templates in a workflow: `maxItems` of the full CRDs."""
 TASKS = 200
-"""In a DAG: `maxItems` of the full CRDs."""
+"""Tasks in a DAG: `maxItems` of the full CRDs."""
 PARAMETERS = 500
-"""In a list: `maxItems` of the full CRDs."""
+"""Parameters in a list: `maxItems` of the full CRDs."""
 NESTING = 99
 """Templates within one another: the controller gives up at a depth of 100 (its setting maxStackDepth)."""

@@ -27,21 +27,21 @@ class Task:
     template: str
     arguments: dict[str, str] = field(default_factory=dict)
     depends: list[str] = field(default_factory=list)
-    """What lets it start: any of these; empty for the first."""
+    """Outcomes of other tasks, any one of which lets it start; empty for the first task."""
     unless: list[str] = field(default_factory=list)
-    """Of a fail node: it starts as well if none of these came about."""
+    """For a fail node: outcomes of other tasks. It also starts if none of these came about."""
     only_if: str = ""
-    """What must hold besides."""
+    """A condition on outcomes that must hold besides `depends`."""
     when: str = ""
-    """Of a branch of a conditional, or a step that has a condition: what must hold as well, or it is skipped."""
+    """For a branch of a conditional, or a step that has a condition: where this does not hold Argo skips the task."""
     remark: str = ""
     """What `when` says, in words."""
     items: str = ""
-    """Of a map: the list of indices. Of what fails where no branch was chosen: a text that is no list."""
+    """For a map: the list of indices. For the task that fails where no branch was chosen: a text that is no list."""
     reference: str = ""
-    """Of a separate dag: the WorkflowTemplate that the template stands in."""
+    """For a separate dag: the WorkflowTemplate that its template stands in."""
     address: str = ""
-    """Of its node."""
+    """Address of its node."""
     title: str = ""
     description: str = ""
 
@@ -64,10 +64,10 @@ class Manifest:
 
     dags: list[Dag]
     templates: list[Template]
-    """What its tasks run, in the order of their first use."""
+    """The templates that its tasks run, in the order of their first use."""
     brace: bool
     """A text needs the variable that keeps Argo from seeing a tag in it."""
     address: str = ""
-    """Of the separate dag; '' for the pipeline."""
+    """Address of the separate dag; '' for the pipeline."""
     exit: Task | None = None
-    """What records a run that was cut short."""
+    """The task that records a run that was cut short."""

@@ -24,13 +24,14 @@ _RESERVED = frozenset({
 })  # fmt: skip
 """What Argo's expressions read as something else than a task (expr-lang, "Language Definition")."""
 _PREFIXED = re.compile(r"(p-)*[0-9]")
-"""Names that get a `p-` in front: that begin with a digit, and those that look as if they had got it."""
+"""Names that get a `p-` in front: `7days`, but also `p-7days`, so that the two stay different."""
 
 
 def object_name(pipeline: str, address: str = "") -> str:
     """Return the name of the object of a pipeline, or of its separate dag at an address.
 
-    A dot, which no slug has, keeps the parts apart: what one pipeline calls is never what another applied.
+    The parts are joined by a dot, which no slug has. So the separate dag of one pipeline never has the name of another
+    pipeline's object.
     """
     name = naming.join(naming.slug(pipeline), *naming.without_indices(address).split("."))
     return shortened(f"p-{name}" if _PREFIXED.match(name) else name, 52)
@@ -67,7 +68,7 @@ def distinct(wanted: Mapping[str, str], taken: Iterable[str] = ()) -> dict[str, 
 
 
 def _free(name: str, key: str, used: Collection[str]) -> str:
-    """Return a name and a short hash of its key; another one where a user's own name looks like that."""
+    """Return a name with a short hash of its key behind it; another hash if the user has given that very name."""
     while (found := f"{name[: LONGEST - 9].rstrip('-')}-{_hash(key)}") in used:
         key += "\n"
     return found

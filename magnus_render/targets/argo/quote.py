@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 BRACE = "MAGNUS_BRACE"
 """A variable that holds one opening brace: `{$(MAGNUS_BRACE)` is what Argo does not take for a tag."""
 OWN_BRACE = "MAGNUS_OWN_BRACE"
-"""The same for a template's own environment, which Argo puts before what all share: only what stands before is known."""
+"""The same for a template's own environment. Argo puts that before the shared one, and Kubernetes replaces `$(NAME)`
+only where the variable stands further up."""
 _PLAIN = re.compile(
     r"-{0,2}[A-Za-z_/][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+(][A-Za-z0-9_./+()-]*)*|\$\([A-Za-z_][A-Za-z0-9_]*\)"
 )
@@ -53,7 +54,7 @@ def key(text: str) -> str:
 
 
 def depends(expression: str, indent: int) -> str:
-    """Return what a task depends on: on one line or, if that is long, an outcome a line; `indent` is of the lines."""
+    """Return what a task depends on, on one line. If that is long, each outcome has a line, indented by `indent`."""
     if len(expression) > _LONG:
         pad = "\n" + " " * indent
         return f">-{pad}" + pad.join(re.split(r" (?=\|\| |&& )", expression))
@@ -85,8 +86,8 @@ def comment(value: str) -> str:
 def inert(value: str, brace: str = BRACE) -> str:
     """Return a text for a container's command, arguments or environment that arrives there as it is.
 
-    `$$` stands for one dollar (Kubernetes, "Define Dependent Environment Variables"); a brace behind a brace comes from a
-    variable, so that Argo sees no tag: `brace` names it.
+    Kubernetes reads `$$` as one dollar ("Define Dependent Environment Variables"). Argo must not see a tag: of two braces
+    the second comes from a variable, whose name is `brace`.
     """
     escaped = re.sub(r"\$(?=[$(])", "$$", value)
     return re.sub(r"(?<=\{)\{", f"$({brace})", escaped)
@@ -95,8 +96,8 @@ def inert(value: str, brace: str = BRACE) -> str:
 def marker(source: str) -> str:
     """Return a mark for `broken`, '' if the text needs none.
 
-    A script reaches its container within an environment variable of an init container: Argo replaces its tags, and
-    Kubernetes what it takes for references.
+    A script reaches its container by an environment variable of an init container. On this way Argo would replace
+    `{{...}}` in it, and Kubernetes would replace `$(...)`.
     """
     if not re.search(r"\{\{|\$\$|\$\([A-Z_][A-Z0-9_]*\)", source):
         return ""
@@ -107,7 +108,7 @@ def marker(source: str) -> str:
 
 
 def broken(source: str, mark: str) -> str:
-    """Return a script with a mark behind every brace and dollar that something could be made of."""
+    """Return a script with a mark behind every brace and dollar that Argo or Kubernetes could replace."""
     if not mark:
         return source
     return re.sub(r"\{(?=\{)|\$(?=[$(])", lambda found: found[0] + mark, source)
@@ -118,7 +119,7 @@ def quoted(value: str) -> str:
     if '"' in value and value.isprintable():
         return "'" + value.replace("'", "''") + "'"
     found = json.dumps(value, ensure_ascii=False)
-    # JSON leaves alone what YAML does not allow, or folds: the rest of the control characters and the line separators.
+    # JSON does not escape all that YAML forbids or folds: some control characters, and the line separators.
     return re.sub(
         r"[\x7f-\x9f\ud800-\udfff\u2028\u2029\ufeff\ufffe\uffff]", lambda c: f"\\u{ord(c[0]):04x}", found
     )

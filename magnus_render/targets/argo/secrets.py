@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from magnus_render.targets.argo.config import SecretKey
 
 _STORES = "AWS_"
-"""Begins variables that stores themselves read: every callback needs them, whoever asks for them besides."""
+"""Prefix of the variables that stores themselves read. Every callback needs them, also if a step asks for them too."""
 
 
 def asked_for(plan: Plan, config: Config) -> dict[str, list[str]]:
@@ -46,7 +46,7 @@ def brought(given: Mapping[str, Any], own: Mapping[str, Any]) -> set[str] | None
 
 
 class Secrets:
-    """The pipeline's `secret_environment`, shared out."""
+    """The pipeline's `secret_environment`: which values every pod gets, and which only some steps."""
 
     def __init__(self, given: Mapping[str, SecretKey], plan: Plan, config: Config) -> None:
         self.shared = {name: given[name] for name in shared(given, plan, config)}

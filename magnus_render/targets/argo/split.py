@@ -1,9 +1,12 @@
 """Long graphs in parts: the full CRDs take at most 200 tasks in one DAG template.
 
-A part is a stretch of tasks that one condition leads out of and nothing else; it becomes a template of its own, which
-succeeds if that came about. A handler that steps from all over share stays outside: it takes the failure of a part for
-that of its steps, if all of them lead to it. Where to cut depends on the names near the cut, not on how many tasks stand
-before it: a step more in the pipeline is a task more in one part.
+In goes a DAG template, out come templates that have at most that many tasks each. A part is a stretch of tasks that the
+walk leaves by one condition only. It becomes a template of its own, which succeeds if that condition came about. A
+handler that distant steps share stays outside of all parts. The failure of a part leads to it, if the failures of all
+steps in that part do.
+
+Where to cut depends on the names near the cut, not on how many tasks stand before it. So a further step in the pipeline
+changes one part, and all others stay as they are.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 _MOST = limits.TASKS
 _LEAST = 100
-"""Tasks of a part, but for the last; what lies further apart than this may not be of one part."""
+"""A part has at least so many tasks, but for the last part. Tasks that are further apart may not be in one part."""
 _BAD = (".Failed", ".Errored")
 _OUTPUT = re.compile(r"\{\{tasks\.([^.}]+)\.")
 
@@ -82,9 +85,9 @@ def in_parts(dag: Dag, steps: Steps) -> list[Dag]:
 
 
 def _as_walked(tasks: list[Task], last: Collection[str] = ()) -> list[Task]:
-    """Return the tasks as a walk comes to them, each soon behind the last that it waits for, wherever it was written.
+    """Return the tasks in the order of the walk: each one soon behind the last task that it waits for.
 
-    Those named `last`, and what waits for them, come behind all others.
+    The order in the definition does not count. The tasks named `last`, and those that wait for them, come at the end.
     """
     waits = {task.name: {_source(one) for one in _conditions(task)} for task in tasks}
     behind: dict[str, list[Task]] = {task.name: [] for task in tasks}
@@ -116,13 +119,13 @@ def _shared(walked: list[Task]) -> Shared:
 
 
 def _recorders(tasks: list[Task]) -> set[str]:
-    """Return the tasks that record a failure which nobody handles: success stands back from them."""
+    """Return the tasks that record a failure without a handler: the success node runs only if none of them ran."""
     standing_back = {one.removesuffix(".Omitted") for task in tasks for one in _also(task)}
     return {task.name for task in tasks if task.name in standing_back and _only_failures(task)}
 
 
 def _without_conditions(task: Task, recorders: set[str]) -> Task:
-    """Return a task without the conditions that the success of a part says already."""
+    """Return a task without the conditions that hold anyway if the part has succeeded."""
     kept = [one for one in _also(task) if one.removesuffix(".Omitted") not in recorders]
     return replace(task, only_if=" && ".join(kept))
 
@@ -136,7 +139,7 @@ def _also(task: Task) -> list[str]:
 
 
 def _handlers(inside: list[Task], shared: Shared) -> set[str]:
-    """Return the shared handlers that failures lead to which a part does not handle; '' among them if none does."""
+    """Return the shared handlers that failures of a part lead to; '' is among them for a failure without a handler."""
     handled = {_source(one) for task in inside for one in task.depends if one.endswith(_BAD)}
     open_ = [task.name for task in inside if task.template != names.PASS and task.name not in handled]
     return {next((h for h, sources in shared.items() if name in sources), "") for name in open_}
@@ -153,17 +156,17 @@ def _source(condition: str) -> str:
 
 
 def _conditions(task: Task) -> list[str]:
-    """Return the outcomes that a task waits for, for whichever reason."""
+    """Return all outcomes that a task's conditions name."""
     return [*task.depends, *task.unless, *_also(task)]
 
 
 def _without(tasks: list[Task], door: Condition) -> list[Task]:
-    """Return the tasks of a part: what waited for the part before it begins at once."""
+    """Return the tasks of a part. A task that waited for the part before it begins at once."""
     return [_behind(task, door, []) for task in tasks] if door else tasks
 
 
 def _behind(task: Task, door: Condition, passed: list[str]) -> Task:
-    """Return a task with the success of the part before it in place of what leads out of that."""
+    """Return a task that waits for the success of the part before it, in place of the condition to leave that part."""
     alone = [" && ".join(passed) if (one,) == door else one for one in _also(task)]
     return replace(
         task,
@@ -199,7 +202,7 @@ def _cuts(tasks: list[Task], shared: Shared, recorders: set[str]) -> Iterator[tu
 
 
 def _doors(tasks: list[Task], shared: Shared, recorders: set[str]) -> list[Condition]:
-    """Return, for each place between two tasks, the condition that all behind it waits for, () if there is not just one."""
+    """Return, for each place between two tasks, the one condition that all tasks behind it wait for; () if none is."""
     place = {task.name: number for number, task in enumerate(tasks)}
     last: dict[Condition, int] = {}
     closed: Counter[int] = Counter()

@@ -118,7 +118,7 @@ class BashTarget(BaseTarget):
         given = options.read(BashConfig, options.common(self, config)).bundle
         name = naming.slug(plan["name"])
         output, document = made[0]
-        unit = f"magnus-{name}"  # in front, for a pipeline may be called as a service of the system is
+        unit = f"magnus-{name}"  # the prefix keeps a pipeline called `cron` from replacing the system's service of that name
         context = {"plan": plan, "target": self.name, "name": name, "unit": unit, "given": given}
         context |= {"file": output.context["file"], "magnus": output.context["magnus"]}
         names = {"README.md": "README.md", f"{unit}.service": "service"}

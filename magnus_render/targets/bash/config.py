@@ -19,7 +19,7 @@ OnCalendar = Annotated[
         "is no OnCalendar of systemd, such as Mon..Fri 03:00, daily, or *-*-01 04:30 Europe/Berlin",
     ),
 ]
-"""All characters that its documentation (systemd.time, "Calendar Events") gives a meaning."""
+"""It allows all characters that have a meaning there (systemd.time, "Calendar Events")."""
 Folder = Annotated[
     str,
     matching(
@@ -40,14 +40,14 @@ class Bundle(BaseModel):
     user: User = "magnus"
     """The user that the script runs as."""
     on_calendar: OnCalendar | None = Field(default=None, examples=["Mon..Fri 03:00"])
-    """When systemd starts it, as its `OnCalendar` has it; no timer without it."""
+    """When systemd starts the script, in the form of systemd's `OnCalendar`. Without it there is no timer."""
     cron: (
         Annotated[
             str, matching(r"[0-9A-Za-z*,/-]+( [0-9A-Za-z*,/-]+){4}", "is no schedule of cron: five fields")
         ]
         | None
     ) = Field(default=None, examples=["0 3 * * 1-5"])
-    """When cron starts it, in five fields: no crontab without it."""
+    """When cron starts the script, in cron's five fields. Without it there is no crontab."""
 
 
 class BashConfig(BaseModel):

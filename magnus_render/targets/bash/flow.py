@@ -1,10 +1,11 @@
 """From graphs to straight-line code: which shell functions a plan becomes, and what stands in each.
 
-A graph becomes a function whose lines are its nodes in the order in which they follow each other. What handles a
-failure stands in a block behind the node that may fail. A node that several others lead to is written once: where they
-all arrive by falling through, in that place, else in a function of its own that the others name as the next one.
-Hence a script grows with the number of nodes, however handlers share their ends, and nothing in it nests or recurses
-more deeply than the composites do (bash crashes on some thousand levels of either).
+A graph becomes a function whose lines are its nodes in the order of the walk. The handler of a failure stands in a block
+behind the node that may fail. A node that several others lead to is written once. If all of them come to it by falling
+through, it stands in that place. Otherwise it is a function of its own, which the others name as the next one.
+
+So the length of a script is linear in the number of nodes, also where handlers share their ends. Nothing in it nests or
+recurses more deeply than the composites do: bash crashes on some thousand levels of either.
 """
 
 from __future__ import annotations
@@ -35,26 +36,27 @@ class Line:
 
     kind: Literal["node", "confirm", "end", "go", "return"]
     depth: int
-    """How far it is indented: the blocks around it, and one more in that of a parallel."""
+    """How far it is indented: one level for each block around it, two for the block of a parallel."""
     node: Node | None = None
     otherwise: Otherwise = "fail"
-    """If the node fails: the graph fails, it succeeds, both ways lead on, a block follows, or a function `target`."""
+    """What follows if the node fails: the graph fails, the graph succeeds, the walk goes on as after a success, the block
+    behind the node runs, or the function `target` does."""
     target: str = ""
     """Name of the function to go to: of `go`, or of a node whose `otherwise` is `go`."""
     confirm: bool = False
-    """If the node fails, a callback must say that its failure is on record: always so if `otherwise` is `success`."""
+    """If the node fails, a callback must confirm that the failure is on record. Always so if `otherwise` is `success`."""
     status: int = 0
-    """Of `return`."""
+    """The exit status of a `return`."""
     command: str = ""
-    """Of a node: the function of the script's machinery that stands for its type."""
+    """For a node: the script's function that runs nodes of its type."""
     slug: str = ""
     branches: list[tuple[str, str, str]] = field(default_factory=list)
-    """Of a composite: slug, name and function of each branch; of an `as-is`, its text's function."""
+    """For a composite: slug, name and function of each branch. For an `as-is`: the function that has its text."""
     pauses: list[float] = field(default_factory=list)
     argv: list[str] = field(default_factory=list)
-    """Of a task whose callbacks are not started like those of all others."""
+    """For a task whose callbacks start by a command of their own: that command."""
     fan_out: bool = False
-    """The task's hand-over tells what is decided of the node behind it: see `counted_by` of `plan.Node`."""
+    """The task's hand-over decides for its successor, such as the items of a map: see `counted_by` of `plan.Node`."""
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ class Function:
 
     name: str
     title: str
-    """What it is, for a comment."""
+    """What the function is, for the comment above it."""
     lines: list[Line]
 
 
@@ -103,8 +105,8 @@ def graph_function(plan: Plan, address: str) -> str:
 def _identifier(plan: Plan, address: str) -> str:
     """Return an address as part of an identifier, one to one within a plan.
 
-    Branches of maps and dags leave no trace (they have but one), a dot becomes `__`, a dash `_`, a dash after a dash
-    `X`: slugs have no capitals and neither begin nor end with a dash.
+    Branches of maps and dags are left out (there is only one). A dot becomes `__`, a dash `_`, a dash after a dash `X`:
+    slugs have no capitals, and no dash at either end.
     """
     parts: list[str] = []
     so_far = ""
@@ -124,7 +126,7 @@ def pauses(retry: Retry) -> list[float]:
 
 
 LONGEST_PAUSE = 1e8
-"""Seconds (three years): what `sleep` takes everywhere, standing in for a back-off that grows beyond all use."""
+"""Seconds (three years): as much as `sleep` takes on every system, used where a back-off grows beyond that."""
 
 
 class _Compiler:
@@ -203,7 +205,7 @@ class _Compiler:
             elif self.incoming[handler] == 1 and depth < MAX_NESTING:
                 line.otherwise = "block"
                 arrived[handler] = 1
-                # The line that opens the block of a composite with a line for each branch is indented itself.
+                # Such a composite has a line for each branch, which is indented itself, so its block is indented further.
                 end = depth + 1 if line.command in (PARALLEL, CONDITIONAL) else depth
                 if line.confirm:
                     lines.append(Line("confirm", end + 1))

@@ -26,9 +26,9 @@ _ESCAPES = str.maketrans({c: f"\\{c}" for c in '"$`\\'})
 def word(text: str) -> str:
     """Return a text as one shell word: bare where that is safe, else quoted.
 
-    What a shell expands in double quotes is escaped there and not put into single quotes, since linters take that for
-    a mistake. Other than ASCII stands in single quotes only: read in an East Asian encoding, its last byte could take
-    a backslash behind it for its own second half.
+    A `$` or a backquote is escaped within double quotes, because linters take it for a mistake within single quotes. Text
+    that is not ASCII stands in single quotes: in an East Asian encoding its last byte and a backslash behind it could be
+    read as one character.
     """
     if text and _BARE.issuperset(text):
         return text

@@ -1,1 +1,1 @@
-"""What the verifiers of all targets share: the report, the check of fields against a table, words for messages."""
+"""What the lints of all targets share: the report, the check of fields against a table, words for messages."""

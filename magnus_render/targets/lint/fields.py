@@ -1,15 +1,17 @@
 """Checks of every field against a table: is it known, is its value of the right kind, is what must be there given?
 
-A table is a text, one type a line: the type's name, then its fields as `name=kind`. A line that begins with a blank goes on
-with the one before, one that begins with `#` says nothing. A kind is
+A table is a text, one type a line: the type's name, then its fields as `name=kind`. A line that begins with a blank
+continues the line before, and one that begins with `#` is a comment. A kind is written in this order:
 
 - `s` a string, `i` a whole number, `n` a number, `b` true or false, `x` a whole number or a string, `q` a quantity, `a` text
   that may be written as a number, `*` anything, or the name of a type;
 - in `[...]` a list of them, in `[[...]]` a list of lists, in `{...}` a mapping from strings;
-- then, where there are limits: `(0..100)` the least and the most of a number, or of the entries of a list; `(A|B)` the
-  strings that are known; `(:word)` a format by its name;
-- then `%` where an expression may stand instead, `~MR235` for another code than the table's; `!` where the field must be
-  given, and again `~MR235` for the code if it is not.
+- then a limit, if there is one: `(0..100)` the least and the most of a number, or of the entries of a list; `(A|B)` the
+  strings that are known; `(:word)` the name of a format;
+- then `%` if an expression may stand instead, and `~MR235` for another code than the table's;
+- then `!` if the field must be given, and again `~MR235` for another code if it is missing.
+
+Example: `retries=i(0..10)%!` is a whole number from 0 to 10, or an expression, and it must be given.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ _UNQUOTED: dict[str, tuple[type, ...]] = {
     "q": (float,),
     "a": (int, float, bool),
 }
-"""What the engine makes text of by itself."""
+"""Types of values that the engine turns into text by itself."""
 _STRINGS = {str}
 
 
@@ -67,7 +69,7 @@ class Kind(NamedTuple):
     """What the value of a field is."""
 
     shape: str
-    """What is around the values: '' nothing, '[' a list, '{' a mapping, '[[' a list of lists."""
+    """The container of the values: '' for none, '[' a list, '{' a mapping, '[[' a list of lists."""
     base: str
     """One letter, or the name of a type."""
     least: float | None = None
@@ -81,7 +83,7 @@ class Kind(NamedTuple):
 
     @property
     def limited(self) -> bool:
-        """Whether there is more to check than what it is."""
+        """Whether there is more to check than the type of the value."""
         return bool(self.choices or self.format) or self.least is not None or self.most is not None
 
 
@@ -96,7 +98,7 @@ class Type(NamedTuple):
 
 @dataclass
 class Table:
-    """The types of a document, and how they are spoken of."""
+    """The types of a document, and the codes of messages about them."""
 
     types: dict[str, Type]
     unknown: str
@@ -107,9 +109,9 @@ class Table:
     """Code of a field that is missing."""
     formats: Mapping[str, Format] = field(default_factory=dict)
     is_expression: Callable[[str], bool] = lambda text: False
-    """Tells that a string is an expression, which may stand where the table says so."""
+    """Tells whether a string is an expression, which may stand where the table has a `%`."""
     is_tagged: Callable[[str], bool] = lambda text: False
-    """Tells that a string is completed at run time: such strings may stand everywhere, and their form is not known."""
+    """Tells whether the engine completes a string at run time. Such a string may stand everywhere; its form is not known."""
     nullable: bool = False
     """A field without a value counts as one that is not given."""
     renamed: Callable[[str, str], str] = lambda type_, name: ""
@@ -159,10 +161,10 @@ def _read_kind(written: str) -> tuple[Kind, bool]:
 
 
 class Walk:
-    """One check of a mapping and of all that is in it; without recursion, for documents nest as deep as users like."""
+    """One check of a mapping and of all that is in it. It does not recurse, because documents nest as deep as users like."""
 
     def __init__(self, table: Table, report: Report[Any], owners: Mapping[int, Any] | None = None) -> None:
-        """`owners` has what findings in a mapping are about, by its identity."""
+        """`owners` has, by the identity of a mapping, the owner of findings in it."""
         self._table = table
         self._report = report
         self._owners = owners or {}
@@ -178,7 +180,7 @@ class Walk:
         label: str = "it",
         patch: bool = False,
     ) -> None:
-        """Check a mapping of a type; `place` is where it stands, `label` what it is called where that is nowhere.
+        """Check a mapping of a type; `place` is where it stands, `label` its name in messages if it has no place.
 
         A `patch` may leave out what it does not change, and has directives (`$patch`).
         """
@@ -299,7 +301,7 @@ class Walk:
         )
 
     def _unquoted(self, value: Any, owner: Any, place: Any) -> None:
-        """A number or truth value where text is wanted: the engine makes text of it, if not always what was meant."""
+        """Report a number or truth value where text is wanted: the engine's text for it may not be what was meant."""
         what = f"{dotted(place)} is {shown(value)} to YAML, not a string"
         self._report.house(self._table.value, owner, what, "put it into quotes")
 

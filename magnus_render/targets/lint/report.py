@@ -1,4 +1,4 @@
-"""The findings of a verifier, and how its messages show values."""
+"""The findings of a lint, and how its messages show values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Owner = TypeVar("Owner")
 
 
 class Report(Generic[Owner]):
-    """Findings in the order in which they were made. An owner is what a finding is about, as the verifier knows it."""
+    """Findings in the order in which they were made. An owner is what a finding is about, as the lint knows it."""
 
     def __init__(self, node_of: Mapping[str, str]) -> None:
         self.node_of = node_of

@@ -36,12 +36,12 @@ if TYPE_CHECKING:
     from magnus_render.targets.stepfunctions.lint.conditionals import Conditional
 
 BUCKET = "magnus"
-"""Stands in for the bucket that nobody named."""
+"""The bucket of the output where the configuration names none; the user is to replace it."""
 _STORES: tuple[Literal["run_log_store", "catalog"], ...] = ("run_log_store", "catalog")
 _NATIVE = ("Task", "Pass", "Wait", "Map", "Parallel")
 _OURS = ("Next", "End", "Catch")
 _LEAST_BYTES = 480
-"""Of a step, with names of one character: what is certain not to fit need not be rendered to be refused."""
+"""Bytes of the smallest step. A pipeline that does not fit even so is refused before it is rendered."""
 
 
 class StepFunctionsTarget(BaseTarget):
@@ -225,7 +225,7 @@ class StepFunctionsTarget(BaseTarget):
         return bundle.check(self, plan, config)
 
     def needs_no_image(self, config: Config) -> str:
-        """Return '' where the bundle makes the job definition: what is deployed elsewhere names its image there."""
+        """Return '' where the bundle makes the job definition; a job definition that exists already names its image."""
         given = options.common(self, config)
         if given.get("compute", "batch") == "batch" and "job_definition" not in given:
             return ""
@@ -289,7 +289,7 @@ def _conditionals(plan: Plan) -> dict[str, Conditional]:
 
 
 def _place(block: Literal["run_log_store", "catalog"], config: Config) -> Place:
-    """Return where a block's store is; raise `Refused` if it could be nowhere."""
+    """Return where a block's store is; raise `Refused` if there can be no such store."""
     return Place(f"{block} 's3'", config[block]["config"], DEFAULT_PREFIX[block])
 
 
@@ -342,7 +342,7 @@ def _native_problem(found: Any) -> tuple[str, str]:
 
 
 def _of_bundles() -> dict[str, Callable[..., Any]]:
-    """Return the filters that the templates of a bundle alone ask for: rendering need not import what they do."""
+    """Return the filters for the templates of a bundle, by themselves: rendering need not import their modules."""
 
     def late(module: str, name: str) -> Callable[..., Any]:
         return lambda *given: getattr(import_module(f"magnus_render.targets.stepfunctions.{module}"), name)(

@@ -34,13 +34,13 @@ _WILD = frozenset("*?")
 _PARAMETER = re.compile("(AWS::)?[A-Za-z0-9]{1,255}")
 """CloudFormation's own parameters have `AWS::` in front (CloudFormation user guide, "Parameters")."""
 _OTHERWISE: dict[str, Any] = {"subnets": ["${SubnetA}", "${SubnetB}"], "role": "${ProcessingRoleArn}"}
-"""What stands for a value that is not given, where it is not the key's own name."""
+"""Parameters for keys that are not given, where the parameter's name is not that of the key."""
 
 
 def with_parameters(target: BaseTarget, plan: Plan, config: Config) -> Config:
-    """Return a configuration in which `${JobQueue}` and the like stand for the names that nobody gave.
+    """Return a configuration in which `${JobQueue}` and the like stand for the names that the user left out.
 
-    They are those of each compute in use: the pipeline's, and that of a node of its own.
+    These are the names that each compute in use needs: the pipeline's compute, and those of nodes that have another.
     """
     given = options.common(target, config)
     used = [given.get("compute", "batch")]
@@ -84,7 +84,7 @@ def _format(given: Mapping[str, Any]) -> str:
 
 
 def _check_open(names: Sequence[str], by_terraform: bool, findings: Findings) -> None:
-    """Add an error for each name of what is left open that a deployment cannot have."""
+    """Add an error for each `${NAME}` in the configuration that cannot be a parameter of the deployment."""
     where = ("executor",)
     refused = terraform.refuses(names) if by_terraform else {}
     for name in names:
@@ -101,7 +101,7 @@ def _check_open(names: Sequence[str], by_terraform: bool, findings: Findings) ->
 
 
 def _check_names(plan: Plan, who: str, findings: Findings) -> None:
-    """Add an error for each name in which a deployment would fill something in: names stand in the definitions."""
+    """Add an error for each name of the pipeline with a `${...}` in it, in which the deployment would put a value."""
     texts: list[tuple[Node | None, Any]] = [(None, [plan["name"], plan["description"]])]
     texts += [
         (node, [node["path"], node.get("branches"), node.get("when")]) for node in plan["nodes"].values()
@@ -132,7 +132,7 @@ def files(
     """Return the files of a bundle, in the format that the configuration asks for.
 
     Raises:
-        Unbundled: AWS does not take as much.
+        Unbundled: something in the bundle is larger than AWS allows.
     """
     given = options.read(StepFunctionsConfig, options.common(target, config))
     written = {deployment.file_of(output.name): document.text for output, document in made}
@@ -171,7 +171,7 @@ def _is_native(target: BaseTarget, node: Node) -> bool:
 
 
 def _is_elsewhere(target: BaseTarget, plan: Plan, made: Made, given: StepFunctionsConfig) -> bool:
-    """Tell whether the machine of a separate dag has an ARN: then it is not this bundle's to make."""
+    """Tell whether the machine of a separate dag has an ARN already, so that this bundle does not create it."""
     output, _ = made
     if not output.name:
         return False

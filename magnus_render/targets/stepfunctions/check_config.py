@@ -1,8 +1,9 @@
 """What the services would refuse of the configuration: tags, variables of the environment, names and ARNs.
 
-The pipeline's configuration and each node's own are checked by the rules of the services' API references (the patterns and
-limits are those of botocore's service models, `data/<service>/<version>/service-2.json`), here already, where the place in
-the configuration is known. A value that holds `${` is filled in where the machine is deployed: it is taken as it is.
+The pipeline's configuration and each node's own are checked by the rules of the services' API references. The patterns and
+limits are those of botocore's service models (`data/<service>/<version>/service-2.json`). They are checked here, before
+anything is rendered, because a message can name the place in the configuration only here. A value that holds `${` gets its
+final form when the machine is deployed, so it is not checked.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ _MOST = {"subnets": MOST_SUBNETS, "security_groups": MOST_GROUPS}
 def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findings) -> None:
     """Add what the services would refuse of the pipeline's configuration, of each node's own, and of the stores'.
 
-    What a finding has been made of already is left out.
+    A value that has a finding already is left out.
     """
     given = options.common(target, config)
     told = {(item.address, item.config) for item in findings.items}
@@ -129,9 +130,9 @@ def check_config(target: BaseTarget, plan: Plan, config: Config, findings: Findi
 def _of_node(
     node: Node, given: Mapping[str, Any], own: Mapping[str, Any], common: list[Problem]
 ) -> Iterator[Problem]:
-    """Yield what is wrong with a node's own configuration, and with what it has of the pipeline's on another compute.
+    """Yield what is wrong with a node's own configuration, and with inherited values if the node has another compute.
 
-    `common` has been told of the pipeline.
+    `common` are the problems that were reported for the pipeline already.
     """
     whole = merged(given, own)
     yield from _problems(own, whole)
@@ -141,14 +142,14 @@ def _of_node(
 
 
 def _left(value: Any, own: Any) -> Any:
-    """Return what a node leaves of a value of the pipeline's; None if it replaces it."""
+    """Return the part of a pipeline's value that still holds for a node; None if the node replaces it."""
     if isinstance(value, dict) and isinstance(own, dict):
         return {key: part for key, part in value.items() if key not in own}
     return value if own is None else None
 
 
 def _problems(given: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong with some values; `whole` are all that hold where they do."""
+    """Yield what is wrong with some values; `whole` is the full configuration that holds there."""
     for key, rule in NAMES.items():
         yield from _named(key, given.get(key), rule)
     yield from _variables(given.get("environment"), _compute(whole))

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 TEMPLATE = "template.json"
 _WHOLE = re.compile(r"\$\{([A-Za-z0-9:]+)(?:\.([A-Za-z]+))?\}")
-"""A text that is a parameter or a resource, or what one has, and nothing else."""
+"""A text that is nothing but a parameter, a resource, or an attribute of a resource."""
 
 
 def sub(value: Any) -> Any:
-    """Return a value for a template: what its texts leave open is CloudFormation's to fill in."""
+    """Return a value for a template, in which CloudFormation replaces the `${...}` of texts."""
     if isinstance(value, dict):
         return {key: sub(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -36,7 +36,7 @@ def sub(value: Any) -> Any:
 
 
 def template(deployment: Deployment, context: Mapping[str, Any], write: Write) -> tuple[str, dict[str, Any]]:
-    """Return the template, and what its README has to tell. One that is too long has the definitions on S3."""
+    """Return the template, and what its README must say. If it is too long, it refers to definitions on S3."""
     inline, text = True, _template({**context, "inline": True}, deployment, write)
     if len(text.encode()) > limits.TEMPLATE_BYTES:
         inline, text = False, _template({**context, "inline": False}, deployment, write)

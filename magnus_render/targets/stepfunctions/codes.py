@@ -1,4 +1,4 @@
-"""Diagnostic codes of the Step Functions target: MR201 to MR219. Those of its verifier stand beside that."""
+"""Diagnostic codes of the Step Functions target: MR201 to MR219. The codes of its lint stand in `lint/codes.py`."""
 
 from __future__ import annotations
 

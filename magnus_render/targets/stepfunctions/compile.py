@@ -1,10 +1,12 @@
 """From graphs to states: which states a plan becomes, in reading order, and where each leads.
 
-A map or a parallel becomes a state with machines of its own inside; a dag is written in place, its success leading to what
-follows the dag, and so are the branches of a conditional, behind the Choice between them. A task that has a condition stands
-behind a Choice too, which leads to it or past it. Branches of maps and parallels end in data, not in an error, so that
-siblings run to their end: '' for success, else what failed; behind the composite a Choice goes on. On the way to a fail node
-a state's data names the steps that failed.
+A map or a parallel becomes a state with machines inside. The states of a dag are written in place, among those around the
+dag, and its last one leads to the dag's successor. So are the branches of a conditional, behind a Choice between them. A
+task that has a condition stands behind a Choice too, which leads to the task or past it.
+
+A branch of a map or a parallel ends with data, not with an error, so that the other branches run to their end. The data is
+'' for success, else the names of the steps that failed. A Choice behind the composite reads it. On the way to a fail node
+the data of the states names the steps that failed.
 """
 
 from __future__ import annotations
@@ -42,14 +44,15 @@ if TYPE_CHECKING:
     from magnus_render.targets.stepfunctions.jobs import Jobs
 
     _Place = tuple[Graph, str, bool]
-    """A graph, the slug of a node in it, and whether what stands in place of that node is behind."""
+    """A graph, the slug of a node in it, and whether the states that were written in place for that node are done."""
 
 _HELPERS = {
     MAP: ("map_count", "items", "count"),
     CONDITIONAL: ("choose", "choose", "choice"),
     TASK: ("choose", "choose", "choice"),
 }
-"""Of what is decided as it is entered: the callback that decides where no step does, and the words of both states."""
+"""Type of a node that needs a decision -> the callback that decides if no step does, the word in the name of the
+callback's state, and the word in the name of the state that reads the decision."""
 
 
 def compile_plan(plan: Plan, jobs: Jobs, native: Callable[[Node], Any]) -> list[Machine]:
@@ -67,7 +70,8 @@ def compile_plan(plan: Plan, jobs: Jobs, native: Callable[[Node], Any]) -> list[
 def child_name(plan: Plan, node: Node) -> str:
     """Return the name under which the machine of a separate dag is to be deployed.
 
-    `_`, which no slug has, keeps the parts apart: what one pipeline starts is never what another deployed.
+    The parts are joined by `_`, which no slug has. So the separate dag of one pipeline never has the name of another
+    pipeline's machine.
     """
     return machine_name(plan, naming.without_indices(node["address"]))
 
@@ -91,14 +95,14 @@ class _Compiler:
         """Return the machine of a separate dag: its input tells run and branch."""
         graph = self.view.inner(node)["address"]
         scope = Scope(variable="branch", stands_for=graph, depth=1)
-        # Its own variables are not assigned yet where it names itself.
+        # The first state assigns the variables, so it cannot read its own address from them.
         first = State("child_start", START, scope, expression("$states.input.branch"))
         machine = self._recorded(self._machine(graph, scope, first))
         machine.name = child_name(self.plan, node)
         return machine
 
     def _recorded(self, machine: Machine) -> Machine:
-        """Return a machine whose every way starts a callback: it creates the run, and refuses a stale definition."""
+        """Return a machine in which every way starts a callback, which creates the run or refuses an old definition."""
         head, scope = self.plan["graphs"][machine.graph], machine.scope
         if not self.view.surely_calls(head):
             start, failed = machine.states[0], f"{RECORD}: failed"
@@ -123,7 +127,7 @@ class _Compiler:
         states.append(State("success" if graph else "root_success", success, scope))
         states.extend(self._fail(head, fail, scope, first_of_all=begin == fail))
         start = states[0].name if first is not None else begin
-        # What only a failure leads to is not there if nothing can fail: an as-is with nothing to do cannot.
+        # A state that only failures lead to is left out if nothing before it can fail, such as an as-is without text.
         found = failed_steps.reached(states, start)
         machine = Machine(start, [state for state in states if state.name in found], scope, graph)
         failed_steps.mark(machine, fail)
@@ -156,7 +160,10 @@ class _Compiler:
         return State("job", name, scope, address, node, then, then, job=job)
 
     def _reading_order(self, head: Graph) -> Iterator[_Place]:
-        """Yield the nodes of a graph but its status nodes; what stands in place a second time, behind its own nodes."""
+        """Yield the nodes of a graph, without its status nodes, in the order of reading.
+
+        A node whose graphs are written in place comes twice: before the nodes of those graphs, and behind them.
+        """
         waiting = [self._entered(head)]
         while waiting:
             place = next(waiting[-1], None)
@@ -258,7 +265,7 @@ class _Compiler:
             yield self._confirmation(graph, node, scope)
 
     def _behind(self, graph: Graph, node: Node, scope: Scope) -> Iterator[State]:
-        """Yield what follows the branches of a dag or conditional that stand in place."""
+        """Yield the states behind the branches of a dag or conditional that are written in place."""
         _, failure = self._edges(graph, node)
         for inner in self.view.inner_graphs(node):
             if self.view.none_before_fail(inner):
@@ -272,13 +279,13 @@ class _Compiler:
     def _helper(
         self, node: Node, scope: Scope, name: str, words: list[str], then: str, failure: str
     ) -> State:
-        """Return a job that is no step of the pipeline: it records what no step could."""
+        """Return a job that is no step of the pipeline: it makes a record that no step makes."""
         job = self.jobs.make(node, scope, words, helper=name.rpartition(": ")[2].replace(" ", "-"))
         address = scope.address(node["address"])
         return State("job", name, scope, address, node, then, failure, job=job, fixed=True)
 
     def _confirmation(self, graph: Graph, node: Node, scope: Scope) -> State:
-        """Return the job that is between a failure and what follows where no other would be: a refusal ends there."""
+        """Return the job that confirms a failure before the walk goes on, where no other job would; a refusal ends there."""
         words = [*self._callback(node, scope), "--confirm-failure"]
         then, failure = (self._entry(graph, slug) for slug in (failure_target(node), graph["fail"]))
         state = self._helper(node, scope, self._failed(node), words, then, failure)
@@ -293,7 +300,7 @@ class _Compiler:
         if native is None:
             yield State("nothing", name, scope, address, node, then, comment=comment)
             return
-        recorded = node["next"]["type"] == TASK  # whose record tells that this one was passed
+        recorded = node["next"]["type"] == TASK  # the task's own record tells that this as-is has succeeded
         can_fail = native.get("Type") in ("Task", "Map", "Parallel")
         record, failed = f"{name}: record", self._failed(node)
         state = State("native", name, scope, address, node, then if recorded else record, native=dict(native))
@@ -337,7 +344,7 @@ class _Compiler:
     def _condition(
         self, node: Node, scope: Scope, name: str, address: str, then: str, failure: str
     ) -> Iterator[State]:
-        """Yield what leads to a task that has a condition, or to what its success leads to."""
+        """Yield the states before a task that has a condition: they lead to the task, or past it to its successor."""
         when = f"{name}: when"
         for state in self._decided(node, scope, name, when, failure):
             state.fixed = False
@@ -351,7 +358,10 @@ class _Compiler:
         yield state
 
     def _decided(self, node: Node, scope: Scope, name: str, then: str, failure: str) -> Iterator[State]:
-        """Yield what reads how many items a map has, which branch runs, or whether a task does; first what records it."""
+        """Yield the state that reads a decision: how many items a map has, which branch runs, or whether a task runs.
+
+        If no step records that decision, the state whose callback does comes first.
+        """
         command, decide, read = _HELPERS[node["type"]]
         reads = f"{name}: {read}"
         if not node["counted_by"]:
@@ -396,5 +406,5 @@ class _Compiler:
 
 
 def _stands_in_place(node: Node) -> bool:
-    """Tell whether the graphs of a node are written into the machine around it, among its states."""
+    """Tell whether the graphs of a node are written in place, among the states of the machine around it."""
     return node["type"] == CONDITIONAL or (node["type"] == DAG and not node["separate"])

@@ -28,9 +28,9 @@ class Compute:
 
     name: ClassVar[str]
     placeholders: ClassVar[tuple[str, ...]]
-    """Configuration keys whose defaults fit nobody."""
+    """Configuration keys whose defaults must be replaced."""
     shares: ClassVar[bool] = False
-    """Its states share, as variables of the machine, what steps ask for, and how the platform's failures are retried."""
+    """Its states read two things from variables of the machine: the resources of a step, and the platform's retries."""
 
     def tags(self, config: StepFunctionsConfig) -> Any:
         """Return the tags as fields of the call, None if it takes none."""

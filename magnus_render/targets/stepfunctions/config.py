@@ -1,7 +1,7 @@
 """The configuration of the Step Functions target.
 
-`executor.config`, each key overridable by a node's `executor_config.aws-step-functions`. Defaults make every definition
-renderable; `computes.py` names those that a platform team must replace.
+It is `executor.config`. A node's `executor_config.aws-step-functions` overrides each key. Every key has a default, so every
+definition can be rendered. `computes.py` names the defaults that must be replaced.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Permission(BaseModel):
     actions: list[Action] = Field(min_length=1, examples=[["sns:Publish"]])
     """What the state may do, such as `sns:Publish`."""
     resources: list[Text] = Field(min_length=1, examples=[["arn:aws:sns:eu-west-1:123456789012:alerts"]])
-    """ARNs of what it may do that to; `${AWS::Region}` and the like are CloudFormation's to fill in."""
+    """ARNs of the resources that it may do that to. CloudFormation replaces `${AWS::Region}` and the like."""
 
 
 class Bundle(BaseModel):
@@ -67,7 +67,7 @@ class Bundle(BaseModel):
     format: Literal["cloudformation", "terraform"] = "cloudformation"
     """What the bundle is deployed with: a template of CloudFormation, or a module of Terraform."""
     schedule: Schedule | None = Field(default=None, examples=["cron(0 3 * * ? *)"])
-    """When runs start, as EventBridge has it; without it there is no schedule."""
+    """When runs start, in the form of EventBridge. Without it there is no schedule."""
     timezone: Text = "UTC"
     """The time zone of the schedule."""
     platform: Literal["FARGATE", "EC2"] = "FARGATE"
@@ -90,7 +90,7 @@ class StepFunctionsConfig(BaseModel):
     environment: dict[Text, Scalar] = Field(default={}, examples=[{"TZ": "UTC"}])
     """Environment variables of every step."""
     secret_environment: list[Text] = Field(default=[], examples=[["DB_PASSWORD"]])
-    """Variables that the job definition, task definition or function sets from secrets: nothing is rendered of them."""
+    """Variables that the job definition, task definition or function sets from secrets. They are not rendered."""
     tags: dict[Text, Scalar] = Field(default={}, examples=[{"team": "pricing"}])
     """Tags of the jobs and tasks that steps run as."""
     resources: Resources = Field(default=Resources(), examples=[{"vcpus": 2, "memory": 4096}])
@@ -143,4 +143,4 @@ class StepFunctionsConfig(BaseModel):
     state_machine: Text = Field(
         default="", examples=["arn:aws:states:eu-west-1:123456789012:stateMachine:billing"]
     )
-    """Of a `separate` dag: ARN of its state machine; '' for pipeline and path joined by `_`, beside the parent's."""
+    """Of a `separate` dag: ARN of its state machine. By default the name is pipeline and path, joined by `_`."""

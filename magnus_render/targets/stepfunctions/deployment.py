@@ -1,8 +1,8 @@
-"""What a bundle deploys, described once: machines, roles, log groups, job definition, schedule, alarm.
+"""The parts that a bundle deploys, described once: machines, roles, log groups, job definition, schedule, alarm.
 
-`cloudformation.py` and `terraform.py` write it, each with a template of its own. Texts leave open what a deployment fills
-in, as CloudFormation's `Fn::Sub` has it: `${AWS::Region}` and the like, `${JobQueue}` for a parameter, `${JobLogGroup}` and
-`${JobRole.Arn}` for a resource that is deployed too.
+`cloudformation.py` and `terraform.py` write them, each with a template of its own. Values that only a deployment knows
+are left open in texts, in the form of CloudFormation's `Fn::Sub`: `${AWS::Region}` and the like, `${JobQueue}` for a
+parameter, `${JobLogGroup}` and `${JobRole.Arn}` for a resource that is deployed too.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 RESOURCES = frozenset(
     ["FailureAlarm", "JobDefinition", "JobExecutionRole", "JobLogGroup", "JobPolicy", "JobRole", "LogGroup"]
 ) | {"Schedule", "ScheduleDeadLetters", "ScheduleRole"}
-"""What is deployed beside machines and their roles."""
+"""Names of the resources that are deployed beside machines and their roles."""
 _WORDS = 200
 """Characters of an address in the name of a resource, which has at most 255 (CloudFormation user guide, "Quotas")."""
 _OF_A_MACHINE = re.compile("(Role|Policy[0-9]*)$")
 """How the names of resources end that belong to a machine."""
 _PIPELINE = 200
-"""Characters of the pipeline's name in a description: a template's has 1,024 bytes at most (the same)."""
+"""Characters of the pipeline's name in the description of a template, which has at most 1,024 bytes (the same)."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,9 @@ class Role:
     policy: str = ""
     """The name of its inline policy, '' if it has none."""
     statements: Sequence[Statement] = ()
-    """Of the inline policy."""
+    """The statements of the inline policy."""
     attached: Sequence[Policy] = ()
-    """The managed policies that it has beside."""
+    """The managed policies that it has besides."""
 
     @property
     def by_policy(self) -> list[Sequence[Statement]]:
@@ -81,17 +81,17 @@ class Machine:
     name: str
     file: str
     definition: str
-    """In few bytes."""
+    """The definition as JSON, without blanks."""
     role: Role
 
     @property
     def key(self) -> str:
-        """The name of its definition on S3: another definition has another name, so that a deployment sees the change."""
+        """The key of its definition on S3. A changed definition has another key, so that a deployment notices the change."""
         return f"{self.name}-{sha256(self.definition.encode()).hexdigest()[:12]}.asl.json"
 
     @property
     def placeholders(self) -> list[str]:
-        """What is filled in when it is deployed."""
+        """The names that its definition leaves open for the deployment."""
         return placeholders(self.definition)
 
 
@@ -101,7 +101,7 @@ class Jobs:
 
     platform: str
     container: Mapping[str, Any]
-    """As the API reference of AWS Batch has it, ContainerProperties, with capitals as in CloudFormation."""
+    """ContainerProperties of the API reference of AWS Batch, with capitals as in CloudFormation."""
     role: Role
     execution_role: Role
     log_group: str
@@ -116,7 +116,7 @@ class Schedule:
     timezone: str
     role: Role
     kept_seconds: int = 1_209_600
-    """How long a start that was lost is kept: as long as Amazon SQS can (its API reference, SetQueueAttributes)."""
+    """How long a lost start is kept: the longest time of Amazon SQS (its API reference, SetQueueAttributes)."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,9 @@ class Alarm:
     expression: str = "FILL(failed, 0) + FILL(late, 0)"
     label: str = "Failed runs"
     metrics: tuple[tuple[str, str], ...] = (("failed", "ExecutionsFailed"), ("late", "ExecutionsTimedOut"))
-    """Of a state machine (Step Functions developer guide, "Execution metrics"), each with its name in the expression."""
+    """Metrics of a state machine (developer guide, "Execution metrics"), each behind its name in the expression."""
     period: int = 300
-    """Seconds."""
+    """Seconds that one value of the metrics covers."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,12 @@ class Deployment:
     """All that is deployed."""
 
     name: str
-    """The pipeline's, as the services take it."""
+    """The pipeline's name, in characters that the services take."""
     about: str
     machines: Sequence[Machine]
-    """The pipeline's own first."""
+    """The state machines, the pipeline's own first."""
     log_group: str
-    """Of the machines."""
+    """Name of the log group of the machines."""
     log_days: int
     job_policies: Sequence[Policy]
     """What jobs may do: one policy, or several if that is too long for one."""
@@ -151,7 +151,7 @@ class Deployment:
     alarm: Alarm
     tags: Mapping[str, str]
     left_open: Sequence[str]
-    """What the configuration and the user's states leave open, by the names that they have there."""
+    """The names that the configuration and the user's own states leave open."""
 
     @property
     def policies(self) -> list[Policy]:
@@ -211,7 +211,7 @@ PARAMETERS = {
 
 
 def parameter(name: str, deployment: Deployment) -> Parameter:
-    """Return what a parameter is: one of ours, or one that the configuration names."""
+    """Return the description of a parameter: one of `PARAMETERS`, or one that the configuration names."""
     found = PARAMETERS.get(name, Parameter(f"What {name} of the configuration stands for."))
     if name == "ImageRepository":
         return Parameter(found.about, found.pattern, deployment.name.lower())
@@ -219,7 +219,7 @@ def parameter(name: str, deployment: Deployment) -> Parameter:
 
 
 def placeholders(text: str) -> list[str]:
-    """Return what is left open in a text, each once."""
+    """Return the names that a text leaves open, each once."""
     return sorted(set(_PLACEHOLDER.findall(text)))
 
 
@@ -334,9 +334,9 @@ def file_of(address: str) -> str:
 
 
 def _logical(address: str) -> str:
-    """Return what a machine is called within a bundle: letters and digits, another for each address."""
+    """Return the name of a machine within a bundle: letters and digits, and different for each address."""
     words = "".join(part.capitalize() for part in re.split("[^A-Za-z0-9]+", address))
-    # A part of one letter before another part would look as one word in small letters: `a.b` and `ab` would be one.
+    # In small letters a part of one letter joins the next part: `a.b` and `ab` would have the same name.
     exact = re.fullmatch("(([a-z][a-z0-9]+[.])*[a-z][a-z0-9]*)?", address) and len(words) <= _WORDS
     if exact and not _OF_A_MACHINE.search(words):
         return f"Machine{words}"

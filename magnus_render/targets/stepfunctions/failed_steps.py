@@ -1,4 +1,4 @@
-"""What failed, kept as the data of the states on the way to a fail node, so that its cause can name it."""
+"""The names of failed steps, handed on as data from state to state, so that the cause of a Fail state can have them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FAILED_BRANCHES = "{% $substring($trim($join($states.result, ' ')), 0, 1000) %}
 
 
 def mark(machine: Machine, fail: str) -> None:
-    """Settle the outputs of the states whose success leads to the fail node called `fail`.
+    """Set the output of each state whose success leads to the fail node called `fail`.
 
-    A state that is only ever reached after a failure hands the names of what failed on; one that a success may lead to,
-    and that goes on to the fail node itself, names itself. So does a task that is skipped.
+    A state that is reached only after a failure hands on the names that it gets. A state that may be reached after a
+    success, and leads to the fail node, puts its own name. So does a task that is skipped.
     """
     states = {state.name: state for state in machine.states}
     normal = _reached({name: state.successors for name, state in states.items()}, machine.start)
@@ -54,9 +54,9 @@ def mark(machine: Machine, fail: str) -> None:
 
 
 def _mark_when(state: State, fail: str, passes_on: bool) -> None:
-    """Settle the outputs of the Choice before a task that has a condition.
+    """Set the outputs of the Choice before a task that has a condition.
 
-    What has to pass names on gets them beside what was decided: `state-choice.json.j2` puts them there.
+    If the Choice must hand on names, its input is a list of the decision and those names (`state-choice.json.j2`).
     """
     state.output = _itself(state)
     skip, run = state.choices
@@ -76,7 +76,7 @@ def _composite(state: State) -> str:
 
 
 def _itself(state: State) -> str:
-    """Return the state's own address; as an expression, for linters take a text there for a mistake."""
+    """Return the state's own address, as an expression: other tools report a plain text there as a mistake."""
     return state.address if state.address.startswith("{%") else expression(string(state.address))
 
 

@@ -14,7 +14,7 @@ EXECUTOR = "aws-step-functions"
 
 
 class RunLogOnDisk(BaseIntegration):
-    """The machine itself writes how a run starts and reads the counts of maps, which it can do on S3 alone."""
+    """A run log on disk does not work: the state machine itself reads and writes records, and can do so on S3 alone."""
 
     executor = EXECUTOR
     service = "run_log_store"

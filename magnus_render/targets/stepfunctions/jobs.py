@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from magnus_render.targets.base import BaseTarget, Source
 
 GRACE = 60
-"""Seconds between the runtime's own limit of an attempt and the engine's, which is there for a runtime that hangs."""
+"""Seconds by which the engine's limit of an attempt is longer than the runtime's own: it is for a runtime that hangs."""
 QUEUEING = 900
-"""Seconds that a task may wait for its machine where the engine's limit counts waiting too."""
+"""Seconds that a task may wait for a machine to run on, where the engine's limit includes that time."""
 
 
 @dataclass
 class Job:
-    """A callback as the templates want it. Fields hold JSON values, texts among them expressions or plain."""
+    """A callback as the templates need it. Its fields are JSON values, in which a text may be an expression."""
 
     compute: str
     name: str
@@ -41,7 +41,7 @@ class Job:
     environment: Any
     config: StepFunctionsConfig
     retry_strategy: str = ""
-    """How Batch retries by itself what is not the step's own failure."""
+    """How Batch itself tries again after a failure that is not the step's own."""
     resources: Any = None
     tags: Any = None
     limit: int = 0
@@ -61,7 +61,7 @@ class Jobs:
         self._given = given
         self.common = options.read(StepFunctionsConfig, given)
         self.base = environment.shared(plan, config, source, self.common.plan)
-        """What tells every callback of a run where it belongs; the walk is added where it is known."""
+        """The environment of every callback: its run, stores and definition. `environment` adds the walk."""
 
     def config(self, node: Node | None) -> StepFunctionsConfig:
         """Return the configuration that holds for a node."""
@@ -78,7 +78,7 @@ class Jobs:
     def make(self, node: Node, scope: Scope, command: list[str], helper: str = "") -> Job:
         """Return the job that calls back for a node: `command` is the callback and its words, as field values.
 
-        `helper` names one that is no step of the pipeline, '' for the step itself.
+        `helper` is the name of a job that is no step of the pipeline; '' for the step itself.
         """
         config = self.config(node)
         job = Job(

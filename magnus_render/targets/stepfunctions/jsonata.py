@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _WIDTH = 100
 """Characters of a line that holds a whole object or list."""
 _FEW = 12
-"""Members of what may stand on one line."""
+"""Members of an object or list that may stand on one line."""
 _text = json.encoder.encode_basestring
 _encode = json.JSONEncoder(ensure_ascii=False).encode
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -49,7 +49,7 @@ def expression(code: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a user's text as a field's value: what looks like an expression becomes the literal of one.
+    """Return a user's text as a field's value. A text that looks like an expression becomes an expression with a literal.
 
     A string that begins with `{%` is evaluated (Amazon States Language specification, "JSONata").
     """
@@ -65,9 +65,9 @@ def _layout(value: Any) -> str:
     """Lay a value out without recursion: a machine nests as deep as its pipeline does."""
     lines: list[str] = []
     known: dict[tuple[str, str, str], list[str]] = {}
-    """Lines of what was laid out before: states have much in common."""
-    # The objects and lists that are open, innermost last: what is still to come of each, its indentation, its end, and
-    # for those that may come again where their lines began.
+    """Values that were laid out already, with their lines: many states have the same parts."""
+    # The objects and lists that are open, innermost last. Of each: its members that are still to come, its indentation, its
+    # closing bracket, its key in `known` if it may come again, and the number of its first line.
     opened: list[tuple[Iterator[tuple[str, Any]], str, str, tuple[str, str, str] | None, int]] = []
     rest: Iterator[tuple[str, Any]] = iter([("", value)])
     indent = end = ""

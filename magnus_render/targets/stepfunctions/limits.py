@@ -5,9 +5,9 @@ from __future__ import annotations
 DEFINITION_BYTES = 1_048_576
 """Step Functions developer guide, "Quotas"."""
 EVENTS = 25_000
-"""Of a standard execution's history (the same)."""
+"""Events in the history of a standard execution (the same)."""
 PAYLOAD_BYTES = 262_144
-"""What a state takes, hands over or assigns (the same)."""
+"""Bytes that a state takes, hands over or assigns (the same)."""
 STATE_NAME = 80
 """Characters (Amazon States Language specification, "States")."""
 VARIABLE_NAME = 80
@@ -19,13 +19,13 @@ INTERVAL = 99_999_999
 DELAY = 31_622_399
 """Seconds that a delay with back-off may grow to (the same)."""
 TEMPLATE_BYTES = 51_200
-"""Of a CloudFormation template that is handed over as it is, not by S3 (CloudFormation user guide, "Quotas")."""
+"""Bytes of a CloudFormation template that is handed over directly, not by S3 (CloudFormation user guide, "Quotas")."""
 TEMPLATE_ON_S3_BYTES = 1_000_000
-"""Of a CloudFormation template that lies on S3 (the same: 1 MB)."""
+"""Bytes of a CloudFormation template that lies on S3 (the same: 1 MB)."""
 RESOURCES = 500
-"""Of a CloudFormation template (the same)."""
+"""Resources of a CloudFormation template (the same)."""
 PARAMETERS = 200
-"""Of a CloudFormation template (the same)."""
+"""Parameters of a CloudFormation template (the same)."""
 INLINE_POLICIES = 10_240
 """Characters of all inline policies of a role, white space not counted (IAM user guide, "IAM and AWS STS quotas")."""
 MANAGED_POLICY = 6_144
@@ -33,8 +33,8 @@ MANAGED_POLICY = 6_144
 ATTACHED = 10
 """Managed policies of a role, unless the account has a higher quota, of at most 25 (the same)."""
 FILLED_IN = 64
-"""Characters that a parameter's value is taken to have: a bucket's name has at most 63."""
+"""Characters that the value of a parameter is assumed to have at most: the name of a bucket has at most 63."""
 LAMBDA_SECONDS = 900
-"""After which Lambda ends a function."""
+"""Seconds after which Lambda ends a function."""
 SAGEMAKER_VALUE = 256
 """Characters of a variable's value in a processing job."""

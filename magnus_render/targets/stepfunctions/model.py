@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Rule(NamedTuple):
-    """A way out of a Choice between branches, or of that before a task that has a condition."""
+    """One rule of a Choice: of the Choice between branches, or of the one before a task that has a condition."""
 
     condition: str
-    """The field's value."""
+    """The value of the field `Condition`."""
     next: str
     output: str = ""
-    """What becomes of the data on this way, as a field's value; '' for nothing."""
+    """The value of the field `Output` on this way; '' to leave the field out."""
 
 
 @dataclass
@@ -31,40 +31,40 @@ class State:
     name: str
     scope: Scope
     address: str = ""
-    """Of its node: a field's value."""
+    """Address of its node, as a field's value."""
     node: Node | None = None
     next: str = ""
     """Where success leads; '' if the state is the last."""
     catch: str = ""
     """Where an error leads; '' if nothing is caught."""
     otherwise: str = ""
-    """Of a Choice: where the failure of its composite leads."""
+    """For a Choice: where the failure of its composite leads."""
     output: str = ""
-    """What a success makes of the data, as a field's value; '' for what the engine does by itself. Of a Choice
-    between branches, or before a task that has a condition: what the failure makes of it."""
+    """The value of the field `Output` for a success; '' to leave the field out. For a Choice between branches, or before a
+    task that has a condition: the `Output` for a failure."""
     job: Job | None = None
     machines: list[Machine] = field(default_factory=list)
-    """Of a composite: what runs inside."""
+    """For a composite: the machines inside."""
     items: Any = None
-    """Of a map: the field's value."""
+    """For a map: the value of the field `Items`."""
     limit: int | None = None
-    """Of a map: how many of its items run at a time."""
+    """For a map: how many of its items run at a time."""
     distributed: bool = False
     native: dict[str, Any] = field(default_factory=dict)
-    """Of an as-is: the user's own state."""
+    """For an as-is: the user's own state."""
     key: str = ""
-    """Of a count or a choice: the code for the key of the record to read."""
+    """For a count or a choice: the JSONata code for the key of the record to read."""
     choices: list[Rule] = field(default_factory=list)
-    """Of a Choice between branches: one rule for each. Of that before a task that has a condition: to skip it, to run it."""
+    """For a Choice between branches: one rule for each. For one before a task with a condition: to skip it, to run it."""
     target: str = ""
-    """Of a child machine: its name."""
+    """For a separate dag: the name of its machine."""
     comment: str = ""
     fixed: bool = False
-    """Its output is settled: the way to a fail node changes nothing of it."""
+    """Whether its output stays as it is; `failed_steps.mark` then does not change it."""
 
     @property
     def template(self) -> str:
-        """The name of the template that writes it: that of its kind, or of where a job runs."""
+        """The name of the template that writes it: that of its kind or, for a job, that of its compute."""
         kind = self.job.compute if self.job is not None else self.kind.replace("_", "-")
         return f"stepfunctions/state-{kind}.json.j2"
 
@@ -75,7 +75,7 @@ class State:
 
     @property
     def failed(self) -> str:
-        """What an error makes of the data: the names of what failed, as a field's value."""
+        """The value of the field `Output` after an error: the names of the failed steps."""
         return self.output if self.job is not None and self.fixed and self.output else self.address
 
 
@@ -88,7 +88,7 @@ class Machine:
     scope: Scope
     graph: str = ""
     name: str = ""
-    """Of a state machine of its own, as it is to be deployed."""
+    """The name under which it is deployed; '' for a machine inside a composite."""
 
 
 def all_states(machine: Machine) -> Iterator[State]:

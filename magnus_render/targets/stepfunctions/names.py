@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 _LONGEST_HELPER = len(": outcome")
 _READABLE = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 _-]{0,38}[A-Za-z0-9_-])?")
 START = "run: start"
-"""The first state of every machine. A blank behind a colon is in no name of ours: helpers never meet a user's."""
+"""The first state of every machine. No name of a node's state has a blank behind a colon, so no user's name is the same."""
 RECORD = "run: record"
-"""Creates the run, or finds it, where no step would."""
+"""The state whose callback creates the run, or finds it, in a machine in which a walk may start no other callback."""
 
 
 class StateNames:
@@ -30,7 +30,7 @@ class StateNames:
         self._paths: dict[str, str] = {"": ""}
 
     def of(self, node: Node) -> str:
-        """Return the name of the state that a node becomes: its path, without what there is but one of."""
+        """Return the name of a node's state: its path, without the parts that do not tell nodes apart."""
         path = self._join(self._graph(node["graph"]["address"]), _shown(node["name"], node["address"]))
         room = limits.STATE_NAME - _LONGEST_HELPER
         if len(path) <= room:
@@ -43,7 +43,7 @@ class StateNames:
         return self._graph(graph)
 
     def _graph(self, address: str) -> str:
-        """Return the path of a graph; those of maps and dags have no name of their own."""
+        """Return the path of a graph. The graph of a map or a dag has the path of its composite."""
         missing: list[str] = []
         while address not in self._paths:
             missing.append(address)

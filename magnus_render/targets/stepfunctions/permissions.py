@@ -1,4 +1,4 @@
-"""What a state machine and its jobs may do, as statements of IAM policies: what they use, and nothing else.
+"""The rights of a state machine and of its jobs, as statements of IAM policies: those that they use, and no others.
 
 In goes a machine (`model.py`), or the plan with its stores. Out come statements whose resources are ARNs as
 CloudFormation's `Fn::Sub` takes them: `arn:${AWS::Partition}:s3:::churn-runs/run_log/*`. A name that the configuration
@@ -29,7 +29,7 @@ HERE = "${AWS::Region}:${AWS::AccountId}"
 JOB_DEFINITION = "${JobDefinition}"
 """The job definition that a bundle makes itself; its name is that of the machine."""
 READERS = frozenset(("count", "choice"))
-"""States that read what was decided from a record."""
+"""Kinds of states that read a decision from a record."""
 _RULE_ACTIONS = ("events:DescribeRule", "events:PutRule", "events:PutTargets")
 ANY_JOB = "AWS Batch knows no resource of DescribeJobs (Service Authorization Reference, AWS Batch)"
 ANY_DELIVERY = (
@@ -50,7 +50,7 @@ class Statement:
     resources: tuple[str, ...]
     condition: Mapping[str, Any] | None = None
     reason: str = ""
-    """Why the resource is `*`: what the service's documentation says; '' if it is not."""
+    """The reason in the service's documentation for the resource `*`; '' if the resource is another."""
 
 
 def of_machine(
@@ -58,7 +58,7 @@ def of_machine(
 ) -> list[Statement]:
     """Return what a machine, deployed under a name, may do.
 
-    `extra` is what the states of the user need, which the configuration says. Logging and tracing are among the rest.
+    `extra` are the rights of the user's own states, from the configuration. Logging and tracing are among the others.
     """
     states = list(all_states(machine))
     found = [*_of_records(states, config)]
@@ -76,13 +76,13 @@ def of_machine(
 def of_jobs(plan: Plan, config: Config) -> list[Statement]:
     """Return what the callbacks of a pipeline may do: reach its stores, and read the secrets that its steps declare.
 
-    A job deletes nothing: `magnus runs prune` does, by whoever calls it.
+    A job may not delete anything: only `magnus runs prune` deletes, with the rights of whoever calls it.
     """
     stores = [block for block in ("run_log_store", "catalog") if config[block]["type"] == "s3"]
     objects = _unique(_objects(block, config, "*") for block in stores)
     found = [
         Statement("Stores", ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"), objects),
-        # Without it a record that is not there is refused, and not missing (Amazon S3 API reference, GetObject).
+        # Without this right S3 answers "forbidden" instead of "not found" (Amazon S3 API reference, GetObject).
         Statement("Buckets", ("s3:ListBucket",), _unique(_bucket(block, config) for block in stores)),
     ]
     keys = [key for block in stores if (key := config[block]["config"].get("kms_key"))]  # type: ignore[literal-required]
@@ -223,8 +223,8 @@ def _arn(name: str, service: str, kind: str) -> str:
 
 
 def _revisions(arn: str) -> str:
-    """Return the ARN of all revisions, if none is named: a request names one (AWS Batch, "Accounting for job definition
-    revisions"; Amazon ECS API reference, RunTask)."""
+    """Return the ARN of all revisions, if none is named: the service asks for the right to the revision that it takes (AWS
+    Batch, "Accounting for job definition revisions"; Amazon ECS API reference, RunTask)."""
     return arn if ":" in arn.rpartition("/")[2] else f"{arn}:*"
 
 
@@ -249,8 +249,8 @@ def _objects(block: str, config: Config, pattern: str) -> str:
 
 
 def _of_keys(keys: Iterable[str], actions: tuple[str, ...]) -> Iterator[Statement]:
-    """Yield what is allowed on keys; one that is named by an alias can be known by that alone (AWS KMS developer guide,
-    "Use aliases to control access to KMS keys")."""
+    """Yield the rights to keys. For a key named by its alias the right is tied to that alias (AWS KMS developer guide, "Use
+    aliases to control access to KMS keys")."""
     for number, key in enumerate(dict.fromkeys(keys)):
         sid = f"Key{number + 1}" if number else "Key"
         if "alias/" in key:
@@ -268,7 +268,7 @@ def _pass_role(sid: str, roles: tuple[str, ...], service: str) -> Statement:
 
 
 def _rule(what: str) -> Statement:
-    """Return the right to the rule by which `.sync` learns of an end."""
+    """Return the right to the EventBridge rule by which `.sync` learns that a job has ended."""
     rule = _arn(f"StepFunctionsGetEventsFor{what}Rule", "events", "rule/")
     return Statement(f"{what}Rule", _RULE_ACTIONS, (rule,))
 

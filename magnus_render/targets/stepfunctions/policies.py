@@ -1,4 +1,4 @@
-"""Policies of a bundle that IAM takes: what is too long for one is spread over several."""
+"""Policies within IAM's limits: statements that are too long for one policy are spread over several."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from magnus_render.targets.stepfunctions.permissions import Statement
 
 _LONGEST = {"AWS::Partition": 10, "AWS::Region": 14, "AWS::AccountId": 12}
-"""Characters that CloudFormation may fill in: `aws-us-gov`, `ap-southeast-1`."""
+"""Characters of the longest value of each: `aws-us-gov`, `ap-southeast-1`."""
 _OPEN = re.compile(r"\$\{([^}]*)\}")
 
 
 def spread(statements: Iterable[Statement], first: int) -> list[list[Statement]]:
-    """Return statements as those of policies: one of at most `first` characters, the others of what a managed policy takes.
+    """Return the statements of one policy of at most `first` characters, then those of managed policies for the rest.
 
-    What fits into the first is as it was. A statement with many resources may stand in several policies, with a part of its
-    resources in each.
+    If all statements fit into the first policy, they are not changed. A statement with many resources may stand in
+    several policies, with a part of its resources in each.
     """
     policies: list[list[Statement]] = [[]]
     for one in statements:
@@ -39,7 +39,7 @@ def spread(statements: Iterable[Statement], first: int) -> list[list[Statement]]
 def size(statements: Iterable[Statement]) -> int:
     """Return how many characters a policy may have when it is deployed, as IAM counts them: without white space.
 
-    A parameter of the template is taken to have as many as `limits.FILLED_IN`.
+    The value of a parameter counts as `limits.FILLED_IN` characters.
     """
     listed = [
         {

@@ -10,23 +10,23 @@ from magnus_render.targets.stepfunctions.jsonata import expression, string
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a state stands, as far as its expressions care: which variables tell run and branch."""
+    """Where a state stands, as far as its expressions need it: which variables hold the run and the branch."""
 
     level: int = 0
-    """Machines and distributed maps around: no outer variable is seen there, and none may be assigned again."""
+    """How many distributed maps are around. Inside one no outer variable is visible, and none may be assigned again."""
     depth: int = 0
-    """Maps around, in all."""
+    """How many maps are around, distributed or not."""
     variable: str = ""
     """The variable that holds the address of the innermost branch of a map, '' outside of maps."""
     stands_for: str = ""
     """The definition address of that branch."""
 
     def shared(self, name: str) -> str:
-        """Return the reference to what all states share: `$run`, or `$run2` in a distributed map."""
+        """Return the reference to a variable that all states share: `$run`, or `$run2` in a distributed map."""
         return f"${self.assigned(name)}"
 
     def assigned(self, name: str) -> str:
-        """Return the variable that holds what all states share."""
+        """Return the name by which such a shared variable is assigned."""
         return f"{name}{self.level + 1}" if self.level else name
 
     def code(self, address: str) -> str:

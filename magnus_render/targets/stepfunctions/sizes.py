@@ -1,4 +1,4 @@
-"""What AWS does not take of a bundle, since it is too much: policies for IAM, and a template for CloudFormation."""
+"""Checks that a bundle is not too large for AWS: its policies for IAM, its template for CloudFormation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_policies(deployment: Deployment) -> None:
-    """Raise `Unbundled` with each role that would be allowed more than IAM lets it be told."""
+    """Raise `Unbundled` with each role whose policies are longer than IAM allows."""
     findings = Findings()
     managed = [limits.MANAGED_POLICY] * limits.ATTACHED
     holders = [

@@ -26,13 +26,13 @@ _PSEUDO = {
     "AWS::Region": "data.aws_region.current.region",
     "AWS::URLSuffix": "data.aws_partition.current.dns_suffix",
 }
-"""What stands for CloudFormation's own parameters."""
+"""Terraform's expressions for CloudFormation's own parameters."""
 _ALSO = {
     "JobDefinition": "aws_batch_job_definition.job_definition.arn",
     "JobLogGroup": "aws_cloudwatch_log_group.job_log_group.name",
     "ScheduleDeadLetters.Arn": "aws_sqs_queue.schedule_dead_letters.arn",
 }
-"""What stands for resources and what they have, beside machines and roles."""
+"""Terraform's expressions for resources and their attributes, other than machines and roles."""
 _RESERVED = frozenset(["count", "depends_on", "for_each", "lifecycle", "locals", "providers", "source"]) | {
     "version"
 }
@@ -46,7 +46,7 @@ def small(name: str) -> str:
 
 
 def refuses(names: Iterable[str]) -> dict[str, str]:
-    """Return which names of what is left open Terraform cannot have, and why."""
+    """Return the names left open that cannot be variables of Terraform, each with the reason."""
     found, taken = dict[str, str](), {small(name): name for name in PARAMETERS}
     for name in names:
         if name.startswith("AWS::"):
@@ -62,7 +62,7 @@ def refuses(names: Iterable[str]) -> dict[str, str]:
 
 
 def reference(name: str) -> str:
-    """Return the expression for what is left open by a name."""
+    """Return Terraform's expression for a name that is left open."""
     known = _PSEUDO.get(name) or _ALSO.get(name)
     if known is not None:
         return known
@@ -73,14 +73,14 @@ def reference(name: str) -> str:
 
 
 def value(given: Any) -> Any:
-    """Return a value for a module: what its texts leave open is Terraform's to fill in, and nothing else is."""
+    """Return a value for a module. Terraform replaces the names that its texts leave open, and nothing else in them."""
     if isinstance(given, dict):
         return {value(key): value(one) for key, one in given.items()}
     if isinstance(given, (list, tuple)):
         return [value(one) for one in given]
     if not isinstance(given, str):
         return given
-    # A mark that is no text's own: what is filled in must not be escaped with the rest.
+    # The NUL marks expressions, because no text has one: an expression must not be escaped with the rest.
     marked = filled(given, lambda name: f"\0{{{reference(name)}}}")
     return marked.replace("${", "$${").replace("%{", "%%{").replace("\0{", "${")
 
@@ -99,7 +99,7 @@ def prefix(logical: str, deployment: Deployment) -> str:
 
 
 def camel(given: Any) -> Any:
-    """Return a value of CloudFormation's as the service's own API has it: its keys begin with a small letter."""
+    """Return a value of CloudFormation in the form of the service's own API: its keys begin with a small letter."""
     if isinstance(given, dict):
         return {key[0].lower() + key[1:]: camel(one) for key, one in given.items()}
     return [camel(one) for one in given] if isinstance(given, list) else given

@@ -1,7 +1,7 @@
 """Checks of tasks that call templates of other objects, by `templateRef`.
 
-What is called runs as part of the caller: its parameters are the caller's, and so are templateDefaults and the volumes
-that the called template does not define itself.
+A called template runs as part of the caller. The caller's parameters and templateDefaults hold for it, and so do the
+caller's volumes that the called template does not define itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def check_called(document: Document, known: Mapping[str, Document], report: Report) -> None:
-    """Check that the templates exist, where their object is known, and find in this one what they use."""
+    """Check that called templates exist, where their object is known, and that the caller has what they use."""
     spec = document.spec
     volumes = set(named(spec.get("volumes")))
     volumes.update(named([claim.get("metadata") for claim in objects(spec.get("volumeClaimTemplates"))]))

@@ -2,7 +2,7 @@
 
 In goes a DAG whose tasks compare one reference with texts: `'{{inputs.parameters.choice}}' == 'good'`. It is walked for each
 of these texts, and for one that no task names. One branch must run, and its outcome must be the DAG's. Where none runs, the
-DAG must fail: Argo itself would let a DAG succeed of which all is skipped.
+DAG must fail: Argo itself would let a DAG succeed in which every task is skipped.
 
 Rules: Argo's controller (3.7.4, workflow/controller), `shouldExecute` in steps.go, `executeDAGTask` and `assessDAGPhase` in
 dag.go. A `when` is read by govaluate: without quotes `3` is a number, `true` a word of its own, and `a-b` a subtraction.
@@ -33,7 +33,7 @@ _RUNS_UNLESS = re.compile(rf"'({_TOLD.pattern})' != '([^{{}}'\"]*)'")
 """The condition of a step: another task tells that it is to be skipped."""
 _COMPLETED = ("Succeeded", "Failed", "Errored")
 _BARE = ("Succeeded", "Skipped")
-"""What a task without a result stands for in `depends` (Argo's documentation, "Enhanced depends logic")."""
+"""The results that `depends: a` accepts, which names none (Argo's documentation, "Enhanced depends logic")."""
 _TOKEN = re.compile(rf"&&|\|\||[!()]|{RESULT.pattern}")
 _RANK = {"||": 1, "&&": 2, "!": 3}
 
@@ -139,7 +139,7 @@ def _check_branches(template: Template, others: Mapping[str, Document], report: 
         return  # nobody knows what runs
     known = template.by_name.keys()
     if len(order) < len(template.tasks) or any(task.needs.keys() - known for task in order):
-        return  # names that are not there, or there twice, and circles are told elsewhere
+        return  # `edges.py` reports unknown names and circles, `graph.py` names given twice
     if not order or len(order) > limits.TASKS:
         return  # told elsewhere
     for value in dict.fromkeys(task.choice[1] for task in chosen if task.choice is not None):
@@ -194,7 +194,7 @@ def _ended(
     bad: dict[str, bool] = {}
     for task in order:
         phase = phases[task.name] = _phase(task, phases, chosen, outcome)
-        # What did not run takes over how those ended that it waited for.
+        # A task that did not run counts as bad if a task that it waited for is bad.
         bad[task.name] = phase not in ("Succeeded", "Skipped", "Omitted")
         if phase not in _COMPLETED:
             bad[task.name] = any(bad[name] for name in task.needs)
@@ -217,7 +217,7 @@ def _phase(task: Task, phases: Mapping[str, str], chosen: str | None, outcome: s
 
 
 def _is_no_list(given: object) -> bool:
-    """Tell whether a withParam can never be a list: a reference alone may be one, with other text before it none is."""
+    """Tell whether a withParam can never be a list: `{{a}}` may become one, `choice: {{a}}` never does."""
     return isinstance(given, str) and not given.lstrip().startswith(("[", "{{", "null"))
 
 

@@ -32,7 +32,7 @@ def check_edges(template: Template, report: Report) -> None:
         what = "some of its tasks use depends, others dependencies"
         report.error(codes.EXCLUSIVE, template, what, "use depends in all")
     needed: set[str] = set()
-    # Of what is chosen from all but one are skipped: `choices.py` looks at that.
+    # All branches of a conditional but one are skipped on purpose: `choices.py` checks those.
     skipping = {task.name for task in template.tasks if task.choice is None and _may_skip(task)}
     for task in template.tasks:
         if "depends" in styles and task.body.get("continueOn") is not None:
@@ -186,7 +186,7 @@ def ancestors(template: Template) -> dict[str, int]:
 
 
 def check_depth(document: Document, report: Report) -> None:
-    """Check how deeply templates call one another; what calls itself stops by a condition of its own, and is left out."""
+    """Check how deeply templates call one another; one that calls itself has a condition to stop, and is left out."""
     depths: dict[str, int] = {}
     for first in document.templates:
         waiting, open_ = [first], set[str]()

@@ -25,7 +25,7 @@ _NAME = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]*\Z")
 _OPERATORS = "in or and not matches contains startsWith endsWith let if else true false nil"
 _WORDS = frozenset(_OPERATORS.split())
 _USUAL = frozenset(("name", "template", "depends", "arguments"))
-"""Fields that most tasks have, and no others."""
+"""The fields of a usual task: whether it has others is asked first, because most tasks need no further check then."""
 _NO_POD_FIELDS = ("activeDeadlineSeconds", "timeout")
 
 

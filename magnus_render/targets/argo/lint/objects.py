@@ -35,7 +35,7 @@ def is_object(body: Any, report: Report) -> bool:
         return False
     version, kind = body.get("apiVersion"), body.get("kind")
     if isinstance(version, str) and not version.startswith(GROUP) and version:
-        return False  # another group's object: not for Argo, and not ours to check
+        return False  # an object of another API group is not for Argo, so it is not checked
     if version != API_VERSION:
         what = f"apiVersion is {shown(version)}" if version else "it has no apiVersion"
         report.error(codes.OBJECT, document, what, f"write apiVersion: {API_VERSION}")
@@ -234,7 +234,7 @@ def _check_output(parameter: Mapping[str, Any], template: Template, report: Repo
 def check_size(documents: list[Document], size: int, report: Report) -> None:
     """Check the bytes of each object; `size` is those of the whole text, or 0 if they are not known.
 
-    JSON is at most some bytes a value longer than the text it was written as, so a small text needs no counting.
+    As JSON an object is at most a few bytes for each value longer than as YAML, so a small text needs no counting.
     """
     if 0 < size < limits.APPLIED_BYTES // 2:
         return

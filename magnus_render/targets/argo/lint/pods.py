@@ -128,7 +128,7 @@ def _check_rewritten(line: Any, names: set[str], place: str, template: Template,
         return
     for match in _REWRITTEN.finditer(line):
         name = match.group(1)
-        # Kubernetes leaves what names no variable as it is: only what looks like a variable is worth a word.
+        # Kubernetes leaves `$(NAME)` as it is where no such variable exists: so only what looks like one is reported.
         if name and _CAPITALS.match(name) and name not in names:
             what = f"{place} has $({name}), and the container has no variable of that name before it"
             report.house(codes.VARIABLE, template, what, f"define it, or write $$({name}) for the text")

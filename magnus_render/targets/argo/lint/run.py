@@ -1,8 +1,8 @@
 """The check of an Argo manifest before it is printed, so that a user needs neither Go nor a cluster to trust it.
 
-It finds what Argo's lint and the full CRDs refuse, what both let through although it fails or does something else when
-the workflow runs, and what Argo allows but a rendered pipeline must not have: `Report.house`. All of it is linear in the
-manifest's size and goes without recursion.
+It finds three things: what Argo's lint and the full CRDs refuse, what both let through although it goes wrong when the
+workflow runs, and what Argo allows but a rendered pipeline must not have (`Report.house`). The time of every check is
+linear in the manifest's size, and no check recurses.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def verify(
 ) -> list[Finding]:
     """Return what is wrong with a manifest, errors and warnings, in the order of the checks.
 
-    `documents` are the objects of the manifest, plain dicts and lists that form a tree, best as `yaml.load` reads
-    them: only so it is seen that `y`, `n` and `1e3` without quotes are no texts to Kubernetes. `size` is the bytes of
-    the text, 0 if not known. `node_of` gives the definition address of the pipeline's node by `template` or by
-    `template.task`, for `Finding.address`; only its `get` is called. `native` names the templates that users wrote: in
-    them whatever Argo accepts is let through. `others` are WorkflowTemplates of other manifests that tasks may refer to;
-    what refers to one that is not known is not checked further.
+    `documents` are the objects of the manifest, plain dicts and lists that form a tree. They are best read by
+    `yaml.load`: only then the lint sees that `y`, `n` and `1e3` without quotes are no texts to Kubernetes. `size` is the
+    bytes of the text, 0 if not known. `node_of` gives the definition address of the pipeline's node by `template` or by
+    `template.task`, for `Finding.address`; only its `get` is called. `native` names the templates that users wrote: there
+    everything that Argo accepts is let through. `others` are WorkflowTemplates of other manifests that tasks may refer
+    to. A reference to one that is not known is not checked further.
     """
     report = Report(node_of)
     found = [scan(body, frozenset(native)) for body in documents if is_object(body, report)]

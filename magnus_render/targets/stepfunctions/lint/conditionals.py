@@ -1,13 +1,13 @@
 """Checks of conditionals against the pipeline: is the recorded branch the one that runs, and no other?
 
-A task that has a condition is checked alike: the Choice before it has a rule for each of the two words that are recorded.
+A task that has a condition is checked in the same way: the Choice before it has one rule to run it, and one to skip it.
 
 The text of a definition does not say what was meant: a Choice between wrong branches is a correct Choice. So these checks
 are told which conditionals there are, and where in the pipeline each state belongs (`Report.address`). They look at what
 the templates wrote: what reads the choice, the Choice behind it, and each way into a branch.
 
-Not seen is what would take the rules of the compiler to know: a branch whose end leads past what follows the conditional,
-and a record of the right node in the wrong item of a map.
+Two mistakes are not found, because a check would have to repeat the compiler's rules: a branch whose end leads past the
+successor of the conditional, and a record of the right node in the wrong item of a map.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ class Conditional(NamedTuple):
     address: str
     """Its definition address."""
     branches: tuple[str, ...]
-    """The slugs of its branches, the default among them; of a task the words for what is decided."""
+    """The slugs of its branches, the default among them. For a task: the two words that its record may have."""
     task: str = ""
-    """The name of the task's state, '' of a conditional."""
+    """The name of the task's state, '' for a conditional."""
 
     @property
     def kind(self) -> str:
-        """What it is."""
+        """The word for it in messages."""
         return "task" if self.task else "conditional"
 
 
 def check_conditionals(scopes: list[Scope], pipeline: Mapping[str, Conditional], report: Report) -> None:
-    """Check the conditionals of a pipeline, given by the names of their states: of the Choice, where it is a task.
+    """Check the conditionals of a pipeline, given by the names of their Choices.
 
-    Those that stand in another machine say nothing here: all of a separate dag may be in a branch of one.
+    Conditionals of another machine are left out. For example, a whole separate dag may stand in a branch of one.
     """
     if not pipeline:
         return
@@ -125,7 +125,7 @@ def _check_read(
 ) -> None:
     """Check the state before a conditional's Choice, which is to read the branch from the record.
 
-    `default` is where the Choice leads if there is none, None if that is not said.
+    `default` is where the Choice leads if no branch is recorded, None if the Choice has no Default.
     """
     arguments = read.get("Arguments")
     key = arguments.get("Key") if isinstance(arguments, dict) else None

@@ -1,4 +1,4 @@
-"""Checks of Retry and Catch: what their entries say of each other, and of the errors they name."""
+"""Checks of Retry and Catch: do their entries fit together, and are the errors that they name known?"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Checks of the fields of machines and states in the JSONata query language: known, complete, and of the right kind.
 
-`states.txt` has the fields; what one field says of another stands here.
+`states.txt` has the fields. The checks of fields that depend on each other stand here.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _FORMATS = {
 
 
 def _is_marked(text: str) -> bool:
-    """Tell whether a string is an expression, or was to be one: one with only one mark is reported with the expressions."""
+    """Tell whether a string is an expression, or was meant as one: `variables.py` reports a missing mark."""
     return text.startswith("{%") or text.endswith("%}")
 
 
@@ -93,7 +93,7 @@ def _check_language(body: dict[str, Any], report: Report) -> None:
 
 
 def _check_together(name: str, kind: str, state: dict[str, Any], report: Report) -> None:
-    """Check what the fields of a state say of each other."""
+    """Check the fields of a state that depend on each other."""
     if kind == "Wait":
         given = [field for field in ("Seconds", "Timestamp") if field in state]
         if len(given) != 1:

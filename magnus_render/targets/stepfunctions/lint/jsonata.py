@@ -25,13 +25,13 @@ class Expression:
     """What is known of an expression."""
 
     problem: str = ""
-    """Why it cannot be parsed, '' if it can; the rest is then what was read until there."""
+    """Why it cannot be parsed, '' if it can. The other fields then have what was read before the problem."""
     variables: list[str] = field(default_factory=list)
     """Names, without the `$`, that it neither binds itself nor takes from the functions."""
     states: list[tuple[str, ...]] = field(default_factory=list)
     """Paths that begin at `$states`, as far as they consist of names."""
     bare: list[str] = field(default_factory=list)
-    """What it reads of a context item where there is none: names, `$`, `$$`."""
+    """What it reads from a context item, though there is none: names, `$`, `$$`."""
 
 
 _BINARY = frozenset(("+", "-", "*", "/", "%", "=", "!=", "<", "<=", ">", ">=", "&", "~>"))
@@ -50,15 +50,15 @@ class _Frame:
         self.kind = kind
         """whole, block, call, sort, params, array, filter, object, body, transform."""
         self.context = context
-        """There is a context item inside."""
+        """Whether there is a context item inside."""
         self.step = step
-        """What the bracket belongs to is a step behind a dot."""
+        """Whether the bracket belongs to a step behind a dot."""
         self.names: list[str] = []
         """Variables bound inside."""
         self.pending = 0
         """Conditions whose `:` has not come yet."""
         self.value = False
-        """Of an object: the `:` behind the key has come; of a transform: the second part is reached."""
+        """For an object: whether the `:` behind the key has come. For a transform: whether the second part is reached."""
         self.commas = 0
         """Separators since the bracket was opened."""
 
@@ -80,19 +80,19 @@ class _Reader:
         self.found = Expression()
         self.frames = [_Frame("", "whole", False)]
         self.operand = True
-        """A value is due, not an operator."""
+        """Whether a value must come next, not an operator."""
         self.before = ""
-        """The operator or opening bracket that the due value follows, 'value' behind one."""
+        """The operator or opening bracket just read, behind which a value must come; 'value' behind a value."""
         self.step = False
-        """The value just read, or due, is a step behind a dot."""
+        """Whether the value just read, or the one that must come next, is a step behind a dot."""
         self.last = ""
         """The last token."""
         self.chain: list[str] | None = None
         """The path from `$states` that is being read."""
         self.parameters: list[str] = []
-        """Of the function that is being read."""
+        """Parameters of the function that is being read."""
         self.body_due = False
-        """The parameters of a function have been read, its body has not begun."""
+        """Whether the parameters of a function have been read, and its body must come next."""
         self.bound: dict[str, int] = {}
         """How many of the open frames bind a variable."""
 
@@ -137,7 +137,7 @@ class _Reader:
         self.last = token
 
     def _check_due(self, token: str) -> None:
-        """Check a token against one before it that leaves no choice."""
+        """Check a token where the one before it allows one kind of token only."""
         if self.body_due and token != "{":
             raise Problem(f"the body of a function begins with '{{', not {token!r}")
         if self.before == "^" and token != "(":
@@ -205,7 +205,7 @@ class _Reader:
     # ---- operators ----
 
     def _prefix(self, token: str) -> None:
-        """Read an operator where a value is due."""
+        """Read an operator where a value must come."""
         frame = self.frames[-1]
         if token in ("*", "**", "%"):
             self._done(self.before == ".")

@@ -39,13 +39,13 @@ class Scope:
     """Name of the Map or Parallel around, '' for the machine itself."""
     inside_map: bool = False
     distributed: bool = False
-    """Each item is an execution of its own."""
+    """Whether each item is an execution of its own."""
     express: bool = False
-    """They run in an Express execution."""
+    """Whether they run in an Express execution."""
     states: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Those that are objects."""
+    """Its states by name, without those that are no JSON objects."""
     edges: dict[str, list[Edge]] = field(default_factory=dict)
-    """Where each of them leads."""
+    """Where each state leads."""
 
     def ways(self, name: str) -> list[Edge]:
         """Return the edges from a state to states of the scope."""
@@ -60,7 +60,7 @@ class Edge(NamedTuple):
     assign: Any
     """What is assigned on the way."""
     caught: bool
-    """It is the way of an error."""
+    """Whether an error leads this way."""
 
 
 def scan(machine: dict[str, Any]) -> list[Scope]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from magnus_render.targets.stepfunctions.lint.machine import Report
 
 _LONGEST_MATCHED = 2048
-"""Characters of a string that is still matched against a pattern."""
+"""Characters of the longest string that is matched against a pattern."""
 _KINDS: dict[str, tuple[type, str]] = {
     "structure": (dict, "an object"),
     "map": (dict, "an object"),
@@ -24,7 +24,7 @@ _KINDS: dict[str, tuple[type, str]] = {
 }
 _NUMBERS = {"integer": is_whole, "long": is_whole, "float": is_number, "double": is_number}
 _ANY_JSON = {("states", "Input"), ("sns", "Message"), ("sqs", "MessageBody"), ("events", "Detail")}
-"""Strings that Step Functions makes of any JSON (developer guide, "Integrating optimized services")."""
+"""Members for which Step Functions turns any JSON into a string (developer guide, "Integrating optimized services")."""
 
 
 _LIMITS = frozenset(("enum", "pattern", "min", "max"))
@@ -36,7 +36,7 @@ class Model:
     def __init__(self, model: dict[str, Any]) -> None:
         self.operations: dict[str, Any] = model["operations"]
         self.shapes: dict[str, Any] = model["shapes"]
-        # Actions are named as the AWS SDK for Java does; comparing without case spares its rules.
+        # Resources write actions as the AWS SDK for Java does. A comparison without case makes its rules unnecessary.
         self._actions = {name.lower(): name for name in self.operations}
         self._written: dict[tuple[str, bool], dict[str, str]] = {}
         self.any_text = {
@@ -99,7 +99,7 @@ def check_members(
 
 
 def _known_later(value: Any) -> bool:
-    """Tell whether a text is filled in as the machine is deployed."""
+    """Tell whether a text gets its final form only when the machine is deployed."""
     return isinstance(value, str) and "${" in value
 
 

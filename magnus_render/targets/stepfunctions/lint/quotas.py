@@ -1,8 +1,8 @@
 """Checks against the quotas of Step Functions: size of a definition, events of an execution, size of payloads.
 
 Quotas: Step Functions developer guide, "Quotas" (definition 1 MiB, 25,000 events a Standard execution, 256 KiB of
-payload). Events: Step Functions API reference, "HistoryEvent"; what each kind of state leaves in a history is counted
-from histories.
+payload). Events: Step Functions API reference, "HistoryEvent". How many events each kind of state makes was counted in
+histories of executions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from magnus_render.targets.stepfunctions.lint.machine import Report, Scope
 
 FEW_ITEMS = 200
-"""A map that can take fewer items than this is worth a warning."""
+"""If the history has no room for so many items of a map, the user is warned."""
 
 _EXECUTION = 2
 """ExecutionStarted, and ExecutionSucceeded or ExecutionFailed."""
@@ -64,7 +64,8 @@ def check_payloads(scopes: Iterable[Scope], size: int, report: Report) -> None:
 def check_history(scopes: list[Scope], report: Report) -> None:
     """Estimate the events of an execution without failures and retries; each list counts as one item.
 
-    An error if the shortest way has too many, a warning if the longest has, or if a map could take few items only.
+    The finding is an error if the shortest way has too many events. It is a warning if the longest way has too many, or
+    if a map could take only few items.
     """
     least: dict[tuple[Scope, str], float] = {}
     most: dict[tuple[Scope, str], float] = {}

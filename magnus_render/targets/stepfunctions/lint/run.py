@@ -37,11 +37,11 @@ def verify(
 ) -> list[Finding]:
     """Return what is wrong with a definition, errors and warnings, in the order of the checks.
 
-    `machine` is the parsed definition in the Amazon States Language, query language JSONata; `size` the bytes of its
-    text; `node_of` the definition address of the pipeline's node by the state's name, for `Finding.address`;
-    `conditionals` those of the pipeline by the names of their states, which `node_of` must know too. With
-    `models`, literal parameters of calls are checked against the service models of botocore if it is installed (some
-    10 ms for each service that is called); without, only against the rules that are written down here.
+    `machine` is the parsed definition in the Amazon States Language, with the query language JSONata. `size` is the bytes
+    of its text. `node_of` gives the definition address of the pipeline's node by the state's name, for `Finding.address`.
+    `conditionals` are those of the pipeline by the names of their states, which `node_of` must know too. With `models`,
+    literal parameters of calls are checked against the service models of botocore, if it is installed: some 10 ms for
+    each service that is called. Otherwise they are checked only against the rules of this package.
     """
     report = Report(node_of)
     if not isinstance(machine, dict):

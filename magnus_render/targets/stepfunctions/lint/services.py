@@ -57,7 +57,7 @@ _MODELS = {
     "cloudwatchlogs": "logs",
     "eventbridge": "events",
 }
-"""Folders of botocore's data, where they are not called as the service is in a resource."""
+"""Folders of botocore's data whose names differ from that of the service in a resource."""
 _REQUIRED = {
     "batch:submitJob": ("JobName", "JobQueue", "JobDefinition"),
     "ecs:runTask": ("TaskDefinition",),
@@ -72,7 +72,7 @@ _REQUIRED = {
     "aws-sdk:s3:getObject": ("Bucket", "Key"),
     "aws-sdk:s3:putObject": ("Bucket", "Key"),
 }
-"""For where there is no botocore."""
+"""Members that a call must have, used if botocore is not installed."""
 _JOB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _ONE_VARIABLE = re.compile(r"\{%\s*\$(\w+)\s*%\}")
 _EXAMPLE = "write it like arn:aws:states:::batch:submitJob.sync"
@@ -156,7 +156,7 @@ def _call(name: str, resource: str, scope: Scope, report: Report) -> _Call | Non
 def _check_arguments(
     name: str, call: _Call, arguments: Any, shared: dict[str, int], report: Report, models: bool
 ) -> None:
-    # Integrations that are not listed may take other members than the service.
+    # An integration that is not listed may take other members than the service does, so it is not checked.
     modelled = models and (call.sdk or call.service in _INTEGRATIONS)
     model = _model(_MODELS.get(call.service, call.service)) if modelled else None
     shape = model.input(call.action) if model is not None else None
@@ -213,7 +213,7 @@ def _literals(scopes: Iterable[Scope]) -> dict[str, Any]:
 
 
 def _length(value: Any, shared: dict[str, int]) -> int:
-    """Return the least length of a value as JSON: expressions count as nothing, but variables of a known length."""
+    """Return the least length of a value as JSON: an expression counts 0, unless it is a variable of known length."""
     total, waiting = 0, [value]
     while waiting:
         item = waiting.pop()

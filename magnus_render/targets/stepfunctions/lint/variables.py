@@ -50,11 +50,11 @@ class _Place(NamedTuple):
     label: str
     value: Any
     result: bool = False
-    """`$states.result` is there."""
+    """Whether `$states.result` is defined there."""
     caught: bool = False
-    """`$states.errorOutput` is there."""
+    """Whether `$states.errorOutput` is defined there."""
     token: bool = False
-    """`$states.context.Task.Token` is there."""
+    """Whether `$states.context.Task.Token` is defined there."""
 
 
 def check_expressions(scopes: Iterable[Scope], report: Report) -> None:
@@ -70,7 +70,7 @@ def check_expressions(scopes: Iterable[Scope], report: Report) -> None:
 
 
 class _Table:
-    """Which variables there are, each a bit, so that the sets of long machines stay small."""
+    """All variables of a machine. A set of them is an integer with one bit for each, which needs little memory."""
 
     def __init__(self, scopes: Iterable[Scope], report: Report) -> None:
         self.report = report
@@ -80,7 +80,7 @@ class _Table:
         self.own: dict[Scope, set[str]] = {}
         """The variables that the states of a scope assign."""
         self.entered: dict[Scope, dict[str, int]] = {}
-        """What is visible in each state as it is entered; a state that is not reached is absent."""
+        """The variables that are visible in each state as it is entered; a state that is not reached is absent."""
         for scope in scopes:
             names: set[str] = set()
             for name, state in scope.states.items():
@@ -108,7 +108,7 @@ class _Table:
         entered: dict[str, int] = {}
         order = _reading_order(start, ways) if isinstance(start, str) and start in ways else []
         if scope.owner not in around:
-            order = []  # what is around is not reached: said once is enough
+            order = []  # the state around is not reached, and a finding says so already
         if order:
             entered[order[0]] = base
         changed = bool(order)
