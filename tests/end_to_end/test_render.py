@@ -44,7 +44,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def magnus(
     *arguments: str, cwd: Path, umask: int = 0o022, **variables: str
 ) -> subprocess.CompletedProcess[bytes]:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), **variables}
+    environment = {"PATH": os.environ["PATH"], "HOME": f"{cwd}-home", **variables}
     code = "import sys; from magnus_render.cli.main import main; main()"
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, check=False, umask=umask)
