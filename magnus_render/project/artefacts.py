@@ -113,7 +113,8 @@ def write(rendering: Rendering) -> list[str]:
     foreign = [path for place, made in rendering.bundles.items() for path in folder.foreign(place, made)]
     if foreign:
         raise Refused(
-            f"no bundle wrote what is there: {safe(', '.join(foreign))}\n  help: move it away; nothing is written"
+            f"these files are there, and no bundle wrote them: {safe(', '.join(foreign))}\n"
+            "  help: move them away; nothing is written"
         )
     changed = changing(rendering.files)
     output.write_all(changed, make_folders=True)

@@ -145,7 +145,9 @@ def _failure(told: Told, path: str, step: dict[str, Any], told_logs: dict[str, l
         item = ""
     log = told_logs.get(step["attempts"][-1]["log"]) if step["attempts"] else None
     tail = logs.last_lines(log, _LOG_LINES) if log else ""
-    return Failure(path, item, step["status"], message(step) or "left no word (was it killed?)", tail)
+    return Failure(
+        path, item, step["status"], message(step) or "ended without a message (was it killed?)", tail
+    )
 
 
 def _graph(told: Told, rows: list[Row]) -> Markup:
