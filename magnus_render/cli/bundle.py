@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from magnus_render.render.pipeline import Bundled, Given
 
 _SHOWN = 5
-"""How many names of a folder's other files are shown."""
+"""How many names of other files in a folder are shown."""
 
 
 def bundle(
@@ -116,7 +116,7 @@ def _add_image(made: Bundled, base: str, file: str, target: str, config: str | N
 
 
 def _environments(file: str, target: str) -> dict[str, Given]:
-    """Return how the project renders a definition for a target in each environment, nothing if it does not."""
+    """Return how the project renders a definition for a target in each environment; {} if it does not."""
     from magnus_render.project.model import variables_of
     from magnus_render.project.read import artefacts_of
     from magnus_render.render.pipeline import Given
@@ -140,22 +140,22 @@ def _environments(file: str, target: str) -> dict[str, Given]:
 
 
 def tell_others(place: str, made: Bundled) -> list[str]:
-    """Return what is in a bundle's folder besides its files, and say that it stays."""
+    """Return the names in a bundle's folder that are not the bundle's, and tell the user that they stay."""
     others = folder_of.others(place, list(made.files))
     if others:
         more = ", ..." if len(others) > _SHOWN else ""
         say(
-            f"{safe(place)} has what is not the bundle's, and stays: {safe(', '.join(others[:_SHOWN]))}{more}"
+            f"{safe(place)}: not part of the bundle, and left alone: {safe(', '.join(others[:_SHOWN]))}{more}"
         )
     return others
 
 
 def _write(folder: str, made: Bundled, force: bool) -> None:
-    """Write the files and say their names; raise `Refused` if one would replace what no bundle wrote, without `force`."""
+    """Write the files and print their names; without `force`, raise `Refused` if no bundle wrote a file to be replaced."""
     foreign = [] if force else list(folder_of.foreign(folder, made))
     if foreign:
         raise Refused(
-            f"no bundle wrote what is there: {safe(', '.join(foreign))}\n"
+            f"these files are there, and no bundle wrote them: {safe(', '.join(foreign))}\n"
             "  help: choose another folder; --force replaces these files"
         )
     files = folder_of.files(folder, made)
@@ -165,11 +165,11 @@ def _write(folder: str, made: Bundled, force: bool) -> None:
 
 
 def _drift(folder: str, made: Bundled, others: Sequence[str], again: Sequence[str]) -> Iterator[str]:
-    """Yield what differs in a folder: files that are not as they would be written, and those of an older bundle."""
+    """Yield the differences of a folder: files that would be written differently, and files of an older bundle."""
     from magnus_render.image import containerfile
 
     for file in folder_of.files(folder, made):
         output.check_place(file.path)
         yield output.drift(file.path, file.text, again)
     for path in folder_of.left(folder, others, [folder_of.MARK, containerfile.MARK]):
-        yield f"# {safe(path)}: the bundle has it no more: delete it\n"
+        yield f"# {safe(path)}: it is no longer part of the bundle: delete it\n"

@@ -1,7 +1,7 @@
-"""What a shell completes after TAB: commands and options by typer; run ids, steps, files and names by the functions here.
+"""Completion by TAB: typer completes commands and options, the functions here run ids, steps, files and other names.
 
-A shell asks by a process of its own for each TAB. So little is imported and read. An answer is given in `_MOST_SECONDS` or
-not at all, and nothing that goes wrong is ever printed: the user is in the middle of a line.
+A shell starts a new process for each TAB, so little is imported and read. The answer comes within `_MOST_SECONDS`, or not at
+all. No error is ever printed, because the user is in the middle of a line.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from magnus_render.services.base import BaseRunLogStore
 
 Offered = Iterable[tuple[str, str]]
-"""Values, each with what it is; `''` where nothing is said."""
+"""Values, each with a description, which may be empty."""
 _MOST_SECONDS = 2.0
 _SECONDS_OF_HELP = 0.4
-"""After so long, further run ids are offered without saying what they are."""
+"""After so many seconds, further run ids are offered without a description."""
 _MOST_RUNS = 50
 _WITHOUT_HELP = "complete_bash"
 """bash shows values alone."""
 _INERT = re.compile(r"[A-Za-z0-9_./@%+,=-]+")
-"""A value that every shell takes as it is, unquoted."""
+"""A value that needs no quotes in any shell."""
 _UNSAID = re.compile(r"[^\w .,;/@%+=-]")
-"""What is left out where a value is explained: the scripts of some shells evaluate that text."""
+"""Characters that are left out of descriptions, because the scripts of some shells evaluate that text."""
 
 
 # ---- the request ----
@@ -52,23 +52,23 @@ def words(environment: Mapping[str, str]) -> list[str]:
 
 
 def quietly(answer: Callable[[], object]) -> int:
-    """Answer a request within a time, and leave standard error alone; return 1 if there is nothing to offer.
+    """Answer a request within `_MOST_SECONDS`, and write no errors; return 1 if there is nothing to offer.
 
     Only fish looks at the status: after 1 it offers files.
     """
     without_rich = "rich" not in sys.modules
-    if without_rich:  # typer would load it for the text of each value, which takes as long as all the rest
+    if without_rich:  # typer would load rich for the descriptions, which takes as long as all the rest
         sys.modules["rich"] = None  # type: ignore[assignment]
     before = signal.signal(signal.SIGALRM, _too_late)
     try:
-        # Again, should the first one come where Python passes an exception over, such as in a finalizer.
+        # The signal is repeated, because Python ignores an exception in some places, such as in a finalizer.
         signal.setitimer(signal.ITIMER_REAL, _MOST_SECONDS, 1.0)
         with open(os.devnull, "w") as nowhere, redirect_stderr(nowhere):
             answer()
         return 0
     except SystemExit as end:
         return int(bool(end.code))
-    except BaseException:  # whatever it is, there is nothing to offer
+    except BaseException:  # after any error there is nothing to offer
         return 1
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -85,7 +85,7 @@ def _too_late(number: int, frame: FrameType | None) -> None:
 
 
 def run_ids(context: typer.Context, incomplete: str) -> Offered:
-    """Offer the runs of the store that the command would look in, the newest first."""
+    """Offer the runs in the command's run log store, the newest first."""
     from magnus_render.executors.usual import newest
 
     store = _store(context)
@@ -101,7 +101,7 @@ def resumed(context: typer.Context, incomplete: str) -> Offered:
 
 
 def steps(context: typer.Context, incomplete: str) -> Offered:
-    """Offer the steps of the run that is named before, by their dot paths, or by their addresses where those need quotes."""
+    """Offer the steps of the run that the command line names: dot paths, or the address where a path needs quotes."""
     from magnus_render.plan import FAIL_NODE, SUCCESS_NODE
     from magnus_render.runtime.reading import steps_of
 
@@ -113,7 +113,7 @@ def steps(context: typer.Context, incomplete: str) -> Offered:
 
 
 def files(context: typer.Context, incomplete: str) -> Offered:
-    """Offer the files that the run that is named before put into the catalog."""
+    """Offer the catalogued files of the run that the command line names."""
     for name, (_, path) in sorted(_told(context).files().items()):
         yield from _offered((name,), incomplete, f"put by {path}")
 
@@ -164,7 +164,7 @@ def codes(incomplete: str) -> Offered:
 
 
 def _offered(names: Iterable[str], incomplete: str, about: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the first of some names of one thing that goes on from what is typed, and that a shell takes unquoted."""
+    """Yield the first of one thing's names that begins with the typed text, and that needs no quotes in a shell."""
     for name in names:
         if name.startswith(incomplete) and _INERT.fullmatch(name):
             yield name, _UNSAID.sub("", about)[:60]
@@ -178,7 +178,7 @@ def _explained() -> bool:
 def _given(context: typer.Context, name: str) -> str:
     """Return an argument or an option that stands before the cursor; '' if none does.
 
-    Where the last word before the cursor is an option that waits for its value, arguments are not told apart yet.
+    If the last word before the cursor is an option without its value yet, arguments cannot be told apart.
     """
     argument = next((one for one in context.command.params if one.param_type_name == "argument"), None)
     unsorted = context.args[0] if context.args and argument is not None and argument.name == name else ""
@@ -192,7 +192,7 @@ def _definition(context: typer.Context) -> str:
 
 
 def _store(context: typer.Context) -> BaseRunLogStore:
-    """Return the run log store that the command would look in: `runs` alone needs no definition."""
+    """Return the command's run log store. Only the commands of `runs` need no definition for it."""
     from magnus_render.cli import options, stores
 
     file, config = _given(context, "file"), _given(context, "config")
@@ -210,7 +210,7 @@ def _told(context: typer.Context) -> Told:
 
 
 def _about(store: BaseRunLogStore, run_id: str) -> str:
-    """Return what a run is: its status if its end is recorded, when it began, its pipeline. '' if it cannot be read."""
+    """Return a run's description: its status if its end is recorded, its time, its pipeline; '' if it cannot be read."""
     from magnus_render.errors import MagnusError
     from magnus_render.runtime.records import Run
 

@@ -55,12 +55,12 @@ EXAMPLES = {
 
 
 def epilog(command: str) -> str:
-    """Return what ends the help of a command; `\\b` keeps its lines as they are."""
+    """Return the end of a command's help, with its examples; `\\b` keeps the lines as they are."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in EXAMPLES[command])])
 
 
 def put_below(command: str, app: Typer) -> Any:
-    """Put their examples below the help of the commands of a group, and return what stands below its own."""
+    """Add the examples to the help of each command of a group, and return the end of the group's own help."""
     for inner in app.registered_commands:
         inner.epilog = epilog(f"{command} {inner.name}")
     return epilog(command)

@@ -1,7 +1,7 @@
-"""What `magnus execute` does, and the commands that execute one step: they run a pipeline with an executor.
+"""`magnus execute`, and the commands that execute one step: they run a pipeline with an executor.
 
-The command line and the definition are read in a process of their own: the libraries for that weigh several times what a
-walk does, and every step is a fork of this process, which takes apart all that was imported here when it ends.
+The command line and the definition are read in a process of their own. The libraries for that need several times as much
+memory as a walk. Every step is a fork of this process, and would spend time at its end on all modules imported here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Request(TypedDict):
-    """What the command line asks for, and the definition it names. Texts are '' where nothing was given."""
+    """The request of a command line, and the definition that it names. A text is '' if it was not given."""
 
     plan: Plan
     config: Config
@@ -34,7 +34,7 @@ class Request(TypedDict):
     file: str
     config_file: str
     parameters: dict[str, Json]
-    """Of the parameters file."""
+    """Parameters of the parameters file."""
     param: list[str]
     tag: str
     use_cached: str
@@ -49,8 +49,8 @@ class Request(TypedDict):
 def main(front: Callable[[Callable[[Request], None]], int]) -> int:
     """Run the pipeline that a command line names, and return the exit status.
 
-    `front` reads the command line and the definition: it hands the request over by the function that it is given, and
-    returns its exit status. It hands nothing over where there is nothing to run: something is wrong, or help was asked for.
+    `front` reads the command line and the definition. It calls the function that it gets with the request, and returns
+    its exit status. It does not call it if there is nothing to run, after an error or for `--help`.
     Raises `MagnusError`, and `OSError` if the system gives no process.
     """
     request, status = _read(front)
@@ -94,7 +94,7 @@ def _execute(request: Request) -> int:
 
 
 def _read(front: Callable[[Callable[[Request], None]], int]) -> tuple[Request | None, int]:
-    """Run the front in a process of its own; return the request, None if there is nothing to run, and its exit status."""
+    """Run the front in a process of its own; return the request (None if there is nothing to run) and its exit status."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     with Started() as started:
@@ -127,8 +127,9 @@ def _in_child(front: Callable[[Callable[[Request], None]], int], writer: int) ->
             signal.signal(signal.SIGINT, _interrupted)
         status = front(hand_over)
         said = flushed(status)
-        status = status if handed else said  # a warning that nobody reads keeps no run from going on
-    except BaseException:  # a bug of ours: nothing may return into the parent's stack
+        # If the warnings could not be written, the run goes on all the same.
+        status = status if handed else said
+    except BaseException:  # a bug of magnus: the child must not return into the parent's stack
         import traceback
 
         os.write(2, traceback.format_exc().encode("utf-8", "replace"))

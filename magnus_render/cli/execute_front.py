@@ -139,9 +139,10 @@ def check_usage(param: list[str], run_id: str) -> None:
 
 
 def _look_before(loaded: Loaded, file: str, again: bool) -> None:
-    """Refuse a run whose steps would lack a secret, or whose first step its module; warn of what may yet come right.
+    """Refuse a run if a secret of a step is missing, or the module of the first step.
 
-    With `again`, steps may not all run, and all of it is warned of.
+    Of other missing modules the user is warned, because an earlier step may write them. With `again` there are only
+    warnings, because not all steps may run.
     """
     from magnus_render.diagnostics import DefinitionError, has_errors
 
@@ -161,9 +162,9 @@ def _look_before(loaded: Loaded, file: str, again: bool) -> None:
 
 
 def show(warnings: list[Diagnostic]) -> None:
-    """Print warnings to standard error, if it is read."""
+    """Print warnings to standard error, unless its reader is gone."""
     try:
         for diagnostic in warnings:
             print(diagnostic, file=sys.stderr)
     except OSError:
-        pass  # nobody reads it: the run goes on
+        pass  # nobody reads the warnings, and the run goes on

@@ -126,7 +126,7 @@ def _name(given: str, loaded: Loaded) -> str:
 
 
 def _write(project: Project, force: bool, keep: bool) -> None:
-    """Write the project's files, each whole or not at all; one that somebody changed is kept, or refused."""
+    """Write the project's files, each as a whole. A file that was changed by hand is kept if `keep`, else refused."""
     from magnus_render.image.containerfile import is_sealed
     from magnus_render.render.output import write
 
@@ -161,7 +161,7 @@ def _read(path: str) -> str:
 
 
 def _taken(project: Project) -> list[str]:
-    """Say what goes into the image."""
+    """Return lines about the files that go into the image."""
     sizes = [os.lstat(os.path.join(project.folder, name)).st_size for name in project.files]
     none = "no requirements.txt, uv.lock or pyproject.toml is tracked"
     if "pyproject.toml" in project.files:
@@ -178,7 +178,7 @@ def _taken(project: Project) -> list[str]:
 
 
 def _left_out(project: Project) -> list[str]:
-    """Say what does not go into the image, although somebody may expect it there."""
+    """Return lines about files that do not go into the image, although a user may expect them there."""
     found = {
         "left out, since git does not track it": project.tracked.untracked,
         "left out, since no image may have it": project.without,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from typer import Typer
 
-# name -> (module in magnus_render.cli, what it is in that module, one line for `magnus --help`)
+# name -> (module in magnus_render.cli, function or app in that module, one line for `magnus --help`)
 COMMANDS = {
     "render": (
         "render",
@@ -32,7 +32,7 @@ COMMANDS = {
     "execute": ("execute_front", "execute", "Run the pipeline here, and show how it goes."),
     "init": ("init", "init", "Make a small project that works: pipeline, code, configurations, CI file."),
     "validate": ("validate", "validate", "Check definitions; every error at once, with its place and fix."),
-    "test": ("test", "test", "Try the pipeline's shape on cases, with no code of its own run."),
+    "test": ("test", "test", "Test which way the pipeline goes, by cases. No task runs."),
     "plan": ("plan", "plan", "Tell what changes between definitions, or what a run takes over."),
     "graph": ("graph", "graph", "Draw the pipeline, with the outcome of a run if wanted."),
     "image": ("image", "image", "Write a Containerfile for the project, and build its image."),
@@ -50,9 +50,9 @@ COMMANDS = {
     "execute_notebook": ("single", "execute_notebook", "Run one notebook, wrapped as a step."),
 }
 OF_A_PROJECT = ("render_all", "render_all")
-"""What `render` is where `--all` is given: module and function as in `COMMANDS`. It has other options."""
+"""Module and function, as in `COMMANDS`, of `render` if `--all` is given: it has other options then."""
 EXECUTING = ("execute", "execute_step", "execute_function", "execute_notebook")
-"""Those that read the command line in a process of its own, and run a pipeline: see `cli/execute.py`."""
+"""Commands that read their command line in a process of its own, and run a pipeline: see `cli/execute.py`."""
 CALLBACKS = {
     "execute_single_node": "Run one attempt of one step.",
     "start_run": "Create the record of a run.",
@@ -63,7 +63,7 @@ CALLBACKS = {
 _USAGE_OF_TYPER = 2
 _COMPLETION = ("--install-completion", "--show-completion")
 COMPLETING = "_MAGNUS_COMPLETE"
-"""A shell asks by this variable of the environment what comes after the words of a command line; it is `complete_SHELL`."""
+"""The environment variable by which a shell asks for completions; its value is `complete_SHELL`."""
 
 
 def main() -> None:
@@ -73,9 +73,9 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Let a standard stream that is closed as we begin (`>&-`, daemons) be one that nobody reads.
+    """Open a standard stream on the null device if it is closed at the start (`>&-`, daemons).
 
-    Python has no object for it, and its number would be given to the next file that is opened.
+    Otherwise Python would have no object for it, and the next file that is opened would get its number.
     """
     import os
 
@@ -98,7 +98,7 @@ def _open_streams() -> None:
 
 
 def _leave(status: int) -> NoReturn:
-    """End the process without taking the interpreter apart: that takes a third of the time of a small rendering."""
+    """End the process without Python's clean-up, which takes a third of the time of a small rendering."""
     import atexit
     import os
 
@@ -143,7 +143,7 @@ def run(argv: list[str]) -> int:
 
 
 def _complete() -> int:
-    """Tell a shell how a command line may go on: with one command known by its options, or with all by their names."""
+    """Print completions for a shell: of one command its options, if the command is known, else the names of all."""
     from magnus_render.cli import completion
 
     words = completion.words(environ)
@@ -181,7 +181,7 @@ def _meant(name: str) -> str:
 
 
 def _typer(names: list[str], argv: list[str], given: object = None) -> int:
-    """Run a command line with typer, knowing only some of the commands; `given` is in the context of their calls."""
+    """Run a command line with typer, with only some of the commands. `given` is in the context of their calls."""
     from magnus_render import collecting
 
     with collecting.put_off():
@@ -190,7 +190,7 @@ def _typer(names: list[str], argv: list[str], given: object = None) -> int:
 
 
 def _app(names: Sequence[str], argv: list[str]) -> Typer:
-    """Return the application with some of the commands; with none of them, all are there by their names alone."""
+    """Return the typer application with some of the commands. With none, it has the names of all commands."""
     from importlib import import_module
 
     import typer
@@ -223,7 +223,7 @@ def _app(names: Sequence[str], argv: list[str]) -> Typer:
 
 
 def _guarded(work: Callable[[], int | None]) -> int:
-    """Do the work of a command and return the exit status; say what ends it, if an error does."""
+    """Do the work of a command and return the exit status; print the error that ends it, if one does."""
     try:
         return work() or 0
     except BrokenPipeError:
@@ -239,7 +239,7 @@ def _guarded(work: Callable[[], int | None]) -> int:
 
 
 class _Front:
-    """The front end, imported when a callback has to read YAML after all."""
+    """The front end, imported only when a callback must read YAML."""
 
     def load(self, file: str, config: str | None) -> tuple[Any, Any]:
         """See `runtime.callback.Front`."""

@@ -1,7 +1,7 @@
-"""Options that several commands have, and what became of the command lines of older versions.
+"""Options that several commands have, and messages about command lines of older versions.
 
-Options of 0.2 to 0.5 (AstraZeneca/magnus-core, "Command line options") are understood; those that have no meaning any more
-are taken, and said to be without one. The callbacks have a parser of their own (`runtime/callback.py`).
+Options of 0.2 to 0.5 (AstraZeneca/magnus-core, "Command line options") are accepted. If an option has no meaning any more,
+the user is told so. The callbacks have a parser of their own (`runtime/callback.py`).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from magnus_render.errors import UsageError
 from magnus_render.texts import say
 
 DEFINITIONS = ("pipeline.yaml", "dag.yaml")
-"""What is executed if no definition is named: the first of these that the working folder has."""
+"""Default definitions: the first of these that the working folder has is executed."""
 OLD_DEFAULTS = "magnus-config.yaml"
-"""The file of a project's defaults, which older versions read unasked."""
+"""The file of a project's defaults, which older versions read without an option."""
 GONE = {
     "build_docker": "`magnus image --build --tag NAME` builds the project's image",
     "fan": "render the pipeline again: the output calls `magnus map_count`, `choose` and `fan_in` where it needs them",
     "resolve": "`magnus validate FILE` checks a definition, `magnus render FILE --target TARGET` makes the output",
 }
-"""Commands of older versions, and what there is in their place."""
+"""Commands of older versions, each with what to do instead."""
 
 File = Annotated[
     str,
@@ -111,7 +111,10 @@ LogLevel = Annotated[str, typer.Option("--log-level", metavar="LEVEL", hidden=Tr
 
 
 def definition(given: str, quiet: bool = False) -> str:
-    """Return the definition that is meant, and say which if none is named, unless `quiet`; raise `UsageError` for none."""
+    """Return the definition to use: the given one, else a default, which is printed unless `quiet`.
+
+    Raises `UsageError` if there is none.
+    """
     if given:
         return given
     found = [name for name in DEFINITIONS if os.path.exists(name)]
@@ -123,7 +126,7 @@ def definition(given: str, quiet: bool = False) -> str:
 
 
 def configuration(given: str) -> str:
-    """Return the configuration file that is meant, '' for none; say where an older version would have found another."""
+    """Return the configuration file to use, '' for none; tell the user if an older version would have read another one."""
     if given:
         return given
     from_environment = os.environ.get("MAGNUS_CONFIG_FILE", "")
@@ -135,7 +138,7 @@ def configuration(given: str) -> str:
 
 
 def without_meaning(**given: str) -> None:
-    """Say of options of older versions that they have no meaning any more, if they are given."""
+    """Tell the user that options of older versions, if they are given, have no meaning any more."""
     for name, value in given.items():
         if value:
             say(f"--{name.replace('_', '-')} is not used any more")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from magnus_render.planning.revisions import Revisions
 
 _COLUMNS = 100
-"""How wide lines are where they are not for a terminal."""
+"""The width of lines that are not for a terminal."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; `magnus schema --plan` prints its schema.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
@@ -161,7 +161,7 @@ def since_committed(file: str, environ: Mapping[str, str]) -> Iterator[str]:
     try:
         old = files.named(_committed_path(file))
         found = compare(*_read(files, [(old, None), (file, None)], environ))
-    except Refused:  # it is new, or this is no repository, or what is committed is no definition
+    except Refused:  # the file is new, or this is no repository, or the committed file is no definition
         return
     if found.changed:
         yield from Text(*_terminal()).comparison(found, "as committed", file, None)
@@ -179,7 +179,7 @@ def _show(
     outputs: Outputs | None,
     compared: Sequence[Golden] = (),
 ) -> None:
-    """Print how two definitions differ, and what becomes of artefacts."""
+    """Print the differences of two definitions, and of artefacts."""
     from magnus_render.planning import document, goldens
     from magnus_render.planning import markdown as marked
     from magnus_render.planning.text import Text
@@ -277,7 +277,7 @@ def previewed(
 
 
 def show_run(found: Preview, as_json: bool = False, markdown: bool = False) -> None:
-    """Print what a run would do."""
+    """Print which steps a run would execute, and which it would take over."""
     from magnus_render.planning import document
     from magnus_render.planning import markdown as marked
     from magnus_render.planning.text import Text

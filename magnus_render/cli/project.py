@@ -1,4 +1,4 @@
-"""The project that a command is about, when nothing else is named."""
+"""The project of a command that names no definition."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def enter(missing: str = "") -> Project:
-    """Read the project of the working folder, and work in its folder from here on; say so if that is another one.
+    """Read the project of the working folder, and change to its folder; tell the user if that is another folder.
 
-    Raises `UsageError` if there is none, `missing` before the reason; `DefinitionError` if there is something wrong with it.
+    Raises `UsageError` if there is none, with `missing` before the reason, and `DefinitionError` if it has mistakes.
     """
     from magnus_render.project.read import TOML, YAML, find, read
 
@@ -33,7 +33,7 @@ def enter(missing: str = "") -> Project:
 
 
 def environments(project: Project, names: list[str] | None) -> list[Environment]:
-    """Return the environments of some names, all for none; raise `UsageError` for a name that the project does not have."""
+    """Return the named environments, or all if none is named; raise `UsageError` for an unknown name."""
     known = {environment.name: environment for environment in project.environments if environment.name}
     for name in names or ():
         if name not in known:

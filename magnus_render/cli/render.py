@@ -63,7 +63,7 @@ def render(
         str | None,
         typer.Option(
             "--mock",
-            help="Run no task: this file says what each comes to ({TASK: {set: ..., fail: N}}). Needs --plan.",
+            help="Run no task: this file has the results of tasks ({TASK: {set: ..., fail: N}}). Needs --plan.",
             metavar="FILE",
         ),
     ] = None,

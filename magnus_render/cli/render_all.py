@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def render_all(
-    all_: Annotated[  # it is always given: by it the command line came here
+    all_: Annotated[  # always given: without it, `cli/main.py` does not come here
         bool, typer.Option("--all", help="Render every pipeline of the project for every target.")
     ] = False,
     check: Annotated[
@@ -81,9 +81,9 @@ def render_all(
 
 
 def _tell_changes(wanted: list[Artefact], rendering: Rendering) -> None:
-    """Print what has changed since it was committed in each definition whose artefacts are about to change.
+    """Print the changes since the last commit of each definition whose artefacts are about to change.
 
-    A bundle may change by its configuration alone, so each is named.
+    A bundle may change through its configuration alone, so each changed bundle is named too.
     """
     from magnus_render.cli.plan import since_committed
     from magnus_render.project import artefacts
@@ -104,7 +104,7 @@ def _tell_changes(wanted: list[Artefact], rendering: Rendering) -> None:
 
 
 def _check(project: Project, rendering: Rendering, chosen: list[Environment] | None) -> None:
-    """Print what differs, and end with the status that tells; `chosen` are the environments that were asked for."""
+    """Print the differences, and exit with 1 if there are any; `chosen` are the environments that `--env` names."""
     from magnus_render.project import artefacts
 
     found = list(artefacts.drifts(rendering.files))
@@ -125,7 +125,7 @@ def _check(project: Project, rendering: Rendering, chosen: list[Environment] | N
 
 
 def _count(rendering: Rendering) -> str:
-    """Return how many files there are: artefacts, or files where a bundle holds others too."""
+    """Return the number of files in words: of artefacts or, if there are bundles, of files."""
     number = len(rendering.files)
     return _files(number) if rendering.bundles else f"{number} artefact{'s' * (number != 1)}"
 

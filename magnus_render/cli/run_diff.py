@@ -46,7 +46,7 @@ class Told:
 
 
 def write(a: Told, b: Told) -> int:
-    """Print what differs, durations last; return 1 if anything but durations does, else 0."""
+    """Print the differences, durations last; return 1 if anything but durations differs, else 0."""
     found = list(differences(a, b))
     slower = list(durations(a, b))
     for line in [*found, *(["durations:", *(f"  {line}" for line in slower)] if slower else [])]:
@@ -58,7 +58,7 @@ def write(a: Told, b: Told) -> int:
 
 
 def differences(a: Told, b: Told) -> Iterator[str]:
-    """Yield lines on what differs, times aside; nothing if the runs are equal."""
+    """Yield lines about differences other than times; none if the runs are equal."""
     yield from _titled("definition", _definitions(a.plan, b.plan))
     yield from _titled("initial parameters", _values(a.initial, b.initial))
     if a.log["status"] != b.log["status"]:
@@ -69,15 +69,15 @@ def differences(a: Told, b: Told) -> Iterator[str]:
     for path in [*left, *(path for path in right if path not in left)]:
         first, second = left.get(path), right.get(path)
         if (first or second or {})["step_type"] in (SUCCESS_NODE, FAIL_NODE):
-            continue  # told by the status of their graph
+            continue  # the line about their graph's status says it
         if path.rpartition(".")[0] in alone:
-            continue  # told by the branches
+            continue  # lines about the branches say it
         yield from _titled(safe(path), _steps(first, second))
     yield from _titled("final parameters", _values(a.log["parameters"], b.log["parameters"]))
 
 
 def durations(a: Told, b: Told) -> Iterator[str]:
-    """Yield lines on steps, and the whole run, that took noticeably longer or shorter."""
+    """Yield lines about steps, and the whole run, that took noticeably longer or shorter."""
     now = time.time()
     left, right = spans(a.log, now), spans(b.log, now)
     for path in ("", *a.steps):

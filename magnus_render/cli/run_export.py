@@ -1,4 +1,4 @@
-"""`magnus runs export`: reads a run as its records tell it, for the formats of `magnus_render.exports`."""
+"""`magnus runs export`: reads a run from its records, for the formats of `magnus_render.exports`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def export_format(name: str) -> BaseExport:
 
 
 def check_place(output: str, force: bool) -> None:
-    """Raise `Refused` if a file is there already that nobody asked to replace; pipes and devices are written to."""
+    """Raise `Refused` if the file exists already, unless `force`. Pipes and devices are accepted."""
     if not force and (os.path.isfile(output) or os.path.isdir(output)):
         raise Refused(f"{safe(output)} is there already: -o FILE writes elsewhere, --force replaces a file")
 
@@ -57,7 +57,7 @@ def check_namespace(namespace: str) -> None:
 
 
 def read(told: Told, namespace: str) -> ExportedRun:
-    """Return all that is exported of a run. Raises `MagnusError` for records that cannot be read."""
+    """Return the data of a run for export. Raises `MagnusError` for records that cannot be read."""
     return _Reading(told).run(namespace)
 
 
@@ -95,7 +95,7 @@ class _Reading:
     # ---- what happened, and when ----
 
     def _executions(self, steps: list[Place]) -> list[Execution]:
-        """Return what happened, composites before what is in them; what the walk has not come to is left out."""
+        """Return the executions: composites before the nodes inside them, and no node that the walk has not come to."""
         for path, step in steps:
             if step["step_type"] in (MAP, PARALLEL):
                 self._note_branches(path, step)
@@ -109,7 +109,7 @@ class _Reading:
             status, graph = "PROCESSING" if address in open_ else step["status"], naming.parent(address)
             before = clocks[graph] if graph in clocks else clocks[naming.parent(graph)]
             began, ended = times[address] or (before, before)
-            # A composite begins as its predecessor ends, whatever is recorded in it so far.
+            # A composite begins when its predecessor ends, even if the first record inside it is later.
             began = min(began, before)
             clocks[address], clocks[graph] = began, max(before, ended)
             own = by_address[address]
@@ -140,7 +140,7 @@ class _Reading:
         return {name: items[str(index)]} if str(index) in items else {}
 
     def _recorded(self, path: str, step: Step) -> list[Execution]:
-        """Return the attempts of a step, or the one time that it was passed if that is recorded."""
+        """Return the attempts of a step. If it has none, but its outcome is recorded, return one execution for that."""
         if step["step_type"] in COMPOSITES:
             return []
         tried = Tried(self._told.records, step["internal_name"])
@@ -162,7 +162,8 @@ class _Reading:
         began = start["time"] if start else end["time"] if end else self._record["created"]
         later = [one["time"] for n, one in tried.starts.items() if n > number]
         status, ended = told["status"], max(began, end["time"]) if end else min(later, default=began)
-        # Of a run at work, what follows a success may be recorded just before the success itself: no end is no crash yet.
+        # While a run is at work, records of a successor may come just before that of the success. So an attempt without
+        # an end has not crashed yet.
         if end is None and not later and self._told.running:
             status = "PROCESSING"
         execution = self._execution(path, step, began, None if status in AT_WORK else ended)
@@ -210,7 +211,7 @@ class _Reading:
 def _times(
     steps: list[Place], by_address: dict[str, list[Execution]]
 ) -> dict[str, tuple[float, float] | None]:
-    """Return when steps began and ended by what is recorded of them, or of what is in them, by address."""
+    """Return the times of steps by address: when each began and ended, by its own records or those inside it."""
     moments: dict[str, list[float]] = {}
     for _, step in reversed(steps):
         address = step["internal_name"]
@@ -223,7 +224,7 @@ def _times(
 
 
 def _open(by_address: dict[str, list[Execution]]) -> set[str]:
-    """Return the addresses of composites in which something is at work."""
+    """Return the addresses of composites in which a step is at work."""
     found: set[str] = set()
     for executions in by_address.values():
         if executions and executions[-1].ended is None:
@@ -235,7 +236,7 @@ def _open(by_address: dict[str, list[Execution]]) -> set[str]:
 
 
 def _add_end(execution: Execution, end: AttemptEnd) -> None:
-    """Add what the end of an attempt tells: what it set, its metrics, its files (of each name the last)."""
+    """Add the data of an attempt's end: parameters that it set, metrics, files (the last one of each name)."""
     execution.set, execution.metrics = _bounded(end["set"]), end["metrics"]
     files = {(entry["stage"], entry["path"]): _file(entry) for entry in end["catalog"]}
     execution.got = [file for (stage, _), file in sorted(files.items()) if stage == "get"]
@@ -248,6 +249,6 @@ def _file(entry: Any) -> File:
 
 
 def _bounded(packed: Packed) -> dict[str, Any]:
-    """Return values by name, sorted: a large one, which the records keep by its hash, as that hash."""
+    """Return values by name, sorted. A large value is its hash, as in the records."""
     values = {**packed["values"], **{name: f"sha256:{digest}" for name, digest in packed["large"].items()}}
     return dict(sorted(values.items()))

@@ -1,4 +1,4 @@
-"""`magnus runs resume` and `cancel`, and where runs stand still: of runs that go on from job to job."""
+"""`magnus runs resume` and `cancel`, and the places where a run stands still, for runs that go on from job to job."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def cancel(run: Run) -> str:
 
 
 def is_standing(run: Run) -> bool | None:
-    """Tell whether a run stands still that goes on from job to job; None, and why is said, if that cannot be known."""
+    """Tell whether a run from job to job stands still; None if that cannot be known, and then print the reason."""
     try:
         if JobRecords(run).walk() is None or JobRecords(run).status() is not None:
             return False
@@ -48,7 +48,7 @@ def is_standing(run: Run) -> bool | None:
 
 
 def where_it_stands(run: Run) -> Iterator[str]:
-    """Yield lines that say where a run stands still; none if it goes on, is over, or has no jobs."""
+    """Yield lines about the places where a run stands still; none if it goes on, is over, or has no jobs."""
     records = JobRecords(run)
     if records.walk() is None or records.status() is not None:
         return

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def write(store: BaseRunLogStore, *, limit: int, standing: bool, as_json: bool) -> None:
     """Print the newest runs of a store (all if `limit` is 0), and to standard error which runs cannot be read, and why.
 
-    `standing` leaves out runs that do not stand still, and those of which that cannot be known.
+    `standing` lists only the runs that are known to stand still.
     """
     found = Listing.of(store)
     none = f"no runs in {stores.place(store)}"
@@ -53,7 +53,7 @@ def write(store: BaseRunLogStore, *, limit: int, standing: bool, as_json: bool) 
 
 
 def _row(run: Run, unread: dict[str, MagnusError]) -> Row:
-    """Return what is listed of a run; note in `unread` what cannot be read of it."""
+    """Return the row of a run; add the error to `unread` if its records cannot be read."""
     record, span = run.record, None
     try:
         status, span = status_and_span(run)

@@ -1,4 +1,4 @@
-"""Deleting runs, and what they alone held: `magnus runs prune`."""
+"""`magnus runs prune`: deletes runs, and the files that they alone use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OTHERS = "--catalog-too deletes them if you know that nothing needs them"
 
 
 class Pruning:
-    """One call of the command: what it deletes, and what it leaves and why (`notes`)."""
+    """One call of the command. It deletes runs; `notes` has what it left, and why."""
 
     def __init__(self, store: BaseRunLogStore, catalog: BaseCatalog, found: Listing, dry_run: bool) -> None:
         self.store = store
@@ -35,7 +35,7 @@ class Pruning:
         self._unread = dict(found.unread)
 
     def delete(self, chosen: list[str], *, named: bool, catalog_too: bool) -> Iterator[str]:
-        """Delete runs with what they held; yield what was done. `named`: the user named them one by one."""
+        """Delete runs with their files; yield lines about it. `named`: the user named them one by one."""
         self._look(chosen if named else ())
         if not named:
             self.notes += [
@@ -60,7 +60,7 @@ class Pruning:
             scratch.sweep()
 
     def _look(self, named: Collection[str]) -> None:
-        """Find out which runs are in progress, and which cannot be told of."""
+        """Find out which runs are in progress, and which cannot be read."""
         for run in self.found.runs:
             if run.run_id not in named:
                 try:
@@ -72,8 +72,8 @@ class Pruning:
     # ---- the catalog ----
 
     def _blobs(self, kept: set[str], catalog_too: bool) -> list[str]:
-        """Return the content that no run can need; note why any is left that the runs which remain do not name."""
-        # Listed before the records are read: a blob that comes later is left alone, whatever the records say.
+        """Return the content that no run can need. Note the reason if other content is kept that no remaining run names."""
+        # Listed before the records are read, so that a blob that is added meanwhile is never deleted.
         blobs = sorted(self.catalog.blobs())
         try:
             unnamed = set(blobs).difference(*map(self._named_by, kept)) if blobs else set()
@@ -88,7 +88,8 @@ class Pruning:
     def _named_by(self, run_id: str) -> set[str]:
         """Return every hash that a record of a run mentions.
 
-        More than the catalog's (hashes of states, too), which errs on the safe side and needs no knowledge of records.
+        It finds hashes by their form, so also those of states. So a blob may be kept for too long, but never be deleted too
+        early, and this function need not know the fields of records.
         """
         found: set[str] = set()
         for _, data in self.store.read_all(run_id):
@@ -96,7 +97,7 @@ class Pruning:
         return found
 
     def _needed(self, kept: set[str], catalog_too: bool) -> str:
-        """Return why a remaining run may name any content of the catalog, '' if none may."""
+        """Return why some remaining run may need any content of the catalog; '' if there is no such run."""
         if running := self._running & kept:
             more = f" (and {len(running) - 1} more)" if len(running) > 1 else ""
             return f"run {min(running)}{more} is in progress and may use any of them"
@@ -113,7 +114,7 @@ class Pruning:
     # ---- workspaces ----
 
     def _workspaces(self, chosen: Collection[str]) -> Iterator[str]:
-        """Delete the workspaces that runs left below the working folder; yield what was done."""
+        """Delete the workspaces that runs left below the working folder; yield lines about it."""
         at_work = set(lease.at_work(os.curdir))
         for run_id in chosen:
             path = os.path.join(WORKSPACES, run_id)

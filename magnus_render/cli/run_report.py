@@ -1,4 +1,4 @@
-"""`magnus runs report`: where the page goes."""
+"""`magnus runs report`: writes the page to a file or to standard output."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from magnus_render.report.told import Told
 
 _BEGINNING = 1024
-"""Bytes of a report in which its generator is named."""
+"""The name of the generator is within so many bytes from the beginning of a report."""
 
 
 def write(told: Told, path: str | None, force: bool) -> None:
     """Write the report of a run to a file, or to standard output if `path` is None.
 
-    Raises `Refused` if the file is there and no report (without `force`), and `MagnusError` as `page` and `output.write` do.
+    Raises `Refused` if the file exists and is no report, unless `force`. Raises the `MagnusError` of `page` and
+    `output.write`.
     """
     if path is None:
         sys.stdout.flush()
@@ -37,7 +38,7 @@ def write(told: Told, path: str | None, force: bool) -> None:
 
 
 def _is_report(path: str) -> bool:
-    """Tell whether a file is a report of ours, or empty."""
+    """Tell whether a file is a report of magnus, or empty."""
     try:
         with open(path, "rb") as file:
             beginning = file.read(_BEGINNING)

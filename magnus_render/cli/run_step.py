@@ -30,7 +30,7 @@ _COLUMNS = 100
 _POLL = 1.0
 """Seconds between two looks at a run that is followed, at least."""
 _SHORT = 12
-"""Hexadecimal digits of a hash that people see."""
+"""How many hexadecimal digits of a hash are shown to people."""
 _OVER = ("SUCCESS", "FAIL", "SKIPPED")
 
 
@@ -38,7 +38,7 @@ _OVER = ("SUCCESS", "FAIL", "SKIPPED")
 
 
 def as_json(told: Told, name: str) -> dict[str, Any]:
-    """Return a folded step with what it saw and set: `saw` is null if nothing is recorded of that."""
+    """Return a folded step with the parameters that it saw and set. `saw` is null if that is not recorded."""
     path, step = told.step(name)
     state = told.saw(step)
     saw = None
@@ -49,12 +49,12 @@ def as_json(told: Told, name: str) -> dict[str, Any]:
 
 
 def show_step(told: Told, name: str, colour: bool) -> Iterator[str]:
-    """Yield the lines that tell of a step: how it ended, what it saw, set and put, its attempts and where their logs are."""
+    """Yield the lines about a step: its status, the values that it saw, set and put, its attempts, and their logs."""
     path, step = told.step(name)
     node = told.run.find(step["internal_name"])
     try:
         item = of_item(told.run, step["internal_name"])
-    except MagnusError:  # of a node that nothing is recorded of
+    except MagnusError:  # the node has no record
         item = ""
     yield f"step {safe(path)}{item}: {painted(step['status'], colour)}"
     yield from (f"  {safe(line)}" for line in step["message"].splitlines())
@@ -111,7 +111,7 @@ def _titled(title: str, files: Any) -> Iterator[str]:
 
 
 def write_log(told: Told, name: str, attempt: int | None) -> None:
-    """Write the log of one attempt of a step to standard output as it is: the last one, if none is named."""
+    """Write the log of one attempt of a step to standard output, unchanged; by default of the last attempt."""
     path, step = told.step(name)
     tried = {one["attempt_number"]: one for one in step["attempts"]}
     number = attempt if attempt is not None else max(tried, default=0)
@@ -126,7 +126,7 @@ def write_log(told: Told, name: str, attempt: int | None) -> None:
 
 
 class Logs:
-    """The logs of a run, or of one step with all that is in it, written as they grow: each below a line that names it."""
+    """The logs of a run, or of one step and the steps in it, written while they grow, each below a line with its name."""
 
     def __init__(self, name: str = "") -> None:
         self._name = name
@@ -135,7 +135,7 @@ class Logs:
         self._last = ""
 
     def write(self, told: Told) -> None:
-        """Write to standard output what the logs of a run have and was not written before, in the order of the walk."""
+        """Write the new parts of a run's logs to standard output, in the order of the walk."""
         own = self._step(told)
         for path, step in steps_of(told.log):
             if own and not f"{step['internal_name']}.".startswith(f"{own}."):
@@ -156,13 +156,13 @@ class Logs:
                 self._written[key] = len(data or b"") if running else -1
 
     def more(self, told: Told) -> bool:
-        """Tell whether more may come: neither the run has ended nor, if one step is meant, that step."""
+        """Tell whether more may come, because neither the run nor the one step has ended."""
         own = self._step(told)
         over = (step["status"] in _OVER for _, step in steps_of(told.log) if step["internal_name"] == own)
         return told.running and not any(over)
 
     def _step(self, told: Told) -> str:
-        """Return the address of the one step; the name as it is while the walk has not come to it yet."""
+        """Return the address of the one step, or its name as given while the walk has not come to it."""
         if not self._name:
             return ""
         try:
@@ -189,7 +189,8 @@ def follow(told: Told, name: str, pause: Callable[[float], None]) -> None:
         _, walker = lease.last(told.run)
         lost = walker is not None and lease.alive(walker) is False
         if not lost:
-            pause(max(_POLL, took))  # a large run, or a distant store, is looked at less often
+            # A look at a large run, or into a slow store, takes longer, so it is made less often.
+            pause(max(_POLL, took))
         began = time.monotonic()
         told = Told.read(store, run_id)
         logs.write(told)
@@ -225,8 +226,8 @@ def table(files: Files) -> Iterator[str]:
 def bring(told: Told, catalog: BaseCatalog, wanted: list[str], folder: str, force: bool) -> Iterator[str]:
     """Bring files of a run from the catalog into a folder, with their names and modes; yield their paths.
 
-    `wanted` are names or globs. Nothing is brought if one matches no file, if a file is there already (without `force`), or
-    if one can have no place there. Raises `Refused`, and `PlatformError` as the catalog does.
+    `wanted` are names or globs. No file is brought if a glob matches none, if a file exists already (unless `force`), or
+    if a file can have no place there: then it raises `Refused`. It also raises the `PlatformError` of the catalog.
     """
     files = told.files()
     chosen: dict[str, None] = {}
@@ -259,7 +260,7 @@ def bring(told: Told, catalog: BaseCatalog, wanted: list[str], folder: str, forc
 
 
 def _check_place(folder: str, name: str) -> None:
-    """Raise `Refused` if a name is none of a file below a folder, or if its place, or one above it, is taken."""
+    """Raise `Refused` if a name leads out of a folder, or if a folder or file is in the way."""
     if (
         "\0" in name
         or os.path.isabs(name)

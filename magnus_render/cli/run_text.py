@@ -52,7 +52,7 @@ def painted(status: str, colour: bool, columns: int = 0) -> str:
 
 
 def log_path(store: BaseRunLogStore, key: str) -> str:
-    """Return where a log is for people: its file if the store has files, else its key; '' if it is not there."""
+    """Return the place of a log, for people: its file if the store has files, else its key; '' if there is no log."""
     if key.rpartition("/")[2] not in store.names(key.rpartition("/")[0]):
         return ""
     folder = getattr(store, "path", None)
@@ -66,7 +66,7 @@ def log_path(store: BaseRunLogStore, key: str) -> str:
 def show(
     plan: Plan, log: Log, run: RunRecord, store: BaseRunLogStore, *, colour: bool, everything: bool
 ) -> Iterator[str]:
-    """Yield the lines that tell a run: what it is, its tree of steps, what failed and where the logs are."""
+    """Yield the lines about a run: its facts, its tree of steps, its failures and where their logs are."""
     times = spans(log, time.time())
     yield f"run {run['run_id']}: {painted(log['status'], colour)}"
     yield "  " + ", ".join(_about(run, times[""]))
@@ -171,7 +171,7 @@ class _Tree:
 
 
 def _items(step: Step) -> str:
-    """Return how many items a map has, how many of them have ended while it is at work, and how many have failed."""
+    """Return the number of a map's items, how many have failed and, while it is at work, how many have ended."""
     statuses = [branch["status"] for branch in step["branches"].values()]
     told = f"{len(statuses)} item{'s' * (len(statuses) != 1)}"
     if step["status"] in RUNNING:
@@ -188,10 +188,10 @@ def _failures(log: Log, run: Run, colour: bool) -> Iterator[str]:
         yield "What failed:"
     yield from led
     for path, step in failed[:_FAILURES_SHOWN]:
-        lines = step["message"].splitlines() or ["left no word (was it killed?)"]
+        lines = step["message"].splitlines() or ["ended without a message (was it killed?)"]
         try:
             item = of_item(run, step["internal_name"])
-        except MagnusError:  # the log above has told what its records tell
+        except MagnusError:  # its records cannot be read; the line has no items then
             item = ""
         yield f"  {painted(step['status'], colour)} {safe(path)}{item}: {safe(lines[0])}"
         for line in lines[1:]:

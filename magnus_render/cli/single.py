@@ -37,7 +37,7 @@ _MapVariable = Annotated[
 
 @dataclass
 class _Given:
-    """What the three commands have in common."""
+    """Options that the three commands have in common."""
 
     config: str
     parameters_file: str
@@ -156,7 +156,7 @@ def alone(plan: Plan, step: str) -> Plan:
         "next": {"slug": root["success"], "type": "success", "iterate_on": "", "iterate_as": ""},
     }
     task.pop("on_failure", None)
-    # There is no run to get files from: what lies in the data folder is what there is.
+    # There is no run to get files from, so the step sees the files that lie in the data folder.
     task["catalog"] = {**node["catalog"], "get": []}
     success: Node = {
         **plan["nodes"][root["success"]],
@@ -213,7 +213,7 @@ def _command(
         try:
             return _load(file, config)
         except DefinitionError as error:
-            # Nobody has written that file: what is wrong with it stands on the command line.
+            # The user has not written that file: the mistake is on the command line.
             raise DefinitionError(
                 replace(item, file="", line=0) if item.file == file else item for item in error.diagnostics
             ) from None
@@ -234,7 +234,7 @@ def _hand_over(
     given: _Given,
     variables: Mapping[str, Json] | None = None,
 ) -> None:
-    """Ask for the walk of a pipeline with one step here, whatever executor is configured."""
+    """Ask for a walk of a pipeline with one step by the executor `local`, also if another one is configured."""
     check_usage(given.param, given.run_id)
     parameters: dict[str, Json] = {}
     if given.parameters_file:
@@ -248,7 +248,7 @@ def _hand_over(
             "plan": plan,
             "config": {**config, "executor": {"type": "local", "config": {}}},
             "run_id": given.run_id,
-            "file": "",  # there is none that could be executed again for this run
+            "file": "",  # no definition can be named in the command to run it again
             "config_file": given.config,
             "parameters": parameters,
             "param": given.param,

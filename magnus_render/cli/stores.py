@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def services(file: str, config: str) -> Services:
     """Return the stores that a definition and a configuration file name ('' for either that is not given).
 
-    Without any: those of `MAGNUS_CONFIG`, else the defaults. A definition's steps are not looked at, so neither their
-    errors nor their variables matter. Raises `MagnusError`.
+    If neither is given, they are those of `MAGNUS_CONFIG`, else the defaults. The steps of the definition are not looked
+    at, so neither their errors nor their variables matter. Raises `MagnusError`.
     """
     if file or config:
         return _read([path for path in (file, config) if path])

@@ -1,4 +1,4 @@
-"""`magnus test [FILE CASES]`: whether pipelines go the way that they should, with no code of its own run."""
+"""`magnus test [FILE CASES]`: checks which way pipelines go, without running their code."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ if TYPE_CHECKING:
     from magnus_render.plan import Plan
 
 _MEMORY = "/dev/shm"
-"""Where Linux keeps files in memory: nobody keeps the run logs of cases."""
+"""A folder in memory on Linux, for the run logs of cases, which are not kept."""
 
 
 def test(
     file: Annotated[str, typer.Argument(help="The definition.", metavar="FILE", show_default=False)] = "",
     cases: Annotated[
         str,
-        typer.Argument(help="What tasks come to, and what is expected.", metavar="CASES", show_default=False),
+        typer.Argument(
+            help="The file of cases: results of tasks, and what is expected.",
+            metavar="CASES",
+            show_default=False,
+        ),
     ] = "",
 ) -> None:
-    """Try a pipeline on cases: no task is run, the file says what each comes to, and which way the run must take.
+    """Test a pipeline by cases. No task runs: each case has the results of tasks, and says which way the run must take.
 
     A case is NAME: {steps: {TASK: {set: ..., fail: N}}, expect: {steps: {STEP: STATUS}}}; `magnus explain MR079` says more.
     Without FILE, all pipelines of the project (magnus.yaml) that name a file of cases are tried.
@@ -89,7 +93,7 @@ def _of_project() -> list[tuple[str, Plan, list[Case]]]:
 
 
 def _failed(name: str, plan: Plan, cases: list[Case], folder: str) -> int:
-    """Run the cases of a pipeline in a folder that is not there, and say how each went; return how many failed.
+    """Run the cases of a pipeline in a folder that does not exist yet, and print how each went; return how many failed.
 
     `name` stands before the name of each case.
     """
@@ -114,7 +118,7 @@ def _failed(name: str, plan: Plan, cases: list[Case], folder: str) -> int:
 
 @contextmanager
 def _nowhere() -> Iterator[str]:
-    """Work in a folder of its own, with no parameters and the like from the environment, and yield its path."""
+    """Work in an empty folder, without parameters and settings from the environment; yield the folder's path."""
     from magnus_render.executors.pool import STOPPING
 
     here = os.getcwd()
@@ -135,5 +139,5 @@ def _nowhere() -> Iterator[str]:
 
 
 def _stopped(number: int, frame: FrameType | None) -> None:
-    """End the command, and tidy up on the way."""
+    """End the command in such a way that it cleans up."""
     raise SystemExit(128 + number)

@@ -25,12 +25,12 @@ class MockedExecutor(BaseExecutor):
     """
 
     name = "mocked"
-    summary = "no step runs: the configuration says what each of them comes to"
+    summary = "no step runs: the configuration has their results"
     integrations = (BufferedMocked,)
     keys: ClassVar[Mapping[str, str]] = {"steps": "mapping", "max_workers": "count"}
     meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {
         "steps": (
-            "What tasks come to, by their paths: what they set, and how often they fail.",
+            "Results of tasks, by their paths: the parameters that they set, and how often they fail.",
             {"train": {"set": {"accuracy": 0.9}, "fail": 1}},
         ),
         "max_workers": WORKERS_MEANS,

@@ -87,7 +87,7 @@ def _reason(run: Run, address: str) -> tuple[str, str]:
     number = (done and done["attempt"]) or max(numbers)
     # An attempt that was still at work when its node was settled has its own message in its end record.
     told = (end["message"] for end in (done, run.of(address, f"{number}.end")) if end)
-    message = next(filter(None, told), "ended without a word (was it killed?)")
+    message = next(filter(None, told), "ended without a message (was it killed?)")
     return message, _log(run, address, number)
 
 

@@ -1,4 +1,4 @@
-"""What `magnus plan` tells: how two definitions differ and why, and which steps a run would take over from an earlier one.
+"""`magnus plan`: how two definitions differ and why, and which steps a run would take over from an earlier one.
 
-It reads definitions and records, and runs nothing of the pipeline's.
+It reads definitions and records, and runs no code of the pipeline.
 """

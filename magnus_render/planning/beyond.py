@@ -1,4 +1,4 @@
-"""What lies behind a step of which nobody knows yet how it ends: which nodes a walk may come to, and in which order."""
+"""The nodes behind a step whose outcome is not known yet: which of them a walk may come to, and in which order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def precedes(address: str, other: str) -> bool:
 
 
 def order(run: Run, address: str) -> tuple[int, ...]:
-    """Return what sorts the addresses of instances in reading order, those of a map by their items."""
+    """Return the sort key of an instance's address: reading order, and the order of items within a map."""
     parts = address.split(".")
     key: list[int] = []
     for place in range(0, len(parts), 2):
@@ -42,7 +42,7 @@ def order(run: Run, address: str) -> tuple[int, ...]:
 
 
 class FailFast:
-    """Which composites with `fail_fast` may end before the walk comes to a node in them, as another branch fails first."""
+    """The composites with `fail_fast` that may end before the walk comes to a node in them, by another branch's failure."""
 
     def __init__(self, run: Run, texts: Sequence[Verdict]) -> None:
         """`texts` are the as-is nodes with text, each of which may fail."""
@@ -52,7 +52,7 @@ class FailFast:
         """The branches that may fail, by composite."""
 
     def conditions(self, address: str) -> Iterator[str]:
-        """Yield what must not happen before the walk comes to a node, for each such composite around it."""
+        """Yield a condition for each such composite around a node: what must not happen before the node begins."""
         parts = address.split(".")
         for place in range(1, len(parts), 2):
             composite = ".".join(parts[:place])
@@ -72,22 +72,22 @@ class FailFast:
 
 
 def behind(run: Run, address: str, path: str, slugs: Sequence[str], failed: bool) -> Iterator[Verdict]:
-    """Yield a verdict on every step that a walk may come to from a node, at the nodes `slugs` of its graph first.
+    """Yield a verdict on every step that a walk may come to behind a node, beginning at the nodes `slugs` of its graph.
 
-    `failed`: the walk comes there if the node fails.
+    With `failed`, the walk comes to `slugs` if the node fails; otherwise if it has run.
     """
     return _Behind(run, failed).walk(naming.parent(address), path, slugs)
 
 
 class _Behind:
-    """Goes along all arrows, each node once: what is yielded may be reached, not all of it will."""
+    """Follows all edges, and visits each node once. A walk may reach all nodes that it yields, but need not."""
 
     def __init__(self, run: Run, failed: bool) -> None:
         self._run = run
         self._failed = failed
         self._seen: set[str] = set()
         self._stack: list[tuple[str, str, str]] = []
-        """Addresses to visit, each with the path of what is before it, and why it is open, or ''."""
+        """Addresses to visit, each with the path of the node before it, and the reason why it is open, or ''."""
 
     def walk(self, graph: str, cause: str, slugs: Sequence[str]) -> Iterator[Verdict]:
         self._push(graph, slugs, cause, "")
@@ -104,7 +104,7 @@ class _Behind:
         graph, path = naming.parent(address), naming.shown(node["path"], address)
         if node["type"] in (SUCCESS_NODE, FAIL_NODE):
             around = naming.parent(graph)
-            if graph and around not in self._seen:  # else its own visit has led on
+            if graph and around not in self._seen:  # otherwise the visit of the composite itself has gone on
                 self._seen.add(around)
                 composite = self._run.node(around)
                 self._push(
@@ -135,7 +135,7 @@ class _Behind:
         graphs = self._run.graphs()
         if graph in graphs:
             return graphs[graph]["start"]
-        # Of an instance within a map: the definition has `_` where its index stands.
+        # The graph of an instance in a map: in the definition's address `_` stands in place of the index.
         parts, composite = graph.split("."), self._run.node(naming.parent(graph))["address"]
         return graphs[f"{composite}.{parts[-1]}"]["start"]
 

@@ -1,7 +1,7 @@
 """How two definitions differ: their plans compared, node by node and field by field.
 
-Two plans without a reported difference are the same data, but for what follows from reported fields (`_DERIVED`).
-So no target could render them differently.
+Two plans without a reported difference have the same data, but for fields that are computed from reported ones
+(`_DERIVED`). So no target could render them differently.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _DERIVED = frozenset(
         "branches",
     )
 )
-"""What follows from other fields, from where a node stands, or is told in another form."""
+"""Fields that are not compared: they follow from other fields or from the node's position, or are told in another form."""
 _BLOCKS = ("executor", "run_log_store", "catalog", "secrets")
 
 
@@ -53,17 +53,17 @@ class Where(NamedTuple):
 
 @dataclass
 class NodeChange:
-    """What becomes of one node. A node that only got other neighbours, or another place among them, is moved."""
+    """The change of one node. A node is `moved` if only its neighbours, or its position among them, have changed."""
 
     action: Action
     address: str
     path: str
     type: str
     where: Where
-    """In NEW; of a node that is removed, in OLD."""
+    """Its place in NEW; for a removed node, its place in OLD."""
     changes: list[Change] = field(default_factory=list)
     why: str = ""
-    """Why the node is added or removed, or what all its changes come from, where the node itself does not show it."""
+    """The reason of its addition or removal, or of all its changes, if the node itself does not show it."""
 
 
 @dataclass
@@ -73,9 +73,9 @@ class Comparison:
     old: Plan
     new: Plan
     pipeline: list[Change] = field(default_factory=list)
-    """Of the pipeline itself and of its configuration."""
+    """Changes of the pipeline itself and of its configuration."""
     nodes: list[NodeChange] = field(default_factory=list)
-    """In reading order: those of NEW, each removed one after those that stood before it."""
+    """Changes of nodes, in the reading order of NEW. A removed node comes after those that stood before it in OLD."""
 
     @property
     def changed(self) -> bool:
@@ -83,7 +83,7 @@ class Comparison:
 
     @property
     def same(self) -> int:
-        """How many steps are in both and do not differ. Status nodes do not count."""
+        """How many steps are in both definitions and do not differ. Status nodes do not count."""
         told = {change.address for change in self.nodes}
         return sum(
             address in self.old["nodes"] and address not in told and node["type"] not in _ENDS
@@ -91,12 +91,12 @@ class Comparison:
         )
 
     def count(self, action: str) -> int:
-        """Return of how many nodes something becomes."""
+        """Return the number of nodes with a kind of change, such as `added`."""
         return sum(change.action == action for change in self.nodes)
 
 
 def compare(old: Loaded, new: Loaded) -> Comparison:
-    """Return how two definitions differ that were read without an error."""
+    """Return the differences of two definitions, which must have no errors."""
     return _Comparer(old, new).run()
 
 
@@ -113,7 +113,7 @@ class _Comparer:
         return result
 
     def _order(self) -> Iterator[str]:
-        """Yield the addresses of both plans: those of NEW, each removed one behind what stood before it."""
+        """Yield the addresses of both plans: those of NEW in order, each removed one behind the node before it in OLD."""
         gone: dict[str, list[str]] = {}
         last = ""
         for address in self._before:
@@ -151,7 +151,7 @@ class _Comparer:
         )
 
     def _alone(self, address: str, old: Node | None, new: Node | None) -> NodeChange:
-        """Return what there is to tell of a node that one definition has: the fields that are written there."""
+        """Return the change of a node that only one definition has, with the fields that are written there."""
         loaded, node = (self._old, old) if new is None else (self._new, new)
         assert node is not None
         step = loaded.definition.steps[address]
@@ -179,7 +179,7 @@ class _Comparer:
             yield from self._graph(naming.join(address, branch["slug"]), f"branches.{branch['name']}.")
 
     def _graph(self, address: str, prefix: str = "") -> Iterator[Change]:
-        """Yield what differs in a graph that both have: where it starts, and in which order its steps are written."""
+        """Yield the differences of a graph in both definitions: its start, and the order in which its steps are written."""
         old, new = self._old.plan["graphs"].get(address), self._new.plan["graphs"].get(address)
         if old is None or new is None:
             return
@@ -197,7 +197,7 @@ class _Comparer:
             yield Change(f"{prefix}order of steps", named[0], named[1])
 
     def _arrows(self, old: Node | None, new: Node | None) -> Iterator[Change]:
-        """Yield which predecessors and successors a node got or lost. Of a status node its predecessors tell it."""
+        """Yield the predecessors and successors that a node got or lost; none for a status node."""
         if new is None or new["type"] in _ENDS:
             return
         yield from differences("after", _predecessors(self._before, old), _predecessors(self._after, new))
@@ -208,7 +208,7 @@ class _Comparer:
 
 
 def _branches(node: Node) -> Any:
-    """Return the names of a node's branches; of a map or a dag there is one, and it has no name."""
+    """Return the names of a node's branches; `ABSENT` if it has one branch without a name (a map or a dag), or none."""
     return [branch["name"] for branch in node["branches"]] if "branches" in node else ABSENT
 
 

@@ -1,4 +1,4 @@
-"""What `magnus plan --json` prints; `plan.schema.json` describes it."""
+"""The output of `magnus plan --json`; `plan.schema.json` describes it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMAT = 1
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON schema of what `--json` prints."""
+    """Return the JSON schema of that output."""
     with open(os.path.join(os.path.dirname(__file__), "plan.schema.json"), encoding="utf-8") as file:
         found: dict[str, Any] = json.load(file)
     return found
@@ -32,7 +32,7 @@ def schema() -> dict[str, Any]:
 def of_comparison(
     found: Comparison, old: str, new: str, outputs: Outputs | None, goldens: Sequence[Golden] = ()
 ) -> dict[str, Any]:
-    """Return how two definitions differ as JSON data; `old` and `new` are what the user called them."""
+    """Return the differences of two definitions as JSON data; `old` and `new` are their names, as the user gave them."""
     document: dict[str, Any] = {
         "format": FORMAT,
         "kind": "comparison",
@@ -66,7 +66,7 @@ def of_comparison(
 
 
 def of_preview(found: Preview) -> dict[str, Any]:
-    """Return what a run would do as JSON data."""
+    """Return the preview of a run as JSON data."""
     return {
         "format": FORMAT,
         "kind": "run",

@@ -1,4 +1,4 @@
-"""How two JSON values differ, field by field."""
+"""The differences of two JSON values, field by field."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class _Absent:
-    """What a field is that is not there: no JSON value."""
+    """The value of a field that does not exist: it is no JSON value."""
 
     def __repr__(self) -> str:
         return "none"
@@ -22,24 +22,24 @@ ABSENT = _Absent()
 
 
 class Change(NamedTuple):
-    """One field that differs: its name, with dots where it lies in a mapping, and both values (`ABSENT` for none)."""
+    """One field that differs: its name, with dots if it is inside a mapping, and both values (`ABSENT` for none)."""
 
     field: str
     old: Any
     new: Any
     why: str = ""
-    """What made it differ, where the definition of the node itself does not show that; else ''."""
+    """The reason of the difference, if the node's own lines do not show it; else ''."""
 
 
 def of_node(field: str, old: Any, new: Any) -> Iterator[Change]:
-    """Yield the fields in which a field of two nodes of plans differs; a condition is told as a whole, in words."""
+    """Yield the differences of one field of two nodes. A condition is compared as a whole, in words."""
     if field == "when":
         old, new = (value if value is ABSENT else condition(value) for value in (old, new))
     yield from differences(field, old, new)
 
 
 def differences(field: str, old: Any, new: Any) -> Iterator[Change]:
-    """Yield the fields in which two values differ: of mappings their entries, anything else as a whole."""
+    """Yield the differences of two values. Mappings are compared by entry, other values as a whole."""
     boxes = [value for value in (old, new) if isinstance(value, dict)]
     if any(boxes) and all(isinstance(value, dict) or value is ABSENT for value in (old, new)):
         left, right = ({} if value is ABSENT else value for value in (old, new))

@@ -1,4 +1,4 @@
-"""What becomes of a project's artefacts of one definition: each compared with the file that holds it now."""
+"""The changes of a project's artefacts of one definition: each is rendered and compared with its file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class Golden(NamedTuple):
-    """An artefact on disk, and by how many lines it differs from what the definition is rendered to now."""
+    """An artefact on disk, and the number of lines in which it differs from the definition rendered now."""
 
     path: str
-    """From the working folder."""
+    """Its path, relative to the working folder."""
     added: int
     removed: int
     bundle: str = ""
@@ -36,7 +36,7 @@ class Golden(NamedTuple):
 
 
 def compared(project: Project, artefacts: Sequence[Artefact]) -> list[Golden]:
-    """Render artefacts of a project and compare them with what is on disk; a file that is not there is empty.
+    """Render artefacts of a project and compare them with their files; a file that does not exist counts as empty.
 
     Raises `DefinitionError` if one cannot be rendered.
     """
@@ -53,13 +53,13 @@ def compared(project: Project, artefacts: Sequence[Artefact]) -> list[Golden]:
 
 
 def _compared(folder: str, part: Part, file: File) -> Golden:
-    """Compare a file with what is on disk; `folder` is that of the project, from the working folder of the command."""
+    """Compare a rendered file with the one on disk; `folder` is the project's, relative to the command's working folder."""
     path, place = (os.path.normpath(os.path.join(folder, one)) for one in (file.path, part.path))
     return Golden(path, *changed_lines(_content(file.path), file.text), place if part.bundle else "")
 
 
 def lines(goldens: Sequence[Golden]) -> Iterator[str]:
-    """Yield what people are told of artefacts, and of bundles: those of their files that differ."""
+    """Yield lines for people about artefacts; of a bundle, only about files that differ."""
     for bundle, together in groupby(goldens, key=lambda one: one.bundle):
         files = list(together)
         other = [one for one in files if not one.same]

@@ -1,4 +1,4 @@
-"""What `magnus plan --markdown` prints, for a pull request."""
+"""The output of `magnus plan --markdown`, for a pull request."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _ACTIONS = {"add": "added", "remove": "removed", "change": "changed", "move": "moved"}
 _MARKS = re.compile(r"([\\`*_\[\]!|<~&])")
 _CALLS = re.compile("([@#])")
-"""What GitHub makes a mention or a link of, also behind a backslash."""
+"""Characters from which GitHub makes a mention or a link, also behind a backslash."""
 
 
 def comparison(found: Comparison, old: str, new: str, outputs: Outputs | None) -> Iterator[str]:
-    """Yield how two definitions differ, as GitHub's Markdown."""
+    """Yield the differences of two definitions, as GitHub's Markdown."""
     yield f"### Plan of {_plain(found.new['name'])}"
     yield ""
     yield f"{_code(old)} → {_code(new)}: {text.summary(found)}"
@@ -41,7 +41,7 @@ def comparison(found: Comparison, old: str, new: str, outputs: Outputs | None) -
 
 
 def listed(lines: Iterable[str]) -> Iterator[str]:
-    """Yield lines as a list, behind an empty one; nothing for none."""
+    """Yield lines as a list, after an empty line; nothing if there are no lines."""
     for number, line in enumerate(lines):
         if not number:
             yield ""
@@ -49,7 +49,7 @@ def listed(lines: Iterable[str]) -> Iterator[str]:
 
 
 def preview(found: Preview) -> Iterator[str]:
-    """Yield what a run would do, as GitHub's Markdown."""
+    """Yield the preview of a run, as GitHub's Markdown."""
     yield f"### What a run of {_plain(found.run.record['name'])} would do"
     yield ""
     yield _plain(text.run_summary(found))

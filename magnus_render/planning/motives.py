@@ -1,4 +1,4 @@
-"""Why a step runs though `--use-cached` names a run, in words: how it failed what `runtime/cached.py` asks for."""
+"""Reasons, in words, why a step runs and is not taken over: which condition of `runtime/cached.py` does not hold."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def skipped(node: Node) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value on one line of no more than some columns."""
+    """Return a value on one line of bounded width."""
     if value is ABSENT:
         return "none"
     return fit(safe(json.dumps(value, ensure_ascii=False, sort_keys=True)), _COLUMNS)
 
 
 class Motives:
-    """Why the steps of one run run."""
+    """The reasons of the steps of one run."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -63,7 +63,7 @@ class Motives:
         return f"it sees something else: {_listed(differences_of(self._seen(original, address, there, end['sees']), here))}"
 
     def _behind(self, address: str, node: Node, original: Run) -> str:
-        """Return what keeps the whole path of a step from being taken over, where no step before it runs."""
+        """Return why the whole path of a step is not taken over, if no step before it runs."""
         run = self._run
         if run.record["changed"]:
             old, new = original.unpack(original.record["parameters"]), run.unpack(run.record["parameters"])
@@ -78,11 +78,11 @@ class Motives:
                 same = run.of(composite, "start")["items_mocked"]
                 index = int(parts[place])
                 if same is not None and not same[index]:
-                    return f"item {index} of '{naming.shown(around['path'], composite)}' is another one there"
+                    return f"item {index} of '{naming.shown(around['path'], composite)}' has another value there"
         return "something before it was not taken over"
 
     def _seen(self, run: Run, address: str, node: Node, digest: str) -> dict[str, Any]:
-        """Return what a step sees, with names for people."""
+        """Return the parameters and files that a step sees, with names for people."""
         seen: State = run.state(digest)
         variables = run.map_variables(address, node["scopes"])
         parameters = {
@@ -104,7 +104,7 @@ def differences_of(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator
 
 
 def _unfinished(original: Run, address: str) -> str:
-    """Return what became of a step that has no outcome in a run."""
+    """Return why a step has no outcome in a run."""
     if attempts_of(original.names(address), "start"):
         return "it had not ended there: it is still at work, or was stopped"
     return "it did not run there"

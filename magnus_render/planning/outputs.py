@@ -1,4 +1,4 @@
-"""Whether two definitions render to the same bytes for a target."""
+"""Compares the bytes to which two definitions are rendered for a target."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class OutputChange(NamedTuple):
-    """One output that differs, and by how many lines."""
+    """One output that differs, and the number of lines in which it does."""
 
     name: str
-    """'' of the pipeline's own, else that of a separate `dag`."""
+    """'' for the pipeline's own output, else the name of a separate `dag`."""
     added: int
     removed: int
 
 
 @dataclass
 class Outputs:
-    """What a target makes of two definitions."""
+    """The outputs of two definitions for a target, compared."""
 
     target: str
     changes: list[OutputChange] = field(default_factory=list)

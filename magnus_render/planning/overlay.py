@@ -1,4 +1,4 @@
-"""A run log store that writes nothing: what is created stays in memory, all else is read from a store behind it."""
+"""A run log store that writes nothing: new records stay in memory, and all others are read from a store behind it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which steps a run would take over from an earlier one, which it would run, and which it would skip: told before it begins.
+"""The preview of a run: which steps it would take over from an earlier run, which it would run, and which it would skip.
 
-Nothing is estimated here. The walk of `magnus execute` goes through the graph, and the functions of the callbacks decide
-on records that stay in memory (`overlay.py`). Where a step has to run, its branch stands still: what it will set is not
-known. Behind it nothing is taken over, and `beyond.py` tells which steps there may be.
+Nothing is estimated here. The walk of `magnus execute` goes through the graph, and the functions of the callbacks decide, on
+records that stay in memory (`overlay.py`). At a step that must run, the walk of its branch stops, because the values that
+the step will set are not known. Behind it nothing is taken over, and `beyond.py` tells which steps may follow.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Preview:
-    """What a run would do."""
+    """A preview of a run."""
 
     run: Run
-    """With records in memory alone."""
+    """The run, whose records are in memory only."""
     verdicts: list[Verdict] = field(default_factory=list)
-    """Of steps, and of composites that fail or on which something is still to be decided; in reading order."""
+    """Verdicts on steps, and on composites that fail or whose decision is open; in reading order."""
 
     @property
     def original(self) -> str:
@@ -57,9 +57,10 @@ def preview(
     parameters: Mapping[str, Json],
     use_cached: str = "",
 ) -> Preview:
-    """Return what a run with these initial parameters would do, of a plan as the executor `engine` walks it.
+    """Return the preview of a run of a plan with these initial parameters, as the executor `engine` would walk it.
 
-    Nothing is written to the store, and nothing of the pipeline's runs. Raises `MagnusError` as the start of the run would.
+    It writes nothing to the store, and runs no code of the pipeline. Raises the `MagnusError` that the start of the run
+    would raise.
     """
     run_id = f"plan-{os.urandom(8).hex()}"
     overlay = Overlay(store, run_id)
@@ -67,7 +68,7 @@ def preview(
         overlay, run_id, plan, parameters=parameters, walk="", target=engine, use_cached=use_cached
     )
     previewer = _Previewer(run, plan, config, engine)
-    # What callbacks say of failures is part of the verdicts.
+    # Callbacks print failures to standard error. The verdicts have them too.
     with contextlib.redirect_stderr(io.StringIO()):
         return previewer.perform()
 
@@ -80,10 +81,11 @@ class _Previewer:
         self._motives = motives.Motives(run)
         self._verdicts: dict[str, Verdict] = {}
         self._texts: list[Verdict] = []
-        """As-is nodes with text so far, which the walk goes on from as if they succeeded."""
+        """As-is nodes with text that the walk has come to. It goes on as if they had succeeded."""
 
     def perform(self) -> Preview:
-        # A call that is not finished is a step that runs: the walk is over, or all that is left waits for such steps.
+        # The call of a step that must run is never finished. So the loop ends when the walk is over, or when all that is
+        # left waits for such steps.
         while self._walk.status is None and (call := self._walk.take(0.0)) is not None:
             self._call(call)
         bounds = beyond.FailFast(self._run, self._texts)
@@ -139,7 +141,7 @@ class _Previewer:
         self._walk.finish(call, SUCCESS, 0.0, decided)
 
     def _decided(self, call: Call, node: Node, digest: str) -> str:
-        """Return what was decided of the node behind a step, as the step hands it to the walk."""
+        """Return a step's decision for its successor, in the form in which the walk gets it."""
         address = naming.join(naming.parent(call.address), node["next"]["slug"])
         return self._told(address, enter(self._run, address, self._run.node(address), digest))
 
@@ -150,7 +152,7 @@ class _Previewer:
         self._walk.finish(call, FAILED if failed else SUCCESS, 0.0, decided if call.kind in DECIDING else "")
 
     def _told(self, address: str, decided: int | str | None) -> str:
-        """Return a decision as a callback tells it; note a task that is skipped, or a composite that fails."""
+        """Return a decision as a callback prints it; add a verdict for a skipped task, or a composite that fails."""
         node = self._run.node(address)
         path = naming.shown(node["path"], address)
         if node["type"] == TASK and decided == SKIP:
@@ -173,9 +175,9 @@ class _Previewer:
 
 
 def _unbounded(plan: Plan) -> Plan:
-    """Return a plan whose composites begin all branches at once, whatever becomes of the others: none waits for another.
+    """Return a plan without `max_concurrency` and `fail_fast`: composites begin all branches at once, and stop none.
 
-    Neither bound decides what is taken over; that a branch may not begin is among the conditions of a verdict.
+    Neither field decides what is taken over. If `fail_fast` may keep a branch from beginning, a verdict's conditions say so.
     """
     free = {"max_concurrency": None, "fail_fast": False}
     nodes = {

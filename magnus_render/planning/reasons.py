@@ -1,4 +1,4 @@
-"""Why a node differs, where the lines of the node itself do not show it: a default, an anchor, a nested definition."""
+"""Reasons of differences that the lines of a node itself do not show: a default, an anchor, a nested definition."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from magnus_render.spec.report import Place, Source
 
 WRITTEN = {"render": "render_string"}
-"""Names of fields in a definition, where the plan has another one."""
+"""Names of fields of a plan -> names of the same fields in a definition, if they differ."""
 
 
 def where(place: Place) -> tuple[str, int, int]:
@@ -33,7 +33,7 @@ def shown(place: tuple[str, int, int]) -> str:
 
 
 def nested(loaded: Loaded, step: Step) -> str:
-    """Return that a step stands in a nested definition, '' if it stands in the definition itself."""
+    """Return a sentence if a step stands in a nested definition, '' if it stands in the definition itself."""
     root = loaded.definition.graphs[""].place.source
     return (
         f"it stands in the nested definition {step.place.source.path}"
@@ -49,11 +49,11 @@ def of_field(old: Loaded, new: Loaded, address: str, field: str) -> str:
     written = _written(step.raw, keys)
     if field == "catalog.compute_data_folder" and not written:
         folders = old.settings.data_folder, new.settings.data_folder
-        return f"the default of the catalog block is another: {folders[0]} -> {folders[1]}"
+        return f"the default of the catalog block has changed: {folders[0]} -> {folders[1]}"
     if keys[0] == "executor_config" and step.own is None and "executor_config" in step.raw:
         return "the value stands in 'overrides' of the executor's configuration"
     if keys == ["command_config", NOTEBOOK_OUTPUT] and not written:
-        return "the number of steps that run a notebook of this name is another"
+        return "the number of steps that run a notebook of this name has changed"
     if written is not None and not _inside(step, *written):
         source, offset = written
         line, column, _ = source.position(offset)
@@ -62,7 +62,7 @@ def of_field(old: Loaded, new: Loaded, address: str, field: str) -> str:
 
 
 def _written(raw: Map, keys: list[str]) -> tuple[Source, int] | None:
-    """Return where the value of a field is written, as deep as it can be followed; None if the step does not have it."""
+    """Return the place of a field's value, as deep as the path can be followed; None if the step does not have it."""
     found: tuple[Source, int] | None = None
     box = raw
     for key in [WRITTEN.get(keys[0], keys[0]), *keys[1:]]:
@@ -91,7 +91,7 @@ def _inside(step: Step, source: Source, offset: int) -> bool:
 
 
 class Alike:
-    """Why nodes are added or removed: with what they are part of, or under another name."""
+    """Reasons why nodes are added or removed: together with the composite around them, or under another name."""
 
     def __init__(self, old: Mapping[str, Node], new: Mapping[str, Node]) -> None:
         self._old, self._new = old, new
@@ -99,7 +99,7 @@ class Alike:
         self._added = _by_definition(new, old)
 
     def why(self, action: str, node: Node) -> str:
-        """Return why a node is added or removed; '' if nothing but the node itself tells."""
+        """Return why a node is added or removed; '' if there is no further reason."""
         there, verb, others = (
             (self._old, "added", self._removed) if action == "add" else (self._new, "removed", self._added)
         )

@@ -1,4 +1,4 @@
-"""Files of a revision of git, named `REV:path` as `git show` takes them, read without a checkout."""
+"""Files of a revision of git, named `REV:path` as for `git show`, and read without a checkout."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from magnus_render.spec.files import Files
 _NAMED = re.compile(r"((?:\{[^}]*\}|[^:{])*):(.+)", re.DOTALL)
 """A revision may have a colon in braces: `HEAD^{/fix: all}`."""
 _FOLDER, _LINK, _SUBMODULE = "040000", "120000", "160000"
-"""The modes by which git tells what an entry of a tree is."""
+"""Git's modes for the kinds of entries in a tree."""
 
 
 class Revisions(Files):
-    """The files of this machine, and those of the revisions that were named.
+    """Reads files of this machine, and of revisions of git.
 
     A path in a revision counts from the top of the repository, or from the working folder if it begins with `./` or `../`.
-    What a file of a revision names is read from the same revision. An empty REV is what is staged.
+    Files that a file of a revision names are read from the same revision. An empty REV stands for the staged files.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._trees: dict[str, str] = {}
-        """What git calls each revision, by what the user called it."""
+        """Git's id of each revision, by the name that the user gave."""
 
     def named(self, path: str) -> str:
-        """Return the path by which a file is read that a user named; raise `Refused` for a revision that is not there.
+        """Return the path for `read` of a file that the user named; raise `Refused` for a revision that does not exist.
 
         A file of this machine keeps its path, also if it has a colon.
         """
@@ -49,13 +49,13 @@ class Revisions(Files):
         return f"{revision}:{posixpath.normpath(inner)}"
 
     def here(self, path: str) -> str:
-        """Return where a file would stand in the working folder, given the path by which it is read."""
+        """Return the path of a file as if it stood in the working folder, given its path for `read`."""
         split = self._split(path)
         if split is None:
             return path
         return os.path.relpath(split[1], _said("rev-parse", "--show-prefix")[1].strip() or os.curdir)
 
-    # ---- what a reader asks ----
+    # ---- the methods of `Files` ----
 
     def read(self, path: str, limit: int) -> tuple[int, bytes]:
         split = self._split(path)
@@ -91,7 +91,7 @@ class Revisions(Files):
         return (match[1], match[2]) if match and match[1] in self._trees else None
 
     def _missing(self, revision: str, inner: str) -> str:
-        """Return why there is no such file in a revision, with what was likely meant."""
+        """Return why a file does not exist in a revision, with a suggestion."""
         tree, where = self._trees[revision], _revision(revision)
         parts = inner.split("/")
         for end in range(1, len(parts) + 1):
@@ -110,7 +110,7 @@ class Revisions(Files):
 
 
 def _mode(tree: str, path: str) -> str:
-    """Return what git calls the kind of an entry of a tree, or of what is staged; '' if there is none."""
+    """Return git's mode of an entry of a tree, or of a staged file; '' if there is none."""
     if tree:
         return _said("ls-tree", tree, "--full-tree", "--", path)[1].partition(" ")[0]
     return _said("ls-files", "--stage", "--full-name", "--", f":(top,literal){path}")[1].partition(" ")[0]
@@ -121,7 +121,7 @@ def _revision(name: str) -> str:
 
 
 def _tree(revision: str, path: str) -> str:
-    """Return the id of a revision's tree, '' of what is staged: it stays the same though a branch moves on meanwhile."""
+    """Return the id of a revision's tree, '' for the staged files. Unlike a branch, the id does not move meanwhile."""
     asked = ["--verify", "--end-of-options", f"{revision}^{{tree}}"] if revision else ["--git-dir"]
     status, said, why = _said("rev-parse", *asked)
     if status != 0:

@@ -1,4 +1,4 @@
-"""What `magnus plan` prints for people: a comparison, or what a run would do."""
+"""The output of `magnus plan` for people: a comparison, or the preview of a run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Text:
     # ---- a comparison ----
 
     def comparison(self, found: Comparison, old: str, new: str, outputs: Outputs | None) -> Iterator[str]:
-        """Yield how two definitions differ; `old` and `new` are what the user called them."""
+        """Yield the differences of two definitions; `old` and `new` are their names, as the user gave them."""
         if found.changed:
             yield f"{safe(old)} -> {safe(new)}"
             yield ""
@@ -62,7 +62,7 @@ class Text:
         return self._painted(sign, f"{sign} {name}") + (f"  {rest}" if rest else "")
 
     def _fields(self, changes: list[Change], alone: bool = False) -> Iterator[str]:
-        """Yield lines on fields; `alone`: of a node that one definition has, whose fields have one value."""
+        """Yield lines about fields. With `alone`, only one definition has the node, and its fields have one value."""
         most = max((width(change.field) for change in changes), default=0)
         for change in changes:
             name = safe(change.field) + " " * (most - width(change.field))
@@ -88,10 +88,10 @@ class Text:
             yield f"{pad}  {self._painted('-', f'- {old}')}"
             yield f"{pad}  {self._painted('+', f'+ {new}')}"
 
-    # ---- what a run would do ----
+    # ---- the preview of a run ----
 
     def preview(self, found: Preview) -> Iterator[str]:
-        """Yield what a run would do, steps of a map with one verdict together."""
+        """Yield the preview of a run; steps of a map with the same verdict are one line."""
         rows = list(grouped(found))
         most = max((width(name) for _, name, _ in rows), default=0)
         for verdict, name, rest in rows:
@@ -118,7 +118,7 @@ def shown(value: Any) -> str:
 
 
 def summary(found: Comparison) -> str:
-    """Return what becomes of all nodes in one line."""
+    """Return one line with the numbers of changed nodes."""
     same = f"{found.same} step{'s are' if found.same != 1 else ' is'} the same"
     if not found.changed:
         return f"No change: {same}."
@@ -136,7 +136,7 @@ def summary(found: Comparison) -> str:
 
 
 def output_lines(found: Comparison, outputs: Outputs) -> Iterator[str]:
-    """Yield whether the output for a target has other bytes."""
+    """Yield lines about the outputs for a target: the same bytes, or the outputs that differ."""
     if outputs.same:
         rest = ": what differs is not for this target" if found.changed else ""
         yield f"{outputs.target}: the output has the same bytes{rest}."
@@ -147,7 +147,7 @@ def output_lines(found: Comparison, outputs: Outputs) -> Iterator[str]:
 
 
 def grouped(found: Preview) -> Iterator[tuple[Verdict, str, str]]:
-    """Yield verdicts with the name of the step and the rest of what is told; items of a map with equal ones as one."""
+    """Yield verdicts with the name of the step and the rest of the line; items of a map with equal verdicts are one."""
     groups: dict[tuple[str, ...], list[Verdict]] = {}
     for one in found.verdicts:
         path = found.run.node(one.address)["path"]
@@ -162,7 +162,7 @@ def grouped(found: Preview) -> Iterator[tuple[Verdict, str, str]]:
 
 
 def _of_all_items(words: str, path: str, definition: str) -> str:
-    """Return words about an instance in which paths within its own items have `_`, as the definition's path has."""
+    """Return a text about an instance in which paths within its own items have `_` in place of the item's number."""
     here, there = path.split("."), definition.split(".")
     for place in range(len(here) - 1, 0, -1):
         if there[place] == "_" and here[place] != "_":

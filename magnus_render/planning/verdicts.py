@@ -1,4 +1,4 @@
-"""What a run would do with a step: the words for it."""
+"""Verdicts: what a run would do with a step."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ FAILS: Final = "fails"
 LATER: Final = "runs if reached"
 """A step behind one that runs: it is not taken over."""
 OPEN: Final = "undecided"
-"""Whether it runs, how often, or which branch of it: a step that runs before it decides that."""
+"""An earlier step, which must run, decides whether the node runs, how many items it has, or which branch runs."""
 
 WORDS = (TAKEN, RUNS, SKIPPED, FAILS, LATER, OPEN)
 
 
 @dataclass
 class Verdict:
-    """What a run would do with one node."""
+    """The verdict on one node."""
 
     address: str
-    """Of the instance; with `_` where the items of a map are not known yet."""
+    """Address of the instance; with `_` if the items of a map are not known yet."""
     path: str
     what: str
     why: str
     conditions: list[str] = field(default_factory=list)
-    """What must come true for the walk to come to the node at all, where a step that runs decides it."""
+    """Conditions for the walk to come to the node at all, which depend on steps that must run."""

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from magnus_render.render.pipeline import Bundled
 
 UPDATE = ["magnus", "render", "--all"]
-"""The command that writes all artefacts anew."""
+"""The command that writes all artefacts again."""
 
 
 class Part(NamedTuple):
-    """An artefact with those of its separate dags, or a bundle."""
+    """An artefact with the artefacts of its separate dags, or a bundle."""
 
     path: str
     """Its file, or the folder of the bundle (`Artefact.path`)."""
@@ -37,11 +37,11 @@ class Part(NamedTuple):
 
 
 class Rendering(NamedTuple):
-    """All that was rendered, and what is to be said about it."""
+    """All that was rendered, and its diagnostics."""
 
     parts: list[Part]
     diagnostics: list[Diagnostic]
-    """Each once, in the order of the artefacts."""
+    """The diagnostics, each once, in the order of the artefacts."""
 
     @property
     def files(self) -> list[output.File]:
@@ -59,7 +59,7 @@ def render_all(
 ) -> Rendering:
     """Render artefacts of a project, whose folder must be the working folder. `strict` is that of `render`.
 
-    One that cannot be rendered is left out, and its diagnostics have an error.
+    An artefact that cannot be rendered is left out, and its diagnostics have an error.
     """
     rendering, said = Rendering([], []), dict[Diagnostic, None]()
     shared = shared or Shared()
@@ -93,7 +93,7 @@ def bad_parameters(pipelines: Iterable[Pipeline]) -> list[Diagnostic]:
 def told(
     diagnostics: Iterable[Diagnostic], project: Project, environment: Environment
 ) -> dict[Diagnostic, None]:
-    """Return diagnostics in the words of a project, each once: a variable that is not set belongs into the project file."""
+    """Return diagnostics, each once, with fixes for a project: a missing variable must be added to the project file."""
     where = f" in the environment '{environment.name}'" if environment.name else ""
     fix = f"add it to 'variables' in {os.path.basename(project.file)}"
     found: dict[Diagnostic, None] = {}
@@ -106,14 +106,15 @@ def told(
 
 
 def write(rendering: Rendering) -> list[str]:
-    """Write those files that hold something else; return their paths. None is written if one cannot be.
+    """Write the files whose content has changed; return their paths. If one cannot be written, none is.
 
-    Raises `Refused` if a bundle would replace what no bundle wrote, `PlatformError` if a file cannot be written.
+    Raises `Refused` if a bundle would replace a file that no bundle wrote, `PlatformError` if a file cannot be written.
     """
     foreign = [path for place, made in rendering.bundles.items() for path in folder.foreign(place, made)]
     if foreign:
         raise Refused(
-            f"no bundle wrote what is there: {safe(', '.join(foreign))}\n  help: move it away; nothing is written"
+            f"these files are there, and no bundle wrote them: {safe(', '.join(foreign))}\n"
+            "  help: move them away; nothing is written"
         )
     changed = changing(rendering.files)
     output.write_all(changed, make_folders=True)
@@ -121,14 +122,14 @@ def write(rendering: Rendering) -> list[str]:
 
 
 def changing(files: Iterable[output.File]) -> list[output.File]:
-    """Return those files that hold something else, or are not there."""
+    """Return the files whose content on disk differs, or that do not exist."""
     return [file for file in files if output.content(file.path) != file.text.encode()]
 
 
 def drifts(files: Iterable[output.File]) -> Iterator[str]:
-    """Yield for each file that holds something else, or is not there, what `render --check` says of it.
+    """Yield the text of `render --check` for each file whose content on disk differs, or that does not exist.
 
-    Raises `PlatformError` for one that cannot be read.
+    Raises `PlatformError` for a file that cannot be read.
     """
     for file in files:
         output.check_place(file.path)
@@ -137,10 +138,10 @@ def drifts(files: Iterable[output.File]) -> Iterator[str]:
 
 
 def left_over(project: Project, rendering: Rendering, environments: Iterable[str] = ("",)) -> Iterator[str]:
-    """Yield the files below the folder of the artefacts that were written once, and that nothing makes any more.
+    """Yield the old artefacts below their folder: files that magnus once wrote, and that no pipeline makes any more.
 
-    Only a file with the mark of a target that is installed, or of a bundle, is one. `environments` limit the search to
-    their artefacts, and to the bundles that were made.
+    They are known by the mark of an installed target, or of a bundle. `environments` limit the search to their artefacts,
+    and to the bundles that were rendered.
     """
     made = {os.path.normpath(file.path) for file in rendering.files}
     marks = [mark for _, target in registry.described("target") for mark in getattr(target, "marks", ())]
@@ -152,7 +153,7 @@ def left_over(project: Project, rendering: Rendering, environments: Iterable[str
 
 
 def _below(place: str) -> Iterator[str]:
-    """Yield the files below a folder, without those that a command that was killed has left."""
+    """Yield the files below a folder, without temporary files that a killed command has left."""
     for there, folders, names in os.walk(place):
         folders.sort()
         yield from (
@@ -163,7 +164,7 @@ def _below(place: str) -> Iterator[str]:
 
 
 def _by_path(artefacts: Iterable[Artefact]) -> list[list[Artefact]]:
-    """Return artefacts in groups: those that lie in one bundle are in one."""
+    """Return artefacts in groups: all artefacts of one bundle are a group."""
     groups: dict[str, list[Artefact]] = {}
     for artefact in artefacts:
         groups.setdefault(artefact.path, []).append(artefact)
@@ -173,7 +174,7 @@ def _by_path(artefacts: Iterable[Artefact]) -> list[list[Artefact]]:
 def _rendered(
     project: Project, together: list[Artefact], shared: Shared, strict: bool
 ) -> tuple[Part, list[Diagnostic]]:
-    """Render an artefact, or a bundle. Diagnostics of one for several environments are in the words of the project."""
+    """Render an artefact, or a bundle. Diagnostics of a bundle for several environments have fixes for the project."""
     artefact = together[0]
     if not artefact.target.bundle:
         return _alone(artefact, shared, strict)

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a project: its definitions by themselves, and as they are rendered in each environment."""
+"""All diagnostics of a project: of its definitions by themselves, and of their rendering in each environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a project needs in a CI service or in pre-commit: the same commands that a person types."""
+"""Configuration of a CI service or of pre-commit for a project, with the same commands that a person types."""
 
 from __future__ import annotations
 
@@ -57,6 +57,6 @@ def within_repository(folder: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """Return a text as a scalar of YAML: plain where it may be. A single word might be one of YAML's, such as `no`."""
+    """Return a text as a scalar of YAML, in quotes where it needs them. A single word does: YAML may know it, as `no`."""
     plain = _PLAIN.fullmatch(text) and ("/" in text or " " in text.strip()) and text == text.strip()
     return text if plain else json.dumps(text)

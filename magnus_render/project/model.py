@@ -1,4 +1,4 @@
-"""A project as commands use it: its pipelines, its environments, and the artefacts that follow from both."""
+"""The data of a project: its pipelines, its environments, and the artefacts that follow from both."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 class Target(NamedTuple):
-    """What pipelines are rendered for, and how."""
+    """A target of the project, with the options of rendering for it."""
 
     name: str
-    """As the project file has it: a name or an alias."""
+    """The name or alias in the project file."""
     suffix: str
-    """What the names of its artefacts end with."""
+    """The end of the names of its artefacts."""
     config: str | None
     templates: str | None
     compact: bool
@@ -26,7 +26,7 @@ class Target(NamedTuple):
 
 
 class Environment(NamedTuple):
-    """One environment, with what the project says for all of them."""
+    """One environment, with the settings that hold for all of them."""
 
     name: str
     """'' if the project names no environments."""
@@ -35,26 +35,26 @@ class Environment(NamedTuple):
 
 
 class Pipeline(NamedTuple):
-    """One pipeline; its files by their paths from the project's folder."""
+    """One pipeline. Paths of its files are relative to the project's folder."""
 
     name: str
     definition: str
     parameters: str | None
     cases: str | None
     targets: tuple[str, ...] | None
-    """Those it is rendered for, None for all that an environment has."""
+    """The targets that it is rendered for, None for all targets of an environment."""
 
 
 class Artefact(NamedTuple):
-    """One pipeline in one environment for one target, and what holds that which it is rendered to."""
+    """One pipeline in one environment for one target, and the path of the result."""
 
     pipeline: Pipeline
     environment: Environment
     target: Target
     path: str
-    """The golden file, from the project's folder; those of separate dags lie beside it (`render.output.beside`).
+    """The golden file, relative to the project's folder; those of separate dags are beside it (`render.output.beside`).
 
-    With a bundle it is the bundle's folder, which several environments may have in common (`shared`).
+    For a bundle it is the bundle's folder, which several environments may share (`shared`).
     """
 
     @property
@@ -64,10 +64,10 @@ class Artefact(NamedTuple):
 
 
 class Project(NamedTuple):
-    """What a project file says. All paths are relative to the project's folder."""
+    """The content of a project file. All paths are relative to the project's folder."""
 
     file: str
-    """The project file, from the working folder."""
+    """The project file, relative to the working folder."""
     pipelines: list[Pipeline]
     environments: list[Environment]
     rendered: str
@@ -75,13 +75,14 @@ class Project(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The project's folder, from the working folder."""
+        """The project's folder, relative to the working folder."""
         return os.path.dirname(self.file) or os.curdir
 
     def artefacts(self, environments: list[Environment] | None = None) -> Iterator[Artefact]:
         """Yield the artefacts of all environments or of some, pipeline by pipeline.
 
-        Those of other environments that lie in one bundle with them are among them, for a bundle is made as a whole.
+        If one is in a bundle for several environments, the artefacts of all of them are included, because a bundle is made
+        as a whole.
         """
         every = list(self._every())
         chosen = self.environments if environments is None else environments
@@ -104,7 +105,7 @@ class Project(NamedTuple):
 
 
 def variables_of(environment: Environment, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables in which variables are looked up: the project's come before those that are set."""
+    """Return the environment in which variables are looked up: values of the project override those that are set."""
     from magnus_render.spec.variables import PREFIX
 
     return {**environ, **{PREFIX + name: value for name, value in environment.variables.items()}}

@@ -1,7 +1,7 @@
-"""What a project file says, as pydantic models.
+"""The parts of a project file, as pydantic models.
 
-As with nodes, a model sees one part at a time: entries of a mapping are validated one by one, so that a message names its
-entry. That, and whether there is what a path names, is looked at in `project/read.py`.
+As with nodes, a model validates one part at a time. `project/read.py` validates the entries of a mapping one by one, so that
+a message names its entry. It also checks that the file or folder of a path exists.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Variables = Annotated[dict[str, str], BeforeValidator(_no_entry)]
 
 
 class TargetSpec(Spec):
-    """How pipelines are rendered for one target: what `magnus render` has options for."""
+    """How pipelines are rendered for one target. `magnus render` has the same options."""
 
     mistakes: ClassVar[Mapping[str, str]] = dict.fromkeys(
         ("configuration", "config_file", "file", "configs"), "use 'config'"
@@ -38,11 +38,11 @@ class TargetSpec(Spec):
     config: Folder | None = Field(None, examples=["argo.yaml"])
     """The configuration file for this target."""
     templates: Folder | None = Field(None, examples=["our_templates"])
-    """A folder of templates that replace ours of the same name."""
+    """A folder of templates, which replace those of the target with the same name."""
     compact: bool = Field(False)
-    """Use few bytes."""
+    """If true, the artefact is written with few bytes."""
     bundle: bool = Field(False, examples=[True])
-    """Write a bundle, which holds the artefact, in place of the artefact alone."""
+    """If true, a bundle is written, which holds the artefact, in place of the artefact alone."""
 
 
 class PipelineSpec(Spec):
@@ -74,7 +74,7 @@ class EnvironmentSpec(Spec):
     variables: Variables = Field(default_factory=dict, examples=[{"bucket": "acme-dev"}])
     """Values of ${name} in definitions and configuration files."""
     targets: Entries = Field(default_factory=dict, examples=[{"argo": {"config": "argo.yaml"}}])
-    """What pipelines are rendered for."""
+    """The targets that pipelines are rendered for, by name."""
 
 
 class ProjectSpec(EnvironmentSpec):
@@ -101,4 +101,4 @@ ENTRIES: Mapping[str, type[Spec]] = {
     "targets": TargetSpec,
     "environments": EnvironmentSpec,
 }
-"""What the entries of each mapping are."""
+"""The model for the entries of each mapping."""

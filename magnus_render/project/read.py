@@ -1,4 +1,4 @@
-"""Finds a project file, reads it, and checks it: all that is wrong at once, each at its place."""
+"""Finds a project file, reads it, and checks it. All mistakes are reported at once, each with its place."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _VARIABLE = re.compile(r"[^{}\s=\0]+\Z")
 
 
 def find(folder: str = os.curdir) -> str | None:
-    """Return the project file of a folder: that in the folder itself, or else in the nearest one above; None without one.
+    """Return the project file in a folder, or else in the nearest folder above; None if there is none.
 
     It is `magnus.yaml`, or a `pyproject.toml` with `[tool.magnus]`. The path is relative to the working folder.
     """
@@ -64,7 +64,7 @@ def read(file: str) -> Project:
 
 
 def artefacts_of(definition: str) -> tuple[Project, list[Artefact]] | None:
-    """Return the project that a definition belongs to, and the artefacts that are made of it; None if there is no project.
+    """Return the project of a definition, and the artefacts that are made of the definition; None if there is no project.
 
     The path of the definition is relative to the working folder, those of the artefacts to the project's folder. There are
     no artefacts if no pipeline of the project has the definition. Raises `DefinitionError` as `read` does.
@@ -82,7 +82,7 @@ def artefacts_of(definition: str) -> tuple[Project, list[Artefact]] | None:
 
 
 def _may_hold(path: str) -> bool:
-    """Tell whether a pyproject.toml may have our table; one that cannot be read is somebody else's."""
+    """Tell whether a pyproject.toml may have the table [tool.magnus]. A file that cannot be read counts as without it."""
     try:
         return toml.may_hold(_text(path))
     except Refused:
@@ -114,15 +114,15 @@ class _Checked:
         self.file, self.tree, self.report = file, tree, report
         self.folder = os.path.dirname(file)
         self.targets: set[str] = set()
-        """The names of all targets, those that something is wrong with too."""
+        """The names of all targets, also of those with mistakes."""
         self.templates: dict[str, str | None] = {}
-        """The templates of targets of which one bundle serves all environments."""
+        """The templates of each target whose bundle serves all environments."""
 
     def project(self) -> Project | None:
-        """Return the project, None if that cannot be; what is wrong is reported."""
+        """Return the project, None if there are mistakes, which are reported."""
         place = self.tree.place()
         spec = validate(ProjectSpec, self.tree, "project", place, self.report)
-        # Entries are looked at even if the whole is wrong, so that all is told at once.
+        # Entries are checked even if the whole has a mistake, so that all mistakes are reported at once.
         common = self._targets(self.tree)
         environments = [
             self._environment(name, raw, at, common)
@@ -141,7 +141,7 @@ class _Checked:
         return Project(self.file, pipelines, environments, spec.rendered)
 
     def _entries(self, holder: Map, key: str) -> list[tuple[str, Map, Place]]:
-        """Return name, content and place of the entries of a mapping; one that is empty has no content."""
+        """Return name, content and place of the entries of a mapping; the content of an empty entry is empty."""
         box = _part(holder, key)
         found = []
         for name, raw in box.items():
@@ -175,7 +175,7 @@ class _Checked:
         return found
 
     def _bundle(self, raw: Map, name: str, engine: type[BaseTarget] | None) -> bool:
-        """Return whether a bundle serves all environments; report what stands against a bundle."""
+        """Return whether one bundle serves all environments; report the reasons against a bundle."""
         at = raw.value_place("bundle")
         if raw.get("compact"):
             fix = "remove one of the two"
@@ -246,10 +246,10 @@ class _Checked:
                 self.report.error(codes.BAD_PROJECT, listed.item_place(number), what, fix)
 
     def _exists(self, raw: Map, key: str, folder: bool = False) -> None:
-        """Report a path of which there is no file or folder."""
+        """Report a path if its file or folder does not exist."""
         path = raw.get(key)
         if not isinstance(path, str) or not path or os.path.isabs(path) or os.pardir in path.split("/"):
-            return  # the model has said what is wrong
+            return  # the model has reported the mistake
         there = os.path.join(self.folder, path)
         if not (os.path.isdir(there) if folder else os.path.isfile(there)):
             what = f"'{key}': there is no {'folder' if folder else 'file'} '{path}'"
@@ -268,7 +268,7 @@ def _as_mapping(key: str, name: str, raw: object) -> str:
 
 
 def _near(path: str, written: str) -> str:
-    """Return what was likely meant by a path of which there is nothing, as one writes it in place of `written`."""
+    """Return a suggestion for a path that does not exist, in the form in which the user wrote it (`written`)."""
     folder, name = os.path.split(path)
     try:
         close = difflib.get_close_matches(name, os.listdir(folder or os.curdir), n=1)

@@ -9,13 +9,13 @@ from magnus_render.spec.schema import DRAFT, REF, definitions_of
 
 
 def build() -> dict[str, Any]:
-    """Return the schema: what each mapping holds stands in its place."""
+    """Return the schema, with the schemas of the entries of each mapping in their places."""
     definitions = definitions_of(ProjectSpec, *ENTRIES.values())
     top = definitions.pop(ProjectSpec.__name__)
     for holder in (top, definitions["EnvironmentSpec"]):
         for key, field in holder["properties"].items():
             if key in ENTRIES:
-                # An entry without content is one, where nothing must be in it: `bash:` is `bash: {}`.
+                # An entry without required keys may be empty: `bash:` is `bash: {}`.
                 entry = {"$ref": REF.format(model=ENTRIES[key].__name__)}
                 empty = key != "pipelines"
                 field["additionalProperties"] = {"anyOf": [entry, {"type": "null"}]} if empty else entry

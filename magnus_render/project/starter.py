@@ -1,4 +1,4 @@
-"""The files of a new project: a small pipeline that works, and what it is rendered to."""
+"""The files of a new project: a small pipeline that works, and its artefacts."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ _TEMPLATES = {
 def make(folder: str) -> list[File]:
     """Write a new project into a folder, which may be missing; return its files, by their paths within.
 
-    Raises `Refused` with the files that are there already, and then writes nothing; `PlatformError` if one cannot be
-    written.
+    If files exist already, it raises `Refused` with their names, and writes nothing. It raises `PlatformError` if a file
+    cannot be written.
     """
     files = _files(ci=not within_repository(folder))
     if there := list(_there(folder, files)):
@@ -50,7 +50,7 @@ def make(folder: str) -> list[File]:
 
 
 def _files(ci: bool) -> list[File]:
-    """Return the files of a new project, those that are rendered too."""
+    """Return the files of a new project, its artefacts included."""
     environment = from_folders(os.path.join(BaseTarget.templates(), "project"))
     files = [File(path, environment.get_template(f"{name}.j2").render()) for path, name in _TEMPLATES.items()]
     with TemporaryDirectory(prefix="magnus-init-") as folder, _working_in(folder):
@@ -65,7 +65,7 @@ def _files(ci: bool) -> list[File]:
 
 
 def _there(folder: str, files: list[File]) -> Iterator[str]:
-    """Yield what is in the way of files: those that are there, and what should be a folder."""
+    """Yield what is in the way of the files: files that exist already, and files where a folder must be."""
     found = find(folder) if os.path.isdir(folder) else None
     own = os.path.join(os.path.realpath(folder), os.path.basename(found or YAML))
     if found is not None and os.path.realpath(found) == own and os.path.basename(found) != YAML:

@@ -1,7 +1,7 @@
-"""`[tool.magnus]` of a pyproject.toml as a tree that knows where its parts stand.
+"""`[tool.magnus]` of a pyproject.toml as a tree with the places of its parts.
 
-Python reads TOML without places. So the text is looked through once more for its keys; a key that is not found that way (it
-is written with an escape, say) has the place of what holds it.
+Python's reader of TOML gives no places. So the text is searched once more for the keys. If a key is not found, for example
+because it is written with an escape, it gets the place of the table around it.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _Path = tuple[str, ...]
 
 
 def may_hold(text: str) -> bool:
-    """Tell whether the text of a pyproject.toml may have the table, without reading it."""
+    """Tell whether the text of a pyproject.toml may have the table, without parsing it."""
     return _WRITTEN.search(text) is not None
 
 
 def tree(path: str, text: str, report: Report) -> Map | None:
-    """Return the table of a file's text, None if it has none; what is wrong with the file is reported."""
+    """Return the table of a file's text, None if it has none; mistakes in the file are reported."""
     source = Source(path, text)
     if sys.version_info >= (3, 11):
         try:

@@ -1,1 +1,1 @@
-"""A run as people are told of it: read and folded, and its report, one page of HTML."""
+"""A run for people: read and folded, and its report, one page of HTML."""

@@ -1,4 +1,4 @@
-"""What the report tells of one step where a reader opens it."""
+"""The details of one step, which the report shows when a reader opens it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Attempt(NamedTuple):
 
 
 class Body(NamedTuple):
-    """All that is told of a step; what there is nothing of is empty."""
+    """The details of a step; fields without data are empty."""
 
     message: str
     facts: list[Named]
@@ -52,11 +52,11 @@ class Body(NamedTuple):
     lists: list[tuple[str, Some]]
     """Titles, such as `Saw`, and named values."""
     unread: str
-    """Why some of it cannot be read."""
+    """Why some of the details cannot be read."""
 
 
 def body(told: Told, row: Row, values: Values, logs: Mapping[str, Log]) -> Body:
-    """Return what is told of the step of a row."""
+    """Return the details of the step of a row."""
     assert row.step is not None
     step, lists, unread = row.step, [], ""
     try:
@@ -71,14 +71,14 @@ def body(told: Told, row: Row, values: Values, logs: Mapping[str, Log]) -> Body:
 
 
 def message(step: Step) -> str:
-    """Return the message of a step or an attempt, bounded."""
+    """Return the message of a step or an attempt, with a bounded number of lines."""
     lines = step["message"].splitlines()
     more = [f"… and {len(lines) - _LINES} more lines"] if len(lines) > _LINES else []
     return "\n".join([*(fit(safe(line), _COLUMNS) for line in lines[:_LINES]), *more])
 
 
 def _facts(told: Told, row: Row, node: Node | None) -> Iterator[Named]:
-    """Yield what the definition says of a step, in a few words each."""
+    """Yield facts about a step from its definition, in a few words each."""
     yield Named("Dot path", safe(row.path))
     if row.step is not None and row.step["mock"] and row.status != "SKIPPED":
         yield Named("Taken over from", told.run.record["original_run_id"])
@@ -123,7 +123,7 @@ def _attempts(row: Row, step: Step, logs: Mapping[str, Log]) -> list[Attempt]:
 
 
 def _lists(told: Told, step: Step, values: Values) -> Iterator[tuple[str, Some]]:
-    """Yield what a step saw, set, got and put. Raises `shapes.Damaged`."""
+    """Yield the values that a step saw and set, and the files that it got and put. Raises `shapes.Damaged`."""
     address = step["internal_name"]
     if step["step_type"] in COMPOSITES:
         start, end = told.records.of(address, "start"), told.records.of(address, "outcome")

@@ -26,14 +26,14 @@ class Ended(NamedTuple):
 
 
 class History(NamedTuple):
-    """Earlier runs, the oldest first, and what can be said of them."""
+    """Earlier runs, the oldest first."""
 
     runs: list[Ended]
     told: str
     longest: float
-    """Seconds; of this run too."""
+    """Seconds of the longest run, this one included."""
     unread: int
-    """Runs of the store whose records cannot be read: one of them may be one of these."""
+    """How many runs of the store cannot be read, and may be earlier runs of this pipeline."""
 
 
 def history(told: Told, seconds: float | None) -> History:

@@ -1,4 +1,4 @@
-"""The runs of a store for `magnus runs list` and `prune`: one that cannot be read keeps no other from being told."""
+"""The runs of a store for `magnus runs list` and `prune`. A run that cannot be read does not hide the others."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Listing:
-    """The runs of a store, the newest first; those that nobody finished creating are left out."""
+    """The runs of a store, the newest first, without those whose creation was not finished."""
 
     runs: list[Run] = field(default_factory=list)
     unread: dict[str, MagnusError] = field(default_factory=dict)
-    """Why the record of a run cannot be read, by run id."""
+    """The error for each run whose record cannot be read, by run id."""
 
     @classmethod
     def of(cls, store: BaseRunLogStore) -> Listing:
@@ -42,14 +42,14 @@ class Listing:
 
 
 def status_of(unread: MagnusError) -> str:
-    """Return what stands in place of the status of a run that cannot be read."""
+    """Return the word in place of the status for a run that cannot be read."""
     return f"FORMAT {unread.version}" if isinstance(unread, OtherFormat) else "DAMAGED"
 
 
 def status_and_span(run: Run) -> tuple[str, Span]:
-    """Return how a run stands, and when it began and ended.
+    """Return a run's status, and when it began and ended.
 
-    Both stand in the record of the root graph's end; all records are read only if there is none. Raises `MagnusError`.
+    The record of the root graph's end has both. Only if there is none, all records are read. Raises `MagnusError`.
     """
     end: GraphEnd | None = run.of("", "end")
     if end is not None:
@@ -61,7 +61,7 @@ def status_and_span(run: Run) -> tuple[str, Span]:
 
 
 def in_progress(run: Run) -> bool:
-    """Tell whether a run may be at work: its walker is, or its records do not say that it ended. Raises `MagnusError`."""
+    """Tell whether a run may be at work: its walker is, or its end is not on record. Raises `MagnusError`."""
     if run.of("", "end") is not None:
         return False
     _, walker = lease.last(run)

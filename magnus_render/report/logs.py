@@ -1,4 +1,4 @@
-"""The logs of a run for its report: of each the beginning and the end, those of what failed first."""
+"""The logs of a run for its report: the beginning and the end of each. Logs of failed steps come first."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from magnus_render.services.base import BaseRunLogStore
 
 WHOLE = 1 << 20
-"""Bytes of logs on a page, of steps that did not fail."""
+"""Bytes of all logs on a page of steps that did not fail."""
 OF_FAILED = 16 << 10
-"""Bytes of the log of an attempt of a step that failed."""
+"""Bytes that are shown of the log of a failed step's attempt."""
 LEAST = 1 << 10
-"""Bytes of the log of any other attempt, at least."""
+"""Bytes that are shown of the log of any other attempt, at least."""
 READ = 3000
 """Logs that are read at most: each is a request to a store."""
 _HEAD = 4
-"""One of so many bytes is of the beginning, the others are of the end."""
+"""One of so many bytes is for the beginning of a log, the others are for its end."""
 _COLUMNS = 500
 
 
@@ -32,15 +32,15 @@ class Log(NamedTuple):
 
     head: str
     left_out: int
-    """Bytes between the two; 0 if `head` is all."""
+    """Bytes between `head` and `tail`; 0 if `head` is all."""
     tail: str
     size: int
     unread: str = ""
-    """Why the store does not give it."""
+    """Why the log cannot be read."""
 
 
 def read(store: BaseRunLogStore, failed: Sequence[Step], others: Sequence[Step]) -> dict[str, Log]:
-    """Return logs by key; one that is not there, or that the page has no room for, is missing."""
+    """Return logs by key, without those that do not exist, or that the page has no room for."""
     keys = [attempt["log"] for step in others for attempt in step["attempts"]]
     limit = min(OF_FAILED, max(LEAST, WHOLE // max(1, len(keys))))
     wanted = [(attempt["log"], OF_FAILED) for step in failed for attempt in reversed(step["attempts"])]
@@ -58,7 +58,7 @@ def read(store: BaseRunLogStore, failed: Sequence[Step], others: Sequence[Step])
 
 
 def shown(data: bytes, most: int) -> Log:
-    """Return the beginning and the end of a log, `most` bytes of it, in whole lines where that can be."""
+    """Return the beginning and the end of a log, `most` bytes in all, in whole lines if possible."""
     if len(data) <= most:
         return Log(plain(data), 0, "", len(data))
     head, tail = data[: most // _HEAD], data[len(data) - (most - most // _HEAD) :]
@@ -73,7 +73,7 @@ def last_lines(log: Log, count: int) -> str:
 
 
 def plain(data: bytes) -> str:
-    """Return text of a log: its lines as a terminal has them last, without colours, controls as escapes."""
+    """Return the text of a log: each line in its last state on a terminal, without colours, controls as escapes."""
     lines = data.removesuffix(b"\n").split(b"\n") if data else []
     return "\n".join(map(_line, lines))
 

@@ -1,4 +1,4 @@
-"""The report of a run: one page of HTML that needs nothing else, the same bytes for the same records."""
+"""The report of a run: one page of HTML that needs no other file. The same records give the same bytes."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     from magnus_render.report.told import Log, Told
 
 GENERATOR = "magnus runs report"
-"""What the page names as its generator: by that a file is known to be a report."""
+"""The name of the page's generator, by which a file is known to be a report."""
 BOXES = 3000
-"""Nodes of a pipeline that are drawn at most."""
+"""A pipeline with more nodes is not drawn."""
 FEW_BOXES = 60
-"""Of more nodes, the graph is closed until a reader opens it."""
+"""The graph of a pipeline with more nodes is closed until a reader opens it."""
 FAILURES = 20
-"""Failures that are told at the top."""
+"""How many failures the top of the page shows."""
 _LOGS = 3
-"""Of these, so many are told with the end of their log."""
+"""How many of these have the end of their log."""
 _LOG_LINES = 12
 _BEGINNING = 200
-"""Characters of a picture that have its width."""
+"""The width of a picture is within so many characters from its beginning."""
 _HEADLINES = {
     "SUCCESS": "succeeded",
     "FAIL": "failed",
@@ -55,18 +55,18 @@ _MARKS = {"SUCCESS": "✓", "FAIL": "✕", "CRASHED": "!", "PROCESSING": "…", 
 
 
 class Failure(NamedTuple):
-    """A step that failed, as the top of the page tells it."""
+    """A failed step at the top of the page."""
 
     path: str
     item: str
     status: str
     message: str
     log: str
-    """Its last lines."""
+    """The last lines of its log."""
 
 
 def page(told: Told) -> str:
-    """Return the report of a run. Raises `MagnusError` if what it consists of cannot be read."""
+    """Return the report of a run. Raises `MagnusError` if its records cannot be read."""
     from magnus_render import __version__
 
     environment = from_folders(os.path.join(BaseTarget.templates(), "report"), autoescape=True)
@@ -132,7 +132,7 @@ def _context(told: Told) -> dict[str, Any]:
 
 
 def _counts(log: Log) -> list[tuple[str, int]]:
-    """Return how many steps there are of each status; nodes that end a graph are none."""
+    """Return how many steps have each status, without status nodes."""
     kinds = (SUCCESS_NODE, FAIL_NODE)
     found = Counter(step["status"] for _, step in steps_of(log) if step["step_type"] not in kinds)
     return [(status, found[status]) for status in _MARKS if found[status]]
@@ -141,15 +141,17 @@ def _counts(log: Log) -> list[tuple[str, int]]:
 def _failure(told: Told, path: str, step: dict[str, Any], told_logs: dict[str, logs.Log]) -> Failure:
     try:
         item = of_item(told.run, step["internal_name"])
-    except MagnusError:  # the message is what matters
+    except MagnusError:  # the failure is shown without its item
         item = ""
     log = told_logs.get(step["attempts"][-1]["log"]) if step["attempts"] else None
     tail = logs.last_lines(log, _LOG_LINES) if log else ""
-    return Failure(path, item, step["status"], message(step) or "left no word (was it killed?)", tail)
+    return Failure(
+        path, item, step["status"], message(step) or "ended without a message (was it killed?)", tail
+    )
 
 
 def _graph(told: Told, rows: list[Row]) -> Markup:
-    """Return the picture of the run's pipeline; '' if it is too large to look at, or its records are not all there."""
+    """Return the picture of the run's pipeline; '' if it is too large, or if some records are missing."""
     if len(told.plan["nodes"]) > BOXES:
         return Markup("")
     links: dict[str, str] = {}
@@ -164,12 +166,12 @@ def _graph(told: Told, rows: list[Row]) -> Markup:
 
 
 def _width(graph: str) -> str:
-    """Return the width of a picture in pixels: a page shrinks a wide one, but not so far that nobody can read it."""
+    """Return the width of a picture in pixels: a page makes a wide one smaller, but not too small to read."""
     return graph[:_BEGINNING].partition(' width="')[2].partition('"')[0] or "0"
 
 
 def _read(read: Any, told: Told) -> dict[str, Any]:
-    """Return what a function reads of a run, or why it cannot be read."""
+    """Return the data that a function reads from a run, or why they cannot be read."""
     try:
         rows, more = read(told)
     except MagnusError as error:
@@ -178,7 +180,7 @@ def _read(read: Any, told: Told) -> dict[str, Any]:
 
 
 def _walkers(told: Told) -> list[str]:
-    """Return the hosts of the processes that walked the run, in the order in which they did."""
+    """Return the hosts of the processes that walked the run, the earliest first."""
     numbers = [name.partition(".")[0] for name in told.records.direct.get("walks", ())]
     found = []
     for number in sorted(int(number) for number in numbers if number.isdecimal()):
@@ -203,7 +205,7 @@ def _limits() -> dict[str, int]:
 
 
 def _inlined(environment: Any, name: str) -> Markup:
-    """Return a file of ours that stands in the page as it is."""
+    """Return the content of a file of the templates, which stands in the page unchanged."""
     return Markup(environment.loader.get_source(environment, name)[0])
 
 
@@ -212,5 +214,5 @@ def _iso(seconds: float) -> str:
 
 
 def _stamp(seconds: float) -> str:
-    """Return a moment for people, in UTC: a page is the same wherever it is made."""
+    """Return a moment for people, in UTC, so that a page does not depend on the place where it is made."""
     return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from magnus_render.report.told import Span, Step, Told
 
 MOST = 2000
-"""Rows on a page; a step that did not succeed has one all the same."""
+"""Rows on a page. Further steps have a row only if they did not succeed."""
 ITEMS = 10
-"""Items of a map that are all shown; of more, only those that did not succeed, and the slowest."""
+"""If a map has more items, only those are shown that did not succeed, and the slowest."""
 BAD_ITEMS = 20
-"""Items of one map that are shown though they did not succeed."""
+"""How many items of one map that did not succeed are shown."""
 SLOW_ITEMS = 3
 _FINE = ("SUCCESS", "SKIPPED")
 _NAME_COLUMNS = 80
@@ -35,7 +35,7 @@ _NAME_COLUMNS = 80
 
 @dataclass
 class Row:
-    """A step, a branch, or what stands for items that are folded."""
+    """A row: a step, a branch, or a line in place of items that are not shown."""
 
     kind: str
     """The type of the node; `branch`, or `folded`."""
@@ -52,11 +52,11 @@ class Row:
     address: str = ""
     """The definition address of a step."""
     ready: float = 0.0
-    """When its first attempt could begin, in seconds since the epoch."""
+    """The time at which its first attempt could begin, in seconds since the epoch."""
 
     @property
     def anchor(self) -> str:
-        """What a link to a step names: its address, which is made of safe characters."""
+        """The anchor of a link to a step: its address, which has only safe characters."""
         return f"step-{self.step['internal_name']}" if self.step else ""
 
 
@@ -157,12 +157,12 @@ class Rows:
         try:
             page = self._told.records.of(address, f"items.{number // ITEMS_PER_PAGE}")
             values = self._told.records.unpack(page, [str(number)]) if page else {}
-        except MagnusError:  # the row tells the item's number
+        except MagnusError:  # the row has the item's number only
             return ""
         return "".join(map(text, values.values()))
 
     def _telling(self, branches: list[tuple[str, dict[str, Any]]]) -> set[int]:
-        """Return the numbers of the items that are shown of many."""
+        """Return the numbers of the items that are shown, if a map has many."""
         bad = [number for number, (_, branch) in enumerate(branches) if branch["status"] not in _FINE]
         lengths = {number: _length(self._span(branch)) for number, (_, branch) in enumerate(branches)}
         good = sorted(lengths.keys() - set(bad), key=lambda number: (-lengths[number], number))
@@ -185,7 +185,7 @@ class Rows:
 
 
 def _about(step: Step) -> Iterator[str]:
-    """Yield what is told of a step in its row."""
+    """Yield the remarks about a step in its row."""
     kind, branches = step["step_type"], step["branches"]
     if kind != TASK:
         yield kind

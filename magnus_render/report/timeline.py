@@ -1,4 +1,4 @@
-"""When steps waited and ran, as parts of a bar that is as wide as the run was long."""
+"""The times at which steps waited and ran, as parts of a bar whose width is the duration of the run."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 _TICKS = 6
 _ROUND = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000)
-"""Seconds that people count time in."""
+"""Round numbers of seconds for people."""
 _SHORTEST = 0.1
-"""Seconds of an axis: what people are told has two decimals."""
+"""Seconds of the shortest axis, because times for people have two decimals."""
 _OPEN_SHARE = 0.03
-"""Of the axis of a run at work: room behind its last record, so that what runs can be seen."""
+"""Share of the axis behind the last record of a run at work, so that running steps can be seen."""
 
 
 class Piece(NamedTuple):
@@ -27,12 +27,12 @@ class Piece(NamedTuple):
     kind: str
     """`wait`, `run`, or `span` of a composite."""
     status: str
-    """Of a `run`: that of its attempt, and PROCESSING if it has no end."""
+    """For a `run`: the status of its attempt; PROCESSING if it has no end."""
     left: str
     """Per cent of the axis."""
     width: str
     told: str
-    """What a pointer above it tells."""
+    """The text that is shown for a pointer above it."""
 
 
 class Tick(NamedTuple):
@@ -43,7 +43,7 @@ class Tick(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One attempt: how long it was waited for, and how long it ran (seconds; None if that is not on record)."""
+    """One attempt: the seconds of waiting before it, and the seconds that it ran; None if not on record."""
 
     waited: float | None
     began: float | None
@@ -58,7 +58,7 @@ class Axis:
         last = max([created, *known, *([ended] if ended is not None else [])])
         self.began = min([created, *known])
         self.last = last
-        """The last moment on record: a page says no time that is not there."""
+        """The last moment on record. The page shows no later time."""
         self._length = max(last - self.began, _SHORTEST) * (1 + _OPEN_SHARE * running)
 
     @property
@@ -89,7 +89,7 @@ def times(attempt: dict[str, object]) -> tuple[float | None, float | None]:
 
 
 def turns(step: Step, ready: float) -> list[Turn]:
-    """Return what is known of the attempts of a step that could begin at `ready`."""
+    """Return the attempts of a step that could begin at `ready`."""
     found, at = [], ready
     for attempt in step["attempts"]:
         began, ended = times(attempt)

@@ -1,4 +1,4 @@
-"""A run, read and folded: what the commands that tell of runs ask of it, and its report."""
+"""A run, read and folded, for its report and for the commands that show runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RUNNING = ("PROCESSING", "TRIGGERED")
 
 @dataclass
 class Told:
-    """A run, read and folded: what these commands ask of it."""
+    """A run, read and folded."""
 
     run: Run
     log: dict[str, Any]
@@ -47,11 +47,11 @@ class Told:
 
     @property
     def running(self) -> bool:
-        """True if more may come."""
+        """True if the run may go on."""
         return self.log["status"] in RUNNING
 
     def step(self, name: str) -> tuple[str, Step]:
-        """Return dot path and step, given either its dot path or its address; raise `Refused` with near misses."""
+        """Return dot path and step, given its dot path or its address; raise `Refused` with suggestions if there is none."""
         steps = dict(steps_of(self.log))
         for path, step in steps.items():
             if name in (path, step["internal_name"]):
@@ -65,13 +65,13 @@ class Told:
         raise Refused(f"run '{self.run.run_id}' came to no step '{safe(name)}': {hint}")
 
     def may_come_to(self, name: str) -> bool:
-        """Tell whether the walk may still come to a step, given its dot path or its address: the definition has it."""
+        """Tell whether the walk may still come to a step, by its dot path or address: whether the definition has it."""
         form = naming.normal(name)
         known = ((node["address"], node["path"]) for node in self.plan["nodes"].values())
         return self.running and any(form in map(naming.normal, both) for both in known)
 
     def saw(self, step: Step) -> State | None:
-        """Return the state that a step saw; None if nothing is recorded of it."""
+        """Return the state that a step saw; None if that is not recorded."""
         address = step["internal_name"]
         if step["step_type"] in COMPOSITES:
             start: CompositeStart | None = self.records.of(address, "start")
@@ -82,7 +82,11 @@ class Told:
         return self.records.state(tried.starts[tried.last]["sees"]) if tried.starts else None
 
     def set(self, step: Step) -> dict[str, Any]:
-        """Return what a step set: a failed one too, though no other sees it; a composite once its outcome is recorded."""
+        """Return the parameters that a step set.
+
+        Those of a failed step are included, though no other step sees them. Those of a composite are included once its
+        outcome is recorded.
+        """
         address = step["internal_name"]
         if step["step_type"] in COMPOSITES:
             done: Outcome | None = self.records.of(address, "outcome")
@@ -91,7 +95,7 @@ class Told:
         return self.records.unpack(end["set"]) if end else {}
 
     def files(self) -> Files:
-        """Return the files that successful steps put, by name: of each what the last one put, and the dot path of that."""
+        """Return the files that successful steps put, by name: the last file of each name, and the dot path of its step."""
         found: Files = {}
         for path, step in steps_of(self.log):
             if step["step_type"] in COMPOSITES or step["status"] != "SUCCESS":
@@ -114,7 +118,7 @@ def attempts(step: Step) -> Iterator[str]:
 def spans(log: Log, now: float) -> dict[str, Span]:
     """Return when each step began and ended (seconds since the epoch), by dot path; the whole run's under ''.
 
-    What is still running counts until `now`.
+    For a running step, `now` is the end.
     """
     result: dict[str, Span] = {}
     steps = steps_of(log)
@@ -137,12 +141,12 @@ def spans(log: Log, now: float) -> dict[str, Span]:
 
 
 def took(span: Span) -> str:
-    """Return how long a span is, for people; '' if it is not known."""
+    """Return the length of a span, for people; '' if it is not known."""
     return "" if span is None else duration(span[1] - span[0])
 
 
 def failed_steps(log: Log) -> Iterator[tuple[str, Step]]:
-    """Yield the steps where something went wrong: tasks and as-is, and maps that could not start."""
+    """Yield the steps that failed by themselves: tasks and as-is nodes, and maps that could not start."""
     for path, step in steps_of(log):
         if step["status"] not in ("FAIL", "CRASHED") or step["step_type"] in (SUCCESS_NODE, FAIL_NODE):
             continue

@@ -1,4 +1,4 @@
-"""Parameters and files of a run for its report: what each step saw, set and put, and how they evolved."""
+"""Parameters and files of a run for its report: those that each step saw, set and put, and their history."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 _Any = TypeVar("_Any")
 COLUMNS = 160
-"""Of a value on the page."""
+"""Columns of a value on the page."""
 NAMES = 25
-"""Names of parameters, or of files, that are listed of one step."""
+"""How many names of parameters, or of files, are listed for one step."""
 CHANGES = 10
-"""Times that one parameter was set, or one file put, that are listed."""
+"""How many changes of one parameter or file are listed."""
 ROWS = 500
-"""Parameters, and files, that are listed of the run."""
+"""How many parameters, and how many files, are listed for the run."""
 _LISTED = 20_000
-"""Names that all steps together list as seen."""
+"""How many names all steps together list as seen."""
 _SHORT = 12
 
 
@@ -47,25 +47,25 @@ class Some(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A step gave a parameter a value, or put a file."""
+    """A change: a step gave a parameter a value, or put a file."""
 
     path: str
     value: str
     failed: bool
-    """True if the step failed, so that no other saw it."""
+    """True if the step failed, so that no other step saw the value."""
 
 
 class Row(NamedTuple):
-    """How one parameter or file evolved."""
+    """The history of one parameter or file."""
 
     name: str
     first: str
-    """Its value as the run began, '' if it had none."""
+    """Its value when the run began, '' if it had none."""
     changes: list[Change]
     more: int
     """How many changes in the middle are left out."""
     last: str
-    """Its value at the end, '' if it has none there."""
+    """Its value at the end, '' if it has none."""
 
 
 def text(value: Any) -> str:
@@ -74,7 +74,7 @@ def text(value: Any) -> str:
 
 
 class Values:
-    """What steps saw and set, as texts. A state that many steps saw is read once."""
+    """The values that steps saw and set, as texts. A state that many steps saw is read once."""
 
     def __init__(self, told: Told) -> None:
         self._told = told
@@ -92,7 +92,7 @@ class Values:
         return tuple(map(self._within, self._states[sha256]))  # type: ignore[return-value]
 
     def packed(self, packed: Packed) -> Some:
-        """Return values of a packed mapping by name, sorted; only what is shown is read. Raises `shapes.Damaged`."""
+        """Return values of a packed mapping by name, sorted; only shown values are read. Raises `shapes.Damaged`."""
         names = sorted({*packed["values"], *packed["large"]})
         found = self._told.records.unpack(packed, names[:NAMES])
         return Some(
@@ -100,20 +100,20 @@ class Values:
         )
 
     def _within(self, some: Some) -> Some:
-        """Return what of it the page still has room for."""
+        """Return the part for which the page still has room."""
         kept = some.shown[: self._left]
         self._left -= len(kept)
         return Some(kept, some.more + len(some.shown) - len(kept))
 
 
 def parameters(told: Told) -> tuple[list[Row], int]:
-    """Return how each parameter of a run evolved, by name, and how many are left out. Raises `shapes.Damaged`."""
+    """Return the history of each parameter of a run, by name, and how many are left out. Raises `shapes.Damaged`."""
     first = told.records.unpack(told.run.record["parameters"])
     changes: dict[str, list[tuple[str, Any, bool]]] = {name: [] for name in first}
     for path, step in steps_of(told.log):
         if (
             step["step_type"] not in COMPOSITES or step["step_type"] == MAP
-        ):  # others hand on what steps in them set
+        ):  # composites hand on the parameters that steps in them set
             for name, value in told.set(step).items():
                 changes.setdefault(name, []).append((path, value, step["status"] != "SUCCESS"))
     last = told.log["parameters"]
@@ -154,7 +154,7 @@ def files(told: Told) -> tuple[list[Row], int]:
 
 
 def _ends(changes: list[_Any]) -> tuple[list[_Any], int]:
-    """Return the first and the last of some changes, and how many are left out in the middle."""
+    """Return the first and the last changes, and how many in the middle are left out."""
     half = CHANGES // 2
     return (
         (changes, 0)

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, ClassVar
 
-_NOT_THERE = ("ResourceNotFoundException", "ValidationException")  # the second: it cannot be a secret's name
+_NOT_THERE = ("ResourceNotFoundException", "ValidationException")
+"""Errors of a secret that does not exist; the second one is for a name that no secret can have."""
 _values: dict[tuple[str, ...], str] = {}
-"""What this process, or the one it was forked from, has read: by place and name."""
+"""Secrets that this process, or the one it was forked from, has read, by place and name."""
 
 
 class AwsSecretsManager(BaseSecrets):
-    """A secret is the one of its name, with `prefix` (default none) in front; a binary one must be UTF-8.
+    """A secret has its name there, with `prefix` (default none) in front. A binary secret must be UTF-8.
 
-    `region` and `endpoint_url` are as botocore finds them, unless they are given. Values are kept for the life of the
-    process: a step that has begun with a secret goes on with it.
+    If `region` and `endpoint_url` are not given, botocore finds them. A process keeps the values that it has read, so that a
+    step sees the same value until its end.
     """
 
     summary = "AWS Secrets Manager"
@@ -68,7 +69,7 @@ class AwsSecretsManager(BaseSecrets):
         return f"create it: aws secretsmanager create-secret --name {full} --secret-string file://..."
 
     def _read(self, name: str) -> str:
-        # A command that never asks for a secret does not wait for botocore, which takes longer to load than all else.
+        # botocore is loaded late: that takes longer than all the rest, and many commands never ask for a secret.
         try:
             from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
         except ImportError as error:
@@ -101,7 +102,7 @@ class AwsSecretsManager(BaseSecrets):
 
         return botocore.session.get_session().create_client(
             "secretsmanager",
-            # botocore itself knows only the second of the two usual variables.
+            # Of AWS_REGION and AWS_DEFAULT_REGION botocore itself reads only the second.
             region_name=self._config.get("region") or os.environ.get("AWS_REGION"),
             endpoint_url=self._config.get("endpoint_url"),
             config=Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard"}),

@@ -1,4 +1,4 @@
-"""What a run log store, a catalog and a secrets provider must do.
+"""The base classes of a run log store, a catalog and a secrets provider.
 
 Implementations register in the entry-point groups `magnus_render.run_log_store`, `magnus_render.catalog` and
 `magnus_render.secrets`, and must pass the contract suites in `tests/contract/`. Standard library only: the
@@ -29,14 +29,14 @@ class BaseRunLogStore(Described):
     local_only = False
     """True if only a walk in this very process can use it."""
     log_limit = LOG_LIMIT
-    """Bytes of an attempt's log that are kept: its beginning and its end, half and half. Who writes a log keeps to it."""
+    """Bytes of an attempt's log that are kept: half of them at its beginning, half at its end. The writer cuts the log."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         """Take the `config` block; raise `errors.Refused` naming an unknown or missing key."""
         raise NotImplementedError
 
     def _limited(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a configuration with the store's limit of a log, where that is not the usual one."""
+        """Return a configuration with the store's limit of a log, if that is not the default."""
         return {**config, "log_limit": self.log_limit} if self.log_limit != LOG_LIMIT else dict(config)
 
     def create(self, key: str, data: bytes) -> bool:
@@ -60,7 +60,7 @@ class BaseRunLogStore(Described):
         raise NotImplementedError
 
     def identity(self) -> str:
-        """Return letters and digits that no other store has, nor a copy of this one in another place."""
+        """Return the id of this store, of letters and digits. Other stores, also a copy of this one, have other ids."""
         import json
         from hashlib import sha256
 
@@ -69,22 +69,22 @@ class BaseRunLogStore(Described):
         return sha256((self.read("store.json") or b"") + place.encode()).hexdigest()[:32]
 
     def remove_run(self, run_id: str) -> None:
-        """Delete a run, `run.json` last of all to be written and first to be deleted."""
+        """Delete a run, first of all its `run.json`, which is written last: a run without it does not exist."""
         raise NotImplementedError
 
     def open_log(self, key: str) -> BinaryIO:
-        """Return a file to write an attempt's log to; it is kept under `key` once closed (or as it is written)."""
+        """Return a file to write an attempt's log to. The store has it under `key` once it is closed, or earlier."""
         raise NotImplementedError
 
 
 class BaseCatalog(Described):
     """Content-addressed files: one blob per SHA-256. Names and modes stand in the run's records, not here.
 
-    Run log stores whose runs may name content register as its users, so that none deletes what another needs.
+    Run log stores whose runs may name content register as its users, so that none deletes content of another.
     """
 
     keeps = True
-    """False if nothing is kept: then `get` and `put` of a step do nothing at all."""
+    """False if the catalog keeps nothing. Then `get` and `put` of a step do nothing at all."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         raise NotImplementedError
@@ -92,7 +92,7 @@ class BaseCatalog(Described):
     def put(self, path: str) -> tuple[str, int]:
         """Store the file at `path`, unless it is there; return its SHA-256 and its size in bytes.
 
-        Where others can look into the catalog, they can read content only if a file they could read had it.
+        Other users of the machine can read a blob only if they could read a file that was put with that content.
         """
         raise NotImplementedError
 
@@ -107,7 +107,7 @@ class BaseCatalog(Described):
         """Note a run log store (letters and digits) whose runs may name content from now on."""
 
     def users(self) -> set[str] | None:
-        """Return all that registered, None if that is not known of all content: some may be older than the register."""
+        """Return all registered users; None if there may be others, because some content may be older than the register."""
         return None
 
     def blobs(self) -> Iterator[str]:
@@ -120,10 +120,10 @@ class BaseCatalog(Described):
 
 
 class BaseSecrets(Described):
-    """Where secrets come from. Values are never recorded."""
+    """A secrets provider. Values of secrets are never recorded."""
 
     empty = False
-    """True if there can be no secret at all."""
+    """True if it can have no secret at all."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         raise NotImplementedError
@@ -133,22 +133,22 @@ class BaseSecrets(Described):
         raise NotImplementedError
 
     def known(self) -> list[str]:
-        """Return the names that can be listed cheaply, to suggest one for a name that does not exist."""
+        """Return names of secrets, as far as they can be listed cheaply, to suggest one for a name that does not exist."""
         return []
 
     def where(self) -> str:
-        """Return where secrets are looked for, to end a message about one that is not there; '' if there is nothing to say.
+        """Return where secrets are looked for, as the end of the message about a missing one; '' for no such text.
 
-        It is recorded: a place of this machine alone does not belong into it.
+        The message is recorded, so it must not have a path that only this machine has.
         """
         return ""
 
     def remedy(self, name: str) -> str:
-        """Return how a person on this machine brings a secret of that name into the store; '' if there is nothing to say."""
+        """Return how a person on this machine adds a secret of that name; '' for no such text."""
         return ""
 
     def files(self) -> list[str]:
-        """Return the absolute paths of files that hold values: no image may have one."""
+        """Return the absolute paths of files with values of secrets, which no image may have."""
         return []
 
     def variable(self, name: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 20
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _ALL = "all"
-"""Name among the users of a catalog: it was empty when the first of them registered."""
+"""A name among the users of a catalog which tells that it was empty when the first one registered."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -63,8 +63,8 @@ class DoNothingCatalog(BaseCatalog):
 class FileSystemCatalog(BaseCatalog):
     """A blob is the read-only file `<path>/<first two digits>/<sha256>`.
 
-    `path` (default `.catalog`) is relative to the working folder. A blob is readable by those who could read one of the
-    files that were put with that content.
+    `path` (default `.catalog`) is relative to the working folder. Users of the machine can read a blob if they could
+    read one of the files that were put with that content.
     """
 
     summary = "files in a folder"
@@ -95,7 +95,7 @@ class FileSystemCatalog(BaseCatalog):
                 try:
                     os.chmod(temporary, 0o400 | ((os.fstat(source).st_mode | _mode(blob)) & 0o044))
                     os.makedirs(os.path.dirname(blob), exist_ok=True)
-                    # Replacing a blob by the same content is harmless, and mends one that has decayed.
+                    # Replacing a blob by the same content does no harm, and repairs a damaged one.
                     os.replace(temporary, blob)
                 except OSError as error:
                     raise platform_error("write", blob, error) from error
@@ -177,7 +177,7 @@ class FileSystemCatalog(BaseCatalog):
 
 
 def open_source(path: str) -> int:
-    """Open a regular file to read (a pipe would block, a folder has no content)."""
+    """Open a file to read; refuse all but regular files, because a pipe would block and a folder has no content."""
     from stat import S_ISREG
 
     try:

@@ -1,4 +1,4 @@
-"""Finding a service by its type, and where a callback is told that its services are."""
+"""Finds a service by its type, and the services of a callback by its environment."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def find(kind: str, type_: str) -> Any:
 
 
 def services(given: Any, where: str) -> Services:
-    """Return where the stores are, as an engine was told; raise `errors.UsageError` if that is no such thing."""
+    """Return the services described by a value of an engine's settings; raise `errors.UsageError` if it describes none."""
     for kind in SERVICES:
         block = given.get(kind) if isinstance(given, dict) else None
         if not isinstance(block, dict):

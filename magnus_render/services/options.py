@@ -1,4 +1,4 @@
-"""What the built-in services share: reading a `config` block, and naming what failed and where."""
+"""Functions of all built-in services: to read a `config` block, and to say which operation failed, and where."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from errno import EACCES, EROFS
 from magnus_render.errors import PlatformError, Refused
 
 UNWRITABLE = (EACCES, EROFS)
-"""Why a path may not be written to that is no fault of the disk itself: its rights, or how the disk is mounted."""
+"""Error numbers of a path that may not be written to, because of its rights or because the disk is mounted read-only."""
 LOG_LIMIT = 64 << 20
 SMALLEST_LOG_LIMIT = 1024
 LOG_LIMIT_MEANS = (
-    "Bytes of an attempt's log that are kept: its beginning and its end, half and half.",
+    "Bytes of an attempt's log that are kept: half of them at its beginning, half at its end.",
     1 << 20,
 )
-"""What `log_limit` of a run log store means, and an example."""
+"""The meaning of `log_limit` of a run log store, and an example."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def platform_error(doing: str, path: str, error: OSError, fix: str = "") -> PlatformError:
     """Return the error for a failed system call: "cannot write /mnt/r1/run.json: No space left on device".
 
-    `fix` says what to do where `path` may not be written to, by its rights or because the disk is mounted so.
+    `fix` is added if `path` may not be written to, because of its rights or because the disk is mounted read-only.
     """
     told = f": {fix}" if fix and error.errno in UNWRITABLE else ""
     return PlatformError(f"cannot {doing} {path}: {error.strerror or error}{told}")
@@ -88,7 +88,7 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
 
 
 def remove_quietly(path: str) -> None:
-    """Delete a temporary file; that it cannot be is not worth hiding the error at hand."""
+    """Delete a temporary file. A failure to do so is ignored: it would hide the error that is being handled."""
     try:
         os.unlink(path)
     except OSError:

@@ -34,8 +34,8 @@ class FileSystemRunLogStore(BaseRunLogStore):
     """A record is a file, a run a folder of `path` (default `.run_log_store`, relative to the working
     folder).
 
-    A record is written under a hidden name and linked to its own, so that a reader sees all of it or nothing,
-    whenever the writer is killed, and one of several writers wins. The file system must support hard links.
+    A record is written under a hidden name and then linked to its own. So a reader sees all of it or nothing, even if
+    the writer is killed, and only one of several writers succeeds. The file system must support hard links.
     """
 
     summary = "files in a folder"
@@ -88,7 +88,7 @@ class FileSystemRunLogStore(BaseRunLogStore):
     def read(self, key: str) -> bytes | None:
         path = f"{self.path}/{key}"
         try:
-            # Not to wait for what is no file: a pipe has no writer, and a device no end.
+            # Without blocking, because in place of the file there may be a pipe without a writer.
             descriptor = os.open(path, _READ)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -135,7 +135,7 @@ class FileSystemRunLogStore(BaseRunLogStore):
         if not run_id or run_id[0] == "." or "/" in run_id:
             raise Refused(f"not a run id: '{run_id}'")
         path = f"{self.path}/{run_id}"
-        # One rename takes the run away whole; what a killed removal leaves is hidden, and goes with the next.
+        # One rename hides the whole run. If the removal is killed after it, the next removal deletes the rest.
         try:
             os.rename(path, f"{self.path}/{_TRASH}{os.getpid()}-{os.urandom(8).hex()}")
         except FileNotFoundError:
@@ -157,7 +157,7 @@ class FileSystemRunLogStore(BaseRunLogStore):
             raise platform_error("write", path, error) from error
 
     def _entries(self, folder: str) -> list[tuple[str, bool]]:
-        """Name, and whether it is a folder, of what is directly in a folder and not hidden; links lead nowhere."""
+        """Return the names directly in a folder that are not hidden, each with whether it is a folder; a link is none."""
         path = f"{self.path}/{folder}"
         try:
             with os.scandir(path) as entries:
@@ -191,7 +191,7 @@ class FileSystemRunLogStore(BaseRunLogStore):
 
 
 class BufferedRunLogStore(FileSystemRunLogStore):
-    """A store in a private temporary folder, inherited by forked children, gone when its maker ends."""
+    """A store in a private temporary folder. Forked children use it too, and it is deleted when its maker ends."""
 
     summary = "a private folder, which is gone when the process ends"
     aliases = ()
@@ -227,10 +227,10 @@ class BufferedRunLogStore(FileSystemRunLogStore):
 
 
 def _is_flushed(key: str) -> bool:
-    """Tell whether a record is on the disk before it counts: what a run is, without which none of its others can be read.
+    """Tell whether a record must be flushed to the disk before it counts.
 
-    That is its own record and its definition, written once a run. The records of steps are not flushed one by one, for
-    what that would cost a callback (docs/semantics.md, Choices).
+    These are the records of the run and of its plan, which are written once, and without which no other record can be
+    read. Records of steps are not flushed: it would cost each callback too much time (docs/semantics.md, Choices).
     """
     folder, _, name = key.partition("/")[2].rpartition("/")
     return name == "run.json" if not folder else folder.startswith("plan/")
@@ -241,9 +241,9 @@ def _link(temporary: str, path: str) -> bool:
     try:
         os.link(temporary, path)
     except FileExistsError:
-        # A network file system may report a link it has just made: the count of links tells.
+        # A network file system may say "exists" about the link that this call made. The number of links tells.
         return os.stat(temporary).st_nlink > 1
     except PermissionError as error:
-        # A folder that may not be written to would have refused the temporary file.
+        # The folder itself can be written to, for the temporary file is there. So it must be the link.
         raise OSError(error.errno, f"{error.strerror} (does this file system support hard links?)") from error
     return True

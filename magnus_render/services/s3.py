@@ -28,15 +28,15 @@ DEFAULT_PREFIX = {"run_log_store": "run_log", "catalog": "catalog"}
 KEYS = {"bucket": "text", "prefix": "text", "region": "text", "endpoint_url": "text", "kms_key": "text"}
 MEANINGS: Mapping[str, tuple[str, Any]] = {
     "bucket": ("The bucket. It must exist.", "acme-pipelines"),
-    "prefix": ("What all keys begin with in the bucket, without a slash at either end.", "team-a/runs"),
+    "prefix": ("The beginning of all keys in the bucket, without a slash at either end.", "team-a/runs"),
     "region": ("The region of the bucket, by default that of the AWS settings of the machine.", "eu-west-1"),
-    "endpoint_url": ("Where the bucket is asked for, if that is not AWS.", "https://minio.internal:9000"),
+    "endpoint_url": ("The address of the service, if it is not AWS.", "https://minio.internal:9000"),
     "kms_key": (
         "Id or ARN of the key that encrypts what is written; by default the bucket's.",
         "alias/pipelines",
     ),
 }
-"""Of `KEYS`: what each means, and an example."""
+"""The meaning of each of `KEYS`, and an example."""
 BATCH = 256
 BATCH_BYTES = 16 << 20
 LOG_GROWTH = 256 << 10
@@ -46,7 +46,7 @@ _HEX = frozenset("0123456789abcdef")
 
 
 class Place:
-    """A prefix in a bucket, and how to get there; what the store and the catalog share.
+    """A prefix in a bucket, and the settings to reach it, for the store and the catalog.
 
     `config`: `bucket`; `prefix`; `region` (else AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1); `endpoint_url`
     (else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL); `kms_key`, the id or ARN of the key that encrypts what is written (else
@@ -71,7 +71,7 @@ class Place:
     def ask(
         self, doing: str, op: str, key: str, data: bytes = b"", limit: float | None = RECORD, **more: Any
     ) -> tuple[dict[str, Any], bytes]:
-        """Have the worker do something; raise `PlatformError` "cannot `doing` s3://bucket/key: ..." if it cannot."""
+        """Send the worker a request; raise `PlatformError` "cannot `doing` s3://bucket/key: ..." if it fails."""
         try:
             return client().call(self.request(op, key, **more), data, limit)
         except PlatformError as error:
@@ -153,7 +153,7 @@ class S3RunLogStore(BaseRunLogStore):
 
 
 def _batches(found: list[tuple[str, int]]) -> Iterator[list[str]]:
-    """Yield keys that are read together: not too many, nor too much."""
+    """Yield lists of keys that are read together, each with a bounded number of records and of bytes."""
     batch: list[str] = []
     total = 0
     for key, size in found:
@@ -167,12 +167,14 @@ def _batches(found: list[tuple[str, int]]) -> Iterator[list[str]]:
 
 
 class _Log:
-    """A log on its way to S3: kept in a temporary file, and sent whole when it is closed. One that is empty is not sent.
+    """A log that will be an object: it is written to a temporary file, and sent when it is closed, unless it is empty.
 
-    An object cannot be appended to. So that a container which is killed leaves something behind, the log is sent while it
-    grows too: when it has doubled (and grown by `LOG_GROWTH`), so that all that is sent is no more than twice its size, or
-    has grown at all for `LOG_SECONDS`. That is looked at only as something is written, which needs no thread, and the worker
-    sends it while the step goes on; if it fails, the next time may not.
+    It is also sent while it grows, so that a killed container leaves a part of it. An object cannot be appended to, so
+    each time the whole log is sent. That happens when the log has doubled since the last time (and grown by
+    `LOG_GROWTH`): so all that is sent is at most twice its size. It also happens `LOG_SECONDS` after the last time.
+
+    Both are checked only when something is written, so that no thread is needed. The worker sends the log while the step
+    goes on. If that fails, the log is sent at the next time.
     """
 
     def __init__(self, place: Place, key: str) -> None:
@@ -196,7 +198,7 @@ class _Log:
         return len(data)
 
     def flush(self) -> None:
-        """What was written is in the file already."""
+        """Do nothing: all that was written is in the file already."""
 
     def close(self) -> None:
         if self.closed:

@@ -1,9 +1,9 @@
-"""The process that speaks to S3, seen from the process that needs it.
+"""The client of the worker, which is the process that speaks to S3.
 
-obstore works with threads, and threads do not come along when a process forks: a child of a process that has used it
-waits forever. Forking is what callbacks and executors do, and what a step's own code may do. So none of them loads
-obstore: a worker process does (`s3_worker`), one for each process that uses S3, asked through a pipe and answering
-through another. It ends when the process that started it does.
+obstore works with threads, and a forked process has no threads of its parent: it would wait for them forever. Callbacks
+and executors fork, and a step's own code may fork too. So none of them loads obstore. A worker process does (`s3_worker`),
+one for each process that uses S3. It reads requests from one pipe, and writes answers to another. It ends when the
+process that started it ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 RECORD = 120.0
-"""Seconds in which a small record is written or read, or has failed: the worker gives up earlier."""
+"""Seconds to wait for the answer about a small record. The worker itself gives up earlier."""
 END: dict[str, Any] = {"op": "end"}
 _CHUNK = 1 << 20
 _GONE = "the process that speaks to S3 has ended"
@@ -40,7 +40,7 @@ class Client:
         self._pid = 0
         self._requests = self._answers = -1
         self._posted = False
-        """A request was sent whose answer nobody waits for, and that has not come yet."""
+        """True if the answer to a request of `post` has not come yet."""
 
     def call(
         self, request: Mapping[str, Any], data: bytes = b"", limit: float | None = RECORD
@@ -59,7 +59,7 @@ class Client:
                 self._drop()
                 raise PlatformError(_GONE if isinstance(error, BrokenPipeError) else str(error)) from error
             except BaseException:
-                self._drop()  # by a signal, say: the answer must not be taken for the next request's
+                self._drop()  # after an interruption, so that a late answer is not taken for that of the next request
                 raise
         if "failed" in answer[0]:
             raise PlatformError(answer[0]["failed"])
@@ -68,7 +68,7 @@ class Client:
         return answer
 
     def post(self, request: Mapping[str, Any]) -> bool:
-        """Send a request, unless the worker is still busy with one like this; nobody learns how it ends."""
+        """Send a request and ignore its answer. Send nothing, and return False, if the last such one is not answered yet."""
         with self._lock:
             try:
                 if self._posted and not _readable(self._answers, 0.0):
@@ -89,7 +89,7 @@ class Client:
                 self._start()
 
     def close(self) -> None:
-        """End the worker and wait for it, lest it be left to a first process of a container that waits for nobody."""
+        """End the worker and wait for it. The first process of a container may not wait for orphans, so none may be left."""
         with self._lock:
             if not self._pid:
                 return
@@ -154,7 +154,7 @@ class Client:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
         except ChildProcessError:
-            pass  # somebody else waited for it: the number may be another process's by now
+            pass  # other code has waited for it, so its number may belong to another process now
 
 
 _client = Client()
@@ -222,7 +222,7 @@ def _pipe() -> tuple[int, int]:
 
 
 def _has_one_thread() -> bool:
-    """Tell whether this process can be forked as it is: of other threads, a child would get the locks they hold."""
+    """Tell whether this process has one thread. A forked child would also get the locks that other threads hold."""
     try:
         return len(os.listdir("/proc/self/task")) == 1
     except OSError:
@@ -236,7 +236,7 @@ def _forked(requests: int, answers: int) -> NoReturn:  # pragma: no cover - anot
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(null, descriptor)
-        # Pipes and locks of others would stay open for as long as a request that has outlived its sender.
+        # A request may go on after its sender has ended. Pipes and locks of other code must not stay open as long.
         for descriptor in map(int, os.listdir("/proc/self/fd")):
             if descriptor > 2 and descriptor not in (requests, answers):
                 _close_quietly(descriptor)
@@ -251,7 +251,7 @@ def _close_quietly(descriptor: int) -> None:
     try:
         os.close(descriptor)
     except OSError:
-        pass  # the one that the list itself was read from
+        pass  # the descriptor with which the list was read
 
 
 def _spawned(requests: int, answers: int) -> int:

@@ -1,6 +1,6 @@
-"""How the S3 worker gets to a bucket: endpoint, credentials and time-outs; and what a failed request means.
+"""How the S3 worker reaches a bucket (endpoint, credentials, time-outs), and the meaning of a failed request.
 
-Time-outs and attempts are bounded, so that an endpoint which nobody answers at has failed within a minute.
+Time-outs and attempts are bounded, so that a request to an endpoint that does not answer fails within a minute.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config, S3Credential, S3Store
 
 ATTEMPTS = 9
-"""Of a request; the variable AWS_MAX_ATTEMPTS says otherwise."""
+"""Attempts of a request, unless the variable AWS_MAX_ATTEMPTS gives another number."""
 PATIENCE = 40.0
 """Seconds after which nothing is tried again."""
 _CONNECT, _ANSWER, _SILENCE = "5s", "15s", "60s"
@@ -37,10 +37,11 @@ class Conflict(Exception):
 
 
 def connect(settings: Mapping[str, str], environment: Mapping[str, str], *, files: bool) -> S3Store:
-    """Return a bucket as obstore sees it: for `files`, which take as long as they take, or for records.
+    """Return obstore's object for a bucket: for `files`, which may take any time, or for records.
 
-    `settings` are the store's `bucket`, `region`, `endpoint_url` and `kms_key`, `environment` its process's `AWS_*`
-    variables: they become this process's. Raises `Refused` if a library is missing, `PlatformError` if credentials are.
+    `settings` are the store's `bucket`, `region`, `endpoint_url` and `kms_key`. `environment` has the `AWS_*` variables
+    of the asking process, which are set in this process. Raises `Refused` if a library is missing, `PlatformError` if
+    there are no credentials.
     """
     try:
         from datetime import timedelta
@@ -59,7 +60,7 @@ def connect(settings: Mapping[str, str], environment: Mapping[str, str], *, file
     )
     config: S3Config = {
         "region": _first(settings, "region") or region_of(environment) or region or "us-east-1",
-        # No certificate is valid for a bucket with a dot as part of a host's name.
+        # The bucket is a part of the host's name, unless it has a dot: no certificate is valid for such a host.
         "virtual_hosted_style_request": not endpoint and "." not in settings["bucket"],
     }
     if endpoint:
@@ -94,7 +95,7 @@ def attempts(environment: Mapping[str, str]) -> int:
 
 
 def region_of(environment: Mapping[str, str]) -> str:
-    """Return the region that variables name, '' if none does."""
+    """Return the region that environment variables name, '' if none does."""
     return _first(environment, "AWS_REGION", "AWS_DEFAULT_REGION")
 
 
@@ -111,9 +112,10 @@ def _first(values: Mapping[str, str], *names: str) -> str:
 
 
 def _profile(environment: Mapping[str, str]) -> tuple[Callable[[], S3Credential] | None, str]:
-    """Return what gives credentials, and the region, where a profile does: of the usual chain, obstore knows all but those.
+    """Return a function that gives the credentials of a profile, and its region; (None, '') if no profile applies.
 
-    That chain is botocore's: what stands in the environment comes before a profile, containers and instances after it.
+    obstore finds all other credentials of botocore's chain itself. In that chain the environment comes before a profile,
+    and containers and instances come after it.
     """
     if environment.get("AWS_ACCESS_KEY_ID"):
         return None, ""
@@ -148,7 +150,7 @@ def _profile(environment: Mapping[str, str]) -> tuple[Callable[[], S3Credential]
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,
             "token": frozen.token,
-            # botocore knows when they really end, and renews them in time if it is asked now and then.
+            # botocore renews the credentials in time, if it is asked often enough. So obstore must ask again soon.
             "expires_at": datetime.now(timezone.utc) + timedelta(minutes=5),
         }
 
@@ -159,7 +161,7 @@ def _profile(environment: Mapping[str, str]) -> tuple[Callable[[], S3Credential]
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether an error may be gone a moment later: no answer, too many requests, a failure over there."""
+    """Tell whether a retry may succeed: after no answer, too many requests, or a failure of the service."""
     import re
 
     if isinstance(error, Conflict):
@@ -171,7 +173,7 @@ def is_transient(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """Return in one line why a request failed: obstore tells it in many."""
+    """Return the reason of a failed request in one line; obstore's message has many."""
     import re
     from html import unescape
 

@@ -1,7 +1,7 @@
 """The process that speaks to S3, by obstore: it takes requests from a pipe and answers them, one by one (see `s3_client`).
 
-A request names its bucket and how to get there, and brings the `AWS_*` variables of its sender. Records are tried again
-here rather than by obstore: of a write that is repeated because its answer was lost, only we can tell that it was ours.
+A request has the settings of its bucket, and the `AWS_*` variables of its sender. Retries for records are made here, not by
+obstore: if the answer to a write was lost, the retry finds a record, and only this process can tell that it wrote it.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ _CHUNK = 1 << 20
 
 
 class Changed(Exception):
-    """A file is not what it was when its hash was taken."""
+    """A file has changed since its hash was computed."""
 
 
 def serve(requests: int, answers: int) -> None:
     """Answer requests until the pipe ends."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # whoever asks decides when to stop
+        signal.signal(number, signal.SIG_IGN)  # the process that asks decides when to stop
     os.environ.setdefault("TOKIO_WORKER_THREADS", "2")
     try:
-        import obstore.store  # noqa: F401 - so that it is there when the first request comes
+        import obstore.store  # noqa: F401 - so that the first request need not wait for it
     except ImportError:
-        pass  # told to whoever asks
+        pass  # the answer to each request says so
     buckets: dict[str, Bucket] = {}
     while (message := receive(requests)) and message[0] != END:
         request, data = message
@@ -84,11 +84,11 @@ class Bucket:
                 if not doubt and "status: 409" not in str(error):
                     return False
                 there = self._read(key)
-                if there is None:  # 409: another writer was at it, and has not succeeded
+                if there is None:  # 409: another writer was at work, and has not succeeded
                     raise Conflict(reason(error)) from error
                 return doubt and there == data
             except BaseException as error:
-                doubt = doubt or is_transient(error)  # it may have been written, and only the answer lost
+                doubt = doubt or is_transient(error)  # the record may be written, and only the answer lost
                 raise
 
         return {"written": self._retried(write)}, b""
@@ -98,7 +98,7 @@ class Bucket:
         return {"missing": found is None}, found or b""
 
     def read_many(self, request: Request, data: bytes) -> Answer:
-        """Read several records at once; answer with their sizes, -1 where there is none."""
+        """Read several records at once; answer with their sizes, -1 for a record that does not exist."""
         from concurrent.futures import ThreadPoolExecutor
 
         self._records()
@@ -129,7 +129,7 @@ class Bucket:
         except FileNotFoundError as error:
             if "NoSuchKey" in str(error):
                 return None
-            raise  # no such bucket, or something that is no S3: the record may well be there
+            raise  # there is no such bucket, or the service is not S3: that says nothing about the record
 
     def _retried(self, action: Callable[[], T]) -> T:
         began, pause = time.monotonic(), 0.1
@@ -141,14 +141,14 @@ class Bucket:
             except BaseException as error:
                 if left <= 0 or time.monotonic() - began > PATIENCE or not is_transient(error):
                     raise
-            # Half of the pause is left to chance, so that the branches of a map do not come back all at once.
+            # Half of the pause is random, so that the branches of a map do not all try again at once.
             time.sleep(pause * (256 + os.urandom(1)[0]) / 512)
             pause = min(2 * pause, 5.0)
 
     # ---- files ----
 
     def put_file(self, request: Request, data: bytes) -> Answer:
-        """Write the beginning of a file that may go on growing."""
+        """Write a file that may grow meanwhile, as far as its present length."""
         with open(request["path"], "rb", buffering=0) as file:
             self._send(request["key"], file.fileno(), request["length"])
         return {}, b""
@@ -205,7 +205,7 @@ class Bucket:
             return None
 
     def _send(self, key: str, source: int, length: int, sha256: str = "") -> None:
-        """Write `length` bytes of an open file, and nothing if `sha256` is given and is not theirs."""
+        """Write `length` bytes of an open file; write nothing if `sha256` is given and differs from their hash."""
         chunks = _checked(source, length, sha256)
         if length <= PART:
             self._files().put(key, b"".join(chunks))
@@ -232,7 +232,7 @@ def _last(path: str) -> str:
 
 
 def _checked(source: int, length: int, wanted: str) -> Iterator[bytes]:
-    """Yield the next `length` bytes of an open file; raise `Changed` at the end if `wanted` is given and not their hash."""
+    """Yield the next `length` bytes of an open file; raise `Changed` at the end if their hash differs from `wanted`."""
     from hashlib import sha256
 
     digest = sha256()

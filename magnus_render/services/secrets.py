@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
 HANDED = "MAGNUS_HANDED_SECRET_"
-"""Begins the variables by which an executor hands a step the secrets that it names. The API finds them by these, too."""
+"""Prefix of the variables by which an executor hands a step the secrets that it names. The API reads them too."""
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "$": "$", "`": "`"}
 
 
@@ -39,10 +39,10 @@ class DoNothingSecrets(BaseSecrets):
         raise KeyError(name)
 
     def where(self) -> str:
-        return "no store of secrets is configured"
+        return "no secrets provider is configured"
 
     def remedy(self, name: str) -> str:
-        return "configure a store, such as secrets: {type: dotenv}"
+        return "configure one, such as secrets: {type: dotenv}"
 
 
 class EnvSecrets(BaseSecrets):
@@ -68,7 +68,7 @@ class EnvSecrets(BaseSecrets):
         return os.environ[self.variable(name)]
 
     def known(self) -> list[str]:
-        if not self.prefix:  # any variable might be meant
+        if not self.prefix:  # every variable could be a secret then, so there is nothing to suggest
             return []
         return sorted(name[len(self.prefix) :] for name in os.environ if name.startswith(self.prefix))
 

@@ -73,7 +73,7 @@ def test_a_file_of_an_older_bundle_is_drift(project: Path) -> None:
     done = magnus(project, *words, "-c", "bash.yaml", "--check", "out")
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
-        f"# out/{name}: the bundle has it no more: delete it" for name in ("crontab", "magnus-dag.timer")
+        f"# out/{name}: it is no longer part of the bundle: delete it" for name in ("crontab", "magnus-dag.timer")
     ]
     assert (project / "out" / "magnus-dag.timer").exists()
 
@@ -83,7 +83,7 @@ def test_files_of_others_stay(project: Path) -> None:
     (project / "out" / "notes" / "mine.txt").write_text("mine")
     status, _, stderr = bundle(project, "-o", "out")
     assert status == 0
-    assert stderr == "magnus: out has what is not the bundle's, and stays: notes\n"
+    assert stderr == "magnus: out: not part of the bundle, and left alone: notes\n"
     assert (project / "out" / "notes" / "mine.txt").read_text() == "mine"
 
 
@@ -97,7 +97,7 @@ def test_a_file_that_no_bundle_wrote_is_not_replaced(project: Path, target: str,
     assert magnus(project, *words).returncode == 0, "each of its files is known by its mark"
     (project / mine).write_text("mine")
     done = magnus(project, *words)
-    assert done.returncode == 65 and f"no bundle wrote what is there: ./{mine}\n" in done.stderr
+    assert done.returncode == 65 and f"these files are there, and no bundle wrote them: ./{mine}\n" in done.stderr
     assert (project / mine).read_text() == "mine"
     assert magnus(project, *words, "--force").returncode == 0
     assert (project / mine).read_text() != "mine"
@@ -218,9 +218,9 @@ def test_one_bundle_for_the_environments_of_a_project(project: Path) -> None:
     (project / "magnus.yaml").write_text(PROJECT.replace("prod:", "live:"))
     done = magnus(project, *words, "--check", "out")
     assert (
-        done.returncode == 1 and "out has what is not the bundle's, and stays: base/notes.txt" in done.stderr
+        done.returncode == 1 and "out: not part of the bundle, and left alone: base/notes.txt" in done.stderr
     )
-    assert "# out/overlays/prod/kustomization.yaml: the bundle has it no more: delete it" in done.stdout
+    assert "# out/overlays/prod/kustomization.yaml: it is no longer part of the bundle: delete it" in done.stdout
     assert "notes.txt" not in done.stdout
     alone = magnus(project, *words, "-c", "config.yaml", "-o", "alone")
     assert alone.returncode == 65, "a configuration that is named is read, and it is not there"
@@ -268,7 +268,7 @@ def test_the_image_of_the_project(project: Path) -> None:
     assert added == ["+!deploy/other/own.json"], "another bundle is in no image, what is the user's own is"
     subprocess.run([require("git"), "rm", "-rq", "--cached", "deploy"], cwd=project, check=True)
     done = magnus(project, *words[:4], "--check", "out")
-    left = [f"# out/image/{name}: the bundle has it no more: delete it" for name in names]
+    left = [f"# out/image/{name}: it is no longer part of the bundle: delete it" for name in names]
     assert (done.returncode, done.stdout.splitlines()) == (1, left)
 
 

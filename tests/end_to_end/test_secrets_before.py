@@ -71,7 +71,7 @@ def test_all_that_are_missing_are_told_before_anything_runs(tmp_path: Path) -> N
             "looked in the environment, names with 'C_' in front (env)",
             "set the environment variable C_KEY",
         ),
-        ("", "no store of secrets is configured", "configure a store, such as secrets: {{type: dotenv}}"),
+        ("", "no secrets provider is configured", "configure one, such as secrets: {{type: dotenv}}"),
     ],
 )
 def test_where_it_looked(block: str, where: str, remedy: str, tmp_path: Path) -> None:

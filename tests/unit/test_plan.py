@@ -134,7 +134,7 @@ def test_a_default_of_the_catalog_block_is_the_reason(capsys: pytest.CaptureFixt
     _, document = compared(capsys, dag(steps, rest=rest % "x"), dag(steps, rest=rest % "y"))
     assert changes(document) == {"a": {"catalog.compute_data_folder": ("x", "y")}}
     assert whys(document) == {
-        "catalog.compute_data_folder": "the default of the catalog block is another: x -> y"
+        "catalog.compute_data_folder": "the default of the catalog block has changed: x -> y"
     }
 
 

@@ -96,7 +96,7 @@ def test_check_names_what_differs_is_missing_and_is_left_over(capsys: pytest.Cap
         f"# {path}: no pipeline of the project makes it any more: delete it" for path in left
     ]
     assert out.endswith("2 left over\n")
-    assert f"magnus: {MANIFESTS['one']} has what is not the bundle's, and stays: overlays/prod\n" in err
+    assert f"magnus: {MANIFESTS['one']}: not part of the bundle, and left alone: overlays/prod\n" in err
     status, out, _ = run(capsys, "render", "--all", "--check")
     assert status == 1 and f"# {MACHINES['prod']}/README.md: no pipeline" in out and "notes.txt" not in out
     assert run(capsys, "render", "--all")[0] == 0
@@ -108,11 +108,11 @@ def test_a_file_that_no_bundle_wrote_stays_and_nothing_is_written(capsys: pytest
     mine = Path(MACHINES["dev"], "README.md")
     mine.write_text("mine")
     status, _, err = run(capsys, "render", "--all")
-    assert status == 65 and f"no bundle wrote what is there: {mine}\n  help: move it away" in err
+    assert status == 65 and f"these files are there, and no bundle wrote them: {mine}\n  help: move them away" in err
     assert contents() == {str(mine): b"mine"}
     mine.rename(mine.with_name("NOTES.md"))
     status, _, err = run(capsys, "render", "--all")
-    assert (status, err) == (0, f"magnus: {mine.parent} has what is not the bundle's, and stays: NOTES.md\n")
+    assert (status, err) == (0, f"magnus: {mine.parent}: not part of the bundle, and left alone: NOTES.md\n")
     assert mine.with_name("NOTES.md").read_text() == "mine"
 
 

@@ -150,9 +150,9 @@ def test_a_variable_that_nothing_brings_is_warned_of(
 def test_a_pipeline_without_a_store_is_warned_of(tmp_path: Path, target: str) -> None:
     found = rendered(tmp_path, target, {})
     assert [item.message for item in found][:1] == [
-        "step 'a': secret 'OTHER' is not there: no store of secrets is configured"
+        "step 'a': secret 'OTHER' is not there: no secrets provider is configured"
     ]
-    assert len(found) == 3 and found[0].fix == "configure a store, such as secrets: {type: dotenv}"
+    assert len(found) == 3 and found[0].fix == "configure one, such as secrets: {type: dotenv}"
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def check(target: BaseTarget, plan: Plan, config: Config) -> list[Finding]:
         findings.add(codes.BUNDLE, None, what, fix, config=("executor", "kind"))
     for node in _working_on_objects(plan):
         if "permissions" not in {**given, **own_config(target, node)}:
-            what = "the bundle's Role cannot allow what a template of your own does: nobody says what that is"
+            what = "the bundle's Role cannot allow what a template of your own does: its permissions are not given"
             fix = "write permissions: [{api_groups: [...], resources: [...], verbs: [...]}] into its executor_config"
             findings.add(codes.BUNDLE, node, what, fix, "render_string")
     return findings.items
