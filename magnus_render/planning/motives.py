@@ -78,7 +78,9 @@ class Motives:
                 same = run.of(composite, "start")["items_mocked"]
                 index = int(parts[place])
                 if same is not None and not same[index]:
-                    return f"item {index} of '{naming.shown(around['path'], composite)}' has another value there"
+                    return (
+                        f"item {index} of '{naming.shown(around['path'], composite)}' has another value there"
+                    )
         return "something before it was not taken over"
 
     def _seen(self, run: Run, address: str, node: Node, digest: str) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def test_a_file_of_an_older_bundle_is_drift(project: Path) -> None:
     done = magnus(project, *words, "-c", "bash.yaml", "--check", "out")
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
-        f"# out/{name}: it is no longer part of the bundle: delete it" for name in ("crontab", "magnus-dag.timer")
+        f"# out/{name}: it is no longer part of the bundle: delete it"
+        for name in ("crontab", "magnus-dag.timer")
     ]
     assert (project / "out" / "magnus-dag.timer").exists()
 
@@ -97,7 +98,10 @@ def test_a_file_that_no_bundle_wrote_is_not_replaced(project: Path, target: str,
     assert magnus(project, *words).returncode == 0, "each of its files is known by its mark"
     (project / mine).write_text("mine")
     done = magnus(project, *words)
-    assert done.returncode == 65 and f"these files are there, and no bundle wrote them: ./{mine}\n" in done.stderr
+    assert (
+        done.returncode == 65
+        and f"these files are there, and no bundle wrote them: ./{mine}\n" in done.stderr
+    )
     assert (project / mine).read_text() == "mine"
     assert magnus(project, *words, "--force").returncode == 0
     assert (project / mine).read_text() != "mine"
@@ -220,7 +224,9 @@ def test_one_bundle_for_the_environments_of_a_project(project: Path) -> None:
     assert (
         done.returncode == 1 and "out: not part of the bundle, and left alone: base/notes.txt" in done.stderr
     )
-    assert "# out/overlays/prod/kustomization.yaml: it is no longer part of the bundle: delete it" in done.stdout
+    assert (
+        "# out/overlays/prod/kustomization.yaml: it is no longer part of the bundle: delete it" in done.stdout
+    )
     assert "notes.txt" not in done.stdout
     alone = magnus(project, *words, "-c", "config.yaml", "-o", "alone")
     assert alone.returncode == 65, "a configuration that is named is read, and it is not there"

@@ -108,7 +108,10 @@ def test_a_file_that_no_bundle_wrote_stays_and_nothing_is_written(capsys: pytest
     mine = Path(MACHINES["dev"], "README.md")
     mine.write_text("mine")
     status, _, err = run(capsys, "render", "--all")
-    assert status == 65 and f"these files are there, and no bundle wrote them: {mine}\n  help: move them away" in err
+    assert (
+        status == 65
+        and f"these files are there, and no bundle wrote them: {mine}\n  help: move them away" in err
+    )
     assert contents() == {str(mine): b"mine"}
     mine.rename(mine.with_name("NOTES.md"))
     status, _, err = run(capsys, "render", "--all")

@@ -63,7 +63,9 @@ def check(target: BaseTarget, plan: Plan, config: Config) -> list[Finding]:
     given = options.common(target, config)
     for node in plan["nodes"].values():
         if _is_native(target, node) and "permissions" not in {**given, **own_config(target, node)}:
-            what = "the bundle's role cannot allow what a state of your own does: its permissions are not given"
+            what = (
+                "the bundle's role cannot allow what a state of your own does: its permissions are not given"
+            )
             fix = "write permissions: [{actions: [...], resources: [...]}] into its executor_config, [] for none"
             findings.add(codes.BUNDLE, node, what, fix, "render_string")
     if given.get("mounts") and given.get("job_definition") == permissions.JOB_DEFINITION:
