@@ -41,7 +41,7 @@ class Packages(NamedTuple):
 
     manifest: Manifest
     files: list[str]
-    """Those that tell, the first of them first."""
+    """All files that name packages, in the order in which they refer to each other."""
 
 
 def packages(folder: str, files: Sequence[str], named: str = "") -> Packages:
