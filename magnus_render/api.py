@@ -1,7 +1,7 @@
-"""What code inside a step may ask of magnus: parameters, files, secrets, metrics.
+"""The functions of magnus for code inside a step: parameters, files, secrets, metrics.
 
-All of it works in any process of a step, in Python tasks, notebooks and Python programs that shell tasks start,
-and is the same on every engine. What a step sets, catalogues or tracks is seen by others if the step succeeds.
+They work in any process of a step: in Python tasks, notebooks and Python programs that shell tasks start. They are the
+same on every engine. Other steps see what a step sets, catalogues or tracks only if the step succeeds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from magnus_render.services.base import BaseCatalog
 
 CONTEXT = "MAGNUS_CONTEXT"
-"""Names the file by which a process knows the step it belongs to."""
+"""The variable with the path of a file that describes the step of a process."""
 
 __all__ = [
     "MissingError",
@@ -54,7 +54,7 @@ class MissingError(TaskFailure, KeyError):
 
 
 class _Step:
-    """What `context.json` says, read once."""
+    """The content of `context.json`, read once."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -107,8 +107,8 @@ def data_folder() -> str:
 def get_parameter(name: str | None = None, cast_as: Any = None) -> Any:
     """Return a parameter or map variable that this step sees, or a dict of all of them if no name is given.
 
-    What this step has set before is seen. `cast_as` is what the annotation of an argument might be: the value is made that.
-    Raises `MissingError` if there is none of that name, `TaskFailure` if it cannot be made what is wanted.
+    Values that this step has set before are seen too. `cast_as` is a type as in the annotation of an argument: the value
+    is converted to it. Raises `MissingError` if there is none of that name, `TaskFailure` if it cannot be converted.
     """
     step = _step("get_parameter")
     visible = dict(step.parameters)
@@ -141,7 +141,7 @@ def set_parameter(**parameters: Any) -> None:
 def track_this(step: int | None = None, **metrics: Any) -> None:
     """Record metrics of this step: JSON values; a later value of one name replaces the earlier.
 
-    With `step` (an epoch, say), a metric becomes an object of its values by step: `{"loss": {"1": 0.7, "2": 0.4}}`.
+    With `step`, such as an epoch, a metric becomes an object of its values by step: `{"loss": {"1": 0.7, "2": 0.4}}`.
     Raises `TaskFailure` for a value that is not JSON.
     """
     here = _step("track_this")
@@ -168,7 +168,7 @@ if TYPE_CHECKING:
 def get_secret(name: str | None = None) -> str | dict[str, str]:
     """Return a secret's value, or a dict of all that the provider can list, if no name is given.
 
-    In what the step prints from now on they are masked. Raises `MissingError` if the secrets provider does not have it.
+    From now on these values are masked in the step's output. Raises `MissingError` if the provider does not have the secret.
     """
     from magnus_render.services import lookup
 
@@ -216,7 +216,7 @@ def get_from_catalog(name: str, destination_folder: str | os.PathLike[str] = "")
     target = os.path.join(folder, name)
     catalog = _catalog(step)
     if not catalog.keeps and os.path.isfile(target):
-        return target  # files that no catalog keeps are where the step before has left them
+        return target  # without a catalog, a file is where an earlier step has left it
     _get(step, catalog, name, folder, name)
     return target
 
@@ -242,7 +242,7 @@ def put_object(data: Any, name: str) -> None:
 def get_object(name: str) -> Any:
     """Return an object that `put_object` has catalogued in this run, on this step's path.
 
-    Unpickling runs code that the step which put it has chosen. Raises `MissingError` if there is none of that name.
+    Unpickling runs code that the other step has chosen. Raises `MissingError` if there is no object of that name.
     """
     import pickle
 

@@ -1,8 +1,8 @@
-"""Diagnostics: what is wrong with a definition, where, and the likely fix; their codes, and their output formats.
+"""Diagnostics: messages about a definition with place and fix; their codes, and their output formats.
 
-A code is `MR` and three digits: 001 to 099 for the language and the graph (`spec/codes.py`), 100 and above for what
-targets find while rendering. The modules hold the codes alone. What a code means stands in a Markdown file of its name,
-which `magnus explain` prints and the documents show, so that a message can stay short.
+A code is `MR` and three digits: 001 to 099 for the language and the graph (`spec/codes.py`), 100 and above for findings
+of targets. Modules have only the codes. The explanation of a code is a Markdown file with its name, which
+`magnus explain` prints and the documents show, so that a message can stay short.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PLACE_KEEPER = "\N{MIDDLE DOT}"
 
 
 class Code(NamedTuple):
-    """What a code means: a title of a few words, and an explanation in paragraphs with an example where it helps."""
+    """The meaning of a code: a title of a few words, and its explanation in paragraphs, with an example where it helps."""
 
     code: str
     title: str
@@ -49,7 +49,7 @@ def explained_beside(module: str) -> None:
 
 
 def explained() -> dict[str, Code]:
-    """Return what is known of every code, of those packages that are imported; a code explained twice is a `ValueError`."""
+    """Return the explanations of all packages that are imported, by code; raise `ValueError` for a code explained twice."""
     codes: dict[str, Code] = {}
     for folder in _folders:
         for file in sorted(os.listdir(folder)):
@@ -62,7 +62,7 @@ def explained() -> dict[str, Code]:
 
 
 def explanation(code: str) -> Code:
-    """Return what is known of one code; of one that nobody explains, the code alone."""
+    """Return the meaning of one code; for a code without an explanation, the code alone."""
     for folder in _folders:
         path = os.path.join(folder, f"{code}.md")
         if os.path.exists(path):

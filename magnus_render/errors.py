@@ -11,20 +11,20 @@ USAGE = 64
 REFUSED = 65
 PLATFORM = 75
 AGAIN = 76
-"""Of a callback that is called with `--again 76`: its step failed, and one of the user's attempts is left. A plain
-`FAILED` then says that no attempt is left, or that none would change anything."""
+"""The status of a callback with `--again 76` whose step failed, if one of the user's attempts is left. `FAILED` then means
+that no attempt is left, or that a further attempt could not help."""
 
 CHANGED = 2
-"""Of `magnus plan`: the definitions differ."""
+"""The status of `magnus plan` if the definitions differ."""
 
 SHORTAGES = frozenset((EAGAIN, ENOMEM, EMFILE, ENFILE))
-"""Numbers of the errors by which a system says that it can give no more processes, memory or descriptors."""
+"""Numbers of the system's errors that mean: no more processes, memory or descriptors."""
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Tell whether an exception says that the system can give no more processes, memory or descriptors.
+    """Tell whether an exception means that the system has no more processes, memory or descriptors.
 
-    The loader of shared libraries says so in the text of an `ImportError`.
+    From the loader of shared libraries it is an `ImportError` with the reason in its text.
     """
     if isinstance(error, ImportError):
         return any(os.strerror(number) in str(error) for number in SHORTAGES)
@@ -32,11 +32,11 @@ def is_shortage(error: BaseException) -> bool:
 
 
 class Ended(SystemExit):
-    """The end of a command with an exit status of ours that typer gives to wrong usage: 2."""
+    """The end of a command with the exit status 2, which typer itself would use for wrong usage."""
 
 
 class MagnusError(Exception):
-    """An error of ours with a message for the user and the exit status of the process.
+    """An error of magnus, with a message for the user and the exit status of the process.
 
     `str(error)` is one or more lines, without a traceback: what is wrong and, where known, the likely fix.
     """

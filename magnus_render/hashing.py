@@ -1,4 +1,4 @@
-"""SHA-256 of what is small: names, and records of a run.
+"""SHA-256 of small data: names, and records of a run.
 
 `hashlib` loads OpenSSL, which takes a quarter of the time that `python -c pass` takes; every callback would pay for it. The
 interpreter has the same function in a module of its own, which `random` of the standard library takes for the same reason.

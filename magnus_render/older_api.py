@@ -1,4 +1,4 @@
-"""Calls of magnus 0.2 to 0.5 that code inside a step may still make: they work, or say what stands in their place."""
+"""Functions of magnus 0.2 to 0.5 that code inside a step may still call: they work, or say what to use instead."""
 
 from __future__ import annotations
 

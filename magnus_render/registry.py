@@ -1,10 +1,10 @@
-"""What there is under a name: targets, executors, stores, task types, ...; ours and those of other packages.
+"""Finds classes by name: targets, executors, stores, task types and others, those of magnus and of other packages.
 
-Each is a class that describes itself (`Described`), and nothing else knows what a description says. This module knows
-where the classes are. A class may belong to a layer above: nobody imports it before it is asked for.
+Each class describes itself (`Described`), and its facts stand nowhere else. This module knows only where the classes are. A
+class may belong to a layer above, because it is imported only when it is asked for.
 
-All register as entry points. Ours stand in a table as well, because reading the metadata of installed packages takes a
-callback several times its own start-up; a test holds the table and the entry points equal.
+All register as entry points. Those of magnus stand in a table as well, because to read the metadata of installed packages
+takes several times as long as the start of a callback. A test holds the table and the entry points equal.
 """
 
 from __future__ import annotations
@@ -70,26 +70,26 @@ DEFAULT = {
     "catalog": "file-system",
     "secrets": "do-nothing",
 }
-"""The type of each configuration block that nobody wrote."""
+"""The type of each configuration block that the user left out."""
 
 
 class Described:
-    """What a class says of itself where it can be named in a definition or a configuration."""
+    """The base of classes that a definition or a configuration can name: their description of themselves."""
 
     summary: ClassVar[str] = ""
     """What it is, in one line."""
     aliases: ClassVar[tuple[str, ...]] = ()
-    """Other names for it, accepted wherever its own is; nothing but its own reaches a plan."""
+    """Other names for it, accepted wherever its own name is. A plan has only its own name."""
     keys: ClassVar[Mapping[str, str] | None] = None
     """Keys of its `config`, each with a kind of value (`spec/kinds.py`); None leaves them to `configuration`."""
     meanings: ClassVar[Mapping[str, tuple[str, Any]]] = {}
-    """What each of `keys` means, and an example of it. The fields of a `configuration` say that themselves."""
+    """The meaning of each of `keys`, and an example. Fields of a `configuration` have them in its source."""
     needed: ClassVar[tuple[str, ...]] = ()
     """Keys that must be given."""
     defaults: ClassVar[Mapping[str, Any]] = {}
-    """Values of keys that are recorded even if nobody gives them."""
+    """Values of keys that are recorded even if the user does not give them."""
     older_keys: ClassVar[Mapping[str, str]] = {}
-    """What keys were called in older versions -> what they are called now."""
+    """Names of keys in older versions -> their names now."""
     extra: ClassVar[str] = ""
     """The extra of magnus-render with the libraries that it needs, '' if it needs none."""
 
@@ -100,7 +100,7 @@ class Described:
 
     @classmethod
     def translated(cls, config: Any) -> Any:
-        """Return a `config` (`spec.tree.Map`) of older versions in today's words, where `older_keys` do not suffice."""
+        """Return a `config` (`spec.tree.Map`) of older versions in today's form, where `older_keys` do not suffice."""
         return config
 
 
@@ -115,7 +115,7 @@ def names(*kinds: str) -> list[str]:
 
 
 def canonical(kind: str, name: str) -> str:
-    """Return the registered name of what a user called by that name or by an alias; '' if there is no such thing."""
+    """Return the registered name for a name or an alias; '' if there is none."""
     if name in BUILT_IN[kind]:
         return name
     installed = _installed(kind)
@@ -125,7 +125,7 @@ def canonical(kind: str, name: str) -> str:
 
 
 def described(kind: str) -> Iterator[tuple[str, Any]]:
-    """Yield (name, class) of all of a kind that can be imported and describe themselves, ours first."""
+    """Yield (name, class) of all of a kind that can be imported and describe themselves, those of magnus first."""
     yield from _described(kind, _installed(kind))
 
 
@@ -142,7 +142,7 @@ def _described(kind: str, installed: dict[str, str]) -> Iterator[tuple[str, Any]
     for name, place in {**BUILT_IN[kind], **installed}.items():
         try:
             found = _load(kind, name, place)
-        except Refused:  # it is told of when it is asked for by its name
+        except Refused:  # the user is told when it is asked for by its name
             continue
         if isinstance(found, type) and issubclass(found, Described):
             yield name, found
@@ -165,7 +165,7 @@ def _load(kind: str, name: str, place: str) -> Any:
 
 
 def _installed(kind: str) -> dict[str, str]:
-    """Return (name -> `module:class`) of what other packages register of a kind."""
+    """Return (name -> `module:class`) of the classes of a kind that other packages register."""
     group = f"magnus_render.{kind}"
     if not _somebody_registers(group):
         return {}
@@ -176,10 +176,10 @@ def _installed(kind: str) -> dict[str, str]:
 
 
 def _somebody_registers(group: str) -> bool:
-    """Tell whether a package other than ours may register something in an entry-point group.
+    """Tell whether another package may register something in an entry-point group.
 
-    It is a quick no: folders are looked through for files that name the group. Where packages are found in other ways
-    (archives, finders of their own), the answer is yes. The folders of a process are looked through once.
+    It finds a quick no: folders are searched for files that name the group. If packages may be found in other ways
+    (archives, finders of their own), the answer is yes. The folders are searched once in a process.
     """
     finders = [one for one in sys.meta_path if hasattr(one, "find_distributions")]
     if any(getattr(one, "__module__", "") != "_frozen_importlib_external" for one in finders):
@@ -218,4 +218,4 @@ def _is_named(group: str) -> bool:
 
 _WORDS = {"task": "task type", "export": "export format"}
 _OURS = ("magnus_render-", "magnus_render.egg-info")
-"""What the folder of our own metadata begins with."""
+"""Prefixes of the folder with the metadata of magnus itself."""

@@ -1,4 +1,4 @@
-"""Texts that users made, as they may be printed: a name or a message must not command a terminal, nor forge output."""
+"""Makes users' texts safe to print: a name or a message must not control a terminal, nor imitate other output."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def scalar(value: object) -> str:
 
 
 def say(text: str) -> None:
-    """Print lines of our own to standard error, `magnus:` before them."""
+    """Print lines of magnus to standard error, `magnus:` before them."""
     print(f"magnus: {safe_lines(text)}", file=sys.stderr)
 
 
 def ended_by(error: MagnusError | OSError) -> int:
-    """Say on standard error what ends a command; return its exit status."""
+    """Print the error that ends a command to standard error; return its exit status."""
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         say(f"{where}{error.strerror or error}")
@@ -72,7 +72,7 @@ def flushed(status: int) -> int:
 
 
 def _shown(value: str) -> str:
-    """Return a value of a condition for people: in quotes where it would not be seen, or not where it ends."""
+    """Return a value of a condition for people, in quotes if it is empty or has blanks at an end."""
     return value if value and value == value.strip() else f"'{value}'"
 
 

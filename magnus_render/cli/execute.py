@@ -1,7 +1,7 @@
 """`magnus execute`, and the commands that execute one step: they run a pipeline with an executor.
 
-The command line and the definition are read in a process of their own. The libraries for that need several times as much
-memory as a walk. Every step is a fork of this process, and would spend time at its end on all modules imported here.
+The command line and the definition are read in a process of their own. The libraries for that cost several times as much
+as a walk. Every step is a fork of this process, and at its end would have to clean up all modules imported here.
 """
 
 from __future__ import annotations

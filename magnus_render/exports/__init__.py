@@ -1,1 +1,1 @@
-"""Runs for tools of others: lineage, traces, research objects. One module for each format, over one reading of a run."""
+"""Exports of runs for other tools: lineage, traces, research objects. There is one module for each format."""

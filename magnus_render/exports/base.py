@@ -1,4 +1,4 @@
-"""What an export of a run is made of, and what a format is. `magnus runs export` reads a run and hands it over."""
+"""The data of an exported run, and the base class of formats. `magnus runs export` reads a run and hands it to a format."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class File:
 
 @dataclass
 class Execution:
-    """One attempt of a step; or the one time that a step without attempts was passed: a composite, one that was skipped.
+    """One attempt of a step. A step without attempts, such as a composite or a skipped task, has one execution.
 
-    Times are in seconds since the epoch. Values over 4 KiB are told as `sha256:` and their hash, as the records keep them.
+    Times are in seconds since the epoch. Values over 4 KiB are `sha256:` and their hash, as in the records.
     """
 
     address: str
@@ -68,7 +68,7 @@ class Execution:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     got: list[File] = field(default_factory=list)
     put: list[File] = field(default_factory=list)
-    """Of an attempt that succeeded: no other sees what a failed one put."""
+    """Files that the attempt put, if it succeeded: no other step sees files of a failed one."""
 
     @property
     def error(self) -> str:
@@ -89,35 +89,35 @@ class Branch:
 
 @dataclass
 class ExportedRun:
-    """A run as its records tell it. Parents stand before what is in them, and siblings in the order of the walk."""
+    """A run, read from its records. Composites stand before the steps in them, and siblings in the order of the walk."""
 
     record: RunRecord
     status: str
     began: float
     ended: float | None
     parameters: Mapping[str, Any]
-    """What it was started with."""
+    """Initial parameters."""
     executions: list[Execution]
     branches: Mapping[str, Branch]
     files: list[File]
-    """What it left: of each name what was put last, sorted by name."""
+    """Files that it left: the last one of each name, sorted by name."""
     namespace: str
     """A name that tells the pipelines of one team from those of another."""
 
     @cached_property
     def id(self) -> UUID:
-        """The id of the run itself: another for a run of the same name in another store."""
+        """The id of the run itself. A run of the same name in another store has another id."""
         return uuid5(
             NAMESPACE_OID, f"magnus-render {self.record['run_id']} {json.dumps(self.record['created'])}"
         )
 
     def id_of(self, address: str, attempt: int = 0) -> UUID:
-        """Return the id of what happened at an address: the same whenever the run is exported."""
+        """Return the id of an execution, by its address: the same whenever the run is exported."""
         return uuid5(self.id, f"{address} {attempt}") if address else self.id
 
     @property
     def error(self) -> str:
-        """What failed, for people; '' if nothing that decides the run did."""
+        """The steps that failed the run, for people; '' if none did."""
         if self.status in (*GOOD, *AT_WORK):
             return ""
         last = {one.path: one.status for one in self.executions}

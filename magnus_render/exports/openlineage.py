@@ -1,7 +1,7 @@
-"""OpenLineage: what lineage tools read. One event a line, as its specification 2-0-2 (OpenLineage.json) has them.
+"""OpenLineage, for lineage tools: one event a line, by its specification 2-0-2 (OpenLineage.json).
 
 A step of the definition is a job, and each of its attempts a run with the run around it as its parent. A catalogued file is
-a dataset whose version is the hash of its content. What no facet of the standard has stands in a facet of ours, `magnus`.
+a dataset whose version is the hash of its content. Data without a facet in the standard stands in the facet `magnus`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SPEC = "https://openlineage.io/spec/"
 _EVENT = f"{_SPEC}2-0-2/OpenLineage.json#/$defs/RunEvent"
 _OWN_FACET = f"{_SPEC}2-0-2/OpenLineage.json#/$defs/RunFacet"
-"""A facet of ours has no schema but that of all facets, which allows further fields."""
+"""The facet `magnus` uses the schema of all facets, which allows further fields."""
 
 
 class OpenLineage(BaseExport):

@@ -1,8 +1,8 @@
-"""OTLP: what tracing tools read. Traces as JSON, as the OpenTelemetry protocol has them, in one line.
+"""OTLP, for tracing tools: traces as JSON, in the form of the OpenTelemetry protocol, in one line.
 
-A run is a trace, each attempt of a step a span, and composites and their branches are spans around them. A span stands there
-once it has ended, as tracing tools expect; so a run at work is a trace whose outer spans are still to come. Of JSON the
-protocol says: ids are hexadecimal, times are nanoseconds since the epoch as texts, and so are whole numbers of 64 bits.
+A run is a trace, each attempt of a step a span, and composites and their branches are spans around them. A span is included
+only when it has ended, as tracing tools expect. So the trace of a run at work has no outer spans yet. In the protocol's
+JSON, ids are hexadecimal, times are nanoseconds since the epoch as texts, and whole numbers of 64 bits are texts too.
 """
 
 from __future__ import annotations
@@ -150,17 +150,17 @@ class _Trace:
 
 
 def _span_id(whole: UUID) -> str:
-    """Return the half of an id that is never zero, for no span may have that: a UUID has its variant there."""
+    """Return the half of an id that is never zero, as a span's id must be: a UUID has its variant there."""
     return whole.hex[-16:]
 
 
 def _nanoseconds(seconds: float) -> str:
-    """Return a time in nanoseconds: a float of these days knows no more than microseconds."""
+    """Return a time in nanoseconds, rounded to microseconds: a float of a present time is not more exact."""
     return f"{round(seconds * 1_000_000)}000"
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those that have something to tell."""
+    """Return the values that are not empty."""
     return {name: value for name, value in values.items() if value}
 
 
@@ -173,7 +173,7 @@ def _attributes(values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _value(value: Any) -> dict[str, Any]:
-    """Return a value as OTLP has it: what it has no simple kind for is JSON in a text."""
+    """Return a value in OTLP's form. A value without a simple kind there is JSON in a text."""
     if isinstance(value, bool):
         return {"boolValue": value}
     if isinstance(value, int) and -_LARGEST <= value < _LARGEST:

@@ -1,8 +1,8 @@
-"""RO-Crate: what archives and registries of research read. `ro-crate-metadata.json`, RO-Crate 1.1, Provenance Run Crate 0.5.
+"""RO-Crate, for archives of research: `ro-crate-metadata.json` of RO-Crate 1.1 with Provenance Run Crate 0.5.
 
 The definition is the workflow, a step in it a `HowToStep` with a tool, each attempt an action. A composite is a workflow in
-the workflow. Files of the catalog stand in the crate's folder `files`. Content that a later step of the run put anew under
-the same name is named by its hash (RFC 6920). What the profile has no word for is left out: a step that was skipped.
+the workflow. Files of the catalog stand in the crate's folder `files`. If a later step of the run put other content under
+the same name, the earlier content is named by its hash (RFC 6920). Skipped steps are left out, as the profile has no term.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FILES = "files"
 _CRATE = "https://w3id.org/ro/crate/1.1"
 _TERMS = "https://w3id.org/ro/terms/workflow-run#"
 _PROVENANCE = ("https://w3id.org/ro/wfrun/provenance/0.5", "Provenance Run Crate", "0.5")
-"""A crate that conforms to it has steps: a run that has not come to one does not."""
+"""A crate of this profile must have steps, so that of a run without any step does not name it."""
 _PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
     ("https://w3id.org/ro/wfrun/workflow/0.5", "Workflow Run Crate", "0.5"),

@@ -1,4 +1,4 @@
-"""Building a project's image: the engine is given a folder with the files that go into it, and nothing else."""
+"""Builds a project's image. The engine gets a folder with only the files that go into the image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REVISION = "org.opencontainers.image.revision"
 
 
 class NotBuilt(MagnusError):
-    """The engine could not build the image; it has said why."""
+    """The engine could not build the image, and has printed the reason."""
 
     status = FAILED
 
@@ -53,9 +53,9 @@ def build(project: Project, engine: Engine, tag: str) -> None:
 
 
 def gather(project: Project, folder: str) -> None:
-    """Copy what goes into the image into a new folder: links as links, and modes as git has them.
+    """Copy the files of the image into a new folder: links as links, and with git's modes.
 
-    A file that its owner alone may read could not be read by the user that an engine starts the image as.
+    With its own mode, a file that only its owner may read could not be read by the user of the image.
     """
     _make(folder)
     for name in project.files:

@@ -1,4 +1,4 @@
-"""The text of a project's Containerfile, and of the file that says what of the project an engine may see.
+"""The text of a project's Containerfile, and of the ignore file, which limits the files that an engine may see.
 
 The form: the Dockerfile reference of docker, `Containerfile(5)` and `containerignore(5)` of podman.
 """
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 CONTAINERFILE, IGNORE = "Containerfile", ".containerignore"
 USER = "10001:10001"
-"""Nobody of any machine's, and not root: Kubernetes tells that from a number alone."""
+"""A user that no machine has, and that is not root. It is a number, because Kubernetes can check only a number."""
 Manifest = Literal["requirements", "hashed", "uv", "pyproject", ""]
 MARK = "# Written by `magnus image`"
-"""What a text that is sealed begins with."""
+"""The beginning of a sealed text."""
 _SEAL = f"{MARK}, and written anew while nobody changes it. Sha256 of the lines below: "
 _REASON = (
     "# The engine sees what stands here with a '!', and no more: what git tracked when this was written."
@@ -37,11 +37,11 @@ _PLAIN = re.compile(r"[\w./-]+")
 
 
 class Packages(NamedTuple):
-    """Where it stands which packages a project needs."""
+    """The files that name the packages of a project."""
 
     manifest: Manifest
     files: list[str]
-    """Those that tell, the first of them first."""
+    """All files that name packages, in the order in which they refer to each other."""
 
 
 def packages(folder: str, files: Sequence[str], named: str = "") -> Packages:
@@ -83,13 +83,13 @@ def containerfile(templates: str, base: str, magnus: str, needed: Packages) -> s
 
 
 def ignore(files: Sequence[str], without: Sequence[str]) -> str:
-    """Return what an engine may see of a project, sealed: these files, and nothing that fits the patterns `without`."""
+    """Return the ignore file, sealed: an engine may see these files, but none that fits the patterns `without`."""
     lines = [_REASON, "*", *(f"!{pattern(name)}" for name in files), *without]
     return seal("".join(f"{line}\n" for line in lines))
 
 
 def seal(text: str) -> str:
-    """Put a line in front of a text by which it is known later that nobody has changed it."""
+    """Put a line in front of a text, by which it can be checked later that the text was not changed."""
     return f"{_SEAL}{sha256(text.encode()).hexdigest()[:16]}\n{text}"
 
 

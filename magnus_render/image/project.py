@@ -1,4 +1,4 @@
-"""The image of a project: which files it takes, what magnus it needs, and what the two files beside it say."""
+"""The image of a project: its files, the version of magnus that it needs, and the texts of the files that build it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from magnus_render.graph.load import Loaded
 
 _NEVER = frozenset((".env", ".magnus"))
-"""Files and folders that no image takes, wherever they are, tracked or not: secrets by custom, and our own."""
+"""Files and folders that no image gets, tracked or not: usual files of secrets, and those of magnus itself."""
 
 
 class Project(NamedTuple):
-    """What goes into the image of a project, and what does not."""
+    """The files that go into the image of a project, and those that do not."""
 
     folder: str
     tracked: Tracked
     files: list[str]
-    """What the image has of it."""
+    """Files of the project that the image gets."""
     without: list[str]
-    """What git tracks and the image does not have: files with secrets."""
+    """Tracked files that the image does not get, because they have secrets."""
     packages: containerfile.Packages
     magnus: str
     """The requirement of magnus itself."""

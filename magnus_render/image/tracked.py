@@ -1,4 +1,4 @@
-"""What git says of a project's folder: only what it tracks goes into an image."""
+"""The files of a project's folder that git tracks: only these go into an image."""
 
 from __future__ import annotations
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 _ANYTHING = "example"
-"""The value of keys that must be given, and that say nothing of how services work together."""
+"""A value for required keys that have no influence on how services work together."""
 
 
 class Engine(Protocol):
-    """An executor or a target, as far as integrations care."""
+    """An executor or a target, as far as integrations need it."""
 
     @property
     def name(self) -> str:
@@ -31,7 +31,7 @@ class Engine(Protocol):
 
     @property
     def integrations(self) -> tuple[type[BaseIntegration], ...]:
-        """Those that belong to it."""
+        """The integrations of this executor or target."""
 
 
 def problems(engine: Engine, config: Config) -> Iterator[tuple[Service, str]]:
@@ -64,7 +64,7 @@ def _refused(engine: Engine, store: str) -> bool:
 
 
 def least(engine: Engine, service: Service, provider: str) -> Config:
-    """Return the shortest configuration with a service of a type, all other services as nobody wrote them."""
+    """Return the shortest configuration with a service of a type, and the defaults of all other services."""
     config: Config = {
         "executor": {"type": engine.name, "config": {}},
         "run_log_store": {"type": registry.DEFAULT["run_log_store"], "config": {}},

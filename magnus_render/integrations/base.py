@@ -1,7 +1,7 @@
-"""What an integration is: how one (executor, service, provider) triple works together, or why it cannot.
+"""The base class of integrations: how one (executor, service, provider) triple works together, or why it cannot.
 
-A definition is the same for every executor. What must differ (where the run log lives, which volume is mounted) is
-the business of an integration. An executor or target declares those that belong to it in `integrations`.
+A definition is the same for every executor. An integration makes what must differ, such as the place of the run log, or
+a mounted volume. An executor or target declares its own in `integrations`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class BaseIntegration:
-    """A triple that needs nothing: every hook lets things be."""
+    """A triple that works as it is: no method changes anything."""
 
     executor: str = ""
     """Type of the executor or target, `*` for all of them."""
@@ -25,7 +25,7 @@ class BaseIntegration:
     provider: str = ""
     """Type of the service, `*` for all of them."""
     needs: str = ""
-    """What a user must see to before this triple works, '' for nothing; `validate` refuses what it can tell is missing."""
+    """What a user must do before this triple works; '' for nothing. `validate` refuses what is known to be missing."""
 
     def validate(self, executor: str, config: Config) -> list[str]:
         """Return why this triple cannot work, each with a fix; asked before rendering or executing.
@@ -44,7 +44,7 @@ class BaseIntegration:
 
 
 def at_own_place(config: Config, service: Service, described: Callable[[Mapping[str, Any]], Any]) -> Config:
-    """Return a configuration by which a service is found from any working folder: what it says of itself is absolute."""
+    """Return a configuration with absolute paths, by which a service is found from any working folder."""
     block = config[service]
     changed = config.copy()
     changed[service] = {"type": block["type"], "config": described(block["config"]).config}
@@ -52,6 +52,6 @@ def at_own_place(config: Config, service: Service, described: Callable[[Mapping[
 
 
 def within(path: str, folder: str) -> bool:
-    """Tell whether an absolute POSIX path is a folder's or lies in it."""
+    """Tell whether an absolute POSIX path is that of a folder, or lies in it."""
     path, folder = posixpath.normpath(path), posixpath.normpath(folder)
     return posixpath.isabs(path) and (path == folder or path.startswith(folder.rstrip("/") + "/"))

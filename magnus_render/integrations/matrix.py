@@ -1,4 +1,4 @@
-"""Which services work under which executor or target: every cell, told by the integrations themselves."""
+"""The table of which services work under which executor or target, made from the integrations themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Verdict = Literal["works", "needs", "refused"]
 
 
 class Cell(NamedTuple):
-    """What comes of one service under one executor or target."""
+    """One service under one executor or target."""
 
     engine: str
     service: Service
@@ -29,7 +29,7 @@ class Cell(NamedTuple):
 def cells(*, installed: bool = True) -> list[Cell]:
     """Return all cells: executors before targets, services in their order, what is built in before what is `installed`.
 
-    Raises `Refused` if something that is installed cannot be loaded.
+    Raises `Refused` if an installed package cannot be loaded.
     """
 
     def named(kind: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a target must do. Targets register in the entry-point group `magnus_render.target`.
+"""The base class of targets. Targets register in the entry-point group `magnus_render.target`.
 
 A target is a description and a few functions. The description says as data what the target is called, how it is
 configured and what it can do. A definition that needs more is refused before anything is rendered. The functions are
@@ -62,7 +62,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Source:
-    """What a target may know of where a plan came from. Nothing here depends on machine or time."""
+    """Where a plan came from, as far as a target may know it. Nothing here depends on machine or time."""
 
     file: str
     """Path of the definition relative to the project's folder, as callbacks there will open it."""
@@ -93,7 +93,7 @@ Made = tuple[Output, Document]
 
 
 class Bundling(NamedTuple):
-    """What a bundle is made of, as `BaseTarget.bundle` gets it."""
+    """The parts of a bundle, as `BaseTarget.bundle` gets them."""
 
     plan: Plan
     config: Config
@@ -106,7 +106,7 @@ class Capability:
 
     asks: Callable[[Any], bool]
     meaning: str
-    """What is asked for, in the words of an error message."""
+    """The words for it in an error message."""
 
 
 CHECKED: Mapping[str, Capability] = {
@@ -165,7 +165,7 @@ class BaseTarget(Described):
     executable: ClassVar[bool] = False
     """True if the output is a program: the file that `-o` names may then be run."""
     suffix: ClassVar[str] = "txt"
-    """What the name of an artefact ends with in a project, without a dot in front."""
+    """The end of the name of an artefact in a project, without a dot in front."""
     marks: ClassVar[tuple[str, ...]] = ()
     """Texts by which an artefact of this target is known: each one has one of them near its beginning, no other file has.
 

@@ -1,4 +1,4 @@
-"""What targets share in reading their configuration: one model, the common block, and each node's own."""
+"""Functions of all targets to read their configuration by one model: the common block, and each node's own."""
 
 from __future__ import annotations
 

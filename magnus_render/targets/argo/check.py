@@ -1,4 +1,4 @@
-"""What stands against rendering a plan for Argo, or should be said of it."""
+"""Errors and warnings about a plan, before it is rendered for Argo."""
 
 from __future__ import annotations
 

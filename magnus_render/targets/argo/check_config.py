@@ -1,4 +1,4 @@
-"""What is wrong with the configuration: of the pipeline, and of nodes.
+"""Checks of the configuration: the pipeline's, and that of nodes.
 
 Values that become a part of the manifest are checked by functions of the lint. They are called here, before anything is
 rendered, because a message can name the place in the configuration only here.

@@ -64,14 +64,14 @@ MountPath = Annotated[
 
 
 class Resources(BaseModel):
-    """What a step asks for, as Kubernetes writes quantities."""
+    """Resources of a step, in quantities of Kubernetes."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
     requests: dict[Text, Scalar] = Field(default={}, examples=[{"cpu": "500m", "memory": "2Gi"}])
-    """What a pod is given at least."""
+    """Resources that a pod gets at least."""
     limits: dict[Text, Scalar] = Field(default={}, examples=[{"memory": "4Gi"}])
-    """What a pod may use at most."""
+    """Resources that a pod may use at most."""
 
 
 class SecretKey(BaseModel):
@@ -129,7 +129,7 @@ class Semaphore(BaseModel):
 
 
 class Synchronization(BaseModel):
-    """What a run must hold before it begins, and holds until it has ended."""
+    """Locks that a run must hold before it begins, and holds until it has ended."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
@@ -163,7 +163,7 @@ class Metric(BaseModel):
     ] = Field(examples=["daily_report_total"])
     """Its name."""
     help: Text = Field(examples=["Runs of the daily report."])
-    """What it counts, in words."""
+    """The meaning of the metric, in words."""
     labels: list[Label] = Field(default=[], examples=[[{"key": "status", "value": "{{workflow.status}}"}]])
     """Its labels."""
     when: Reference | None = Field(default=None, examples=["{{workflow.status}} == Failed"])
@@ -185,7 +185,7 @@ class Metric(BaseModel):
 
 
 class Rule(BaseModel):
-    """What a template that the user wrote may do with objects of the namespace, as a Role of Kubernetes has it."""
+    """The rights of a template of the user to objects of the namespace, as in a Role of Kubernetes."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
@@ -215,7 +215,7 @@ class ArgoConfig(BaseModel):
     timezone: Text | None = Field(default=None, examples=["Europe/Berlin"])
     """The time zone of the schedule; by default that of the controller."""
     concurrency_policy: Literal["Allow", "Forbid", "Replace"] = "Forbid"
-    """What becomes of a scheduled run while the one before it is at work."""
+    """What happens to a scheduled run if the one before it is still at work."""
     starting_deadline_seconds: Annotated[StrictInt, Field(ge=0)] | None = Field(default=None, examples=[300])
     """Seconds by which a scheduled run may be late and still begin."""
     successful_jobs_history_limit: Annotated[StrictInt, Field(ge=0)] | None = Field(
@@ -235,7 +235,7 @@ class ArgoConfig(BaseModel):
     priority_class: ObjectName | None = Field(default=None, examples=["batch-low"])
     """The priority class of all pods."""
     synchronization: Synchronization = Field(default=Synchronization(), examples=[{"mutexes": ["warehouse"]}])
-    """What a run must hold before it begins."""
+    """Locks that a run holds from its beginning to its end."""
     metrics: list[Metric] = Field(
         default=[], examples=[[{"name": "runs_total", "help": "All runs.", "counter": {"value": "1"}}]]
     )
@@ -290,7 +290,7 @@ class ArgoConfig(BaseModel):
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    """Of the container; by default what Kubernetes' restricted Pod Security Standard asks for."""
+    """The security context of the container; by default that of Kubernetes' restricted Pod Security Standard."""
     pod_spec_patch: Patch = Field(default=None, examples=[{"terminationGracePeriodSeconds": 60}])
     """A patch of each pod's specification, as YAML text or as a mapping."""
 

@@ -70,11 +70,11 @@ class Template:
     deadline: int = 0
     """Seconds the engine gives an attempt, 0 for no limit."""
     counts: bool = False
-    """Its output is the list of a map's indices."""
+    """Whether its output is the list of a map's indices."""
     chooses: str = ""
-    """What its output tells, for people, if that is the slug of a conditional's branch, or whether a step runs."""
+    """If its output is a decision, such as the branch of a conditional: words for it, for a comment; else ''."""
     own: ArgoConfig | None = None
-    """What a node sets that the pipeline does not."""
+    """The configuration that the node itself sets, if any."""
     environment: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, SecretKey] = field(default_factory=dict)
     mounts: list[tuple[str, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What the task of a node waits for: the tasks of one graph by name, and which of their outcomes lead where.
+"""The dependencies of tasks: the tasks of one graph by name, and where each of their outcomes leads.
 
 A node becomes a task, often with a helper task beside it. A helper counts a map's items, decides, or records an outcome
 that no other callback records. A successor waits for the task or, where a helper tells the outcome, for the helper.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from magnus_render.plan import Graph, Node
 
 OK, BAD = ("Succeeded",), ("Failed", "Errored")
-"""What Argo calls the outcomes of a task that are a node's success and its failure."""
+"""Argo's words for the outcomes of a task that are a node's success and its failure."""
 
 
 def is_bounded(node: Node) -> bool:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 PIPELINE, STEP, PASS, EXIT, RECORD = "pipeline", "step", "pass", "exit", "record"
-"""Of templates: the root graph, a callback, what does nothing, the exit handler; of tasks: what records the run."""
+"""Names of templates: the root graph, a callback, one that does nothing, the exit handler. `RECORD` is a task's name."""
 SHARED = frozenset((PIPELINE, STEP, PASS, EXIT))
 LONGEST = 63
 """Characters of a template's name, which becomes part of the names of pods (RFC 1123 label)."""
@@ -22,7 +22,7 @@ _RESERVED = frozenset({
     "inputs", "item", "items", "len", "let", "map", "matches", "nil", "none", "not", "now", "one", "or", "outputs", "split",
     "startswith", "steps", "tasks", "trim", "true", "workflow",
 })  # fmt: skip
-"""What Argo's expressions read as something else than a task (expr-lang, "Language Definition")."""
+"""Words with a meaning of their own in Argo's expressions (expr-lang, "Language Definition")."""
 _PREFIXED = re.compile(r"(p-)*[0-9]")
 """Names that get a `p-` in front: `7days`, but also `p-7days`, so that the two stay different."""
 

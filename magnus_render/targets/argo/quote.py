@@ -31,7 +31,7 @@ _WORDS = frozenset(
     for plain in ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
     for word in (plain, plain.capitalize(), plain.upper())
 )
-"""What YAML 1.1 or 1.2 reads as something else than a text (yaml.org/type/bool.html, yaml.org/type/null.html)."""
+"""Words that YAML 1.1 or 1.2 does not read as texts (yaml.org/type/bool.html, yaml.org/type/null.html)."""
 _LITERAL = re.compile(r"(?:[^\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff\u2028\u2029\ufffe\uffff\r]|\t)*")
 
 

@@ -50,7 +50,7 @@ class Secrets:
 
     def __init__(self, given: Mapping[str, SecretKey], plan: Plan, config: Config) -> None:
         self.shared = {name: given[name] for name in shared(given, plan, config)}
-        """What every pod gets."""
+        """The variables that every pod gets."""
         self._of = {
             address: {name: given[name] for name in asked if name in given}
             for address, asked in asked_for(plan, config).items()

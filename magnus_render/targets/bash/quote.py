@@ -1,4 +1,4 @@
-"""How names and values stand in a bash script: the only way any of them gets there is through these filters."""
+"""Quoting of names and values for a bash script. All of them reach the script through these filters."""
 
 from __future__ import annotations
 

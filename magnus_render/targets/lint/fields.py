@@ -66,7 +66,7 @@ class Format(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What the value of a field is."""
+    """The type of a field's value, with its limits."""
 
     shape: str
     """The container of the values: '' for none, '[' a list, '{' a mapping, '[[' a list of lists."""
@@ -115,7 +115,7 @@ class Table:
     nullable: bool = False
     """A field without a value counts as one that is not given."""
     renamed: Callable[[str, str], str] = lambda type_, name: ""
-    """What to write instead of a field that is no longer known, '' if that cannot be said."""
+    """Returns what to write instead of a field of older versions; '' if that is not known."""
 
 
 def read_types(*texts: str) -> dict[str, Type]:

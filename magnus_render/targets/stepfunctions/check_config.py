@@ -1,4 +1,4 @@
-"""What the services would refuse of the configuration: tags, variables of the environment, names and ARNs.
+"""Checks of values in the configuration that the services would refuse: tags, variables, names and ARNs.
 
 The pipeline's configuration and each node's own are checked by the rules of the services' API references. The patterns and
 limits are those of botocore's service models (`data/<service>/<version>/service-2.json`). They are checked here, before

@@ -49,7 +49,7 @@ Schedule = Annotated[
 
 
 class Permission(BaseModel):
-    """What a state that the user wrote may do."""
+    """Rights of a state that the user wrote."""
 
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
@@ -71,9 +71,9 @@ class Bundle(BaseModel):
     timezone: Text = "UTC"
     """The time zone of the schedule."""
     platform: Literal["FARGATE", "EC2"] = "FARGATE"
-    """What the job queue runs jobs on."""
+    """The platform of the job queue."""
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731] = 30
-    """How long log groups keep what they get."""
+    """Days for which log groups keep their logs."""
 
 
 class StepFunctionsConfig(BaseModel):

@@ -38,7 +38,7 @@ RESOURCES = frozenset(
 _WORDS = 200
 """Characters of an address in the name of a resource, which has at most 255 (CloudFormation user guide, "Quotas")."""
 _OF_A_MACHINE = re.compile("(Role|Policy[0-9]*)$")
-"""How the names of resources end that belong to a machine."""
+"""The end of the names of resources that belong to a machine."""
 _PIPELINE = 200
 """Characters of the pipeline's name in the description of a template, which has at most 1,024 bytes (the same)."""
 
@@ -121,7 +121,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Alarm:
-    """What tells of failed runs."""
+    """The alarm for failed runs."""
 
     about: str
     expression: str = "FILL(failed, 0) + FILL(late, 0)"
@@ -145,7 +145,7 @@ class Deployment:
     """Name of the log group of the machines."""
     log_days: int
     job_policies: Sequence[Policy]
-    """What jobs may do: one policy, or several if that is too long for one."""
+    """The rights of jobs: one policy, or several if they are too long for one."""
     jobs: Jobs | None
     schedule: Schedule | None
     alarm: Alarm
@@ -169,7 +169,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Parameter:
-    """What differs between two deployments of one bundle."""
+    """A parameter: a value that may differ between two deployments of one bundle."""
 
     about: str
     pattern: str = ""

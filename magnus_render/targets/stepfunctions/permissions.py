@@ -43,7 +43,7 @@ ANY_REGISTRY = (
 
 @dataclass(frozen=True)
 class Statement:
-    """What is allowed, on what."""
+    """One statement of a policy: actions, and the resources on which they are allowed."""
 
     sid: str
     actions: tuple[str, ...]

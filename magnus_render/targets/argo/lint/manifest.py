@@ -1,4 +1,4 @@
-"""What every check of a manifest uses: its objects, templates and tasks, and the list of findings."""
+"""The data that every check of a manifest uses: its objects, templates and tasks, and the list of findings."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Document:
     spec: dict[str, Any]
     """The workflow's specification: that of a CronWorkflow is its `workflowSpec`."""
     templates: list[Template] = field(default_factory=list)
-    """Those of the object, in its order, then those that stand inline in a task."""
+    """Its templates: first those of the object, in its order, then those that stand inline in a task."""
     by_name: dict[str, Template] = field(default_factory=dict)
     owners: dict[int, Template | Task] = field(default_factory=dict)
     """Template or task by the identity of its mapping."""
@@ -53,12 +53,12 @@ class Document:
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
-        """What every template has that does not state it."""
+        """Defaults for fields that a template does not state."""
         return mapping(self.spec.get("templateDefaults"))
 
     @property
     def shared(self) -> bool:
-        """It is a template, so part of what it refers to may come from the workflow that uses it."""
+        """Whether it is a WorkflowTemplate, whose references may be to the workflow that uses it."""
         return self.kind.endswith("WorkflowTemplate")
 
 
@@ -70,7 +70,7 @@ class Template:
     document: Document
     name: str
     native: bool = False
-    """It is the user's own: what Argo accepts is not found fault with."""
+    """Whether the user wrote it: then everything that Argo accepts is let through."""
     around: Task | None = None
     """The task that it stands inline in."""
     tasks: list[Task] = field(default_factory=list)
@@ -123,12 +123,12 @@ class Task:
 
     @property
     def native(self) -> bool:
-        """It is the user's own."""
+        """Whether the user wrote it."""
         return self.template.native
 
     @property
     def loops(self) -> bool:
-        """It runs once for each of several items."""
+        """Whether it runs once for each of several items."""
         return any(self.body.get(name) is not None for name in ("withItems", "withParam", "withSequence"))
 
     @cached_property

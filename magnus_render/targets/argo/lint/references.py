@@ -39,7 +39,7 @@ _GLOBALS = frozenset(
     )
 )
 _OPEN = ("workflow.creationTimestamp.", "workflow.outputs.", "workflow.duration", "workflow.scheduledTime")
-"""What comes behind these is known at run time only."""
+"""Beginnings of references whose rest is known only at run time."""
 _ROOTS = (
     *("workflow", "inputs", "outputs", "tasks", "steps", "item", "pod", "node", "retries", "lastRetry"),
     *("status", "duration", "exitCode", "resourcesDuration", "request", "response"),
@@ -68,18 +68,18 @@ _TASK_FIELDS = ("arguments", "withParam", "withItems", "withSequence", "when", "
 
 
 class _Found(NamedTuple):
-    """What one string refers to."""
+    """The references in one string."""
 
     simple: tuple[str, ...]
     chains: tuple[tuple[str, ...], ...]
     """References of expressions: ("inputs", "parameters", "a")."""
     problem: str
-    """What cannot be parsed, '' if nothing."""
+    """The part that cannot be parsed; '' if there is none."""
     code: str
 
 
 class _Scope:
-    """What can be referred to in one place; what has been found to be there is not looked up again."""
+    """The values that references in one place may name, with those that were found already."""
 
     def __init__(self, owner: Template | Document, others: Mapping[str, Document]) -> None:
         self.template = owner if isinstance(owner, Template) else None

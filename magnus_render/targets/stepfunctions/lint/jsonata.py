@@ -22,7 +22,7 @@ from magnus_render.targets.stepfunctions.lint.tokens import (
 
 @dataclass
 class Expression:
-    """What is known of an expression."""
+    """The parts of an expression that checks need."""
 
     problem: str = ""
     """Why it cannot be parsed, '' if it can. The other fields then have what was read before the problem."""
