@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import posixpath
 import select
@@ -387,7 +388,16 @@ class Life:
 
 
 def _readable(sources: tuple[Running | int, ...], seconds: float | None) -> list[Running | int]:
-    return select.select(sources, [], [], seconds)[0]
+    """Return what can be read, after so many seconds at most.
+
+    Many pods at once have more descriptors than `select` takes, so `poll` is asked.
+    """
+    poll = select.poll()
+    found = {source if isinstance(source, int) else source.fileno(): source for source in sources}
+    for descriptor in found:
+        poll.register(descriptor, select.POLLIN)
+    ready = poll.poll(None if seconds is None else math.ceil(seconds * 1000))
+    return [found[descriptor] for descriptor, _ in ready]
 
 
 def _left(end: float | None) -> float | None:

@@ -6,6 +6,7 @@ A job runs in the folder that MAGNUS_TEST_FOLDER in its environment names, with 
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import shutil
@@ -157,7 +158,9 @@ def _watch(running: Running, watch: Watch) -> Ending:
 
 
 def _ended(running: Running, seconds: float | None) -> bool:
-    return bool(select.select([running], [], [], seconds)[0])
+    poll = select.poll()
+    poll.register(running.fileno(), select.POLLIN)
+    return bool(poll.poll(None if seconds is None else math.ceil(seconds * 1000)))
 
 
 def environment(endpoint: str, home: Path) -> dict[str, str]:
