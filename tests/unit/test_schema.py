@@ -146,7 +146,7 @@ def test_keys_of_a_node() -> None:
 
 def test_meanings_of_a_model_stand_below_its_fields() -> None:
     found = descriptions.of(Metric)
-    assert found["help"] == "What it counts, in words."
+    assert found["help"] == "The meaning of the metric, in words."
     assert set(found) == set(Metric.model_fields)
 
 
