@@ -33,7 +33,7 @@ def dumps(
     try:
         encode = make_encoder({}, _refuse, quoted, None, behind_key, between, sort_keys, False, allow_nan)
         return "".join(encode(value, 0))
-    except Exception:
+    except Exception:  # whatever it is, `json` says what is wrong, or takes it
         import json
 
         return json.dumps(
@@ -52,7 +52,7 @@ def loads(text: str, *, parse_constant: Callable[[str], Any] = float) -> Any:
         if end == len(stripped):
             return value
     except Exception:
-        pass
+        pass  # as above
     import json
 
     return json.loads(text, parse_constant=parse_constant)

@@ -66,11 +66,11 @@ def test_a_fault_is_told_with_its_line_from_kept_code_too(cache: Path, compiled:
     assert compiled == ["bash/script.sh.j2"]
 
 
-@pytest.mark.parametrize("kept", [b"", b"j2", b"no code"])
-def test_a_damaged_file_is_not_used(cache: Path, compiled: list[str], kept: bytes) -> None:
+@pytest.mark.parametrize("damage", ["empty", "cut off", "other bytes"])
+def test_a_damaged_file_is_not_used(cache: Path, compiled: list[str], damage: str) -> None:
     rendered("one")
     for path in cache.iterdir():
-        path.write_bytes(path.read_bytes()[:60] if kept == b"j2" else kept)
+        path.write_bytes({"empty": b"", "cut off": path.read_bytes()[:60], "other bytes": b"no code"}[damage])
     compiled.clear()
     assert (rendered("one"), compiled) == ("one", ["bash/script.sh.j2"])
 
